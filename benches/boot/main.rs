@@ -23,7 +23,8 @@ fn main() {
         apply(&mut cloud, &operation.value).unwrap_or_else(|refusal| panic!("{refusal}"));
     }
     let network = compile::network(&cloud).unwrap_or_else(|error| panic!("{error}"));
-    let listeners = Listeners { columns: topology.columns.iter().copied().collect(), deaf: topology.deaf.clone() };
+    let listeners =
+        Listeners { columns: topology.columns.iter().copied().collect(), closed_ports: topology.closed_ports.clone() };
     let (mut floors, mut boots, mut stops, mut starts): (Vec<_>, Vec<_>, Vec<_>, Vec<_>) = Default::default();
     for _ in 0..common::rounds(11) {
         floors.push(floor::time(&network));

@@ -175,7 +175,7 @@ fn of_struct(name: &str, said: &Attributes, parts: &[Part]) -> String {
             fn schema(definitions: &mut {SHAPE}::Definitions) -> serde_json::Value {{
                 {SHAPE}::mapping_schema(&[{doc}], vec![{described}], {some})
             }}
-            fn read(node: &{SHAPE}::Node, what: &str, told: &mut {SHAPE}::Told) -> Option<Self> {{
+            fn read(node: &{SHAPE}::Node, what: &str, told: &mut {SHAPE}::Diagnostics) -> Option<Self> {{
                 let {let_at} = told.fields(node, what, &[{keys}], &[{others}])?;
                 Some(Self {{ {read} {more} {at} }})
             }}
@@ -208,7 +208,7 @@ fn of_enum(name: &str, said: &Attributes, parts: &[Part]) -> String {
             const NAME: &'static str = {name:?};
             const KEYS: &'static [&'static str] = &[{keys}];
             const OTHERS: &'static [(&'static str, &'static str)] = &[{others}];
-            fn read(key: &str, node: &{SHAPE}::Node, told: &mut {SHAPE}::Told) -> Option<Self> {{
+            fn read(key: &str, node: &{SHAPE}::Node, told: &mut {SHAPE}::Diagnostics) -> Option<Self> {{
                 match key {{ {read} _ => None }}
             }}
             fn key(&self) -> &'static str {{ match self {{ {key_of} }} }}

@@ -8,7 +8,7 @@ use clap_complete::CompleteEnv;
 use clap_complete::engine::{
     ArgValueCandidates, ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter,
 };
-use sglab::control::{Client, LabName, Place, place};
+use sglab::control::{Client, LabDir, LabName, lab_dir};
 use sglab::protocol::{Reply, Request, State};
 use sglab::topology::EXAMPLES;
 
@@ -18,7 +18,7 @@ use super::sources::PREFIX;
 /// By which the script of `sglab completions` asks this program.
 pub(super) const VARIABLE: &str = "SGLAB_COMPLETE";
 /// A lab that is busy for longer offers nothing: somebody has pressed a key and waits.
-const PATIENCE: Duration = Duration::from_secs(1);
+const COMPLETION_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Answers a shell that asks, and ends then; else does nothing.
 pub(super) fn answer() {
@@ -49,7 +49,7 @@ fn offer(argument: Arg) -> Arg {
         "PREFIX-LIST" => || of_lab(|state| names(state.cloud.prefix_lists.keys())),
         "FROM|FLOW" => || of_lab(ends),
         "TO:PORT" | "FLOW|TO:PORT" => || of_lab(|state| ends(state).into_iter().map(|name| name + ":").collect()),
-        "LAB" => || candidates(place::all().into_iter().flatten().map(|it| it.name.to_string()).collect()),
+        "LAB" => || candidates(lab_dir::all().into_iter().flatten().map(|it| it.name.to_string()).collect()),
         _ => return argument,
     };
     argument.add(ArgValueCandidates::new(offered))
@@ -94,14 +94,14 @@ fn state() -> Option<State> {
     let named = words.windows(2).find(|pair| pair[0] == "--name").map(|pair| pair[1].clone());
     let named = named.or_else(|| std::env::var("SGLAB_LAB").ok()).filter(|name| !name.is_empty());
     let place = match named {
-        Some(name) => Place::of(LabName::new(&name)?).ok()?,
-        None => match place::all().ok()?.as_slice() {
+        Some(name) => LabDir::of(LabName::new(&name)?).ok()?,
+        None => match lab_dir::all().ok()?.as_slice() {
             [only] => only.clone(),
             _ => return None,
         },
     };
     let client = Client::connect(&place).ok()?;
-    client.give_up_after(PATIENCE).ok()?;
+    client.give_up_after(COMPLETION_TIMEOUT).ok()?;
     match client.ask(Request::State).ok()? {
         Reply::State(state) => Some(*state),
         _ => None,

@@ -12,7 +12,7 @@ use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use sglab::report::evidence::{BundleFile, FORMAT, MANIFEST, Manifest, sha256};
 
 /// More than any file of a bundle has.
-const MOST_BYTES: u64 = 256 << 20;
+const MAX_BYTES: u64 = 256 << 20;
 
 /// Checks that a bundle may be written there.
 ///
@@ -32,7 +32,7 @@ pub(super) fn check_target(folder: &Path) -> anyhow::Result<()> {
     let mut foreign = None;
     let files = read_manifest(folder).map(|manifest| manifest.files).unwrap_or_default();
     look_through(folder, &files, &mut |path, what| {
-        if foreign.is_none() && what == Kept::Foreign {
+        if foreign.is_none() && what == EntryKind::Foreign {
             foreign = Some(path.to_owned());
         }
         Ok(())
@@ -51,7 +51,7 @@ pub(super) fn check_target(folder: &Path) -> anyhow::Result<()> {
 
 /// Kind of an entry of a folder, as a manifest sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kept {
+enum EntryKind {
     /// A file of the bundle, as it was written, or the manifest itself.
     File,
     /// A folder of files of the bundle; all in it has been told.
@@ -64,7 +64,7 @@ enum Kept {
 fn look_through(
     folder: &Path,
     files: &BTreeMap<String, String>,
-    tell: &mut dyn FnMut(&Path, Kept) -> io::Result<()>,
+    tell: &mut dyn FnMut(&Path, EntryKind) -> io::Result<()>,
 ) -> io::Result<()> {
     let mut open = vec![(PathBuf::new(), false)];
     while let Some((inside, told)) = open.pop() {
@@ -72,7 +72,7 @@ fn look_through(
         if told {
             let inside = format!("{}/", inside.display());
             let listed = files.range(inside.clone()..).next().is_some_and(|(name, _)| name.starts_with(&inside));
-            tell(&path, if listed { Kept::Folder } else { Kept::Foreign })?;
+            tell(&path, if listed { EntryKind::Folder } else { EntryKind::Foreign })?;
             continue;
         }
         if !inside.as_os_str().is_empty() {
@@ -84,7 +84,10 @@ fn look_through(
             if entry.file_type()?.is_dir() {
                 open.push((inside, false));
             } else {
-                tell(&entry.path(), if is_of_bundle(folder, &inside, files) { Kept::File } else { Kept::Foreign })?;
+                tell(
+                    &entry.path(),
+                    if is_of_bundle(folder, &inside, files) { EntryKind::File } else { EntryKind::Foreign },
+                )?;
             }
         }
     }
@@ -130,9 +133,9 @@ fn open(folder: &Path, inside: &Path) -> io::Result<File> {
 /// The system's word, or that it is no file of a bundle.
 pub(super) fn read(folder: &Path, inside: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let read = open(folder, inside)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
-    if read as u64 > MOST_BYTES {
-        return Err(io::Error::other(format!("it has more than {MOST_BYTES} bytes")));
+    let read = open(folder, inside)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    if read as u64 > MAX_BYTES {
+        return Err(io::Error::other(format!("it has more than {MAX_BYTES} bytes")));
     }
     Ok(bytes)
 }
@@ -211,10 +214,10 @@ fn put_in_place(new: &Path, folder: &Path) -> io::Result<()> {
 fn remove(folder: &Path) -> anyhow::Result<()> {
     let manifest = read_manifest(folder)?;
     look_through(folder, &manifest.files, &mut |path, what| match what {
-        Kept::File if path != folder.join(MANIFEST) => fs::remove_file(path),
+        EntryKind::File if path != folder.join(MANIFEST) => fs::remove_file(path),
         // It stays where it holds something else.
-        Kept::Folder => fs::remove_dir(path).or(Ok(())),
-        Kept::File | Kept::Foreign => Ok(()),
+        EntryKind::Folder => fs::remove_dir(path).or(Ok(())),
+        EntryKind::File | EntryKind::Foreign => Ok(()),
     })?;
     fs::remove_file(folder.join(MANIFEST))?;
     Ok(fs::remove_dir(folder)?)

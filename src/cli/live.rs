@@ -11,7 +11,7 @@ pub(super) mod logs;
 pub(super) mod operations;
 pub(super) mod probe;
 pub(super) mod ps;
-mod speak;
+mod session;
 pub(super) mod up;
 
 use clap::Subcommand;

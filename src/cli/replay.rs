@@ -19,7 +19,7 @@ use super::common::{Exit, PlainFormat, told};
 use super::{evidence, host, progress, signals};
 
 /// A run as it was kept.
-struct Kept<'a> {
+struct RecordedRun<'a> {
     record: &'a RunRecord,
     topology: Topology,
     era: Era,
@@ -32,7 +32,7 @@ pub(super) fn run(arguments: &ReplayArguments) -> anyhow::Result<Exit> {
     if manifest.runs.is_empty() {
         bail!("{} has no run that could be run again", told(&arguments.folder));
     }
-    let kept: Vec<Kept<'_>> =
+    let kept: Vec<RecordedRun<'_>> =
         manifest.runs.iter().map(|run| read(arguments, &manifest, run)).collect::<anyhow::Result<_>>()?;
     tell_of_services(arguments, &manifest, &kept);
     let now = versions();
@@ -58,7 +58,11 @@ pub(super) fn versions() -> Versions {
 }
 
 /// Reads what is kept of a run. Nothing outside of the folder is read, whatever is written in it.
-fn read<'a>(arguments: &ReplayArguments, manifest: &Manifest, record: &'a RunRecord) -> anyhow::Result<Kept<'a>> {
+fn read<'a>(
+    arguments: &ReplayArguments,
+    manifest: &Manifest,
+    record: &'a RunRecord,
+) -> anyhow::Result<RecordedRun<'a>> {
     let folder = arguments.folder.as_path();
     let broken = || format!("{} is no whole folder of evidence", told(folder));
     let open = |path: String| {
@@ -91,7 +95,7 @@ fn read<'a>(arguments: &ReplayArguments, manifest: &Manifest, record: &'a RunRec
         }
         _ => StartServices::No,
     };
-    Ok(Kept { record, topology, era, steps, services })
+    Ok(RecordedRun { record, topology, era, steps, services })
 }
 
 /// From where the services of a run start: where somebody says, else from the folder of the file that was run, if that is in the
@@ -131,7 +135,7 @@ fn refuse_paths_outside(topology: &Topology, folder: &Path) -> anyhow::Result<()
 }
 
 /// Programs of a folder that came from somewhere are not started because the folder says so, and nobody should wonder what differs.
-fn tell_of_services(arguments: &ReplayArguments, manifest: &Manifest, kept: &[Kept<'_>]) {
+fn tell_of_services(arguments: &ReplayArguments, manifest: &Manifest, kept: &[RecordedRun<'_>]) {
     if !manifest.options.services || arguments.services.is_some() {
         return;
     }
@@ -149,7 +153,7 @@ fn tell_of_services(arguments: &ReplayArguments, manifest: &Manifest, kept: &[Ke
 async fn replay(
     arguments: &ReplayArguments,
     manifest: &Manifest,
-    kept: &[Kept<'_>],
+    kept: &[RecordedRun<'_>],
     now: &Versions,
 ) -> anyhow::Result<Exit> {
     let mut differences: Vec<Differs> = Vec::new();
@@ -169,7 +173,7 @@ async fn replay(
 }
 
 /// Runs it again, and says what differs.
-async fn again(manifest: &Manifest, kept: &Kept<'_>) -> Vec<Differs> {
+async fn again(manifest: &Manifest, kept: &RecordedRun<'_>) -> Vec<Differs> {
     let folder = &kept.record.folder;
     let differs = |what: &str, before: Option<&String>, after: Option<String>| Differs {
         run: folder.clone(),

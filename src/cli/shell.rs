@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 use sglab::compile::names;
-use sglab::control::place;
+use sglab::control::lab_dir;
 use sglab::lab::{Lab, Site};
 use sglab::model::{Era, InstanceName, no_such};
 use sglab::report::{shown, wrap};
@@ -80,7 +80,7 @@ fn file_of(arguments: &ShellArguments) -> &str {
 
 /// Tells if a lab of this user's is up, which may be meant. Where that cannot be found out there is no tip.
 fn is_one_up() -> bool {
-    place::all().is_ok_and(|all| !all.is_empty())
+    lab_dir::all().is_ok_and(|all| !all.is_empty())
 }
 
 /// Boots the lab and carries out the operations up to a step.
@@ -151,7 +151,7 @@ fn guide(topology: &Topology, steps: usize, lab: &Lab, inside: Option<&str>) -> 
     let some = cloud.instances.keys().next().map_or("web1", InstanceName::as_str);
     if let Some(name) = inside {
         let _ = write!(text, "\n{}", inside::welcome(name));
-        if cloud.instances.values().any(|instance| !instance.daemons.is_empty()) {
+        if cloud.instances.values().any(|instance| !instance.processes.is_empty()) {
             text.push_str("The file's services are not started in this lab; `sglab up` starts them.\n");
         }
         if is_one_up() {

@@ -8,9 +8,9 @@ use sglab::model::Era;
 use sglab::report::walk::{self as told, Ended, Walked};
 use sglab::report::{Entry, Style, terminal};
 use sglab::scenario::subject::Subject;
-use sglab::scenario::{self, Cloudlike, Options, RunError, Stepper};
+use sglab::scenario::{self, Backend, Options, RunError, Stepper};
 use sglab::topology::{MAX_BYTES, Prediction, Reply, Step, Topology, predictions};
-use sglab::workshop::grading::{self, Score, Told};
+use sglab::workshop::grading::{self, GradedAnswer, Score};
 use sglab::workshop::questions::{self, Puzzle, Puzzles};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -137,7 +137,7 @@ impl Walk<'_> {
                 return Ok(broken(&error));
             }
             let (Some(result), earlier) = (stepper.taken().last(), stepper.taken().len() - 1) else { break };
-            let answers: Vec<Told> = grading::told(puzzles, &predictions, result);
+            let answers: Vec<GradedAnswer> = grading::told(puzzles, &predictions, result);
             score.add(&answers);
             if !silent {
                 let earlier = &stepper.taken()[..earlier];
@@ -157,7 +157,7 @@ impl Walk<'_> {
     }
 
     /// Stops before a step and tells it; says whether to go on.
-    async fn tell<L: Cloudlike>(
+    async fn tell<L: Backend>(
         &self,
         desk: &mut Desk,
         stepper: &Stepper<'_, L>,
@@ -180,12 +180,7 @@ impl Walk<'_> {
     }
 
     /// Waits for Enter, where somebody could press it; says whether to go on.
-    async fn pause<L: Cloudlike>(
-        &self,
-        desk: &mut Desk,
-        stepper: &Stepper<'_, L>,
-        prompt: &str,
-    ) -> anyhow::Result<bool> {
+    async fn pause<L: Backend>(&self, desk: &mut Desk, stepper: &Stepper<'_, L>, prompt: &str) -> anyhow::Result<bool> {
         let Desk::Person(lines) = desk else { return Ok(true) };
         loop {
             self.say(prompt)?;
@@ -202,7 +197,7 @@ impl Walk<'_> {
     }
 
     /// The predictions of a step; nothing if that was the end of it.
-    async fn ask<L: Cloudlike>(
+    async fn ask<L: Backend>(
         &self,
         desk: &mut Desk,
         puzzles: &[Puzzle],
@@ -229,7 +224,7 @@ impl Walk<'_> {
     }
 
     /// Asks the person at the terminal until a reply fits the question.
-    async fn reply<L: Cloudlike>(
+    async fn reply<L: Backend>(
         &self,
         lines: &mut UnboundedReceiver<String>,
         puzzle: &Puzzle,

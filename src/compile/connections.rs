@@ -22,7 +22,7 @@ use crate::network::record::Record;
 /// Parts of an interface's flows, and how many each may have. Together a quarter of what the smallest machines track, and a sixteenth of what
 /// others do.
 const PARTS: u32 = 32;
-const MOST: u32 = (1 << 14) / PARTS;
+const MAX: u32 = (1 << 14) / PARTS;
 /// Interfaces, and sources outside, each with its parts.
 const SIZE: u32 = 1 << 16;
 
@@ -31,7 +31,7 @@ pub fn add(ruleset: &mut Ruleset, spoken: Families) {
     let mut counting = |name: &str, key: &str| {
         let set = Set { key: SetKey::CountsFlows { like: key.to_owned(), size: SIZE }, elements: Default::default() };
         ruleset.sets.insert(name.to_owned(), set);
-        format!("add @{name} {{ {key} ct count over {MOST} }} goto connections-over")
+        format!("add @{name} {{ {key} ct count over {MAX} }} goto connections-over")
     };
     // No base chain behind this one asks for the mark, and none keeps it.
     let part = own("part", format!("meta mark set jhash ct id mod {PARTS}"));

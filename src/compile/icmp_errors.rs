@@ -13,7 +13,7 @@ use super::names::{
 };
 use super::parts::{chain, families, log_drop, of};
 use super::rule::{Family, marked, own, tracked_bit};
-use super::shares::Kept;
+use super::shares::SetLimits;
 use super::{doubts, memory};
 use crate::model::protocol::{ICMP, ICMPV6};
 use crate::model::{Cloud, Direction, IcmpErrors, Interface, Vpc};
@@ -23,8 +23,8 @@ use crate::network::record::Record;
 use crate::network::{Families, Timeouts};
 
 /// Flows of which something came to an appliance of late. One for which there is no room is none of its own.
-fn kept_on_the_way(timeouts: Timeouts) -> Kept {
-    Kept { name: ON_THE_WAY, share: 1 << 11, paid: 1 << 15, timeout: timeouts.udp }
+fn kept_on_the_way(timeouts: Timeouts) -> SetLimits {
+    SetLimits { name: ON_THE_WAY, share: 1 << 11, paid: 1 << 15, timeout: timeouts.udp }
 }
 
 /// Adds the chains that find out who speaks, and the sets that they ask. Gives the rules that belong behind the verdicts of

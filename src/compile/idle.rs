@@ -14,7 +14,7 @@ use super::doubts::DOUBTS;
 use super::names::{UDP_SLOW, keeping, new_flows};
 use super::parts::{chain, families, of, udp_key};
 use super::rule::{mark, marked, marked_of, own, tracked_bit};
-use super::shares::Kept;
+use super::shares::SetLimits;
 use crate::model::Direction;
 use crate::model::protocol::UDP;
 use crate::network::names::UDP_STREAMS;
@@ -22,13 +22,13 @@ use crate::network::nft::{NftRule, Ruleset};
 use crate::network::{Families, Timeouts};
 
 /// Flows that are slow. One for which there is no room is judged as new with each packet.
-fn kept_slow(timeouts: Timeouts) -> Kept {
-    Kept { name: UDP_SLOW, share: 1 << 10, paid: 1 << 14, timeout: timeouts.udp }
+fn kept_slow(timeouts: Timeouts) -> SetLimits {
+    SetLimits { name: UDP_SLOW, share: 1 << 10, paid: 1 << 14, timeout: timeouts.udp }
 }
 
 /// Streams that are young.
-pub fn kept_streams(timeouts: Timeouts) -> Kept {
-    Kept { name: UDP_STREAMS, share: 1 << 9, paid: 1 << 13, timeout: timeouts.udp_stream }
+pub fn kept_streams(timeouts: Timeouts) -> SetLimits {
+    SetLimits { name: UDP_STREAMS, share: 1 << 9, paid: 1 << 13, timeout: timeouts.udp_stream }
 }
 
 const MORE_THAN_ONE_EACH_WAY: &str = "ct original packets > 1 ct reply packets > 1";

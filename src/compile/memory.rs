@@ -11,7 +11,7 @@ use super::idle;
 use super::names::{GW, errors, keeping};
 use super::parts::{chain, families, of, udp_key};
 use super::rule::{Family, log, mark, marked, own, tracked_bit};
-use super::shares::Kept;
+use super::shares::SetLimits;
 use crate::model::Direction;
 use crate::model::protocol::{EXTENSION_HEADERS, ICMP, ICMPV6, TCP, UDP};
 use crate::network::names::{OTHER, OTHER_RECEIVED, OTHER_SENT, UDP_SENT, UDP_STREAMS};
@@ -21,12 +21,12 @@ use crate::network::{Families, Timeouts};
 
 /// Datagrams that are sent, and those of other protocols. A packet for which there is no room passes, and is not remembered. nft lists all
 /// elements of a table whatever it is asked for, so that there are no more of them than it lists in seconds.
-fn kept_sent(timeouts: Timeouts) -> Kept {
-    Kept { name: UDP_SENT, share: 1 << 11, paid: 1 << 15, timeout: timeouts.udp }
+fn kept_sent(timeouts: Timeouts) -> SetLimits {
+    SetLimits { name: UDP_SENT, share: 1 << 11, paid: 1 << 15, timeout: timeouts.udp }
 }
 
-fn kept_other(timeouts: Timeouts) -> Kept {
-    Kept { name: OTHER, share: 1 << 11, paid: 1 << 14, timeout: timeouts.other }
+fn kept_other(timeouts: Timeouts) -> SetLimits {
+    SetLimits { name: OTHER, share: 1 << 11, paid: 1 << 14, timeout: timeouts.other }
 }
 
 /// The protocols that connection tracking tells apart as EC2 does: TCP, UDP, ICMP, ICMPv6.

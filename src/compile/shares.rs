@@ -18,7 +18,7 @@ const INTERFACES: u32 = 1 << 16;
 
 /// Limits of one kind of elements that packets fill.
 #[derive(Clone, Copy, Debug)]
-pub struct Kept {
+pub struct SetLimits {
     /// The set of IPv4, by whose name its others are called.
     pub name: &'static str,
     /// Elements that an interface may have paid for at once, and again within each timeout.
@@ -29,7 +29,7 @@ pub struct Kept {
     pub timeout: u32,
 }
 
-impl Kept {
+impl SetLimits {
     /// Adds the set that says what is paid for, beside those of the same elements. Nothing in these finds them full before this one is.
     pub fn add(self, ruleset: &mut Ruleset, set: &str, key: &str) {
         add_set(ruleset, &paid(set), key, self.paid);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::place::{LabName, Place};
+use super::lab_dir::{LabDir, LabName};
 use crate::protocol::{self, Envelope, FrameError, MAX_REPLY, MAX_REQUEST, Reply, Request};
 
 use crate::sandbox::descriptors;
@@ -46,7 +46,7 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError::NotUp`].
-    pub fn connect(place: &Place) -> Result<Self, ClientError> {
+    pub fn connect(place: &LabDir) -> Result<Self, ClientError> {
         let lab = place.name.clone();
         match UnixStream::connect(place.socket()) {
             Ok(stream) => Ok(Self { lab, stream }),
@@ -58,7 +58,7 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError::NotUp`].
-    pub fn connect_within(place: &Place, patience: Duration) -> Result<Self, ClientError> {
+    pub fn connect_within(place: &LabDir, patience: Duration) -> Result<Self, ClientError> {
         let lab = place.name.clone();
         let connecting = || -> io::Result<UnixStream> {
             let socket = Socket::new(Domain::UNIX, Type::STREAM.cloexec(), None)?;
@@ -112,8 +112,8 @@ impl Client {
     ///
     /// # Errors
     /// The system's word.
-    pub fn ender(&self) -> io::Result<Ender> {
-        self.stream.try_clone().map(Ender)
+    pub fn ender(&self) -> io::Result<CancelHandle> {
+        self.stream.try_clone().map(CancelHandle)
     }
 
     /// Sends descriptors, when the lab asks for them.
@@ -140,9 +140,9 @@ impl Client {
 
 /// Ends a request that has many answers: the lab sends what it has, and then its last word.
 #[derive(Debug)]
-pub struct Ender(UnixStream);
+pub struct CancelHandle(UnixStream);
 
-impl Ender {
+impl CancelHandle {
     /// Asks the lab to end.
     ///
     /// # Errors

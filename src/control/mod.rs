@@ -5,8 +5,8 @@
 
 pub mod client;
 mod holders;
-pub mod place;
+pub mod lab_dir;
 pub mod supervisor;
 
-pub use client::{Client, ClientError, Ender};
-pub use place::{LabName, Life, Place, PlaceError, Taken};
+pub use client::{CancelHandle, Client, ClientError};
+pub use lab_dir::{LabDir, LabDirError, LabName, Life, Taken};

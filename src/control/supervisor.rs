@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use tokio::net::UnixListener;
 use tokio::sync::mpsc;
 
-use super::place::LabName;
+use super::lab_dir::LabName;
 use crate::lab::{InForce, Lab, LabError};
 use crate::model::{Change, Operation, Refusal};
 use crate::protocol::{Applied, EventKind, Reply, Request, Revision};

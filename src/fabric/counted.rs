@@ -12,8 +12,8 @@ use nix::poll::{PollFd, PollFlags};
 
 use super::conntrack::SUBSYSTEM;
 use super::error::FabricError;
-pub use super::kept::Amount;
 use super::kernel::in_node;
+pub use super::kernel_records::Amount;
 use super::namespace::Namespace;
 use super::netlink;
 use super::packet::{self, ICMP, ICMPV6};

@@ -11,7 +11,7 @@ use nix::sys::resource::{Resource, getrlimit};
 use nix::unistd::geteuid;
 use serde::Serialize;
 
-pub use check::{Check, Standing, kernel_release};
+pub use check::{Check, CheckResult, kernel_release};
 
 use crate::network::Network;
 use crate::sandbox::remedies::{APPARMOR, NO_NFT, remedy};
@@ -35,23 +35,23 @@ pub fn examine(network: &Network) -> Examination {
     checks.extend(user_namespace_settings());
     match sandbox::in_child(|sandbox| serde_json::to_string(&inside::examine(sandbox, network)).unwrap_or_default()) {
         Ok(found) => {
-            checks.push(Check::new("sandbox", Standing::Yes, "namespaces made and entered", A_LAB_LIVES_IN_IT, ""));
+            checks.push(Check::new("sandbox", CheckResult::Yes, "namespaces made and entered", A_LAB_LIVES_IN_IT, ""));
             match serde_json::from_str::<Vec<Check>>(&found) {
                 Ok(inside) => checks.extend(inside),
                 Err(error) => checks.push(Check::new(
                     "inside the sandbox",
-                    Standing::No,
+                    CheckResult::No,
                     format!("the examination in there ended early: {error}"),
                     A_LAB_LIVES_IN_IT,
                     "this is a fault of sglab; please report it",
                 )),
             }
         }
-        Err(error) => checks.push(Check::new("sandbox", Standing::No, error, A_LAB_LIVES_IN_IT, remedy())),
+        Err(error) => checks.push(Check::new("sandbox", CheckResult::No, error, A_LAB_LIVES_IN_IT, remedy())),
     }
     checks.extend([open_files(), memory()]);
     checks.extend(tools());
-    Examination { can_host: checks.iter().all(|check| check.ok != Standing::No), checks }
+    Examination { can_host: checks.iter().all(|check| check.ok != CheckResult::No), checks }
 }
 
 const A_LAB_LIVES_IN_IT: &str = "a lab lives in namespaces of its own; without them there is none";
@@ -64,7 +64,7 @@ pub fn nft_version() -> String {
 
 fn kernel() -> Check {
     let (release, version) = (kernel_release(), kernel_version());
-    let ok = if version >= (5, 12) { Standing::Yes } else { Standing::No };
+    let ok = if version >= (5, 12) { CheckResult::Yes } else { CheckResult::No };
     Check::new(
         "kernel",
         ok,
@@ -76,20 +76,20 @@ fn kernel() -> Check {
 
 fn nft() -> Check {
     const MATTERS: &str = "loads the filter; 1.0 or newer is known to work";
-    let Some(program) = program() else { return Check::new("nft", Standing::No, "not found", MATTERS, NO_NFT) };
+    let Some(program) = program() else { return Check::new("nft", CheckResult::No, "not found", MATTERS, NO_NFT) };
     match Command::new(program).arg("--version").output() {
         Ok(output) if output.status.success() => {
             let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
             let old = version.contains(" v0.");
-            let ok = if old { Standing::Degraded } else { Standing::Yes };
+            let ok = if old { CheckResult::Degraded } else { CheckResult::Yes };
             let found = format!("{version}, {}", program.display());
             Check::new("nft", ok, found, MATTERS, "install a newer nftables")
         }
         Ok(output) => {
             let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            Check::new("nft", Standing::No, message, MATTERS, NO_NFT)
+            Check::new("nft", CheckResult::No, message, MATTERS, NO_NFT)
         }
-        Err(error) => Check::new("nft", Standing::No, format!("{}: {error}", program.display()), MATTERS, NO_NFT),
+        Err(error) => Check::new("nft", CheckResult::No, format!("{}: {error}", program.display()), MATTERS, NO_NFT),
     }
 }
 
@@ -100,12 +100,12 @@ fn user_namespace_settings() -> Vec<Check> {
     let check = |name: &str, bad: &str| {
         let found = read(&format!("/proc/sys/{}", name.replace('.', "/")))?;
         let ok = if found != bad {
-            Standing::Yes
+            CheckResult::Yes
         } else if root || name == APPARMOR {
             // A profile may lift AppArmor's restriction for this program, so the sandbox has the last word.
-            Standing::Degraded
+            CheckResult::Degraded
         } else {
-            Standing::No
+            CheckResult::No
         };
         Some(Check::new(name, ok, found, matters, remedy()))
     };
@@ -118,11 +118,11 @@ fn open_files() -> Check {
     const REMEDY: &str = "raise the hard limit (ulimit -Hn, LimitNOFILE= of a service)";
     match getrlimit(Resource::RLIMIT_NOFILE) {
         Ok((soft, hard)) => {
-            let ok = if hard >= 4096 { Standing::Yes } else { Standing::Degraded };
+            let ok = if hard >= 4096 { CheckResult::Yes } else { CheckResult::Degraded };
             let found = format!("{soft}, and sglab raises it to {hard}");
             Check::new("open files", ok, found, MATTERS, REMEDY)
         }
-        Err(errno) => Check::new("open files", Standing::Degraded, errno.to_string(), MATTERS, REMEDY),
+        Err(errno) => Check::new("open files", CheckResult::Degraded, errno.to_string(), MATTERS, REMEDY),
     }
 }
 
@@ -134,9 +134,9 @@ fn memory() -> Check {
     match bounds::memory() {
         Some(bytes) => {
             let found = format!("{} MiB for the lab and all its instances, by a control group", bytes >> 20);
-            Check::new("memory of a lab", Standing::Yes, found, MATTERS, "")
+            Check::new("memory of a lab", CheckResult::Yes, found, MATTERS, "")
         }
-        None => Check::new("memory of a lab", Standing::Degraded, "not bounded", MATTERS, REMEDY),
+        None => Check::new("memory of a lab", CheckResult::Degraded, "not bounded", MATTERS, REMEDY),
     }
 }
 
@@ -150,8 +150,8 @@ fn tools() -> impl Iterator<Item = Check> {
     ];
     tools.into_iter().map(|(tool, package, matters)| {
         let (ok, found) = match find_program(tool) {
-            Some(path) => (Standing::Yes, path.display().to_string()),
-            None => (Standing::Degraded, "not found".into()),
+            Some(path) => (CheckResult::Yes, path.display().to_string()),
+            None => (CheckResult::Degraded, "not found".into()),
         };
         Check::new(tool, ok, found, matters, format!("install it: apt-get install {package}"))
     })
@@ -165,12 +165,12 @@ impl fmt::Display for Examination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for check in &self.checks {
             let standing = match check.ok {
-                Standing::Yes => "ok",
-                Standing::Degraded => "LESS",
-                Standing::No => "NO",
+                CheckResult::Yes => "ok",
+                CheckResult::Degraded => "LESS",
+                CheckResult::No => "NO",
             };
             writeln!(f, "{standing:<5}{:<40}{}", check.name, check.found)?;
-            if check.ok != Standing::Yes {
+            if check.ok != CheckResult::Yes {
                 writeln!(f, "     matters: {}", check.matters)?;
                 for (number, line) in check.remedy.iter().flat_map(|remedy| remedy.lines()).enumerate() {
                     let head = if number == 0 { "remedy:  " } else { "         " };
@@ -178,7 +178,7 @@ impl fmt::Display for Examination {
                 }
             }
         }
-        let less = self.checks.iter().filter(|check| check.ok == Standing::Degraded).count();
+        let less = self.checks.iter().filter(|check| check.ok == CheckResult::Degraded).count();
         match (self.can_host, less) {
             (true, 0) => writeln!(f, "This machine can host a lab."),
             (true, _) => writeln!(f, "This machine can host a lab; {less} checks say with what less."),
@@ -193,14 +193,14 @@ mod tests {
 
     #[test]
     fn one_no_is_enough_and_comes_with_its_remedy() {
-        let check = Check::new("nft", Standing::No, "not found", "loads the filter", NO_NFT);
+        let check = Check::new("nft", CheckResult::No, "not found", "loads the filter", NO_NFT);
         let text = Examination { can_host: false, checks: vec![check] }.to_string();
         assert!(text.contains("NO   nft") && text.contains("remedy:  install it") && text.contains("cannot host"));
     }
 
     #[test]
     fn what_is_as_it_should_be_has_no_remedy() {
-        assert_eq!(Check::new("nft", Standing::Yes, "v1", "loads the filter", NO_NFT).remedy, None);
+        assert_eq!(Check::new("nft", CheckResult::Yes, "v1", "loads the filter", NO_NFT).remedy, None);
     }
 
     /// A test process has threads; forking it would not be safe, so it must be refused.

@@ -16,7 +16,7 @@ use super::error::FabricError;
 use super::namespace::Namespace;
 use crate::sandbox::Sandbox;
 use crate::sandbox::machine::view::Mounts;
-use crate::sandbox::machine::{Machine, Place, StartError};
+use crate::sandbox::machine::{InstanceHome, Machine, StartError};
 
 /// A namespace, and what code in it finds in `/etc`.
 #[derive(Clone, Debug)]
@@ -84,7 +84,7 @@ impl Inside {
         let net = self.namespace.net().try_clone().map_err(failed)?;
         self.namespace.is_entered();
         let (hosts, resolver) = (self.hosts.clone(), self.resolver.clone());
-        Machine::start(Place { name, user, net, hosts, resolver }, data, mounts, sandbox).await
+        Machine::start(InstanceHome { name, user, net, hosts, resolver }, data, mounts, sandbox).await
     }
 
     /// The thread's work.

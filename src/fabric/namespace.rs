@@ -13,10 +13,10 @@ use tokio::sync::{Semaphore, oneshot};
 
 use super::error::FabricError;
 use super::faults::Faults;
-use super::kept::{Element, RuleCounts};
+use super::kernel_records::{Element, RuleCounts};
 use crate::network::{Families, NodeKind, NodeName};
 use crate::sandbox::limits::AT_ONCE;
-use crate::sandbox::{fence, ids};
+use crate::sandbox::{ids, instance_namespaces};
 
 /// A network namespace. It lives as long as this value, whatever happens to its name.
 #[derive(Debug)]
@@ -92,7 +92,7 @@ impl Namespace {
         let path = names.net.join(&name.0);
         let faults = names.faults().clone();
         if matches!(kind, NodeKind::Instance | NodeKind::Appliance | NodeKind::Host) {
-            let fenced = fence::fenced_namespaces(&ids::of_instances())?;
+            let fenced = instance_namespaces::fenced_namespaces(&ids::of_instances())?;
             let user = Some((fenced.user, names.users().join(&name.0)));
             // Whole before it has its names: if it cannot get the second, it goes, and the first with it.
             let (counted, forgotten, ended) = (Mutex::default(), Mutex::default(), Mutex::default());

@@ -16,7 +16,7 @@ use nftables::stmt::{Counter, Statement};
 use super::error::FabricError;
 use super::faults::{self, Moment};
 use super::generation;
-use super::kept::KernelRule;
+use super::kernel_records::KernelRule;
 use super::namespace::Namespace;
 use crate::network::nft::{Change, Ruleset};
 use crate::network::text::{ADD_TABLE, DELETE_TABLE, MissingHandle, transaction};
@@ -24,7 +24,7 @@ use crate::sandbox::child::{self, Ended, Status};
 use crate::sandbox::which;
 
 /// So long may nft take before it counts as hung, and is killed. The largest ruleset that was ever tried took 5 s.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const NFT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// At most so many rules in one batch: without root, nft 1.0.6 can send about 440.
 pub const MAX_RULES_PER_BATCH: usize = 200;
@@ -249,7 +249,7 @@ fn door(namespace: &Namespace) -> Result<(PathBuf, Duration), FabricError> {
         return Ok((nft.program, nft.patience));
     }
     let program = which::nft().ok_or_else(|| missing(namespace, "there is no nft program".into()))?;
-    Ok((program.clone(), PATIENCE))
+    Ok((program.clone(), NFT_TIMEOUT))
 }
 
 /// Describes a run of nft that failed, in words.
@@ -275,10 +275,10 @@ pub(super) fn run_here(
 
 /// Loads a script on this thread, in this thread's namespace; the first line of what nft says is the reason.
 pub(super) fn load_here(program: &Path, script: &str) -> Result<(), String> {
-    match run_here(program, &["-f", "-"], script, PATIENCE) {
+    match run_here(program, &["-f", "-"], script, NFT_TIMEOUT) {
         Ok(Ended { status: Status::Success, .. }) => Ok(()),
         // The rest points into a script that nobody sees.
-        Ok(ended) => Err(said(&ended, PATIENCE).lines().next().unwrap_or_default().to_owned()),
+        Ok(ended) => Err(said(&ended, NFT_TIMEOUT).lines().next().unwrap_or_default().to_owned()),
         Err(error) => Err(error.to_string()),
     }
 }
@@ -289,9 +289,9 @@ pub(super) fn load_here(program: &Path, script: &str) -> Result<(), String> {
 /// # Errors
 /// The first line of what nft says, with the command that it says it of.
 pub(super) fn try_here(program: &Path, ruleset: &Ruleset) -> Result<usize, String> {
-    let heard = |arguments: &[&str], script: &str| match run_here(program, arguments, script, PATIENCE) {
+    let heard = |arguments: &[&str], script: &str| match run_here(program, arguments, script, NFT_TIMEOUT) {
         Ok(Ended { status: Status::Success, output, .. }) => Ok(output),
-        Ok(ended) => Err(with_command(&said(&ended, PATIENCE), script)),
+        Ok(ended) => Err(with_command(&said(&ended, NFT_TIMEOUT), script)),
         Err(error) => Err(error.to_string()),
     };
     for script in scripts(ruleset) {

@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::error::FabricError;
-use super::kept::{Amount, Element};
+use super::kernel_records::{Amount, Element};
 use super::namespace::Namespace;
 use super::nft::{self, Effect};
 use super::packet::Tuple;
@@ -18,11 +18,11 @@ use crate::network::nft::Change;
 use crate::network::remembered::{Remembered, is_paid, remembered};
 
 /// Counts of elements that are gone are kept for whoever asks, as many as this.
-const MOST_ENDED: usize = 1 << 14;
+const MAX_ENDED: usize = 1 << 14;
 
 /// Elements in one transaction. Without root, nft 1.0.6 can send some 1,500 of the longest to be added and deleted: its socket's buffer
 /// holds 208 KiB.
-const MOST_AT_ONCE: usize = 700;
+const MAX_AT_ONCE: usize = 700;
 
 /// Carries out a change: all of it or nothing, or a failure says that it has had an effect. Elements that it takes out are kept with what
 /// they have counted.
@@ -83,7 +83,7 @@ async fn expand(namespace: &Arc<Namespace>, changes: &[Change]) -> Result<Expand
 
 /// Splits what is to be done with elements into as many transactions as it takes.
 fn in_transactions(elements: &[&Element], change: impl Fn(&str, &[&Element]) -> Vec<Change>) -> Vec<Vec<Change>> {
-    let transactions = elements.chunks(MOST_AT_ONCE).map(|some| {
+    let transactions = elements.chunks(MAX_AT_ONCE).map(|some| {
         let mut by_set: IndexMap<&str, Vec<&Element>> = IndexMap::new();
         for element in some {
             by_set.entry(&element.set).or_default().push(element);
@@ -148,7 +148,7 @@ pub async fn remembered_for(namespace: &Arc<Namespace>, tuples: &[Tuple]) -> Res
 /// Keeps the counts of elements that a transaction has taken out, until somebody asks.
 fn keep_counts(namespace: &Namespace, gone: Vec<Element>) {
     let mut ended = namespace.ended.lock().unwrap_or_else(PoisonError::into_inner);
-    let room = MOST_ENDED.saturating_sub(ended.len());
+    let room = MAX_ENDED.saturating_sub(ended.len());
     ended.extend(gone.into_iter().filter(|element| element.amount.is_some()).take(room));
 }
 

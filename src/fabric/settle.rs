@@ -27,7 +27,7 @@ const NEWS_OF_LINKS: u32 = 1;
 /// The kernel's group of news about IPv6 routes (`RTNLGRP_IPV6_ROUTE`).
 const NEWS_OF_IPV6_ROUTES: u32 = 11;
 /// Time that a link may take before something is wrong with it.
-const PATIENCE: Duration = Duration::from_secs(5);
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(5);
 /// So many questions before their answers are read: these must fit the receive buffer.
 const AT_ONCE: usize = 32;
 
@@ -102,7 +102,7 @@ fn again_if_overrun(mut attempt: impl FnMut() -> io::Result<()>) -> io::Result<(
     let begun = Instant::now();
     loop {
         match attempt() {
-            Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) && begun.elapsed() < PATIENCE => {}
+            Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) && begun.elapsed() < SETTLE_TIMEOUT => {}
             other => return other,
         }
     }
@@ -118,7 +118,7 @@ fn listen(
     socket.connect(&SocketAddr::new(0, 0))?;
     // The news first and then the question: what happens in between is not missed.
     socket.add_membership(group)?;
-    setsockopt(&socket.as_fd(), sockopt::ReceiveTimeout, &TimeVal::seconds(PATIENCE.as_secs().cast_signed()))?;
+    setsockopt(&socket.as_fd(), sockopt::ReceiveTimeout, &TimeVal::seconds(SETTLE_TIMEOUT.as_secs().cast_signed()))?;
     let mut bytes = Vec::new();
     for (question, flags) in questions {
         let mut message = NetlinkMessage::from(question.clone());

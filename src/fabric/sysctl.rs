@@ -4,7 +4,7 @@ use std::io;
 
 use nix::unistd::getegid;
 
-use crate::network::{FRAGMENTS_MEMORY, FRAGMENTS_PATIENCE, Families, NodeKind, Timeouts};
+use crate::network::{FRAGMENTS_MEMORY, FRAGMENTS_TIMEOUT, Families, NodeKind, Timeouts};
 
 /// Returns the settings that a namespace of a kind needs, as (path under `/proc/sys/net`, value).
 fn settings(kind: NodeKind, families: Families, timeouts: Option<Timeouts>) -> Vec<(String, String)> {
@@ -57,9 +57,9 @@ fn settings(kind: NodeKind, families: Families, timeouts: Option<Timeouts>) -> V
         settings.into_iter().map(|(path, value)| (path.to_owned(), value.to_owned())).collect();
     if matches!(kind, NodeKind::Router | NodeKind::Gateway) {
         for (path, value) in [
-            ("ipv4/ipfrag_time", FRAGMENTS_PATIENCE),
+            ("ipv4/ipfrag_time", FRAGMENTS_TIMEOUT),
             ("ipv4/ipfrag_high_thresh", FRAGMENTS_MEMORY),
-            ("netfilter/nf_conntrack_frag6_timeout", FRAGMENTS_PATIENCE),
+            ("netfilter/nf_conntrack_frag6_timeout", FRAGMENTS_TIMEOUT),
             ("netfilter/nf_conntrack_frag6_high_thresh", FRAGMENTS_MEMORY),
         ] {
             settings.push((path.to_owned(), value.to_string()));

@@ -40,7 +40,7 @@ impl Lab {
 
     async fn realter(&mut self) -> Result<(), LabError> {
         let network = self.compiled(self.state.cloud())?;
-        self.become_of(None, Arc::clone(self.state.cloud()), network, Instant::now()).await?;
+        self.transition(None, Arc::clone(self.state.cloud()), network, Instant::now()).await?;
         self.start_missing_services().await
     }
 

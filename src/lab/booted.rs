@@ -8,12 +8,12 @@ use indexmap::IndexMap;
 use super::addresses::LastAddresses;
 use super::alteration::{Alteration, compiled};
 use super::connections::Connections;
-use super::daemon_states::Daemons;
 use super::error::LabError;
 use super::flow_log::Journal;
 use super::hosts_file;
 use super::listeners::{Listeners, Listening};
 use super::mounted::Mounted;
+use super::process_states::Processs;
 use super::services::{Now, Services};
 use super::state::LabState;
 use crate::fabric::Fabric;
@@ -29,7 +29,7 @@ use crate::sandbox::{self, Sandbox, limits};
 #[derive(Debug)]
 pub struct Lab {
     /// Dropped before all that they run in: that they end with it is no news.
-    pub(super) daemons: Daemons,
+    pub(super) processes: Processs,
     pub(super) state: LabState,
     pub(super) alteration: Option<Alteration>,
     pub(super) prober: Prober,
@@ -84,7 +84,7 @@ impl Lab {
         let mut fabric = Fabric::with_faults(sandbox, faults)?;
         fabric.forget_idle_flows_after(network.timeouts);
         fabric.execute(&diff(&Network::default(), &network)).await?;
-        let prober = Prober::start().map_err(LabError::Witness)?;
+        let prober = Prober::start().map_err(LabError::Observer)?;
         let cloud = Arc::new(cloud);
         let services = Services::open(&fabric, &cloud).await?;
         let mut lab = Self {
@@ -98,7 +98,7 @@ impl Lab {
             connections: Connections::default(),
             machines: IndexMap::new(),
             mounted: Mounted::from_folder(services_from.clone()),
-            daemons: Daemons::of(services_from),
+            processes: Processs::of(services_from),
             journal: None,
             broken: None,
         };

@@ -43,7 +43,7 @@ pub struct InForce {
     pub took: Duration,
     /// Changes that it has made.
     pub changes: Vec<Change>,
-    /// Result of the services that were to come up after it: [`LabError::Daemon`] or [`LabError::Machine`] if one did not.
+    /// Result of the services that were to come up after it: [`LabError::Process`] or [`LabError::Machine`] if one did not.
     pub services: Result<(), LabError>,
 }
 
@@ -51,7 +51,7 @@ impl Lab {
     /// Carries out an operation, and says how long it took until it was in force.
     ///
     /// # Errors
-    /// As [`Self::carry_out`]. [`LabError::Daemon`] and [`LabError::Machine`]: it is in force, and a service did not come up after it.
+    /// As [`Self::carry_out`]. [`LabError::Process`] and [`LabError::Machine`]: it is in force, and a service did not come up after it.
     pub async fn apply(&mut self, operation: &Operation) -> Result<Duration, LabError> {
         let InForce { took, services, .. } = self.carry_out(operation).await?;
         services.map(|()| took)
@@ -72,7 +72,7 @@ impl Lab {
         self.refuse_missing_mounts(&cloud, operation)?;
         self.end_programs_first(operation).await;
         let operated = Operated { operation, changed: &changed };
-        match self.become_of(Some(operated), Arc::new(cloud), network, begun).await {
+        match self.transition(Some(operated), Arc::new(cloud), network, begun).await {
             Ok(took) => {
                 let services = self.start_missing_services().await;
                 Ok(InForce { took, changes: changed.into_changes(), services })
@@ -122,7 +122,7 @@ impl Lab {
     }
 
     /// Makes the lab one of another cloud and network, whole or not at all, and says how long it took since it was begun.
-    pub(super) async fn become_of(
+    pub(super) async fn transition(
         &mut self,
         operated: Option<Operated<'_>>,
         cloud: Arc<Cloud>,
@@ -348,7 +348,7 @@ impl Lab {
 
     /// Lists the services that are to listen in a namespace.
     fn to_listen(&self, cloud: &Cloud, name: &NodeName, kind: NodeKind) -> Option<Vec<Service>> {
-        self.listening.wanted(cloud, name, kind, |name, service| self.daemons.hold(cloud, name, service))
+        self.listening.wanted(cloud, name, kind, |name, service| self.processes.hold(cloud, name, service))
     }
 
     fn runs(&self, name: &InstanceName) -> bool {

@@ -4,7 +4,7 @@ use std::io;
 
 use crate::compile::CompileError;
 use crate::fabric::FabricError;
-use crate::model::{ConnectionName, DaemonName, InstanceName, Refusal};
+use crate::model::{ConnectionName, InstanceName, ProcessName, Refusal};
 use crate::sandbox::limits;
 
 /// Error of an operation on a lab.
@@ -30,7 +30,7 @@ pub enum LabError {
     NoSandbox,
     /// The witness of arrivals and verdicts could not be started.
     #[error("failed to start the witness: {0}")]
-    Witness(io::Error),
+    Observer(io::Error),
     /// The names of the lab could not be written for its programs.
     #[error("failed to write the {file}: {source}")]
     Names {
@@ -84,12 +84,12 @@ pub enum LabError {
         why: String,
     },
     /// A service of an instance did not come up; the instance runs, and so does everything else.
-    #[error("the service {daemon} of {instance} did not come up: {why}{last_words}")]
-    Daemon {
+    #[error("the service {process} of {instance} did not come up: {why}{last_words}")]
+    Process {
         /// Of which instance.
         instance: InstanceName,
         /// Name of the service.
-        daemon: DaemonName,
+        process: ProcessName,
         /// Reason, in words.
         why: String,
         /// Last output of the service, in indented lines.
@@ -111,7 +111,11 @@ impl LabError {
     pub fn is_of_the_file(&self) -> bool {
         matches!(
             self,
-            Self::Refused(_) | Self::Compile(_) | Self::NotOpened { .. } | Self::NoTraffic { .. } | Self::Daemon { .. }
+            Self::Refused(_)
+                | Self::Compile(_)
+                | Self::NotOpened { .. }
+                | Self::NoTraffic { .. }
+                | Self::Process { .. }
         )
     }
 }

@@ -21,8 +21,8 @@ impl Lab {
     pub async fn open(&mut self, name: &ConnectionName, flow: &Flow) -> Result<(), LabError> {
         let (ask, client) = self.ends(name, flow).await?;
         let state = &self.state;
-        let whose = |node: &NodeName, index| state.whose(node, index);
-        let connection = Connection::open(&mut self.prober, ask, client, &whose).await;
+        let interface_by_index = |node: &NodeName, index| state.interface_by_index(node, index);
+        let connection = Connection::open(&mut self.prober, ask, client, &interface_by_index).await;
         self.hold(name, vec![flow.clone()], flow, connection)
     }
 
@@ -47,8 +47,10 @@ impl Lab {
     /// Makes sure that the first of two peers can send from its port, which nothing but the harness may hold; else says why not, in words.
     async fn free_to_send(&mut self, client: &Receiver, peers: &Peers) -> Result<Result<(), String>, LabError> {
         let (from, service) = (&peers.there.from, peers.back.service);
-        let held = |whose: &str| format!("{whose} holds {service} of {from}, from which it is to send");
-        if from.instance().is_some_and(|from| self.daemons.hold(self.state.cloud(), from, service)) {
+        let held = |interface_by_index: &str| {
+            format!("{interface_by_index} holds {service} of {from}, from which it is to send")
+        };
+        if from.instance().is_some_and(|from| self.processes.hold(self.state.cloud(), from, service)) {
             return Ok(Err(held("a service")));
         }
         let namespace = std::sync::Arc::clone(self.state.fabric().node(&client.node)?);
@@ -92,7 +94,7 @@ impl Lab {
         let resolved = self.resolve(std::slice::from_ref(flow)).await;
         let ask = self.ask(flow, &resolved).map_err(not_opened)?;
         let client = self.client(flow).map_err(not_opened)?;
-        if flow.to.instance().is_some_and(|to| self.daemons.hold(self.state.cloud(), to, flow.service)) {
+        if flow.to.instance().is_some_and(|to| self.processes.hold(self.state.cloud(), to, flow.service)) {
             return Err(not_opened("a service holds the port, and what is held are connections to the harness".into()));
         }
         if let Some(receiver) = ask.receiver.as_ref().filter(|receiver| !self.is_deaf(&receiver.node, flow.service)) {
@@ -145,8 +147,8 @@ impl Lab {
             Err(why) => return Ok(Held::Gone { why }),
         };
         let state = &self.state;
-        let whose = |node: &NodeName, index| state.whose(node, index);
-        Ok(connection.examine_answer(&mut self.prober, &whose).await)
+        let interface_by_index = |node: &NodeName, index| state.interface_by_index(node, index);
+        Ok(connection.examine_answer(&mut self.prober, &interface_by_index).await)
     }
 
     /// Finds out what has become of a connection that is held.
@@ -160,8 +162,8 @@ impl Lab {
             Err(why) => return Ok(Held::Gone { why }),
         };
         let state = &self.state;
-        let whose = |node: &NodeName, index| state.whose(node, index);
-        let found = connection.examine(&mut self.prober, &whose).await;
+        let interface_by_index = |node: &NodeName, index| state.interface_by_index(node, index);
+        let found = connection.examine(&mut self.prober, &interface_by_index).await;
         self.note_admissions(name);
         Ok(found)
     }
@@ -177,7 +179,7 @@ impl Lab {
             Record::Remembered(at) => (at, AdmittedBy::Memory),
             _ => return None,
         };
-        let interface = self.whereabouts(logged).judged_by(logged.record)?.id.clone();
+        let interface = self.packet_endpoints(logged).judged_by(logged.record)?.id.clone();
         Some(Admission { at, interface, by })
     }
 }

@@ -75,6 +75,6 @@ impl Lab {
     fn may_lend(&self, name: &InstanceName, service: Service) -> bool {
         self.state.cloud().instances.get(name).is_some_and(|it| it.state == InstanceState::Running)
             && !self.listening.is_deaf(name, service)
-            && !self.daemons.hold(self.state.cloud(), name, service)
+            && !self.processes.hold(self.state.cloud(), name, service)
     }
 }

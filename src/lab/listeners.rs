@@ -11,7 +11,7 @@ pub struct Listeners {
     /// Every instance and host listens on these.
     pub columns: IndexSet<Service>,
     /// But not these.
-    pub deaf: IndexSet<(InstanceName, Service)>,
+    pub closed_ports: IndexSet<(InstanceName, Service)>,
 }
 
 impl Listeners {
@@ -30,7 +30,7 @@ impl Listeners {
 
 /// Answer of the harness at a port that nobody holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Unheld {
+pub(super) enum UnboundPort {
     /// Nothing: who is let in is refused.
     #[default]
     Refuses,
@@ -42,28 +42,28 @@ pub(super) enum Unheld {
 #[derive(Debug)]
 pub(super) struct Listening {
     listeners: Listeners,
-    unheld: Unheld,
+    unheld: UnboundPort,
 }
 
 impl Listening {
     /// Makes them such that nobody answers where nobody listens.
     pub fn of(listeners: Listeners) -> Self {
-        Self { listeners, unheld: Unheld::default() }
+        Self { listeners, unheld: UnboundPort::default() }
     }
 
     /// From now on the harness answers where nobody listens, for as long as the probes take.
     pub fn answer_for_all(&mut self) {
-        self.unheld = Unheld::Answers;
+        self.unheld = UnboundPort::Answers;
     }
 
     /// Returns `true` if the harness answers where nobody listens.
     pub fn answers_for_all(&self) -> bool {
-        self.unheld == Unheld::Answers
+        self.unheld == UnboundPort::Answers
     }
 
     /// Returns `true` if the harness is not to listen at a port of an instance.
     pub fn is_deaf(&self, name: &InstanceName, service: Service) -> bool {
-        self.listeners.deaf.contains(&(name.clone(), service))
+        self.listeners.closed_ports.contains(&(name.clone(), service))
     }
 
     /// Lists what is to listen in a namespace; nothing for routers and for instances that do not run. `held` says which ports are for services.
@@ -79,9 +79,10 @@ impl Listening {
             NodeKind::Host => Some(columns.iter().copied().collect()),
             NodeKind::Instance | NodeKind::Appliance => {
                 let (name, instance) = cloud.instances.get_key_value(name.0.as_str())?;
-                let deaf = |service: &Service| self.is_deaf(name, *service) || held(name, *service);
+                let closed_ports = |service: &Service| self.is_deaf(name, *service) || held(name, *service);
                 let all = columns.union(&instance.listens).copied();
-                (instance.state == InstanceState::Running).then(|| all.filter(|service| !deaf(service)).collect())
+                (instance.state == InstanceState::Running)
+                    .then(|| all.filter(|service| !closed_ports(service)).collect())
             }
             // Its listeners are its own; elsewhere the harness listens, so that "allowed" reads as open there too.
             NodeKind::LoadBalancer => {

@@ -18,7 +18,7 @@ use crate::sandbox::ids::{InstanceRoot, instance_root};
 use crate::sandbox::machine::links;
 
 /// Time to wait for a lease on a log: who holds one in good faith gives it up at once.
-const LEASE_PATIENCE: Duration = Duration::from_secs(2);
+const LEASE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Time between two tries: the kernel tells nobody that a lease has ended.
 const LEASE_PAUSE: Duration = Duration::from_millis(50);
 
@@ -46,7 +46,7 @@ impl Mounted {
         let begun = Instant::now();
         loop {
             match self.open_log(path, wanted) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock && begun.elapsed() < LEASE_PATIENCE => {
+                Err(error) if error.kind() == ErrorKind::WouldBlock && begun.elapsed() < LEASE_TIMEOUT => {
                     tokio::time::sleep(LEASE_PAUSE).await;
                 }
                 opened => return opened,

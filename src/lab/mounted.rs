@@ -93,7 +93,7 @@ impl Mounted {
     }
 
     /// Follows a path to where it leads, if no link on the way is one that an instance may have put there.
-    pub fn untampered(&self, path: &Path) -> Result<links::Followed, String> {
+    pub fn untampered(&self, path: &Path) -> Result<links::ResolvedPath, String> {
         let followed = links::follow(path).map_err(|error| format!("{}: {error}", path.display()))?;
         let written = |link: &links::Link| {
             self.written.iter().find(|folder| link.path.starts_with(folder)).zip(Some(link.path.clone()))

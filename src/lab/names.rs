@@ -10,12 +10,12 @@ use super::booted::Lab;
 use super::error::LabError;
 use super::paths::Sender;
 use super::resolved::Resolved;
-use super::services::{self, Asked, NoAddress};
+use super::services::{self, NoAddress, ServiceResponse};
 use super::state::first_interface;
 use crate::compile::names;
 use crate::compile::services::{OUTSIDE_RESOLVER, address, zone};
 use crate::fabric::Namespace;
-use crate::model::{CloudService, Endpoint, Flow, InstanceName, InstanceState, Via};
+use crate::model::{Endpoint, Flow, InstanceName, InstanceState, Via, VpcService};
 
 /// So many questions are under way at the same time.
 const IN_FLIGHT: usize = 64;
@@ -42,7 +42,7 @@ impl Lab {
         let Sender { node, source, .. } = self.sender(flow)?;
         let resolver = match flow.from.instance() {
             None => OUTSIDE_RESOLVER.into(),
-            Some(sender) => self.service_of(sender, CloudService::Dns)?,
+            Some(sender) => self.service_of(sender, VpcService::Dns)?,
         };
         let from = Arc::clone(self.state.fabric().node(&node).map_err(|error| error.to_string())?);
         let balancer = |name: &InstanceName| self.state.cloud().load_balancers.get_key_value(name.as_str());
@@ -58,7 +58,7 @@ impl Lab {
     }
 
     /// Finds the address of a service for an instance.
-    fn service_of(&self, instance: &InstanceName, service: CloudService) -> Result<IpAddr, String> {
+    fn service_of(&self, instance: &InstanceName, service: VpcService) -> Result<IpAddr, String> {
         let interface =
             first_interface(self.state.cloud(), instance).ok_or_else(|| format!("there is no {instance}"))?;
         let vpc = self.state.cloud().vpcs.get(&interface.vpc);
@@ -70,18 +70,18 @@ impl Lab {
     ///
     /// # Errors
     /// [`LabError::Broken`]: nothing that a broken lab shows would count.
-    pub async fn ask_service(&self, instance: &InstanceName, service: CloudService) -> Result<Asked, LabError> {
+    pub async fn ask_service(&self, instance: &InstanceName, service: VpcService) -> Result<ServiceResponse, LabError> {
         self.refuse_broken()?;
         let running = self.state.cloud().instances.get(instance).is_some_and(|it| it.state == InstanceState::Running);
         let asker = first_interface(self.state.cloud(), instance).filter(|_| running);
         let source = asker.and_then(|asker| asker.private).map(|private| IpAddr::V4(private.0));
         let (Some(asker), Some(source)) = (asker, source) else {
             let why = format!("{instance} is not running, so it can ask nothing");
-            return Ok(Asked::Inconclusive { why });
+            return Ok(ServiceResponse::Inconclusive { why });
         };
         let at = match self.service_of(instance, service) {
             Ok(at) => at,
-            Err(why) => return Ok(Asked::Inconclusive { why }),
+            Err(why) => return Ok(ServiceResponse::Inconclusive { why }),
         };
         let from = self.state.fabric().node(&names::instance(instance))?;
         Ok(services::ask(from, asker, source, service, at, self.services.said()).await)

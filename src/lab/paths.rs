@@ -104,7 +104,7 @@ impl Lab {
             let programs = ask.behind.iter().any(|node| runs(node) && !ours(node));
             return if programs { Answering::ProgramBehind } else { Answering::Harness };
         }
-        match flow.to.instance().is_some_and(|name| self.daemons.hold(self.state.cloud(), name, flow.service)) {
+        match flow.to.instance().is_some_and(|name| self.processes.hold(self.state.cloud(), name, flow.service)) {
             true => Answering::Program,
             false => Answering::Harness,
         }

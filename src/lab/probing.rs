@@ -21,9 +21,9 @@ impl Lab {
         let known = self.known_paths()?;
         self.listen_for(&mut asks).await?;
         let state = &self.state;
-        let whose = |node: &NodeName, index| state.whose(node, index);
-        let mut batch = self.prober.probe(&asks, &known, &whose).await;
-        self.prober.hush().await;
+        let interface_by_index = |node: &NodeName, index| state.interface_by_index(node, index);
+        let mut batch = self.prober.probe(&asks, &known, &interface_by_index).await;
+        self.prober.pause_all().await;
         for observation in &mut batch.observations {
             observation.resolved = resolved.resolution(&observation.flow);
         }

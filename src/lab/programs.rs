@@ -162,7 +162,7 @@ impl Lab {
 
     /// The instances that mount something and begin with an operation, in a lab that starts services.
     fn beginning(&self, cloud: &Cloud, operation: Option<&Operation>) -> Vec<InstanceName> {
-        if self.daemons.folder().is_none() {
+        if self.processes.folder().is_none() {
             return Vec::new();
         }
         let runs = |cloud: &Cloud, name: &InstanceName| cloud.state_of(name) == Some(InstanceState::Running);
@@ -195,7 +195,7 @@ impl Lab {
             };
             mounts.push(Mount { place: place.as_str().into(), source, owner });
         }
-        let folder = self.daemons.folder().filter(|folder| !instance.daemons.is_empty() && !is_shared(folder));
+        let folder = self.processes.folder().filter(|folder| !instance.processes.is_empty() && !is_shared(folder));
         if let Some(folder) = folder.filter(|folder| mounts.iter().all(|mount| mount.place != **folder)) {
             let host = self.mounted.untampered(folder).map_err(LabError::Machine)?.path;
             mounts.push(Mount { place: folder.to_owned(), source: Source::Surroundings(host), owner: None });
@@ -205,7 +205,7 @@ impl Lab {
 
     /// Ends every program of an instance; none is left after that.
     pub(super) async fn end_programs(&mut self, instance: &InstanceName) {
-        self.daemons.leave(instance);
+        self.processes.leave(instance);
         if let Some(machine) = self.machines.shift_remove(&names::instance(instance)) {
             machine.end().await;
         }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::whereabouts::Where;
+use super::packet_endpoints::PacketEndpoints;
 use crate::compile::names;
 use crate::fabric::Fabric;
 use crate::model::{Cloud, GroupName, InstanceName, Interface, InterfaceId};
@@ -68,9 +68,9 @@ impl LabState {
     }
 
     /// Finds the interfaces between which a record was made, as the cloud is now.
-    pub fn whereabouts(&self, logged: &Logged) -> Where<'_> {
+    pub fn packet_endpoints(&self, logged: &Logged) -> PacketEndpoints<'_> {
         let at = |index: Option<u32>| self.at_index(&logged.node, index?);
-        Where { from: at(logged.in_index), to: at(logged.out_index) }
+        PacketEndpoints { from: at(logged.in_index), to: at(logged.out_index) }
     }
 
     /// The interface that has a port of a router.
@@ -90,7 +90,7 @@ impl LabState {
     }
 
     /// Finds the interface of the cloud that an index of a router leads to, and its groups.
-    pub fn whose(&self, node: &NodeName, index: u32) -> Option<(InterfaceId, Vec<GroupName>)> {
+    pub fn interface_by_index(&self, node: &NodeName, index: u32) -> Option<(InterfaceId, Vec<GroupName>)> {
         let Interface { id, groups, .. } = self.at_index(node, index)?;
         let link = names::link(&names::instance(&id.instance), &format!("eth{}", id.device));
         self.network.links.contains_key(&link).then(|| (id.clone(), groups.iter().cloned().collect()))

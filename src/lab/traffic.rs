@@ -40,7 +40,7 @@ impl Lab {
     /// Ends traffic and says what became of each packet.
     pub async fn end_traffic(&mut self, traffic: Streams) -> Trace {
         let state = &self.state;
-        let whose = |node: &NodeName, index| state.whose(node, index);
-        traffic.finish(&mut self.prober, &whose).await
+        let interface_by_index = |node: &NodeName, index| state.interface_by_index(node, index);
+        traffic.finish(&mut self.prober, &interface_by_index).await
     }
 }

@@ -10,7 +10,7 @@ use nix::unistd::geteuid;
 
 use super::shared_folders::is_never_written;
 use super::unfit::Unfit;
-use crate::sandbox::machine::links::{Followed, Link, follow};
+use crate::sandbox::machine::links::{Link, ResolvedPath, follow};
 
 const OTHERS_WRITE: u32 = 0o002;
 const STICKY: u32 = 0o1000;
@@ -20,7 +20,7 @@ const STICKY: u32 = 0o1000;
 ///
 /// # Errors
 /// [`Unfit::Link`].
-pub(super) fn judge(followed: &Followed, from: Option<&Path>) -> Result<(), Unfit> {
+pub(super) fn judge(followed: &ResolvedPath, from: Option<&Path>) -> Result<(), Unfit> {
     if followed.links.is_empty() {
         return Ok(());
     }

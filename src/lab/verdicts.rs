@@ -4,7 +4,7 @@ use tokio::sync::mpsc;
 
 use super::booted::Lab;
 use super::heard::{Verdicts, WAITING};
-use super::whereabouts::Where;
+use super::packet_endpoints::PacketEndpoints;
 use crate::probe::Logged;
 
 impl Lab {
@@ -21,7 +21,7 @@ impl Lab {
     }
 
     /// Finds the interfaces between which a record was made, as the cloud is now.
-    pub fn whereabouts(&self, logged: &Logged) -> Where<'_> {
-        self.state.whereabouts(logged)
+    pub fn packet_endpoints(&self, logged: &Logged) -> PacketEndpoints<'_> {
+        self.state.packet_endpoints(logged)
     }
 }

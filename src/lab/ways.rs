@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::booted::Lab;
 use crate::compile::names;
 use crate::model::{Endpoint, Flow, Forwarding, InstanceName, Interface, PrivateIp, PublicIp, Service, Via};
-use crate::probe::{Ends, Place, Private, Receiver, Route};
+use crate::probe::{Ends, LinkPosition, Private, Receiver, Route};
 
 impl Lab {
     /// The addresses of the appliances that the sender's route table may send a flow through.
@@ -34,7 +34,7 @@ impl Lab {
             let sources = sources.iter().filter(|source| !translates || Some(**source) == own);
             self.place_of(target, sources.map(|source| (*source, destination)).collect())
         });
-        let passed_on: Vec<Place> = passed_on.collect();
+        let passed_on: Vec<LinkPosition> = passed_on.collect();
         let sent = self.holder(&self.leaves_by(&flow.from), flow.via).ok().flatten();
         let sent = sent.map(|own| place(&own, vec![asked]));
         let receiver = self.receiver(flow).ok().flatten();
@@ -87,7 +87,7 @@ impl Lab {
         Route { sent, passed_on, arrives: Vec::new(), private }
     }
 
-    fn place_of(&self, target: &Interface, ends: Vec<Ends>) -> Option<Place> {
+    fn place_of(&self, target: &Interface, ends: Vec<Ends>) -> Option<LinkPosition> {
         let holder = self.holder(&Endpoint::Interface(target.id.clone()), Via::Private).ok().flatten()?;
         Some(place(&holder, ends))
     }
@@ -127,6 +127,6 @@ impl Lab {
     }
 }
 
-fn place(holder: &Receiver, ends: Vec<Ends>) -> Place {
-    Place { node: holder.node.clone(), link: holder.at_router(), ends }
+fn place(holder: &Receiver, ends: Vec<Ends>) -> LinkPosition {
+    LinkPosition { node: holder.node.clone(), link: holder.at_router(), ends }
 }

@@ -6,7 +6,6 @@ use indexmap::{IndexMap, IndexSet};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::address::{HostIp, PrivateIp, PublicIp};
-use super::daemon::Daemon;
 use super::default_group::DEFAULT_GROUP;
 use super::era::{Era, Knobs};
 use super::flow::Service;
@@ -16,9 +15,10 @@ use super::load_balancer::LoadBalancer;
 use super::mount::{MountPlace, MountSource};
 use super::mtu::Mtu;
 use super::name::{
-    DaemonName, Ec2Name, ElasticIpName, GroupName, HostName, InstanceName, InterfaceId, LoadBalancerName, Place,
-    PrefixListName, RuleId, SubnetName, VpcName,
+    Ec2Name, ElasticIpName, GroupName, HostName, InstanceName, InterfaceId, LoadBalancerName, PrefixListName,
+    ProcessName, RuleId, SourceLocation, SubnetName, VpcName,
 };
+use super::process::Process;
 use super::rule::Rule;
 use super::tracking::TrackingTimeouts;
 
@@ -81,7 +81,7 @@ pub struct Host {
     /// Of the link between the internet and the host.
     pub mtu: Mtu,
     /// Position in the file.
-    pub place: Option<Place>,
+    pub place: Option<SourceLocation>,
 }
 
 /// A virtual private cloud: one router and filter, one gateway.
@@ -156,7 +156,7 @@ pub struct SecurityGroup {
     /// Rules for traffic from members. Ignored in eras without egress rules.
     pub egress: Vec<Rule>,
     /// Position in the file.
-    pub place: Option<Place>,
+    pub place: Option<SourceLocation>,
 }
 
 impl SecurityGroup {
@@ -261,13 +261,13 @@ pub struct Instance {
     /// Services that it listens on, besides those that the harness adds.
     pub listens: IndexSet<Service>,
     /// The programs that it runs by itself, in the order of their start.
-    pub daemons: IndexMap<DaemonName, Daemon>,
+    pub processes: IndexMap<ProcessName, Process>,
     /// Mounts of its programs, beside what every instance sees.
     pub mounts: IndexMap<MountPlace, MountSource>,
     /// Forwarding of packets for others.
     pub forwarding: Forwarding,
     /// Position in the file.
-    pub place: Option<Place>,
+    pub place: Option<SourceLocation>,
 }
 
 impl Cloud {

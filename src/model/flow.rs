@@ -224,7 +224,7 @@ impl fmt::Display for Via {
 /// Services that every instance reaches whatever its groups say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum CloudService {
+pub enum VpcService {
     /// The resolver of the VPC.
     Dns,
     /// The instance metadata service.
@@ -233,7 +233,7 @@ pub enum CloudService {
     Time,
 }
 
-impl CloudService {
+impl VpcService {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Dns, Self::Metadata, Self::Time];
 
@@ -247,7 +247,7 @@ impl CloudService {
     }
 }
 
-impl fmt::Display for CloudService {
+impl fmt::Display for VpcService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }

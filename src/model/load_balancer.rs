@@ -10,7 +10,7 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::address::{Port, PrivateIp};
 use super::interface::Interface;
-use super::name::{GroupName, InstanceName, LoadBalancerName, Place, SubnetName, VpcName};
+use super::name::{GroupName, InstanceName, LoadBalancerName, SourceLocation, SubnetName, VpcName};
 
 /// The group of every load balancer of EC2-Classic, and Amazon's own: rules name it, and nobody edits it.
 ///
@@ -69,7 +69,7 @@ pub struct LoadBalancer {
     /// the instance's address later does not change it.
     pub registrations: IndexMap<InstanceName, PrivateIp>,
     /// Position in the file.
-    pub place: Option<Place>,
+    pub place: Option<SourceLocation>,
 }
 
 impl LoadBalancer {
@@ -135,5 +135,5 @@ pub struct CreateLoadBalancer {
     /// Its health check.
     pub health_check: HealthCheck,
     /// Position in the file.
-    pub place: Option<Place>,
+    pub place: Option<SourceLocation>,
 }

@@ -39,7 +39,7 @@ pub fn closest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) ->
 }
 
 /// Maximum number of names listed where one is not found.
-const MOST_NAMES: usize = 20;
+const MAX_NAMES: usize = 20;
 
 /// Suggests names for those that nobody has, and lists the names that there are: `did you mean \`web1\`? there are web1, db1`.
 pub fn meant<'w>(words: impl IntoIterator<Item = &'w str>, names: &[&str]) -> String {
@@ -47,7 +47,7 @@ pub fn meant<'w>(words: impl IntoIterator<Item = &'w str>, names: &[&str]) -> St
     let there = match names {
         [] => "there are none".to_owned(),
         [name] => format!("there is {name}"),
-        names if names.len() > MOST_NAMES => format!("there are {} ...", names[..MOST_NAMES].join(", ")),
+        names if names.len() > MAX_NAMES => format!("there are {} ...", names[..MAX_NAMES].join(", ")),
         names => format!("there are {}", names.join(", ")),
     };
     match guesses.as_slice() {

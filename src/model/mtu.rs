@@ -24,9 +24,9 @@ impl Mtu {
     }
 
     /// The smallest that a link of a host may have: every IPv4 host takes as much (RFC 791).
-    pub const LEAST_IPV4: Self = Self(576);
+    pub const MIN_IPV4: Self = Self(576);
     /// The same of a host that has an IPv6 address (RFC 8200).
-    pub const LEAST_IPV6: Self = Self(1280);
+    pub const MIN_IPV6: Self = Self(1280);
 }
 
 impl fmt::Display for Mtu {

@@ -115,7 +115,7 @@ name!(
 );
 name!(
     /// The name of a program that an instance runs by itself.
-    DaemonName
+    ProcessName
 );
 name!(
     /// The name of a connection that a scenario holds open.
@@ -276,7 +276,7 @@ impl From<InterfaceId> for String {
 
 /// A place in a topology file, counted from 1.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-pub struct Place {
+pub struct SourceLocation {
     /// The file as the user named it.
     pub file: Arc<str>,
     /// The line, from 1.
@@ -286,7 +286,7 @@ pub struct Place {
 }
 
 /// As it can be shown: a file may have any name.
-impl fmt::Display for Place {
+impl fmt::Display for SourceLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", shown(&self.file), self.line, self.column)
     }

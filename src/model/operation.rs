@@ -135,8 +135,8 @@ impl Operation {
             Self::Launch(launch) => {
                 let more = launch.more.iter().map(|interface| &interface.groups);
                 let sets = std::iter::once(&launch.groups).chain(more).collect();
-                let daemons = launch.daemons.values().filter_map(|daemon| daemon.port);
-                let services = launch.listens.iter().copied().chain(daemons).collect();
+                let processes = launch.processes.values().filter_map(|process| process.port);
+                let services = launch.listens.iter().copied().chain(processes).collect();
                 Parts { sets, services, names: Some(NameEffect::Instance(launch)), ..none }
             }
             Self::Terminate(instance) => {

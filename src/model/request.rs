@@ -5,11 +5,11 @@ use ipnet::IpNet;
 
 use super::address::PrivateIp;
 use super::cloud::{Forwarding, PrefixFamily};
-use super::daemon::Daemon;
 use super::flow::Service;
 use super::interface::{AutomaticPublic, SourceDestCheck};
 use super::mount::{MountPlace, MountSource};
-use super::name::{DaemonName, Ec2Name, GroupName, InstanceName, InterfaceId, PrefixListName, SubnetName, VpcName};
+use super::name::{Ec2Name, GroupName, InstanceName, InterfaceId, PrefixListName, ProcessName, SubnetName, VpcName};
+use super::process::Process;
 
 /// `AllowReassociation` of `AssociateAddress`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -68,7 +68,7 @@ pub struct CreateGroup {
     /// A free text.
     pub description: Option<String>,
     /// Position in the file.
-    pub place: Option<super::name::Place>,
+    pub place: Option<super::name::SourceLocation>,
 }
 
 /// Parameters of a new prefix list.
@@ -98,7 +98,7 @@ pub struct Launch {
     /// Services that it listens on.
     pub listens: IndexSet<Service>,
     /// The programs that it runs by itself, in the order of their start.
-    pub daemons: IndexMap<DaemonName, Daemon>,
+    pub processes: IndexMap<ProcessName, Process>,
     /// Mounts of its programs, beside what every instance sees.
     pub mounts: IndexMap<MountPlace, MountSource>,
     /// Private address asked for.
@@ -112,7 +112,7 @@ pub struct Launch {
     /// Further interfaces.
     pub more: Vec<NewInterface>,
     /// Position in the file.
-    pub place: Option<super::name::Place>,
+    pub place: Option<super::name::SourceLocation>,
 }
 
 /// Private address that a launch asks for.

@@ -7,7 +7,7 @@ use std::fmt;
 use ipnet::IpNet;
 
 use super::address::Port;
-use super::name::{ElasticIpName, GroupName, InstanceName, Place, PrefixListName, RuleId};
+use super::name::{ElasticIpName, GroupName, InstanceName, PrefixListName, RuleId, SourceLocation};
 
 /// Ports `from` to `to`, both included; `from <= to` always holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -154,7 +154,7 @@ pub struct Rule {
     /// A free text, at most 255 characters.
     pub description: Option<String>,
     /// Position in the file; nothing for rules that EC2 makes itself.
-    pub place: Option<Place>,
+    pub place: Option<SourceLocation>,
 }
 
 /// A peer as a request names it, before it is resolved against the cloud at that moment.
@@ -183,5 +183,5 @@ pub struct Permission {
     /// A free text for every rule that comes of it.
     pub description: Option<String>,
     /// Position in the file.
-    pub place: Option<Place>,
+    pub place: Option<SourceLocation>,
 }

@@ -106,7 +106,7 @@ pub(crate) fn launch_at(name: &str, groups: &[&str], vpc: &str, address: Address
         subnet: SubnetName::new("default"),
         groups: groups.iter().map(GroupName::new).collect(),
         listens: [Service::Tcp(Port(22))].into(),
-        daemons: Default::default(),
+        processes: Default::default(),
         mounts: Default::default(),
         address,
         public: AutomaticPublic::Given,

@@ -59,11 +59,11 @@ fn what_is_stopped_has_crashed_or_listens_to_nothing_fails() {
     assert_eq!(behind(&stopped), answered(&["web2"]));
     let crashed = sample.clone().with(Operation::Crash(InstanceName::new("web1")));
     assert_eq!(check(&crashed, "web1"), Reached::Fails(Failure::Silent { by: InstanceName::new("web1") }));
-    let deaf = |_: &InstanceName, _: Service| Listens::No;
+    let closed_ports = |_: &InstanceName, _: Service| Listens::No;
     let lb = &sample.0.load_balancers["lb"];
     let refused = Reached::Fails(Failure::Refused { by: InstanceName::new("web1") });
-    assert_eq!(health_check(&sample.0, lb, &InstanceName::new("web1"), &deaf), Some(refused));
-    assert_eq!(listener(&sample.0, lb, Port(80), &deaf), Some(Behind::Closed));
+    assert_eq!(health_check(&sample.0, lb, &InstanceName::new("web1"), &closed_ports), Some(refused));
+    assert_eq!(listener(&sample.0, lb, Port(80), &closed_ports), Some(Behind::Closed));
 }
 
 #[test]

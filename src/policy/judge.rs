@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::routes::{NextHop, next_hop, passes_on};
 use super::rules;
-use super::walk::{Asked, Path, Stage, Walk};
+use super::walk::{Path, RuleEvaluation, Stage, Walk};
 use crate::model::{
     Check, Cloud, DecidedBy, Direction, Endpoint, Flow, Half, Hop, InstanceState, Interface, InterfaceId, LetBack,
     PrivateIp, PublicIp, Scheme, Service, SourceDestCheck, Verdict, Via, VpcName,
@@ -154,7 +154,7 @@ impl<'a> Walker<'a> {
                     return dropped;
                 }
                 match passes_on(self.cloud, appliance, source, self.service) {
-                    Some(source) if legs_before < MOST_LEGS => {
+                    Some(source) if legs_before < MAX_LEGS => {
                         self.stages.push(Stage::PassedOn { by: appliance.id.clone(), source });
                         self.leg(&Leg { sender: appliance, source, destination }, legs_before + 1)
                     }
@@ -286,7 +286,7 @@ impl<'a> Walker<'a> {
     fn ask(&mut self, interface: &Interface, at: Direction, other: IpAddr, path: Path) -> Option<Verdict> {
         let asked = asked(self.cloud, interface, at, other, self.service, path);
         let refused = (!asked.admits()).then(|| dropped(asked.decided()));
-        self.stages.push(Stage::Asked(asked));
+        self.stages.push(Stage::RuleEvaluation(asked));
         refused
     }
 
@@ -295,13 +295,14 @@ impl<'a> Walker<'a> {
     fn open(&self) -> Verdict {
         let stateful = |at: Direction, interface: &InterfaceId| LetBack::Stateful { at, interface: interface.clone() };
         let receiver = self.stages.last().and_then(|stage| match stage {
-            Stage::Asked(asked) => (asked.at == Direction::Ingress).then(|| stateful(asked.at, &asked.interface)),
+            Stage::RuleEvaluation(asked) => {
+                (asked.at == Direction::Ingress).then(|| stateful(asked.at, &asked.interface))
+            }
             _ => None,
         });
         let sender = self.stages.iter().find_map(|stage| match stage {
-            Stage::Asked(Asked { at: Direction::Egress, interface, .. }) | Stage::NoEgressRules { interface } => {
-                Some(stateful(Direction::Egress, interface))
-            }
+            Stage::RuleEvaluation(RuleEvaluation { at: Direction::Egress, interface, .. })
+            | Stage::NoEgressRules { interface } => Some(stateful(Direction::Egress, interface)),
             _ => None,
         });
         Verdict::Open {
@@ -340,10 +341,10 @@ pub(super) fn asked(
     other: IpAddr,
     service: Service,
     path: Path,
-) -> Asked {
+) -> RuleEvaluation {
     let groups = interface.groups.iter().cloned().collect();
     let trials = rules::trials(cloud, interface, at, other, service, path);
-    Asked { interface: interface.id.clone(), at, groups, other, path, trials }
+    RuleEvaluation { interface: interface.id.clone(), at, groups, other, path, trials }
 }
 
 /// A packet on its way from one interface to the next.
@@ -354,7 +355,7 @@ pub(super) struct Leg<'a> {
 }
 
 /// More appliances in a row than this are a circle.
-pub(super) const MOST_LEGS: usize = 8;
+pub(super) const MAX_LEGS: usize = 8;
 
 /// Finds the holder of a private address in a VPC, with a link behind it.
 pub(super) fn holder_of<'a>(cloud: &'a Cloud, vpc: &VpcName, address: Ipv4Addr) -> Option<&'a Interface> {

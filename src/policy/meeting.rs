@@ -55,7 +55,7 @@ impl Sent {
             return None;
         }
         let is_tracked = |stage: &Stage| match stage {
-            Stage::Asked(asked) if asked.at == Direction::Egress => {
+            Stage::RuleEvaluation(asked) if asked.at == Direction::Egress => {
                 memory(cloud, asked, flow.service).is_some_and(Memory::is_tracked)
             }
             // Classic tracks what goes out.

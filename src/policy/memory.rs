@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::walk::Asked;
+use super::walk::RuleEvaluation;
 use crate::model::{Cloud, Direction, Peer, PortRange, Rule, RuleId, SecurityGroup, Service, Traffic};
 
 /// Connection tracking of an admitted flow by one end, with the reason.
@@ -32,7 +32,7 @@ impl Memory {
 
 /// Decides the tracking of a flow by an end that admits it; nothing if it does not. Of several rules that admit a flow the first decides
 /// (sglab: the documents are silent).
-pub fn memory(cloud: &Cloud, asked: &Asked, service: Service) -> Option<Memory> {
+pub fn memory(cloud: &Cloud, asked: &RuleEvaluation, service: Service) -> Option<Memory> {
     let first = asked.admitted_by().next()?;
     if !matches!(service, Service::Tcp(_) | Service::Udp(_)) {
         return Some(Memory::TrackedByProtocol);
@@ -51,7 +51,7 @@ pub fn memory(cloud: &Cloud, asked: &Asked, service: Service) -> Option<Memory> 
 }
 
 /// Returns true if a rule of this direction, of any group of the end, is for all addresses on all ports.
-fn opens_all(cloud: &Cloud, asked: &Asked, service: Service, rules: fn(&SecurityGroup) -> &Vec<Rule>) -> bool {
+fn opens_all(cloud: &Cloud, asked: &RuleEvaluation, service: Service, rules: fn(&SecurityGroup) -> &Vec<Rule>) -> bool {
     for name in &asked.groups {
         let Some(group) = cloud.groups.get(name) else { continue };
         for rule in rules(group) {
@@ -107,7 +107,7 @@ instances: {{web: {{groups: WEB}}}}
         let word = |(service, from): (Service, &str)| {
             let via = if from.contains(':') { Via::Ipv6 } else { Via::Public };
             let walk = walk(&cloud, &Flow { from: host(from), to: to("web"), via, service });
-            let Some(Stage::Asked(asked)) = walk.stages.last() else { panic!("{walk:?}") };
+            let Some(Stage::RuleEvaluation(asked)) = walk.stages.last() else { panic!("{walk:?}") };
             match memory(&cloud, asked, service) {
                 Some(Memory::TrackedByProtocol) => "by protocol",
                 Some(Memory::TrackedByNarrowRule(_)) => "narrow",

@@ -30,10 +30,10 @@ mod routes;
 mod rules;
 mod small_link;
 #[cfg(test)]
-mod standing_tests;
-#[cfg(test)]
 mod tests;
 pub mod tracking;
+#[cfg(test)]
+mod tracking_tests;
 mod walk;
 #[cfg(test)]
 mod way_tests;

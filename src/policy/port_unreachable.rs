@@ -5,7 +5,7 @@
 
 use super::judge::asked;
 use super::memory::{Memory, memory};
-use super::walk::{Asked, Stage, Walk};
+use super::walk::{RuleEvaluation, Stage, Walk};
 use crate::model::{Cloud, Direction, Flow, IcmpErrors, IcmpMessage, Service};
 
 /// Over IPv4 and over IPv6.
@@ -15,7 +15,7 @@ const PORT_UNREACHABLE: [IcmpMessage; 2] = [IcmpMessage { kind: 3, code: 3 }, Ic
 /// both ends do, that is the receiver, whose egress it meets first.
 ///
 /// What goes through an appliance is not judged: its two crossings may be one flow.
-pub fn port_unreachable_dropped(cloud: &Cloud, flow: &Flow, walk: &Walk) -> Option<Asked> {
+pub fn port_unreachable_dropped(cloud: &Cloud, flow: &Flow, walk: &Walk) -> Option<RuleEvaluation> {
     let is_routed = walk.stages.iter().any(|stage| matches!(stage, Stage::Routed { .. }));
     if !matches!(flow.service, Service::Udp(_)) || is_routed || cloud.knobs.icmp_errors == IcmpErrors::OfEveryFlow {
         return None;
@@ -23,12 +23,12 @@ pub fn port_unreachable_dropped(cloud: &Cloud, flow: &Flow, walk: &Walk) -> Opti
     walk.stages.iter().rev().filter_map(asked_of).find_map(|end| dropped_at(cloud, flow.service, end))
 }
 
-fn asked_of(stage: &Stage) -> Option<&Asked> {
-    if let Stage::Asked(asked) = stage { Some(asked) } else { None }
+fn asked_of(stage: &Stage) -> Option<&RuleEvaluation> {
+    if let Stage::RuleEvaluation(asked) = stage { Some(asked) } else { None }
 }
 
 /// The error about a flow at one end of it, where it goes the other way.
-fn dropped_at(cloud: &Cloud, service: Service, end: &Asked) -> Option<Asked> {
+fn dropped_at(cloud: &Cloud, service: Service, end: &RuleEvaluation) -> Option<RuleEvaluation> {
     if memory(cloud, end, service).is_none_or(Memory::is_tracked) {
         return None;
     }

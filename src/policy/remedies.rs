@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::judge::{judge, walk};
-use super::walk::{Asked, Path, Stage, Walk};
+use super::walk::{Path, RuleEvaluation, Stage, Walk};
 use crate::model::{
     Cloud, DecidedBy, Direction, ElasticIpName, Endpoint, Flow, GroupName, Half, IcmpMatch, IcmpMessage, InstanceState,
     Interface, InterfaceId, Operation, Peer, PeerRequest, Permission, PortRange, Reassociation, Scheme, Service,
@@ -14,7 +14,7 @@ use crate::model::{
 };
 
 /// Ends that one flow may have to pass, with appliances.
-const MOST_CHANGES: usize = 8;
+const MAX_CHANGES: usize = 8;
 
 /// Change that opens a flow.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,7 +89,7 @@ fn by_an_internal_one(cloud: &Cloud, flow: &Flow) -> Option<Remedy> {
 fn changes(cloud: &Cloud, flow: &Flow) -> Option<Vec<Operation>> {
     let mut cloud = cloud.clone();
     let mut made = Vec::new();
-    for _ in 0..=MOST_CHANGES {
+    for _ in 0..=MAX_CHANGES {
         if judge(&cloud, flow).is_open() {
             return Some(made);
         }
@@ -121,7 +121,7 @@ fn next_change(cloud: &Cloud, flow: &Flow) -> Option<Vec<Operation>> {
 fn next_change_by(cloud: &Cloud, flow: &Flow, walk: &Walk, by: &DecidedBy) -> Option<Vec<Operation>> {
     match by {
         DecidedBy::GroupRules { .. } => match walk.stages.last() {
-            Some(Stage::Asked(asked)) => rule_for(cloud, flow, asked).map(|rule| vec![rule]),
+            Some(Stage::RuleEvaluation(asked)) => rule_for(cloud, flow, asked).map(|rule| vec![rule]),
             _ => None,
         },
         DecidedBy::SourceDestCheck { .. } => {
@@ -170,7 +170,7 @@ fn target(cloud: &Cloud, id: &InterfaceId) -> Target {
 
 /// A rule that gets the flow past an end: a reference to a group of the other end where the path is private, else its
 /// address. In the group with the fewest members, for the group with the fewest.
-fn rule_for(cloud: &Cloud, flow: &Flow, asked: &Asked) -> Option<Operation> {
+fn rule_for(cloud: &Cloud, flow: &Flow, asked: &RuleEvaluation) -> Option<Operation> {
     let own = cloud.interface(&asked.interface)?;
     let by_members = |groups: Vec<GroupName>| {
         let mut groups = groups;
@@ -197,7 +197,9 @@ fn rule_for(cloud: &Cloud, flow: &Flow, asked: &Asked) -> Option<Operation> {
             let operation = authorize(asked.at, group, traffic, request.clone(), &words);
             let Ok(changed) = apply(&mut cloud, &operation) else { continue };
             let passed = walk(&cloud, flow).stages.into_iter().find_map(|stage| match stage {
-                Stage::Asked(again) if again.interface == asked.interface && again.at == asked.at => Some(again),
+                Stage::RuleEvaluation(again) if again.interface == asked.interface && again.at == asked.at => {
+                    Some(again)
+                }
                 _ => None,
             });
             changed.undo(&mut cloud);
@@ -210,7 +212,7 @@ fn rule_for(cloud: &Cloud, flow: &Flow, asked: &Asked) -> Option<Operation> {
 }
 
 /// Returns true if an error comes in: routers on the way send it, and which is not known beforehand.
-fn is_error_in(flow: &Flow, asked: &Asked) -> bool {
+fn is_error_in(flow: &Flow, asked: &RuleEvaluation) -> bool {
     let is_error = matches!(flow.service, Service::Icmp(message) if message.is_error(asked.other.is_ipv6()));
     is_error && asked.at == Direction::Ingress
 }
@@ -234,7 +236,7 @@ fn authorize(at: Direction, group: &GroupName, traffic: Traffic, request: PeerRe
 }
 
 /// The other end's address in the words of a file: `web1.public`, or as it stands.
-fn by_address(cloud: &Cloud, flow: &Flow, asked: &Asked) -> (PeerRequest, String) {
+fn by_address(cloud: &Cloud, flow: &Flow, asked: &RuleEvaluation) -> (PeerRequest, String) {
     let ends = [&flow.from, &flow.to].map(|end| end.interface()).into_iter().flatten();
     for id in ends.filter(|id| id.device == 0) {
         let holds = |address: Option<IpAddr>| address == Some(asked.other);

@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::judge::{asked, interface_of, walk};
 use super::memory::{Memory, memory};
-use super::walk::{Asked, Path, Stage};
+use super::walk::{Path, RuleEvaluation, Stage};
 use crate::model::{
     Cloud, Direction, Endpoint, Flow, GroupName, IcmpErrors, IcmpMessage, InterfaceId, Mtu, Service, Via,
 };
@@ -66,13 +66,13 @@ pub fn small_link(cloud: &Cloud, flow: &Flow) -> Option<SmallLink> {
     let over_ipv6 = flow.via == Via::Ipv6;
     let message = if over_ipv6 { IcmpMessage { kind: 2, code: 0 } } else { IcmpMessage { kind: 3, code: 4 } };
     let ends = walk.stages.iter().filter_map(|stage| match stage {
-        Stage::Asked(end) => Some((end.interface.clone(), comes(cloud, flow, end, message)?)),
+        Stage::RuleEvaluation(end) => Some((end.interface.clone(), comes(cloud, flow, end, message)?)),
         _ => None,
     });
     Some(SmallLink { takes, sent, message, ends: ends.collect() })
 }
 
-fn comes(cloud: &Cloud, flow: &Flow, end: &Asked, message: IcmpMessage) -> Option<Comes> {
+fn comes(cloud: &Cloud, flow: &Flow, end: &RuleEvaluation, message: IcmpMessage) -> Option<Comes> {
     let tracked = memory(cloud, end, flow.service).is_some_and(Memory::is_tracked);
     if tracked || cloud.knobs.icmp_errors == IcmpErrors::OfEveryFlow {
         return Some(Comes::WithTheFlow);

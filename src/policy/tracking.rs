@@ -6,7 +6,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::judge::{MOST_LEGS, asked, holder_of, interface_of, judge};
+use super::judge::{MAX_LEGS, asked, holder_of, interface_of, judge};
 use super::meeting::meeting;
 use super::memory::{self, memory};
 use super::routes::{NextHop, next_hop, passes_on};
@@ -18,7 +18,7 @@ use crate::model::{
 
 /// Standing of a connection at a moment, by the documented semantics.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum ConnectionState {
     /// Packets of each end come to the other.
     Alive,
     /// Packets of each end are dropped, at one of these.
@@ -128,23 +128,23 @@ impl Connection {
     }
 
     /// Returns the standing of the connection.
-    pub fn standing(&self, cloud: &Cloud) -> Standing {
+    pub fn standing(&self, cloud: &Cloud) -> ConnectionState {
         if self.is_over {
-            return Standing::Gone;
+            return ConnectionState::Gone;
         }
         let mut all = self.parties.iter().chain(&self.appliances);
         if self.is_forgotten || !all.all(|hold| hold.is_there(cloud) && hold.is_known_outside(cloud)) {
-            return Standing::Forgotten;
+            return ConnectionState::Forgotten;
         }
         for Hold { interface, .. } in &self.appliances {
             let checks = |it: &&Interface| it.source_dest_check == SourceDestCheck::On;
             if let Some(checking) = cloud.interface(interface).filter(checks) {
-                return Standing::FailsCheck { interface: interface.clone(), vpc: checking.vpc.clone() };
+                return ConnectionState::FailsCheck { interface: interface.clone(), vpc: checking.vpc.clone() };
             }
         }
         let closed = self.ends.iter().filter(|end| !end.passes(cloud, self.service));
         let at: Vec<_> = closed.map(|end| (end.direction, end.interface.clone())).collect();
-        if at.is_empty() { Standing::Alive } else { Standing::Cut { at } }
+        if at.is_empty() { ConnectionState::Alive } else { ConnectionState::Cut { at } }
     }
 }
 
@@ -226,7 +226,7 @@ impl<'a> Way<'a> {
     fn legs(&mut self, first: &'a Interface, destination: Ipv4Addr) -> Option<()> {
         let (mut sender, mut source) = (first, first.private?.0);
         self.party(first, false);
-        for _ in 0..=MOST_LEGS {
+        for _ in 0..=MAX_LEGS {
             let own = sender.private.is_some_and(|private| private.0 == source);
             let from = if own { Path::Direct } else { Path::ThroughAnAppliance };
             let hop = next_hop(self.cloud, sender, destination);
@@ -306,7 +306,7 @@ mod tests {
     const WEB: Service = Service::Tcp(Port(80));
 
     /// A connection that is held through changes: what has become of it after each.
-    fn story(mut sample: Sample, flow: &Flow, changes: &[Operation]) -> Vec<Standing> {
+    fn story(mut sample: Sample, flow: &Flow, changes: &[Operation]) -> Vec<ConnectionState> {
         let mut connection = Connection::open(&sample.0, flow).expect("it comes about");
         let mut standings = Vec::new();
         for change in changes {
@@ -317,8 +317,8 @@ mod tests {
         standings
     }
 
-    fn cut(at: Direction, instance: &str) -> Standing {
-        Standing::Cut { at: vec![(at, InterfaceId::first_of(&InstanceName::new(instance)))] }
+    fn cut(at: Direction, instance: &str) -> ConnectionState {
+        ConnectionState::Cut { at: vec![(at, InterfaceId::first_of(&InstanceName::new(instance)))] }
     }
 
     fn two(era: Era, rules: &[&str]) -> Sample {
@@ -330,10 +330,10 @@ mod tests {
         for era in Era::ALL {
             let private = flow(end("w"), "d", Via::Private, WEB);
             let narrow = story(two(era, &["tcp 80 from W"]), &private, &[revoke("D", "tcp 80 from W")]);
-            assert_eq!(narrow, [Standing::Alive], "{era}");
+            assert_eq!(narrow, [ConnectionState::Alive], "{era}");
             let wide = [revoke("D", "tcp 80 from anywhere"), authorize("D", "tcp 80 from anywhere")];
             let wide = story(two(era, &["tcp 80 from anywhere"]), &private, &wide);
-            assert_eq!(wide, [cut(Direction::Ingress, "d"), Standing::Alive], "{era}");
+            assert_eq!(wide, [cut(Direction::Ingress, "d"), ConnectionState::Alive], "{era}");
         }
     }
 
@@ -342,19 +342,19 @@ mod tests {
         let private = flow(end("w"), "d", Via::Private, WEB);
         let both = [revoke("D", "tcp 80 from anywhere"), revoke("D", "tcp 80 from W")];
         let wide_first = story(two(Era::Vpc, &["tcp 80 from anywhere", "tcp 80 from W"]), &private, &both);
-        assert_eq!(wide_first, [Standing::Alive, cut(Direction::Ingress, "d")]);
+        assert_eq!(wide_first, [ConnectionState::Alive, cut(Direction::Ingress, "d")]);
         let narrow_first = story(two(Era::Vpc, &["tcp 80 from W", "tcp 80 from anywhere"]), &private, &both);
-        assert_eq!(narrow_first, [Standing::Alive, Standing::Alive]);
+        assert_eq!(narrow_first, [ConnectionState::Alive, ConnectionState::Alive]);
     }
 
     #[test]
     fn narrower_egress_means_tracked_and_a_ping_always_is() {
         let private = flow(end("w"), "d", Via::Private, WEB);
         let narrowed = two(Era::Vpc, &["tcp 80 from anywhere"]).egress("D", &["tcp 443 to anywhere"]);
-        assert_eq!(story(narrowed, &private, &[revoke("D", "tcp 80 from anywhere")]), [Standing::Alive]);
+        assert_eq!(story(narrowed, &private, &[revoke("D", "tcp 80 from anywhere")]), [ConnectionState::Alive]);
         let ping = flow(end("w"), "d", Via::Private, Service::IcmpEcho);
         let pinged = story(two(Era::Vpc, &["icmp all from anywhere"]), &ping, &[revoke("D", "icmp all from anywhere")]);
-        assert_eq!(pinged, [Standing::Alive]);
+        assert_eq!(pinged, [ConnectionState::Alive]);
     }
 
     #[test]
@@ -371,9 +371,15 @@ mod tests {
     fn a_stop_or_a_reboot_of_an_end_ends_it_and_of_another_does_not() {
         let private = flow(end("w"), "d", Via::Private, WEB);
         let sample = two(Era::Vpc, &["tcp 80 from W"]).instance("x", &["W"]);
-        assert_eq!(story(sample.clone(), &private, &[stop("d"), start("d")]), [Standing::Gone, Standing::Gone]);
-        assert_eq!(story(sample.clone(), &private, &[reboot("w")]), [Standing::Gone]);
-        assert_eq!(story(sample, &private, &[reboot("x"), stop("x")]), [Standing::Alive, Standing::Alive]);
+        assert_eq!(
+            story(sample.clone(), &private, &[stop("d"), start("d")]),
+            [ConnectionState::Gone, ConnectionState::Gone]
+        );
+        assert_eq!(story(sample.clone(), &private, &[reboot("w")]), [ConnectionState::Gone]);
+        assert_eq!(
+            story(sample, &private, &[reboot("x"), stop("x")]),
+            [ConnectionState::Alive, ConnectionState::Alive]
+        );
     }
 
     #[test]
@@ -381,10 +387,10 @@ mod tests {
         let sample = two(Era::Vpc, &["tcp 80 from anywhere"]).with(allocate("e"));
         let moved = [associate("e", "d")];
         let outside = flow(office(), "d", Via::Public, WEB);
-        assert_eq!(story(sample.clone(), &outside, &moved), [Standing::Forgotten]);
+        assert_eq!(story(sample.clone(), &outside, &moved), [ConnectionState::Forgotten]);
         let private = flow(end("w"), "d", Via::Private, WEB);
-        assert_eq!(story(sample.clone(), &private, &moved), [Standing::Alive]);
+        assert_eq!(story(sample.clone(), &private, &moved), [ConnectionState::Alive]);
         let out_and_in = flow(end("w"), "d", Via::Public, WEB);
-        assert_eq!(story(sample, &out_and_in, &[associate("e", "w")]), [Standing::Forgotten]);
+        assert_eq!(story(sample, &out_and_in, &[associate("e", "w")]), [ConnectionState::Forgotten]);
     }
 }

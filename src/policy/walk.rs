@@ -33,7 +33,7 @@ pub enum Stage {
         destination: IpAddr,
     },
     /// The groups of an interface were asked.
-    Asked(Asked),
+    RuleEvaluation(RuleEvaluation),
     /// To the receiver it is the answer to what the receiver has sent itself, so nobody asked for its groups.
     OwnAnswer {
         /// Sender, which gets it too.
@@ -80,7 +80,7 @@ impl Stage {
     /// What was asked there, and how it decided; nothing for a stage at which nobody is asked.
     pub fn decided(&self) -> Option<DecidedBy> {
         match self {
-            Self::Asked(asked) => Some(asked.decided()),
+            Self::RuleEvaluation(asked) => Some(asked.decided()),
             Self::Resolved { .. }
             | Self::Sent { .. }
             | Self::OwnAnswer { .. }
@@ -133,7 +133,7 @@ impl Walk {
                 Stage::TranslatedDestination { vpc, .. } => passed.extend(between(left.take(), Some(vpc.clone()))),
                 Stage::Resolved { .. }
                 | Stage::Sent { .. }
-                | Stage::Asked(_)
+                | Stage::RuleEvaluation(_)
                 | Stage::OwnAnswer { .. }
                 | Stage::NoEgressRules { .. }
                 | Stage::Routed { .. } => {}
@@ -154,7 +154,7 @@ fn between(from: Option<VpcName>, to: Option<VpcName>) -> Vec<Passed> {
 
 /// Question to the groups of an interface, with the answer of each of their rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct RuleEvaluation {
     /// Owner of the groups.
     pub interface: InterfaceId,
     /// End of the flow: ingress at the receiver, egress at the sender.
@@ -166,10 +166,10 @@ pub struct Asked {
     /// Path of the packet between the two ends: direct, or by an appliance.
     pub path: Path,
     /// Every rule of every group, in their order.
-    pub trials: Vec<Trial>,
+    pub trials: Vec<RuleMatch>,
 }
 
-impl Asked {
+impl RuleEvaluation {
     /// The rules that admit the flow; one is enough.
     pub fn admitted_by(&self) -> impl Iterator<Item = RuleId> {
         self.trials.iter().filter(|trial| trial.miss.is_none()).map(|trial| trial.rule)
@@ -193,18 +193,18 @@ impl Asked {
 
 /// A rule that was tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trial {
+pub struct RuleMatch {
     /// Its group.
     pub group: GroupName,
     /// ID of the rule.
     pub rule: RuleId,
     /// Reason why it does not admit the flow, if it does not: the first one, traffic before address.
-    pub miss: Option<Miss>,
+    pub miss: Option<Mismatch>,
 }
 
 /// Reason why a rule does not admit a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Miss {
+pub enum Mismatch {
     /// It is for another protocol.
     Protocol,
     /// It is for other ports.

@@ -50,7 +50,7 @@ fn word(stage: &Stage) -> String {
     match stage {
         Stage::Resolved { receiver, address } => format!("{receiver} resolves to {address}"),
         Stage::Sent { from, source, destination } => format!("{from} sends {source} > {destination}"),
-        Stage::Asked(asked) => {
+        Stage::RuleEvaluation(asked) => {
             let says = if asked.admits() { "admits" } else { "drops" };
             let direct = if asked.path == Path::Direct { "" } else { " through an appliance" };
             format!("{}'s {} {says} {}{direct}", asked.interface, asked.at, asked.other)

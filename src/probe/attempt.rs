@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, UdpSocket};
 
 use super::question::{Answer, Answering, Token, protocol};
-use super::{raw, told};
+use super::{raw, socket_errors};
 use crate::model::Service;
 
 /// Opens and binds the socket of a probe, on a thread inside the sender's namespace.
@@ -41,7 +41,7 @@ fn unbound(service: Service, source: IpAddr, source_port: u16, forged: bool) -> 
         // Closing sends a reset: nothing lingers in TIME_WAIT.
         socket.set_linger(Some(Duration::ZERO))?;
     } else if kind == Type::DGRAM {
-        told::receive_errors(&socket, source)?;
+        socket_errors::receive_errors(&socket, source)?;
     }
     if forged && source.is_ipv4() {
         socket.set_ip_transparent_v4(true)?;
@@ -77,7 +77,7 @@ pub(super) async fn ask(
         Service::Protocol(_) => raw::tell(socket, raw::portless(&token), destination).await,
     };
     asked.unwrap_or_else(|error| match error.raw_os_error() {
-        _ if told::is_refusal(&error) => Answer::Refused,
+        _ if socket_errors::is_refusal(&error) => Answer::Refused,
         Some(libc::EHOSTUNREACH | libc::ENETUNREACH) => Answer::Unreachable,
         _ => Answer::Failed(error.to_string()),
     })
@@ -108,7 +108,7 @@ async fn ask_udp(socket: Socket, to: SocketAddr, token: Token, answering: Answer
     socket.connect(to).await?;
     socket.send(&token).await?;
     let mut answer = [0; 256];
-    let length = told::receive(&socket, to.ip(), &mut answer).await?;
+    let length = socket_errors::receive(&socket, to.ip(), &mut answer).await?;
     Ok(match answering {
         Answering::Program | Answering::ProgramBehind => Answer::Connected,
         Answering::Harness => read_answer(&answer[..length], &token),
@@ -124,7 +124,7 @@ async fn ask_echo(socket: Socket, to: IpAddr, token: Token) -> io::Result<Answer
     request.extend_from_slice(&token);
     socket.send(&request).await?;
     let mut answer = [0; 256];
-    let length = told::receive(&socket, to, &mut answer).await?;
+    let length = socket_errors::receive(&socket, to, &mut answer).await?;
     match answer[..length].split_first_chunk::<8>() {
         Some((_, repeated)) if repeated == token => Ok(Answer::Answered(None)),
         _ => Ok(Answer::Failed("an echo reply with another token".into())),

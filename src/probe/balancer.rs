@@ -17,22 +17,22 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use super::connections::{Connections, MOST_OF_A_CLIENT};
-use super::evidence::{Board, PassedOn, TurnedAway};
+use super::connections::{Connections, MAX_OF_A_CLIENT};
+use super::evidence::{EvidenceBoard, PassedOn, TurnedAway};
 use super::parties::Parties;
 use crate::fabric::FabricError;
 use crate::fabric::packet::{TCP, Tuple};
 use crate::model::{InstanceName, Port};
 use crate::network::record::Record;
 
-pub use at_work::{AtWork, Standing};
+pub use at_work::{AtWork, ScheduledHealth};
 pub use shared::Plan;
 use shared::{Shared, Target, lock};
 
 /// Time beyond its own thresholds that a load balancer may take to make up its mind, before that is held against it.
-const SLACK: Duration = Duration::from_secs(5);
+const HEALTH_MARGIN: Duration = Duration::from_secs(5);
 /// Time that a client may go on sending after it was turned away.
-const FAREWELL: Duration = Duration::from_secs(1);
+const REFUSED_GRACE: Duration = Duration::from_secs(1);
 
 /// Health of an instance behind a load balancer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl Drop for Abort {
 
 impl Balancer {
     /// Takes connections when this returns.
-    pub async fn start(plan: Plan, board: Arc<Board>) -> Result<Self, FabricError> {
+    pub async fn start(plan: Plan, board: Arc<EvidenceBoard>) -> Result<Self, FabricError> {
         let ports: Vec<(Port, Port)> = plan.listeners.iter().map(|(own, to)| (*own, *to)).collect();
         let node = Arc::clone(&plan.node);
         let opening =
@@ -176,7 +176,7 @@ impl Shared {
     async fn settle(&self, name: &InstanceName, address: IpAddr) -> Health {
         let check = &self.plan.health_check;
         let most = check.unhealthy_threshold.max(check.healthy_threshold) + 1;
-        let deadline = Instant::now() + (check.interval + check.timeout) * most + SLACK;
+        let deadline = Instant::now() + (check.interval + check.timeout) * most + HEALTH_MARGIN;
         let mut news = self.news.subscribe();
         loop {
             news.mark_unchanged();
@@ -278,7 +278,7 @@ impl Untaken {
 }
 
 /// A connection whose records are kept, until this is dropped: also when nobody waits for its end any more.
-struct Registered<'a>(&'a Board, Tuple);
+struct Registered<'a>(&'a EvidenceBoard, Tuple);
 
 impl Drop for Registered<'_> {
     fn drop(&mut self) {
@@ -287,7 +287,7 @@ impl Drop for Registered<'_> {
 }
 
 async fn serve(listener: TcpListener, shared: Arc<Shared>, own: Port, to: Port) {
-    let mut connections = Connections::at_most(MOST_OF_A_CLIENT);
+    let mut connections = Connections::at_most(MAX_OF_A_CLIENT);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -338,7 +338,7 @@ async fn turn_away(mut client: TcpStream) {
     if client.shutdown().await.is_ok() {
         let mut rest = [0; 1024];
         let reading = async { while client.read(&mut rest).await.is_ok_and(|length| length > 0) {} };
-        drop(timeout(FAREWELL, reading).await);
+        drop(timeout(REFUSED_GRACE, reading).await);
     }
 }
 

@@ -11,7 +11,7 @@ use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::evidence::{Board, Case};
+use super::evidence::{EvidenceBoard, ProbeRecord};
 use super::parties::LinkId;
 use super::ports::{SourcePorts, UsedUp};
 use crate::compile::names::{CANARY_DROPPED_PORT, CANARY_OPEN_PORT};
@@ -21,7 +21,7 @@ use crate::fabric::{FabricError, Namespace};
 use crate::network::NodeName;
 
 /// Time that a canary may take before the instrument counts as broken.
-const PATIENCE: Duration = Duration::from_secs(2);
+const CANARY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Receiver that a batch of probes may reach, and the router that feeds its link.
 #[derive(Clone, Debug)]
@@ -74,7 +74,7 @@ pub struct KnownPath {
 /// A link's packets queue per processor, so a canary goes from every processor: when all have arrived, so has every
 /// packet that passed the filter earlier. It proves nothing of a link that is not as it was before, behind the packets.
 pub(super) async fn barrier(
-    board: &Board,
+    board: &EvidenceBoard,
     ports: &mut SourcePorts,
     receivers: &[Receiver],
     before: &Links,
@@ -91,7 +91,7 @@ pub(super) async fn barrier(
             None => groups.push((Arc::clone(&receiver.router), receiver.router_address, vec![receiver])),
         }
     }
-    let mut sent: Vec<(NodeName, Tuple, Arc<Case>)> = Vec::new();
+    let mut sent: Vec<(NodeName, Tuple, Arc<ProbeRecord>)> = Vec::new();
     let mut after = Links::new();
     for (router, source, members) in groups {
         let mut plan = Vec::new();
@@ -128,7 +128,11 @@ pub(super) async fn barrier(
 }
 
 /// Sends both canaries down a path of known fate. True if the one arrived and the other was dropped, on record.
-pub(super) async fn known_path(board: &Board, ports: &mut SourcePorts, path: &KnownPath) -> Result<bool, CanaryError> {
+pub(super) async fn known_path(
+    board: &EvidenceBoard,
+    ports: &mut SourcePorts,
+    path: &KnownPath,
+) -> Result<bool, CanaryError> {
     let source = path.source;
     let (dropped_port, open_port) = (ports.take(source, UDP)?, ports.take(source, UDP)?);
     let dropped = udp(source, dropped_port, path.destination, CANARY_DROPPED_PORT);
@@ -142,7 +146,7 @@ pub(super) async fn known_path(board: &Board, ports: &mut SourcePorts, path: &Kn
     });
     sending.await?.map_err(|source| CanaryError::Send { node: path.from.name.clone(), source })?;
     let arrived = arrived(&open_case, &path.to).await;
-    let recorded = wait(&dropped_case, Case::has_drop).await;
+    let recorded = wait(&dropped_case, ProbeRecord::has_drop).await;
     let kept_out = !dropped_case.seen_at(&path.to) && !dropped_case.overlooked_at(&path.to);
     board.forget(&[dropped, open]);
     Ok(arrived && recorded && kept_out)
@@ -161,18 +165,18 @@ pub(super) enum CanaryError {
     Fabric(#[from] FabricError),
 }
 
-async fn arrived(case: &Case, node: &NodeName) -> bool {
+async fn arrived(case: &ProbeRecord, node: &NodeName) -> bool {
     wait(case, |case| case.seen_at(node)).await
 }
 
 /// Waits until something holds of a case. False when patience ends.
-pub(super) async fn wait(case: &Case, holds: impl Fn(&Case) -> bool) -> bool {
+pub(super) async fn wait(case: &ProbeRecord, holds: impl Fn(&ProbeRecord) -> bool) -> bool {
     let waiting = async {
         while !holds(case) {
             case.news.notified().await;
         }
     };
-    tokio::time::timeout(PATIENCE, waiting).await.is_ok()
+    tokio::time::timeout(CANARY_TIMEOUT, waiting).await.is_ok()
 }
 
 fn udp(source: IpAddr, source_port: u16, destination: IpAddr, destination_port: u16) -> Tuple {

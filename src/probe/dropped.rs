@@ -104,7 +104,7 @@ pub fn node_of(hop: &Hop) -> NodeName {
 }
 
 /// Tells whose interface an index of a router is, and which groups it is in.
-pub type Whose<'a> = &'a dyn Fn(&NodeName, u32) -> Option<(InterfaceId, Vec<GroupName>)>;
+pub type InterfaceLookup<'a> = &'a dyn Fn(&NodeName, u32) -> Option<(InterfaceId, Vec<GroupName>)>;
 
 /// End of a flow that sent a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,19 +116,19 @@ pub(super) enum SentBy {
 }
 
 /// Returns the drop of a packet, by its record.
-pub(super) fn drop_of(logged: &Logged, sent_by: SentBy, whose: Whose<'_>) -> Drop {
-    let cause = match decided(logged, sent_by, whose) {
+pub(super) fn drop_of(logged: &Logged, sent_by: SentBy, lookup: InterfaceLookup<'_>) -> Drop {
+    let cause = match decided(logged, sent_by, lookup) {
         Some(by) => DropCause::Decided(by),
-        None => DropCause::Other(recorded(logged, whose)),
+        None => DropCause::Other(recorded(logged, lookup)),
     };
     Drop { cause, source: logged.tuple.source }
 }
 
 /// What decided so, by the record; nothing where no verdict knows of it. The source is checked where the packet came in, and the
 /// destination where it would leave.
-fn decided(logged: &Logged, sent_by: SentBy, whose: Whose<'_>) -> Option<DecidedBy> {
+fn decided(logged: &Logged, sent_by: SentBy, lookup: InterfaceLookup<'_>) -> Option<DecidedBy> {
     let Logged { node, in_index, out_index, .. } = logged;
-    let owner = |index: Option<u32>| whose(node, index?);
+    let owner = |index: Option<u32>| lookup(node, index?);
     let checked = |check, index| {
         let (interface, _) = owner(index)?;
         Some(DecidedBy::SourceDestCheck { interface, check, vpc: OwnBox::Router.vpc_of(&node.0)? })
@@ -170,13 +170,13 @@ fn judging(logged: &Logged, sent_by: SentBy) -> Option<u32> {
 }
 
 /// The record of a drop that no verdict knows of.
-fn recorded(logged: &Logged, whose: Whose<'_>) -> Recorded {
+fn recorded(logged: &Logged, lookup: InterfaceLookup<'_>) -> Recorded {
     let index = match logged.record {
         Record::Spoofed | Record::Fragments | Record::Connections | Record::ForeignError => logged.in_index,
         Record::NotItsOwn => logged.out_index,
         _ => None,
     };
-    let interface = index.and_then(|index| whose(&logged.node, index)).map(|(id, _)| id);
+    let interface = index.and_then(|index| lookup(&logged.node, index)).map(|(id, _)| id);
     let record = match logged.record {
         Record::Drop(_) | Record::Cut(_) if logged.flaw.is_some() => Record::Invalid,
         record => record,
@@ -230,11 +230,11 @@ mod tests {
             length: 40,
         };
         // Only a router knows interfaces.
-        let whose = |node: &NodeName, index| {
+        let lookup = |node: &NodeName, index| {
             let name = if index == IN { "a" } else { "b" };
             (*node == names::router(&vpc())).then(|| (of(name), groups()))
         };
-        drop_of(&logged, sent_by, &whose).cause
+        drop_of(&logged, sent_by, &lookup).cause
     }
 
     fn vpc() -> VpcName {

@@ -50,7 +50,7 @@ impl std::fmt::Display for Logged {
 
 /// All that is known of one probe so far.
 #[derive(Debug, Default)]
-pub(super) struct Case {
+pub(super) struct ProbeRecord {
     /// Nothing where all ends are the harness's own.
     parties: Option<Parties>,
     known: Mutex<Known>,
@@ -73,7 +73,7 @@ pub(super) struct PassedOn {
     /// Tuple of its packets.
     pub tuple: Tuple,
     /// Evidence on it.
-    pub case: Arc<Case>,
+    pub case: Arc<ProbeRecord>,
 }
 
 #[derive(Debug, Default)]
@@ -125,7 +125,7 @@ pub(super) struct SentBack {
     pub refusal: bool,
 }
 
-impl Case {
+impl ProbeRecord {
     /// Every record about it, in the order of their arrival.
     pub fn records(&self) -> Vec<Logged> {
         lock(&self.known).records.clone()
@@ -253,11 +253,11 @@ impl Case {
 
 /// Tuples are registered before their first packet; what is not registered is not kept.
 #[derive(Debug, Default)]
-pub(super) struct Board {
-    cases: Mutex<HashMap<Tuple, Arc<Case>>>,
+pub(super) struct EvidenceBoard {
+    cases: Mutex<HashMap<Tuple, Arc<ProbeRecord>>>,
     /// By the tuples of what answers them.
-    answers: Mutex<HashMap<Tuple, Arc<Case>>>,
-    tokens: Mutex<HashMap<Token, Arc<Case>>>,
+    answers: Mutex<HashMap<Tuple, Arc<ProbeRecord>>>,
+    tokens: Mutex<HashMap<Token, Arc<ProbeRecord>>>,
     /// Namespace at the other end of each link of each router, where that is an end of flows.
     ends: Mutex<HashMap<NodeName, HashMap<u32, NodeName>>>,
     /// Router of each end of flows.
@@ -271,7 +271,7 @@ pub(super) struct Board {
     unheard: std::sync::atomic::AtomicU64,
 }
 
-impl Board {
+impl EvidenceBoard {
     /// Gives every record of every filter to whoever is at the other end, from now on. Where there is no place, it is
     /// counted and goes by: the witness waits for nobody.
     pub fn tell(&self, listener: mpsc::Sender<Logged>) {
@@ -314,16 +314,16 @@ impl Board {
     }
 
     /// Registers every tuple that packets between parties can have.
-    pub fn register(&self, tuples: &[Tuple], parties: Parties) -> Arc<Case> {
-        self.enter(tuples, Case { parties: Some(parties), ..Case::default() })
+    pub fn register(&self, tuples: &[Tuple], parties: Parties) -> Arc<ProbeRecord> {
+        self.enter(tuples, ProbeRecord { parties: Some(parties), ..ProbeRecord::default() })
     }
 
     /// The same of packets between ends of the harness's own.
-    pub fn register_own(&self, tuples: &[Tuple]) -> Arc<Case> {
-        self.enter(tuples, Case::default())
+    pub fn register_own(&self, tuples: &[Tuple]) -> Arc<ProbeRecord> {
+        self.enter(tuples, ProbeRecord::default())
     }
 
-    fn enter(&self, tuples: &[Tuple], case: Case) -> Arc<Case> {
+    fn enter(&self, tuples: &[Tuple], case: ProbeRecord) -> Arc<ProbeRecord> {
         let case = Arc::new(case);
         let mut cases = lock(&self.cases);
         for tuple in tuples {
@@ -333,13 +333,13 @@ impl Board {
     }
 
     /// Registers what answers a case as well.
-    pub fn expect_answer(&self, tuples: &[Tuple], case: &Arc<Case>) {
+    pub fn expect_answer(&self, tuples: &[Tuple], case: &Arc<ProbeRecord>) {
         let mut answers = lock(&self.answers);
         answers.extend(tuples.iter().filter_map(|tuple| tuple.answer()).map(|answer| (answer, Arc::clone(case))));
     }
 
     /// Registers the token of a message that nobody answers.
-    pub fn expect_delivery(&self, token: Token, case: &Arc<Case>) {
+    pub fn expect_delivery(&self, token: Token, case: &Arc<ProbeRecord>) {
         lock(&self.tokens).insert(token, Arc::clone(case));
     }
 
@@ -437,14 +437,14 @@ impl Board {
     }
 
     /// Returns the fault of a recorded packet. None where it has come from another router or a gateway: no end is there.
-    fn wrong(&self, case: &Case, logged: &Logged) -> Option<Wrong> {
+    fn wrong(&self, case: &ProbeRecord, logged: &Logged) -> Option<Wrong> {
         let (parties, index) = case.parties.as_ref().zip(logged.in_index)?;
         let end = self.end_of(&logged.node, index)?;
         parties.wrong(&end, &(logged.node.clone(), index), &logged.tuple)
     }
 
     /// Returns the end whose groups were asked of a recorded packet. Appliances on the way are asked as well, and are none.
-    fn asked(&self, case: &Case, logged: &Logged) -> Option<Direction> {
+    fn asked(&self, case: &ProbeRecord, logged: &Logged) -> Option<Direction> {
         let (Record::Accept(at, _) | Record::Pass(at) | Record::Drop(at)) = logged.record else { return None };
         let parties = case.parties.as_ref()?;
         let (index, asked) = match at {
@@ -456,13 +456,13 @@ impl Board {
     }
 
     /// Reports whether a recorded packet has come by a link of whoever may send the case's.
-    fn is_from_its_sender(&self, case: &Case, logged: &Logged) -> bool {
+    fn is_from_its_sender(&self, case: &ProbeRecord, logged: &Logged) -> bool {
         let end = logged.in_index.and_then(|index| self.end_of(&logged.node, index));
         case.parties.as_ref().zip(end).is_some_and(|(parties, end)| parties.may_send(&end))
     }
 
     /// Reports whether a record of what answers a case is of a packet from an end that may not have sent it.
-    fn is_forged_answer(&self, case: &Case, logged: &Logged) -> bool {
+    fn is_forged_answer(&self, case: &ProbeRecord, logged: &Logged) -> bool {
         let end = logged.in_index.and_then(|index| self.end_of(&logged.node, index));
         case.parties.as_ref().zip(end).is_some_and(|(parties, end)| !parties.may_answer(&end))
     }
@@ -489,7 +489,7 @@ impl Board {
     /// A packet was sent over the link to a namespace.
     pub fn post_sighting(&self, node: &NodeName, seen: &Sighting) {
         let case = lock(&self.cases).get(&seen.tuple).cloned();
-        let is_on_its_way = |case: &Arc<Case>| {
+        let is_on_its_way = |case: &Arc<ProbeRecord>| {
             lock(&self.routers).get(node).is_none_or(|router| case.is_on_its_way(router, &seen.tuple))
         };
         if let Some(case) = case.filter(is_on_its_way) {

@@ -15,12 +15,12 @@ use tokio::time::timeout;
 
 use super::ask::{Ask, parties, stays_inside, tuples};
 use super::canary::{self, Links, Receiver};
-use super::dropped::{Drop, SentBy, Whose, drop_of, words};
-use super::evidence::{Case, Logged};
+use super::dropped::{Drop, InterfaceLookup, SentBy, drop_of, words};
+use super::evidence::{Logged, ProbeRecord};
 use super::prober::Prober;
 use super::question::{TOKEN_BYTES, Token};
 use super::resolve;
-use super::told;
+use super::socket_errors;
 use crate::fabric::packet::{TCP, Tuple};
 use crate::fabric::{FabricError, Namespace, conntrack, remembered};
 use crate::model::{Direction, Port, Service};
@@ -29,13 +29,13 @@ use crate::network::record::Record;
 
 /// Time that an end waits for what neither arrives nor is recorded. A connection that was cut for a while sends again after a pause that the kernel
 /// doubles each time.
-const PATIENCE: Duration = Duration::from_secs(5);
+const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(5);
 /// The kernel counts in seconds, and clears away a little later.
-const BREATH: Duration = Duration::from_millis(50);
+const EXPIRY_MARGIN: Duration = Duration::from_millis(50);
 /// In milliseconds. To a host outside there is no record of an ingress.
 const RECORDS_COME_WITHIN: u32 = 20;
 /// So often the rest of a flow's time is asked for.
-const MOST_ROUNDS: usize = 200;
+const MAX_ROUNDS: usize = 200;
 
 /// State of a held connection, as evidence shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,7 +106,12 @@ impl Connection {
     ///
     /// # Errors
     /// Why it could not be opened, in words.
-    pub async fn open(prober: &mut Prober, ask: Ask, client: Receiver, whose: Whose<'_>) -> Result<Self, NotMet> {
+    pub async fn open(
+        prober: &mut Prober,
+        ask: Ask,
+        client: Receiver,
+        lookup: InterfaceLookup<'_>,
+    ) -> Result<Self, NotMet> {
         let server = ask.receiver.as_ref().ok_or_else(|| "nobody holds the address".to_owned())?.node.clone();
         let (socket, port) = prober.open_socket(&ask).await.map_err(NotMet::Unproved)?;
         let token = prober.token();
@@ -136,7 +141,8 @@ impl Connection {
                 }
             }
         };
-        let opening = timeout(PATIENCE, opening).await.map_err(|_| NotMet::Unproved("nobody answers".to_owned()));
+        let opening =
+            timeout(ARRIVAL_TIMEOUT, opening).await.map_err(|_| NotMet::Unproved("nobody answers".to_owned()));
         let client_node = Arc::clone(&ask.sender);
         let opened = match opening.flatten() {
             Ok(end) => {
@@ -151,16 +157,16 @@ impl Connection {
         prober.board.forget(&there);
         opened.map_err(|not_met| match not_met {
             NotMet::Apart(why) => NotMet::Apart(why),
-            NotMet::Unproved(why) => not_opened(why, &case, whose),
+            NotMet::Unproved(why) => not_opened(why, &case, lookup),
         })
     }
 
     /// Itself, once the right receiver has answered.
-    async fn answered(mut self, case: &Case) -> Result<Self, NotMet> {
+    async fn answered(mut self, case: &ProbeRecord) -> Result<Self, NotMet> {
         let text = |error: io::Error| NotMet::Unproved(error.to_string());
         let token = self.token;
         self.send(token).await.map_err(text)?;
-        let answer = timeout(PATIENCE, self.receive(token)).await;
+        let answer = timeout(ARRIVAL_TIMEOUT, self.receive(token)).await;
         match answer.map_err(|_| NotMet::Unproved("nobody answers".to_owned()))?.map_err(text)? {
             // Who was sent the question may say so; any other name is only said.
             Some(name) if name != self.server.0 => {
@@ -180,13 +186,13 @@ impl Connection {
     }
 
     /// Reports whether what the client has sent was sent over the server's link, and an answer over its own: else it may have spoken to itself.
-    async fn is_shown(&self, case: &Case) -> bool {
+    async fn is_shown(&self, case: &ProbeRecord) -> bool {
         if stays_inside(&self.ask) {
             return true;
         }
         let at = self.server_address();
-        let is_sent = |case: &Case| case.seen_by(&self.server, at) || case.overlooked_at(&self.server);
-        let is_answered = |case: &Case| case.sent_back().answer || case.overlooked_at(&self.client.node);
+        let is_sent = |case: &ProbeRecord| case.seen_by(&self.server, at) || case.overlooked_at(&self.server);
+        let is_answered = |case: &ProbeRecord| case.sent_back().answer || case.overlooked_at(&self.client.node);
         canary::wait(case, |case| is_sent(case) && is_answered(case)).await
             && case.seen_by(&self.server, at)
             && case.sent_back().answer
@@ -267,7 +273,7 @@ impl Connection {
     }
 
     /// Registers what the client sends, and what answers it.
-    fn case_there(&self, prober: &Prober) -> Arc<Case> {
+    fn case_there(&self, prober: &Prober) -> Arc<ProbeRecord> {
         let there = self.there();
         let case = prober.board.register(&there, parties(&self.ask));
         prober.board.expect_answer(&there, &case);
@@ -275,7 +281,7 @@ impl Connection {
     }
 
     /// Registers what the server sends.
-    fn case_back(&self, prober: &Prober) -> Arc<Case> {
+    fn case_back(&self, prober: &Prober) -> Arc<ProbeRecord> {
         prober.board.register(&self.back(), parties(&self.ask).turned(self.server.clone()))
     }
 
@@ -283,12 +289,12 @@ impl Connection {
     async fn send(&mut self, token: Token) -> io::Result<()> {
         match &mut self.end {
             End::Tcp(stream, _) => stream.write_all(&token).await,
-            End::Udp(socket) => told::send(socket, self.ask.destination, &token).await,
+            End::Udp(socket) => socket_errors::send(socket, self.ask.destination, &token).await,
             End::Ping(socket) => {
                 let kind = if self.ask.destination.is_ipv4() { 8 } else { 128 };
                 let mut request = vec![kind, 0, 0, 0, 0, 0, 0, 1];
                 request.extend_from_slice(&token);
-                told::send(socket, self.ask.destination, &request).await
+                socket_errors::send(socket, self.ask.destination, &request).await
             }
         }
     }
@@ -314,13 +320,13 @@ impl Connection {
                 }
             },
             End::Udp(socket) => loop {
-                let length = told::receive(socket, self.ask.destination, &mut buffer).await?;
+                let length = socket_errors::receive(socket, self.ask.destination, &mut buffer).await?;
                 if let Some(name) = buffer[..length].strip_prefix(token.as_slice()) {
                     return Ok(Some(String::from_utf8_lossy(name).trim().to_owned()));
                 }
             },
             End::Ping(socket) => loop {
-                let length = told::receive(socket, self.ask.destination, &mut buffer).await?;
+                let length = socket_errors::receive(socket, self.ask.destination, &mut buffer).await?;
                 if find(&buffer[..length], &token).is_some() {
                     return Ok(None);
                 }
@@ -329,7 +335,7 @@ impl Connection {
     }
 
     /// Finds out what has become of the connection.
-    pub async fn examine(&mut self, prober: &mut Prober, whose: Whose<'_>) -> Held {
+    pub async fn examine(&mut self, prober: &mut Prober, lookup: InterfaceLookup<'_>) -> Held {
         if !prober.listens(&self.server) {
             return Held::Gone { why: format!("what answered at {} is no more", self.server) };
         }
@@ -352,7 +358,7 @@ impl Connection {
                 Held::Alive
             }
             Ok((Way::Recorded(first), Way::Recorded(second))) => {
-                self.cut(prober, &links, [(&case_there, first), (&case_back, second)], whose).await
+                self.cut(prober, &links, [(&case_there, first), (&case_back, second)], lookup).await
             }
             Ok((there, back)) => {
                 let why = format!("what the client sent {there}, and what the server sent {back}");
@@ -377,7 +383,7 @@ impl Connection {
         prober: &Prober,
         question: Token,
         answer: Token,
-        (there, back): (&Case, &Case),
+        (there, back): (&ProbeRecord, &ProbeRecord),
     ) -> Result<(Way, Way), String> {
         let ended = |error: io::Error| format!("the connection has ended: {error}");
         self.send(question).await.map_err(ended)?;
@@ -389,7 +395,7 @@ impl Connection {
                     way = watch(there) => Ok(way),
                 }
             };
-            let way = timeout(PATIENCE, waiting).await.unwrap_or(Ok(Way::Silent))?;
+            let way = timeout(ARRIVAL_TIMEOUT, waiting).await.unwrap_or(Ok(Way::Silent))?;
             return Ok(match way {
                 Way::Arrived => (Way::Arrived, Way::Arrived),
                 Way::Recorded(logged) => (Way::Recorded(logged), Way::Recorded(None)),
@@ -408,7 +414,7 @@ impl Connection {
                 way = watch(back) => Ok(way),
             }
         };
-        let (forth, come) = futures::join!(timeout(PATIENCE, forth), timeout(PATIENCE, come));
+        let (forth, come) = futures::join!(timeout(ARRIVAL_TIMEOUT, forth), timeout(ARRIVAL_TIMEOUT, come));
         Ok((forth.unwrap_or(Way::Silent), come.unwrap_or(Ok(Way::Silent))?))
     }
 
@@ -439,8 +445,8 @@ impl Connection {
         &self,
         prober: &mut Prober,
         links: &Links,
-        ways: [(&Arc<Case>, Option<Logged>); 2],
-        whose: Whose<'_>,
+        ways: [(&Arc<ProbeRecord>, Option<Logged>); 2],
+        lookup: InterfaceLookup<'_>,
     ) -> Held {
         let receivers = self.receivers();
         let held = canary::barrier(&prober.board, &mut prober.ports, &receivers, links).await.unwrap_or_default();
@@ -467,7 +473,7 @@ impl Connection {
             if lacked_room(case) {
                 return Held::Inconclusive { why: format!("a drop is on record, {}", resolve::WANT_OF_ROOM) };
             }
-            drops.push(drop_of(&logged, sent_by, whose));
+            drops.push(drop_of(&logged, sent_by, lookup));
         }
         Held::Cut(drops)
     }
@@ -515,10 +521,10 @@ impl Connection {
         let in_words = |error: FabricError| error.to_string();
         for node in tracking {
             // Each time the rest is less, so this ends; some rounds are for the kernel, which clears away in its own time.
-            for _ in 0..MOST_ROUNDS {
+            for _ in 0..MAX_ROUNDS {
                 match rest(node).await.map_err(in_words)? {
                     None => break,
-                    Some(left) => tokio::time::sleep(left.max(BREATH)).await,
+                    Some(left) => tokio::time::sleep(left.max(EXPIRY_MARGIN)).await,
                 }
             }
             if let Some(left) = rest(node).await.map_err(in_words)? {
@@ -529,7 +535,7 @@ impl Connection {
     }
 
     /// Finds out what becomes of what the server alone sends: an answer, as long as somebody remembers the question.
-    pub async fn examine_answer(&mut self, prober: &mut Prober, whose: Whose<'_>) -> Held {
+    pub async fn examine_answer(&mut self, prober: &mut Prober, lookup: InterfaceLookup<'_>) -> Held {
         let links = prober.links_of(&self.receivers()).await;
         let back = self.back();
         let case = self.case_back(prober);
@@ -547,10 +553,10 @@ impl Connection {
                         way = watch(&case) => way,
                     }
                 };
-                match timeout(PATIENCE, come).await.unwrap_or(Way::Silent) {
+                match timeout(ARRIVAL_TIMEOUT, come).await.unwrap_or(Way::Silent) {
                     Way::Arrived => Held::Alive,
                     Way::Recorded(logged) => {
-                        match self.cut(prober, &links, [(&case, None), (&case, logged)], whose).await {
+                        match self.cut(prober, &links, [(&case, None), (&case, logged)], lookup).await {
                             Held::Cut(drops) => Held::Unanswerable(drops),
                             other => other,
                         }
@@ -589,7 +595,7 @@ impl std::fmt::Display for Way {
 }
 
 /// Waits until a token has come to a socket, or a drop is on record.
-async fn watch(case: &Case) -> Way {
+async fn watch(case: &ProbeRecord) -> Way {
     loop {
         if case.delivered_to().is_some() {
             return Way::Arrived;
@@ -604,7 +610,7 @@ async fn watch(case: &Case) -> Way {
 /// Reports whether it was dropped for want of room, or where memory might have let it pass for which there was none.
 /// Tells whether it is for the groups, or for the receiver, that a connection does not come about: an end that keeps its own packets is not
 /// answered either.
-fn not_opened(why: String, case: &Case, whose: Whose<'_>) -> NotMet {
+fn not_opened(why: String, case: &ProbeRecord, lookup: InterfaceLookup<'_>) -> NotMet {
     let records = case.records();
     let Some(logged) = records.iter().find(|logged| logged.record.is_drop()) else {
         return if case.sent_back().refusal { NotMet::Apart(why) } else { NotMet::Unproved(why) };
@@ -612,21 +618,21 @@ fn not_opened(why: String, case: &Case, whose: Whose<'_>) -> NotMet {
     match resolve::unjudged(logged).or_else(|| resolve::begun_before(logged, &records)) {
         Some(why) => NotMet::Unproved(why),
         None if lacked_room(case) => NotMet::Unproved(format!("a drop is on record, {}", resolve::WANT_OF_ROOM)),
-        None => NotMet::Apart(words(&drop_of(logged, SentBy::Opener, whose))),
+        None => NotMet::Apart(words(&drop_of(logged, SentBy::Opener, lookup))),
     }
 }
 
-pub(super) fn lacked_room(case: &Case) -> bool {
+pub(super) fn lacked_room(case: &ProbeRecord) -> bool {
     case.lacked_room() || case.records().iter().any(|logged| logged.record == Record::Connections)
 }
 
-fn admissions_of(case: &Case) -> Vec<Logged> {
+fn admissions_of(case: &ProbeRecord) -> Vec<Logged> {
     case.records().into_iter().filter(|logged| !logged.record.is_drop()).collect()
 }
 
 /// The records of what has let something new pass, behind which it has arrived. They are read by others, and may come a little later: what
 /// has not come by then is not known.
-async fn admitting(cases: &[&Case]) -> Vec<Logged> {
+async fn admitting(cases: &[&ProbeRecord]) -> Vec<Logged> {
     for _ in 0..RECORDS_COME_WITHIN {
         let records: Vec<Logged> = cases.iter().flat_map(|case| admissions_of(case)).collect();
         // Where the receiver's end is in the cloud, its record is the last.

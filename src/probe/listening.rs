@@ -85,7 +85,7 @@ impl Prober {
     }
 
     /// Ends what listens for a while.
-    pub async fn hush(&mut self) {
+    pub async fn pause_all(&mut self) {
         let closing = std::mem::take(&mut self.brief).into_iter().map(Servers::close);
         futures::future::join_all(closing).await;
     }

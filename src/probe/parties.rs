@@ -17,7 +17,7 @@ pub type Ends = (IpAddr, IpAddr);
 
 /// By which link somebody is to send packets of a flow, and what addresses they have there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct LinkPosition {
     /// Namespace that sends them.
     pub node: NodeName,
     /// By which link.
@@ -30,9 +30,9 @@ pub struct Place {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Route {
     /// Place where the sender itself sends them, if it has a link.
-    pub sent: Option<Place>,
+    pub sent: Option<LinkPosition>,
     /// Places where appliances may pass them on.
-    pub passed_on: Vec<Place>,
+    pub passed_on: Vec<LinkPosition>,
     /// Addresses that they have where they come to whom they go to; empty where that is not known.
     pub arrives: Vec<Ends>,
     /// Private address of whom they go to, where it has one.

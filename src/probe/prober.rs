@@ -12,13 +12,13 @@ use super::ask::{Ask, is_unanswered, next_chunk, parties, portless, tuples};
 use super::attempt;
 use super::balancer::Balancer;
 use super::canary::{self, KnownPath, Receiver};
-use super::evidence::{Board, Logged};
+use super::evidence::{EvidenceBoard, Logged};
+use super::observer::{Observer, ObserverSocket};
 use super::parties::LinkId;
 use super::ports::SourcePorts;
 use super::question::{self, Answer, Token};
 use super::servers::Servers;
-use super::waiting::{Finding, Probe, State, finish, until_evidence};
-use super::witness::{Eye, Witness};
+use super::waiting::{Probe, ProbeEvidence, State, finish, until_evidence};
 use crate::fabric::links::OtherEnd;
 use crate::fabric::nflog::LogSocket;
 use crate::fabric::packet::Tuple;
@@ -29,15 +29,15 @@ use crate::network::{NodeKind, NodeName};
 /// So many probes share their canaries and are open at once.
 const CHUNK: usize = 1024;
 /// So many where more have been too many to look at.
-const FEW: usize = 32;
+const SHORT_CHUNK: usize = 32;
 /// So many probes wait for their answer at the same time.
 const IN_FLIGHT: usize = 256;
 
 /// Probes, listeners and witnesses of a lab.
 #[derive(Debug)]
 pub struct Prober {
-    pub(super) board: Arc<Board>,
-    pub(super) witness: Witness,
+    pub(super) board: Arc<EvidenceBoard>,
+    pub(super) witness: Observer,
     pub(super) servers: HashMap<NodeName, Vec<Servers>>,
     pub(super) balancers: HashMap<NodeName, Balancer>,
     /// Listeners for the probes under way only.
@@ -57,8 +57,8 @@ impl Prober {
     /// # Errors
     /// The kernel's word.
     pub fn start() -> io::Result<Self> {
-        let board = Arc::new(Board::default());
-        let witness = Witness::start(Arc::clone(&board))?;
+        let board = Arc::new(EvidenceBoard::default());
+        let witness = Observer::start(Arc::clone(&board))?;
         let servers = HashMap::new();
         Ok(Self {
             board,
@@ -90,7 +90,7 @@ impl Prober {
     /// # Errors
     /// The kernel's word.
     pub async fn watch_log(&self, node: &Arc<Namespace>) -> Result<(), FabricError> {
-        self.witness.watch(node.name.clone(), Eye::Log(LogSocket::open(node).await?));
+        self.witness.watch(node.name.clone(), ObserverSocket::Log(LogSocket::open(node).await?));
         Ok(())
     }
 
@@ -140,16 +140,22 @@ impl Prober {
 
     /// Asks everything, and gives one finding for each, in order. What there were too many packets to see is asked once more, in smaller
     /// company.
-    pub(super) async fn ask_all(&mut self, asks: &[Ask]) -> Vec<Finding> {
-        let mut findings: Vec<Option<Finding>> = asks.iter().map(|_| None).collect();
+    pub(super) async fn ask_all(&mut self, asks: &[Ask]) -> Vec<ProbeEvidence> {
+        let mut findings: Vec<Option<ProbeEvidence>> = asks.iter().map(|_| None).collect();
         self.ask_these(asks, (0..asks.len()).collect(), CHUNK, &mut findings).await;
-        let is_blind = |number: &usize| findings[*number].as_ref().is_some_and(Finding::is_blind);
+        let is_blind = |number: &usize| findings[*number].as_ref().is_some_and(ProbeEvidence::is_blind);
         let blind: Vec<usize> = (0..asks.len()).filter(is_blind).collect();
-        self.ask_these(asks, blind, FEW, &mut findings).await;
+        self.ask_these(asks, blind, SHORT_CHUNK, &mut findings).await;
         findings.into_iter().flatten().collect()
     }
 
-    async fn ask_these(&mut self, asks: &[Ask], these: Vec<usize>, most: usize, findings: &mut [Option<Finding>]) {
+    async fn ask_these(
+        &mut self,
+        asks: &[Ask],
+        these: Vec<usize>,
+        most: usize,
+        findings: &mut [Option<ProbeEvidence>],
+    ) {
         let mut rest = these;
         while !rest.is_empty() {
             let (chunk, later) = next_chunk(asks, &rest, most);
@@ -161,7 +167,7 @@ impl Prober {
         }
     }
 
-    async fn ask_chunk(&mut self, asks: &[Ask]) -> Vec<Finding> {
+    async fn ask_chunk(&mut self, asks: &[Ask]) -> Vec<ProbeEvidence> {
         let lost_before = self.board.lost();
         let receivers = receivers_of(asks);
         let links = self.links_of(&receivers).await;
@@ -210,7 +216,7 @@ impl Prober {
             let arrived = &arrived;
             async move { finish(ask, probe, arrived, lost).await }
         });
-        let finished: Vec<(Finding, Vec<Tuple>)> = futures::future::join_all(findings).await;
+        let finished: Vec<(ProbeEvidence, Vec<Tuple>)> = futures::future::join_all(findings).await;
         let (findings, tuples): (Vec<_>, Vec<_>) = finished.into_iter().unzip();
         self.board.forget(&tuples.concat());
         tokens.iter().for_each(|token| self.board.forget_delivery(token));

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::ask::Ask;
 use super::canary::KnownPath;
-use super::dropped::Whose;
+use super::dropped::InterfaceLookup;
 use super::outcome::{Batch, Observation};
 use super::prober::Prober;
 use super::question::Answer;
@@ -17,7 +17,7 @@ impl Prober {
         &mut self,
         flows: &[(Flow, Result<Ask, String>)],
         paths: &[KnownPath],
-        whose: Whose<'_>,
+        lookup: InterfaceLookup<'_>,
     ) -> Batch {
         let begun = Instant::now();
         let held_before = self.canaries_hold(paths).await;
@@ -27,13 +27,14 @@ impl Prober {
         let observations = flows.iter().map(|(flow, ask)| {
             let found = ask.as_ref().map_err(String::clone).and_then(|ask| {
                 let finding = findings.next().ok_or_else(|| String::from("it was not asked"))?;
-                let receiver = ask.receiver.as_ref().map(|it| resolve::Asked { node: &it.node, address: it.address });
+                let receiver =
+                    ask.receiver.as_ref().map(|it| resolve::ProbeTarget { node: &it.node, address: it.address });
                 let by = match &finding.answer {
                     Some(Answer::Answered(Some(name))) => Some(name.clone()),
-                    _ => resolve::passed_on_to(&finding, &ask.behind, whose).map(|node| node.0),
+                    _ => resolve::passed_on_to(&finding, &ask.behind, lookup).map(|node| node.0),
                 };
-                let outcome = resolve::outcome(&finding, receiver, &ask.behind, whose);
-                let answer_dropped = resolve::answer_dropped(&finding, whose);
+                let outcome = resolve::outcome(&finding, receiver, &ask.behind, lookup);
+                let answer_dropped = resolve::answer_dropped(&finding, lookup);
                 let mut records = finding.records.clone();
                 records.extend(finding.answer_drop.clone().filter(|_| answer_dropped.is_some()));
                 Ok(Observation {
@@ -41,7 +42,7 @@ impl Prober {
                     outcome,
                     timed_out: finding.timed_out,
                     resolved: None,
-                    admitted_at: resolve::admitted_at(&finding, whose),
+                    admitted_at: resolve::admitted_at(&finding, lookup),
                     answered_by: by,
                     answer_dropped,
                     records,

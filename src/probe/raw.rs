@@ -8,9 +8,9 @@ use std::sync::Arc;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 
-use super::evidence::Board;
+use super::evidence::EvidenceBoard;
 use super::question::{self, Answer, TOKEN_BYTES, Token};
-use super::told;
+use super::socket_errors;
 use crate::fabric::packet::flaw::checksum;
 use crate::model::{IcmpMessage, Service};
 use crate::network::NodeName;
@@ -24,12 +24,12 @@ pub(super) async fn tell(socket: Socket, message: Vec<u8>, to: IpAddr) -> io::Re
     let socket = UdpSocket::from_std(socket.into())?;
     socket.connect(SocketAddr::new(to, 0)).await?;
     // Not before: without a peer it would receive the errors that others bring back.
-    told::receive_errors(&socket, to)?;
+    socket_errors::receive_errors(&socket, to)?;
     socket.send(&message).await?;
     let mut other = [0; 256];
     loop {
         // The receiver's kernel may answer some of them, a timestamp for one; that says less than the token does.
-        told::receive(&socket, to, &mut other).await?;
+        socket_errors::receive(&socket, to, &mut other).await?;
     }
 }
 
@@ -66,7 +66,13 @@ pub(super) fn listen(service: Service, ipv6: bool) -> io::Result<Socket> {
 }
 
 /// Posts every token that comes, for as long as it runs.
-pub(super) async fn take(socket: Arc<UdpSocket>, service: Service, ipv6: bool, node: NodeName, board: Arc<Board>) {
+pub(super) async fn take(
+    socket: Arc<UdpSocket>,
+    service: Service,
+    ipv6: bool,
+    node: NodeName,
+    board: Arc<EvidenceBoard>,
+) {
     let mut packet = [0; 512];
     loop {
         // An error here is somebody's answer to something else; it ends nothing.

@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
-use super::dropped::{Drop, SentBy, Whose, drop_of, unheard};
+use super::dropped::{Drop, InterfaceLookup, SentBy, drop_of, unheard};
 use super::evidence::{Logged, Stray, TurnedAway};
 use super::outcome::{Outcome, SOMEBODY_ELSE};
 use super::question::Answer;
-use super::waiting::{Back, Finding};
+use super::waiting::{Back, ProbeEvidence};
 use crate::fabric::packet::Tuple;
 use crate::fabric::packet::flaw::Flaw;
 use crate::model::{Direction, InterfaceId, RuleId};
@@ -15,7 +15,7 @@ use crate::network::record::Record;
 
 /// Intended receiver of a packet, and the address of its own that was asked.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asked<'a> {
+pub(super) struct ProbeTarget<'a> {
     pub node: &'a NodeName,
     pub address: IpAddr,
 }
@@ -26,12 +26,12 @@ pub(super) const WANT_OF_ROOM: &str =
 
 /// The outcome of a probe.
 pub(super) fn outcome(
-    finding: &Finding,
-    receiver: Option<Asked<'_>>,
+    finding: &ProbeEvidence,
+    receiver: Option<ProbeTarget<'_>>,
     behind: &[NodeName],
-    whose: Whose<'_>,
+    lookup: InterfaceLookup<'_>,
 ) -> Outcome {
-    match shown(finding, receiver, behind, whose) {
+    match shown(finding, receiver, behind, lookup) {
         Outcome::Open { .. } | Outcome::Refused { .. } if !finding.judged => {
             let lost = if finding.lost > 0 { ", or its record was lost" } else { "" };
             let why = format!(
@@ -44,7 +44,12 @@ pub(super) fn outcome(
 }
 
 /// Returns the outcome that evidence shows, whether or not it passed by an earlier flow.
-fn shown(finding: &Finding, receiver: Option<Asked<'_>>, behind: &[NodeName], whose: Whose<'_>) -> Outcome {
+fn shown(
+    finding: &ProbeEvidence,
+    receiver: Option<ProbeTarget<'_>>,
+    behind: &[NodeName],
+    lookup: InterfaceLookup<'_>,
+) -> Outcome {
     let inconclusive = |why: &str| {
         let lost = match finding.lost {
             0 => String::new(),
@@ -53,7 +58,7 @@ fn shown(finding: &Finding, receiver: Option<Asked<'_>>, behind: &[NodeName], wh
         Outcome::Inconclusive { why: format!("{why}{lost}") }
     };
     if let Some(stray) = &finding.stray {
-        return inconclusive(&not_asked(stray, whose));
+        return inconclusive(&not_asked(stray, lookup));
     }
     // What it met, and what came of it, is another question's.
     if let Some(logged) = finding.records.iter().find(|logged| logged.flaw == Some(Flaw::Code)) {
@@ -64,7 +69,7 @@ fn shown(finding: &Finding, receiver: Option<Asked<'_>>, behind: &[NodeName], wh
     // What its socket then comes to, an end or a reset, depends on what it had sent by then.
     match finding.turned_away.as_ref().filter(|_| finding.seen) {
         Some(TurnedAway::Rightly(why)) => {
-            return Outcome::Closed { why: why.clone(), admitted_by: admitted_by(finding, receiver, whose) };
+            return Outcome::Closed { why: why.clone(), admitted_by: admitted_by(finding, receiver, lookup) };
         }
         Some(TurnedAway::ByItsTarget(why)) => {
             return inconclusive(&format!(
@@ -74,18 +79,18 @@ fn shown(finding: &Finding, receiver: Option<Asked<'_>>, behind: &[NodeName], wh
         None => {}
     }
     match &finding.answer {
-        Some(Answer::Answered(name)) => answered(finding, name.as_deref(), receiver, behind, whose),
-        Some(Answer::Connected) if !behind.is_empty() => match passed_on_to(finding, behind, whose) {
-            Some(_) if finding.seen => Outcome::Open { admitted_by: admitted_by(finding, receiver, whose) },
+        Some(Answer::Answered(name)) => answered(finding, name.as_deref(), receiver, behind, lookup),
+        Some(Answer::Connected) if !behind.is_empty() => match passed_on_to(finding, behind, lookup) {
+            Some(_) if finding.seen => Outcome::Open { admitted_by: admitted_by(finding, receiver, lookup) },
             _ => inconclusive("the load balancer took it, and nothing proves that it passed it on to one of its own"),
         },
-        Some(Answer::Connected) => connected(finding, receiver, whose),
-        Some(Answer::Refused) if !came(finding, receiver, whose) => {
+        Some(Answer::Connected) => connected(finding, receiver, lookup),
+        Some(Answer::Refused) if !came(finding, receiver, lookup) => {
             inconclusive("it was refused, but not by the receiver, which has seen no packet of it")
         }
         Some(Answer::Refused) => match not_sent_back(finding) {
             Some(why) => inconclusive(&format!("it was refused, {why}")),
-            None => Outcome::Refused { admitted_by: admitted_by(finding, receiver, whose) },
+            None => Outcome::Refused { admitted_by: admitted_by(finding, receiver, lookup) },
         },
         Some(Answer::Unreachable) => match finding.records.iter().find(|it| it.record == Record::Unreachable) {
             Some(_) if finding.seen => inconclusive("unreachable, say the routers, and yet the receiver has seen it"),
@@ -110,7 +115,7 @@ fn shown(finding: &Finding, receiver: Option<Asked<'_>>, behind: &[NodeName], wh
                 inconclusive("the filter recorded a drop, but more came to the receiver than could be looked at")
             }
             // The receiver's ingress has the last word, but of egress that is asked once more behind it.
-            Some(logged) if !logged.record.is_at(Direction::Egress) && is_admitted(finding, receiver, whose) => {
+            Some(logged) if !logged.record.is_at(Direction::Egress) && is_admitted(finding, receiver, lookup) => {
                 inconclusive("the filter recorded a drop, and yet it let it in at the receiver")
             }
             Some(logged) if finding.lacked_room => {
@@ -118,9 +123,9 @@ fn shown(finding: &Finding, receiver: Option<Asked<'_>>, behind: &[NodeName], wh
             }
             Some(logged) => match unjudged(logged).or_else(|| begun_before(logged, &finding.records)) {
                 Some(why) => inconclusive(&why),
-                None => Outcome::Dropped(drop_of(logged, SentBy::Opener, whose)),
+                None => Outcome::Dropped(drop_of(logged, SentBy::Opener, lookup)),
             },
-            None if finding.seen => match answer_dropped(finding, whose) {
+            None if finding.seen => match answer_dropped(finding, lookup) {
                 Some(drop) => inconclusive(&unheard(&drop)),
                 None => inconclusive("the receiver has seen it and gave no answer"),
             },
@@ -136,9 +141,9 @@ fn shown(finding: &Finding, receiver: Option<Asked<'_>>, behind: &[NodeName], wh
 }
 
 /// Explains why nothing is proved where something else was sent than was asked: groups have judged that, or others than were to.
-pub(super) fn not_asked(stray: &Stray, whose: Whose<'_>) -> String {
+pub(super) fn not_asked(stray: &Stray, lookup: InterfaceLookup<'_>) -> String {
     let sender = |logged: &Logged, unknown: &str| {
-        let owner = logged.in_index.and_then(|index| whose(&logged.node, index));
+        let owner = logged.in_index.and_then(|index| lookup(&logged.node, index));
         owner.map_or_else(|| unknown.to_owned(), |(id, _)| id.to_string())
     };
     match stray {
@@ -185,28 +190,28 @@ pub(super) fn begun_before(dropped: &Logged, records: &[Logged]) -> Option<Strin
 
 /// Reports whether it is proved that the question came to the receiver: it was sent over its link, which was up and led there, or the filter let it
 /// in there. What somebody asks of their own address is their own affair.
-fn came(finding: &Finding, receiver: Option<Asked<'_>>, whose: Whose<'_>) -> bool {
-    finding.inside || finding.seen && finding.canary_arrived || is_admitted(finding, receiver, whose)
+fn came(finding: &ProbeEvidence, receiver: Option<ProbeTarget<'_>>, lookup: InterfaceLookup<'_>) -> bool {
+    finding.inside || finding.seen && finding.canary_arrived || is_admitted(finding, receiver, lookup)
 }
 
 /// Reports whether a filter has let it in at an interface of the receiver.
-fn is_admitted(finding: &Finding, receiver: Option<Asked<'_>>, whose: Whose<'_>) -> bool {
+fn is_admitted(finding: &ProbeEvidence, receiver: Option<ProbeTarget<'_>>, lookup: InterfaceLookup<'_>) -> bool {
     finding.records.iter().any(|logged| {
         let admits = logged.record.is_at(Direction::Ingress) && !logged.record.is_drop();
-        admits && is_receivers(logged, receiver, whose)
+        admits && is_receivers(logged, receiver, lookup)
     })
 }
 
 /// Reports whether a recorded packet was on its way out by an interface of the receiver, and to its own address: an appliance gets also what it is to
 /// pass on.
-fn is_receivers(logged: &Logged, receiver: Option<Asked<'_>>, whose: Whose<'_>) -> bool {
+fn is_receivers(logged: &Logged, receiver: Option<ProbeTarget<'_>>, lookup: InterfaceLookup<'_>) -> bool {
     let Some(asked) = receiver.filter(|asked| asked.address == logged.tuple.destination) else { return false };
-    let owner = logged.out_index.and_then(|index| whose(&logged.node, index));
+    let owner = logged.out_index.and_then(|index| lookup(&logged.node, index));
     owner.is_some_and(|(id, _)| asked.node.0 == id.instance.as_str())
 }
 
 /// Explains why an answer that nobody but the sender knows of proves nothing; none where it was shown.
-fn not_sent_back(finding: &Finding) -> Option<&'static str> {
+fn not_sent_back(finding: &ProbeEvidence) -> Option<&'static str> {
     match finding.back {
         Back::Shown => None,
         Back::Missing => Some("and nothing of the kind was sent to the sender"),
@@ -215,16 +220,16 @@ fn not_sent_back(finding: &Finding) -> Option<&'static str> {
 }
 
 fn answered(
-    finding: &Finding,
+    finding: &ProbeEvidence,
     name: Option<&str>,
-    receiver: Option<Asked<'_>>,
+    receiver: Option<ProbeTarget<'_>>,
     behind: &[NodeName],
-    whose: Whose<'_>,
+    lookup: InterfaceLookup<'_>,
 ) -> Outcome {
     let inconclusive = |why: String| Outcome::Inconclusive { why };
     let open = || match not_sent_back(finding) {
         Some(why) => inconclusive(format!("it was answered, {why}")),
-        None => Outcome::Open { admitted_by: admitted_by(finding, receiver, whose) },
+        None => Outcome::Open { admitted_by: admitted_by(finding, receiver, lookup) },
     };
     let was_sent_to = |name: &str| {
         let onward = finding.passed_on.iter().flat_map(|on| &on.sent_to);
@@ -233,14 +238,14 @@ fn answered(
     match name {
         // Behind a load balancer the request must have come to it, and it must have passed it on to one of its own.
         Some(name) if behind.iter().any(|node| node.0 == name) => {
-            let passed_on = passed_on_to(finding, behind, whose).is_some_and(|node| node.0 == name);
+            let passed_on = passed_on_to(finding, behind, lookup).is_some_and(|node| node.0 == name);
             if passed_on && finding.seen {
                 open()
             } else {
                 inconclusive(format!("an answer by the name of {name}, and nothing proves that it was passed on there"))
             }
         }
-        Some(name) if receiver.is_some_and(|asked| asked.node.0 == name) && came(finding, receiver, whose) => open(),
+        Some(name) if receiver.is_some_and(|asked| asked.node.0 == name) && came(finding, receiver, lookup) => open(),
         // Whoever asks an address of its own gets no other answer than its own.
         Some(name) if finding.inside || was_sent_to(name) => Outcome::Misdelivered { answered_by: name.into() },
         Some(name) => {
@@ -248,7 +253,7 @@ fn answered(
         }
         None if finding.inside && receiver.is_none() => Outcome::Misdelivered { answered_by: SOMEBODY_ELSE.into() },
         // An echo's answer names nobody: that the receiver has seen the request does.
-        None if came(finding, receiver, whose) => open(),
+        None if came(finding, receiver, lookup) => open(),
         None if finding.overlooked => inconclusive(
             "an answer that names nobody, and more came to the receiver than could be looked at".to_owned(),
         ),
@@ -265,9 +270,13 @@ fn answered(
 
 /// To which instance a load balancer passed it on: its own connection there was made, and the filter's record of that names
 /// the interface of an instance that is registered with it.
-pub(super) fn passed_on_to(finding: &Finding, behind: &[NodeName], whose: Whose<'_>) -> Option<NodeName> {
+pub(super) fn passed_on_to(
+    finding: &ProbeEvidence,
+    behind: &[NodeName],
+    lookup: InterfaceLookup<'_>,
+) -> Option<NodeName> {
     finding.passed_on.as_ref()?.records.iter().find_map(|logged| {
-        let (to, _) = logged.out_index.and_then(|index| whose(&logged.node, index))?;
+        let (to, _) = logged.out_index.and_then(|index| lookup(&logged.node, index))?;
         let admitted = matches!(logged.record, Record::Accept(Direction::Ingress, _));
         behind.iter().find(|node| admitted && node.0 == to.instance.as_str()).cloned()
     })
@@ -275,38 +284,42 @@ pub(super) fn passed_on_to(finding: &Finding, behind: &[NodeName], whose: Whose<
 
 /// A program says nothing of who it is: that the filter passed the packet on to the receiver's interface, and that it arrived
 /// there, does.
-fn connected(finding: &Finding, receiver: Option<Asked<'_>>, whose: Whose<'_>) -> Outcome {
+fn connected(finding: &ProbeEvidence, receiver: Option<ProbeTarget<'_>>, lookup: InterfaceLookup<'_>) -> Outcome {
     let inconclusive = |why: &str| Outcome::Inconclusive { why: format!("a program took it, {why}") };
     match not_sent_back(finding) {
-        _ if !finding.seen || !is_admitted(finding, receiver, whose) => {
+        _ if !finding.seen || !is_admitted(finding, receiver, lookup) => {
             inconclusive("and nothing proves that it was the receiver's")
         }
         Some(why) => inconclusive(why),
-        None => Outcome::Open { admitted_by: admitted_by(finding, receiver, whose) },
+        None => Outcome::Open { admitted_by: admitted_by(finding, receiver, lookup) },
     }
 }
 
 /// The rule at the receiver's own ingress: appliances on the way admit by theirs, and a host outside has none.
-fn admitted_by(finding: &Finding, receiver: Option<Asked<'_>>, whose: Whose<'_>) -> Option<RuleId> {
+fn admitted_by(
+    finding: &ProbeEvidence,
+    receiver: Option<ProbeTarget<'_>>,
+    lookup: InterfaceLookup<'_>,
+) -> Option<RuleId> {
     finding.records.iter().rev().find_map(|logged| match logged.record {
-        Record::Accept(Direction::Ingress, rule) if is_receivers(logged, receiver, whose) => Some(rule),
+        Record::Accept(Direction::Ingress, rule) if is_receivers(logged, receiver, lookup) => Some(rule),
         _ => None,
     })
 }
 
 /// Returns the drop of the answer, if the receiver has seen the question and nothing has come back.
-pub(super) fn answer_dropped(finding: &Finding, whose: Whose<'_>) -> Option<Drop> {
+pub(super) fn answer_dropped(finding: &ProbeEvidence, lookup: InterfaceLookup<'_>) -> Option<Drop> {
     let unanswered = finding.answer.is_none() && finding.seen && !finding.records.iter().any(|it| it.record.is_drop());
-    finding.answer_drop.as_ref().filter(|_| unanswered).map(|logged| drop_of(logged, SentBy::Answerer, whose))
+    finding.answer_drop.as_ref().filter(|_| unanswered).map(|logged| drop_of(logged, SentBy::Answerer, lookup))
 }
 
 /// At whose ingress the last record admits it: appliances on the way have theirs before, and a host outside has none.
-pub(super) fn admitted_at(finding: &Finding, whose: Whose<'_>) -> Option<InterfaceId> {
+pub(super) fn admitted_at(finding: &ProbeEvidence, lookup: InterfaceLookup<'_>) -> Option<InterfaceId> {
     let admits = |logged: &&Logged| {
         matches!(logged.record, Record::Accept(Direction::Ingress, _) | Record::Pass(Direction::Ingress))
     };
     let logged = finding.records.iter().rev().find(admits)?;
-    logged.out_index.and_then(|index| whose(&logged.node, index)).map(|(id, _)| id)
+    logged.out_index.and_then(|index| lookup(&logged.node, index)).map(|(id, _)| id)
 }
 
 #[cfg(test)]

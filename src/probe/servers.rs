@@ -18,8 +18,8 @@ use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
-use super::connections::{Connections, MOST_OF_A_CLIENT};
-use super::evidence::Board;
+use super::connections::{Connections, MAX_OF_A_CLIENT};
+use super::evidence::EvidenceBoard;
 use super::question::{TOKEN_BYTES, Token};
 use super::raw;
 use crate::fabric::{FabricError, Namespace};
@@ -56,7 +56,7 @@ impl Servers {
     pub async fn listen(
         namespace: &Arc<Namespace>,
         services: Vec<Service>,
-        board: &Arc<Board>,
+        board: &Arc<EvidenceBoard>,
     ) -> Result<Self, FabricError> {
         let opened = open_all(namespace, services).await?;
         let listening = opened.into_iter().map(|(service, opened)| opened.map_err(|source| (service, source)));
@@ -71,7 +71,7 @@ impl Servers {
     pub async fn listen_where_free(
         namespace: &Arc<Namespace>,
         services: Vec<Service>,
-        board: &Arc<Board>,
+        board: &Arc<EvidenceBoard>,
     ) -> Result<(Self, Vec<Service>), FabricError> {
         let (mut listening, mut held) = (Vec::new(), Vec::new());
         for (service, opened) in open_all(namespace, services).await? {
@@ -90,7 +90,7 @@ impl Servers {
     fn start(
         namespace: &Arc<Namespace>,
         listening: impl Iterator<Item = Listening>,
-        board: &Arc<Board>,
+        board: &Arc<EvidenceBoard>,
     ) -> Result<Self, FabricError> {
         let failed = |failed| cannot(namespace, failed);
         let mut doors = Vec::new();
@@ -176,7 +176,7 @@ impl Servers {
                     SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
                 };
                 let socket = self.datagrams.get(&SocketAddr::new(any, port.0)).ok_or(io::ErrorKind::NotConnected)?;
-                let asked = Asked { token: token.to_vec(), from: client.into(), at };
+                let asked = Datagram { token: token.to_vec(), from: client.into(), at };
                 socket.async_io(Interest::WRITABLE, || reply(socket, &asked, &token)).await
             }
             _ => {
@@ -217,7 +217,7 @@ struct Ours {
     /// Name that follows the token in an answer.
     name: Arc<str>,
     node: NodeName,
-    board: Arc<Board>,
+    board: Arc<EvidenceBoard>,
 }
 
 /// A socket that listens.
@@ -284,7 +284,7 @@ fn open(service: Service, any: IpAddr) -> io::Result<Option<Listening>> {
 
 async fn serve_tcp(listener: Arc<TcpListener>, ours: Ours, streams: Arc<Streams>) {
     // Dropped with this task, and then the connections end too.
-    let mut connections = Connections::at_most(MOST_OF_A_CLIENT);
+    let mut connections = Connections::at_most(MAX_OF_A_CLIENT);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -302,12 +302,12 @@ async fn serve_tcp(listener: Arc<TcpListener>, ours: Ours, streams: Arc<Streams>
 }
 
 /// The end of a connection among those that are kept, until this is dropped: also when nobody waits for its end any more.
-struct Kept {
+struct OpenConnection {
     streams: Arc<Streams>,
     first: Token,
 }
 
-impl Drop for Kept {
+impl Drop for OpenConnection {
     fn drop(&mut self) {
         let (streams, first) = (Arc::clone(&self.streams), self.first);
         if let Ok(mut streams) = streams.try_lock() {
@@ -332,7 +332,7 @@ async fn answer(stream: TcpStream, ours: Ours, all: Arc<Streams>) -> io::Result<
         let mut streams = all.lock().await;
         write.write_all(&answer).await?;
         streams.insert(first, write);
-        Kept { streams: Arc::clone(&all), first }
+        OpenConnection { streams: Arc::clone(&all), first }
     };
     // The prober has the last word, so that its side closes first; until then every token that comes is told.
     let mut token = Token::default();
@@ -356,13 +356,13 @@ async fn serve_udp(socket: Arc<UdpSocket>, ours: Ours) {
 }
 
 /// A datagram: what it asks, who asks, and at which of our addresses.
-struct Asked {
+struct Datagram {
     token: Vec<u8>,
     from: SockaddrStorage,
     at: IpAddr,
 }
 
-fn receive(socket: &UdpSocket) -> io::Result<Asked> {
+fn receive(socket: &UdpSocket) -> io::Result<Datagram> {
     let mut token = vec![0; TOKEN_BYTES];
     let mut space = nix::cmsg_space!(libc::in6_pktinfo);
     let mut parts = [io::IoSliceMut::new(&mut token)];
@@ -380,11 +380,11 @@ fn receive(socket: &UdpSocket) -> io::Result<Asked> {
     };
     let length = received.bytes;
     token.truncate(length);
-    Ok(Asked { token, from, at })
+    Ok(Datagram { token, from, at })
 }
 
 /// Answers from the address that was asked, which need not be the first of a host that has several.
-fn reply(socket: &UdpSocket, asked: &Asked, answer: &[u8]) -> io::Result<()> {
+fn reply(socket: &UdpSocket, asked: &Datagram, answer: &[u8]) -> io::Result<()> {
     let parts = [io::IoSlice::new(answer)];
     let flags = MsgFlags::MSG_DONTWAIT;
     let sent = match asked.at {

@@ -21,8 +21,8 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::ask::{parties, stays_inside, tuples};
 use super::canary::{self, Links, Receiver};
-use super::dropped::{Drop, SentBy, Whose, drop_of};
-use super::evidence::Case;
+use super::dropped::{Drop, InterfaceLookup, SentBy, drop_of};
+use super::evidence::ProbeRecord;
 use super::held::{self, NotMet};
 use super::prober::Prober;
 use super::question;
@@ -40,7 +40,7 @@ pub use marks::Part;
 
 /// As many source ports are set aside as so many packets need; a change that takes longer is inconclusive, since a port is
 /// not used twice.
-const MOST: usize = 6_000;
+const MAX_PACKETS: usize = 6_000;
 
 /// A packet that was sent.
 #[derive(Clone, Debug)]
@@ -78,7 +78,7 @@ pub struct Streams {
     courses: Vec<Course>,
     held_from: Vec<Option<Port>>,
     known: Arc<Known>,
-    cases: HashMap<Mark, Arc<Case>>,
+    cases: HashMap<Mark, Arc<ProbeRecord>>,
     registered: Vec<Tuple>,
     /// States of its ends' links when it began.
     links: Links,
@@ -101,7 +101,7 @@ impl Streams {
         let (mut lanes, mut taps): (Vec<Lane>, Vec<Watch>) = (Vec::new(), Vec::new());
         let (mut held_from, mut watched) = (Vec::new(), HashSet::new());
         let turns: usize = courses.iter().map(|course| parts(course).len()).sum();
-        let most = u32::try_from(MOST / turns.max(1)).unwrap_or(u32::MAX).max(64);
+        let most = u32::try_from(MAX_PACKETS / turns.max(1)).unwrap_or(u32::MAX).max(64);
         for (number, course) in courses.iter().enumerate() {
             let Course { ask, client } = course;
             let stream = u32::try_from(number).unwrap_or(u32::MAX);
@@ -221,7 +221,7 @@ impl Streams {
     }
 
     /// Ends the traffic and says what became of it.
-    pub async fn finish(mut self, prober: &mut Prober, whose: Whose<'_>) -> Trace {
+    pub async fn finish(mut self, prober: &mut Prober, lookup: InterfaceLookup<'_>) -> Trace {
         self.stop.store(true, Ordering::Relaxed);
         let sent = join(self.sender.take()).await.unwrap_or_default();
         let settled = self.settle(prober).await;
@@ -253,7 +253,7 @@ impl Streams {
                 resolve::unjudged(logged).or_else(|| resolve::begun_before(logged, &begins?.records()))
             });
             let sent_by = if part == Part::Back { SentBy::Answerer } else { SentBy::Opener };
-            let drop = record.filter(|_| !arrived).map(|logged| drop_of(&logged, sent_by, whose));
+            let drop = record.filter(|_| !arrived).map(|logged| drop_of(&logged, sent_by, lookup));
             let by = self.known.looks.get(&flow(mark)).map_or(&[][..], |looks| looks.by.as_slice());
             let passage = read.passage(mark, by, &slowest);
             ends += 1;
@@ -301,7 +301,7 @@ impl Streams {
         } else if read.missed > 0 {
             Some(format!("{} packets found no place in the buffers of those who watch for them", read.missed))
         } else if let Some(stray) = &stray {
-            Some(resolve::not_asked(stray, whose))
+            Some(resolve::not_asked(stray, lookup))
         } else if no_room {
             Some(format!("filters recorded drops, {}", resolve::WANT_OF_ROOM))
         } else if unexplained > 0 && crowded > 0 {

@@ -12,18 +12,18 @@ use tokio::time::timeout;
 
 use super::ask::{Ask, is_unanswered, stays_inside};
 use super::canary::{self, Receiver};
-use super::evidence::{Case, Logged, PassedOn, Stray, TurnedAway};
+use super::evidence::{Logged, PassedOn, ProbeRecord, Stray, TurnedAway};
 use super::question::{Answer, Answering};
 use crate::fabric::packet::Tuple;
 use crate::model::Service;
 use crate::network::NodeName;
 
 /// The fallback: how long a probe waits that neither an answer nor a record resolves.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Evidence on an [`Ask`].
 #[derive(Clone, Debug)]
-pub(super) struct Finding {
+pub(super) struct ProbeEvidence {
     /// Result of the socket, if it has one.
     pub answer: Option<Answer>,
     /// Records of the filters.
@@ -88,7 +88,7 @@ impl Onward {
     }
 }
 
-impl Finding {
+impl ProbeEvidence {
     /// Reports whether it proves nothing for want of sight, or by the port that it had, so that asking once more may help.
     pub fn is_blind(&self) -> bool {
         self.back == Back::Overlooked
@@ -101,7 +101,7 @@ pub(super) type Pending = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
 /// A probe under way.
 pub(super) struct Probe {
-    pub case: Arc<Case>,
+    pub case: Arc<ProbeRecord>,
     pub tuples: Vec<Tuple>,
     pub state: State,
 }
@@ -119,7 +119,7 @@ pub(super) enum State {
 }
 
 /// Waits for an answer, a delivery, a record of a drop, or the end of patience.
-pub(super) async fn until_evidence(ask: &Ask, mut pending: Pending, case: &Case) -> State {
+pub(super) async fn until_evidence(ask: &Ask, mut pending: Pending, case: &ProbeRecord) -> State {
     enum Seen {
         Answer(Answer),
         Drop,
@@ -156,10 +156,10 @@ pub(super) async fn until_evidence(ask: &Ask, mut pending: Pending, case: &Case)
             }
         }
     };
-    match timeout(PATIENCE, evidence).await {
+    match timeout(PROBE_TIMEOUT, evidence).await {
         Ok(Seen::Answer(Answer::Unreachable)) => {
             // A router that says so has a record of it, which may come a moment later.
-            canary::wait(case, Case::has_drop).await;
+            canary::wait(case, ProbeRecord::has_drop).await;
             State::Answered(Answer::Unreachable, true)
         }
         Ok(Seen::Answer(answer)) => {
@@ -179,7 +179,7 @@ pub(super) async fn finish(
     probe: Probe,
     arrived: &HashSet<(NodeName, IpAddr)>,
     lost: u64,
-) -> (Finding, Vec<Tuple>) {
+) -> (ProbeEvidence, Vec<Tuple>) {
     let Probe { case, tuples, state } = probe;
     let is_seen = || ask.receiver.as_ref().is_some_and(|receiver| case.seen_by(&receiver.node, receiver.address));
     let (answer, timed_out) = match state {
@@ -191,7 +191,7 @@ pub(super) async fn finish(
         }
         State::AnswerDropped(mut pending) => witnessed(ask, now(&mut pending), &case).await,
         // The record says dropped, and yet it has arrived: then only the socket tells.
-        State::Recorded(pending) if is_seen() => match timeout(PATIENCE, pending).await {
+        State::Recorded(pending) if is_seen() => match timeout(PROBE_TIMEOUT, pending).await {
             Ok(answer) => witnessed(ask, Some(answer), &case).await,
             Err(_) => (None, true),
         },
@@ -213,7 +213,7 @@ pub(super) async fn finish(
         _ => Back::Shown,
     };
     let answer_drop = case.answer_drop();
-    let finding = Finding {
+    let finding = ProbeEvidence {
         answer,
         records,
         seen,
@@ -238,7 +238,7 @@ pub(super) async fn finish(
 
 /// Waits until those who watch links have said all that they are going to say of an answer, which is nothing where an end lies. False when
 /// patience ends.
-async fn until_witnessed(ask: &Ask, answer: &Answer, case: &Case) -> bool {
+async fn until_witnessed(ask: &Ask, answer: &Answer, case: &ProbeRecord) -> bool {
     let node = &ask.sender.name;
     canary::wait(case, |case| {
         is_sent(ask, answer, case)
@@ -248,7 +248,7 @@ async fn until_witnessed(ask: &Ask, answer: &Answer, case: &Case) -> bool {
     .await
 }
 
-async fn witnessed(ask: &Ask, answer: Option<Answer>, case: &Case) -> (Option<Answer>, bool) {
+async fn witnessed(ask: &Ask, answer: Option<Answer>, case: &ProbeRecord) -> (Option<Answer>, bool) {
     match answer {
         Some(answer) => {
             let in_time = until_witnessed(ask, &answer, case).await;
@@ -259,7 +259,7 @@ async fn witnessed(ask: &Ask, answer: Option<Answer>, case: &Case) -> (Option<An
 }
 
 /// Reports whether the question of such an answer was sent to anybody, or may have been and was overlooked.
-fn is_sent(ask: &Ask, answer: &Answer, case: &Case) -> bool {
+fn is_sent(ask: &Ask, answer: &Answer, case: &ProbeRecord) -> bool {
     let to = |receiver: &Receiver| case.seen_by(&receiver.node, receiver.address) || case.overlooked_at(&receiver.node);
     stays_inside(ask)
         || matches!(answer, Answer::Failed(_))
@@ -268,19 +268,19 @@ fn is_sent(ask: &Ask, answer: &Answer, case: &Case) -> bool {
 }
 
 /// Reports whether the question was sent to somebody else, whose groups are not those of the receiver.
-fn is_elsewhere(case: &Case) -> bool {
+fn is_elsewhere(case: &ProbeRecord) -> bool {
     !case.seen_elsewhere().is_empty()
 }
 
 /// Reports whether filters have on record what the groups of each end said of the question that are to be asked of it. Where they said no and it came
 /// all the same, the filter is what is wrong.
-pub(super) fn is_judged(ask: &Ask, case: &Case) -> bool {
+pub(super) fn is_judged(ask: &Ask, case: &ProbeRecord) -> bool {
     stays_inside(ask) || ask.judged_at.iter().all(|at| case.was_asked(*at))
 }
 
 /// Reports whether an answer that the socket came to was sent over the sender's link. What a listener or a load balancer of ours says is no word of
 /// the sender's.
-fn is_sent_back(ask: &Ask, answer: &Answer, case: &Case) -> bool {
+fn is_sent_back(ask: &Ask, answer: &Answer, case: &ProbeRecord) -> bool {
     let back = case.sent_back();
     match answer {
         _ if stays_inside(ask) => true,

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::canary::{Links, Receiver};
+use super::observer::ObserverSocket;
 use super::prober::Prober;
-use super::witness::Eye;
 use crate::fabric::tap::Tap;
 use crate::fabric::{FabricError, Namespace, links};
 use crate::network::NodeName;
@@ -30,7 +30,7 @@ impl Prober {
                 self.led_to.insert(port.clone(), state.leads_to);
             }
             self.board.link_leads_to(&router.name, index, end.clone());
-            self.witness.watch(end, Eye::Tap(port, tap));
+            self.witness.watch(end, ObserverSocket::Tap(port, tap));
         }
         Ok(())
     }

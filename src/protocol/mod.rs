@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{DaemonName, Flow, InstanceName, Operation, Refusal};
+use crate::model::{Flow, InstanceName, Operation, ProcessName, Refusal};
 pub use done::{AnswerDropped, Applied, PacketVerdict, ProbeRecords, Probed};
 pub use event::{CapturedFrame, Event, EventKind, FlowLogRecord};
 pub use state::{Revision, State};
@@ -66,7 +66,7 @@ pub enum Request {
         /// The instance.
         instance: InstanceName,
         /// The service.
-        service: DaemonName,
+        service: ProcessName,
     },
     /// To start a program in an instance: [`Reply::GoOn`] asks for its input, output and errors, as three descriptors beside one
     /// byte; [`Reply::Started`] and [`Reply::Ended`] follow. In between the client may send [`Signal`]s. The program is killed when
@@ -200,12 +200,12 @@ pub enum FrameError {
 }
 
 /// So many characters of what is wrong with a message are told: it quotes the message, which may be all quotation.
-const MOST_TOLD: usize = 300;
+const MAX_TOLD: usize = 300;
 
 impl From<serde_json::Error> for FrameError {
     fn from(error: serde_json::Error) -> Self {
         let whole = error.to_string();
-        Self::Garbled(match whole.char_indices().nth(MOST_TOLD) {
+        Self::Garbled(match whole.char_indices().nth(MAX_TOLD) {
             Some((end, _)) => format!("{}... at line {} column {}", &whole[..end], error.line(), error.column()),
             None => whole,
         })

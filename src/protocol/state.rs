@@ -6,9 +6,9 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use crate::lab::DaemonState;
-use crate::model::{Cloud, DaemonName, InstanceName, LoadBalancerName};
-use crate::probe::Standing;
+use crate::lab::ProcessState;
+use crate::model::{Cloud, InstanceName, LoadBalancerName, ProcessName};
+use crate::probe::ScheduledHealth;
 
 /// Counts the operations that a lab has carried out since it came up; 0 before the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -36,7 +36,7 @@ pub struct State {
     /// Instances that wait for a service of theirs: EC2's `pending`.
     pub pending: Vec<InstanceName>,
     /// Services by instance, in the order of their starts.
-    pub services: IndexMap<InstanceName, IndexMap<DaemonName, DaemonState>>,
+    pub services: IndexMap<InstanceName, IndexMap<ProcessName, ProcessState>>,
     /// Health of the targets of each load balancer.
-    pub health: IndexMap<LoadBalancerName, IndexMap<InstanceName, Standing>>,
+    pub health: IndexMap<LoadBalancerName, IndexMap<InstanceName, ScheduledHealth>>,
 }

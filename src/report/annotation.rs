@@ -3,10 +3,10 @@
 use std::fmt::Write;
 
 use super::text;
-use crate::model::Place;
+use crate::model::SourceLocation;
 
 /// Writes one; its kind is `error`, `warning` or `notice`.
-pub(super) fn annotate(out: &mut String, kind: &str, place: &Place, title: &str, text: &str) {
+pub(super) fn annotate(out: &mut String, kind: &str, place: &SourceLocation, title: &str, text: &str) {
     let _ = writeln!(
         out,
         "::{kind} file={},line={},col={},title={}::{}",

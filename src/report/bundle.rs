@@ -102,7 +102,7 @@ impl<K> Bundle<K> {
 
 /// Fate that wrong cells share.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Fate {
+pub struct Misprediction {
     /// Expected outcome, in a word or three.
     pub expected: String,
     /// Class of the observed outcome.
@@ -119,9 +119,11 @@ pub struct Fate {
 type CheckedCell<'a> = (&'a Check, &'a CellDetails);
 
 /// Bundles wrong cells.
-pub fn wrong<'a>(cells: impl IntoIterator<Item = CheckedCell<'a>>) -> Vec<(Bundle<Fate>, Vec<CheckedCell<'a>>)> {
+pub fn wrong<'a>(
+    cells: impl IntoIterator<Item = CheckedCell<'a>>,
+) -> Vec<(Bundle<Misprediction>, Vec<CheckedCell<'a>>)> {
     let cells: Vec<CheckedCell<'a>> = cells.into_iter().collect();
-    let fate = |check: &Check, cell: &CellDetails| Fate {
+    let fate = |check: &Check, cell: &CellDetails| Misprediction {
         expected: check.expected.clone(),
         class: Class::of(&cell.outcome),
         status: check.status,

@@ -14,7 +14,7 @@ const NAME_WIDTH: usize = 60;
 /// No name is broken into narrower lines than this.
 const NARROWEST: usize = 16;
 /// Maximum number of lines a step, unless everything is asked for.
-const FEW: usize = 6;
+const MAX_LINES: usize = 6;
 
 /// The runs of one file, one an era.
 pub fn eras(results: &[RunResult], style: Style) -> String {
@@ -108,7 +108,7 @@ fn told(
     });
     let lines = flows.chain(connections);
     let lines: Vec<(String, Vec<Option<&'static str>>)> = lines.collect();
-    let shown = if style.verbose { lines.len() } else { FEW };
+    let shown = if style.verbose { lines.len() } else { MAX_LINES };
     let mut out = String::new();
     for (what, outcomes) in lines.iter().take(shown) {
         let words = columns(outcomes.iter().map(|word| (Tone::Unsure, word.unwrap_or("-").to_owned())), style);

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::{Entry, json, pcap, text};
 use crate::model::{Endpoint, InterfaceId};
 use crate::probe::{Observation, Outcome};
-use crate::scenario::{Check, Class, Kept, Options, RunResult, StartServices, StepResult, held};
+use crate::scenario::{Check, Class, Options, RunResult, StartServices, StepEvidence, StepResult, held};
 use crate::topology::write;
 
 /// The file by which a folder is known as a bundle.
@@ -27,7 +27,7 @@ pub struct Manifest {
     /// Versions that made it.
     pub versions: Versions,
     /// Options of the run.
-    pub options: Asked,
+    pub options: RunOptions,
     /// The exit code that the results came to.
     pub exit_code: u8,
     /// Every run, by its folder.
@@ -50,7 +50,7 @@ pub struct Versions {
 
 /// The options of `sglab test` that decide what is run.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
-pub struct Asked {
+pub struct RunOptions {
     /// The last step.
     pub step: Option<usize>,
     /// True if it ends at the first failure.
@@ -62,7 +62,7 @@ pub struct Asked {
     pub services: bool,
 }
 
-impl Asked {
+impl RunOptions {
     /// Takes the recorded ones from the options of a run.
     pub fn of(options: &Options) -> Self {
         let Options { until_step, fail_fast, require_rule_coverage, ref services, keep: _, tell_waits: _ } = *options;
@@ -194,7 +194,7 @@ pub fn bundle(
         }
         runs.push(record);
     }
-    let (options, exit_code) = (Asked::of(options), super::exit_code(entries));
+    let (options, exit_code) = (RunOptions::of(options), super::exit_code(entries));
     let listed = files.iter().map(|(name, bytes)| (name.clone(), sha256(bytes))).collect();
     let manifest = Manifest { format: FORMAT, versions, options, exit_code, runs, files: listed };
     files.push((MANIFEST.to_owned(), pretty(&manifest)?));
@@ -214,7 +214,7 @@ pub fn step_folder(run: &str, number: usize) -> String {
 fn add_step(files: &mut Vec<BundleFile>, run: &str, step: &StepResult) -> Result<(), serde_json::Error> {
     let folder = step_folder(run, step.number);
     let record = record(step);
-    if let Some(Kept { compiled, captured, .. }) = step.kept.as_deref() {
+    if let Some(StepEvidence { compiled, captured, .. }) = step.kept.as_deref() {
         files.push((format!("{folder}/compiled.nft"), compiled.clone().into_bytes()));
         for (cell, capture) in captured.iter().zip(&record.captures) {
             for (node, frames) in &cell.boxes {

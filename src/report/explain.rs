@@ -13,10 +13,10 @@ use super::text::Tone;
 use super::{Style, text};
 use crate::model::{
     Cloud, Direction, Ec2Name, Era, Flow, GroupName, InstanceName, InstanceState, Mtu, NetworkInterfaceId, Peers,
-    Place, PrivateIp, RuleId, SecurityGroupId, Service, Verdict,
+    PrivateIp, RuleId, SecurityGroupId, Service, SourceLocation, Verdict,
 };
 use crate::policy::behind::{Behind, Reached};
-use crate::policy::{self, Asked, Comes, Stage};
+use crate::policy::{self, Comes, RuleEvaluation, Stage};
 use crate::scenario::health;
 use crate::topology::write;
 
@@ -33,7 +33,7 @@ pub struct Explanation {
     at: Option<Direction>,
     /// The verdict in a sentence.
     summary: String,
-    walk: Vec<Told>,
+    walk: Vec<StageReport>,
     /// Of a flow that is open: a link on its way that takes less than its ends send, and whether they are told.
     #[serde(skip_serializing_if = "Option::is_none")]
     path_mtu: Option<SmallLinkTold>,
@@ -83,7 +83,7 @@ struct SmallLinkTold {
 
 /// A stage of the walk.
 #[derive(Serialize)]
-struct Told {
+struct StageReport {
     stage: &'static str,
     text: String,
     interface: Option<String>,
@@ -110,7 +110,7 @@ struct Tried {
     written: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<String>,
-    place: Option<Place>,
+    place: Option<SourceLocation>,
     admits: bool,
     why: Option<String>,
 }
@@ -246,8 +246,8 @@ fn crashed(cloud: &Cloud, flow: &Flow, verdict: &Verdict) -> String {
     }
 }
 
-fn told(cloud: &Cloud, flow: &Flow, stage: &Stage) -> Told {
-    let mut told = Told {
+fn told(cloud: &Cloud, flow: &Flow, stage: &Stage) -> StageReport {
+    let mut told = StageReport {
         stage: words::kind(stage),
         text: words::stage(cloud, stage),
         interface: None,
@@ -260,7 +260,7 @@ fn told(cloud: &Cloud, flow: &Flow, stage: &Stage) -> Told {
         tracked: None,
         tracking: None,
     };
-    if let Stage::Asked(asked) = stage {
+    if let Stage::RuleEvaluation(asked) = stage {
         let memory = policy::memory(cloud, asked, flow.service);
         told.interface = Some(asked.interface.to_string());
         told.address = Some(asked.other);
@@ -277,7 +277,7 @@ fn told(cloud: &Cloud, flow: &Flow, stage: &Stage) -> Told {
 }
 
 /// Every rule that was tried, those that admit first.
-fn tried(cloud: &Cloud, asked: &Asked, service: Service) -> Vec<Tried> {
+fn tried(cloud: &Cloud, asked: &RuleEvaluation, service: Service) -> Vec<Tried> {
     let mut all: Vec<Tried> = asked
         .trials
         .iter()

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::Entry;
 use super::annotation::{annotate, message, property};
-use super::{bundle, coverage, followed, text};
+use super::{bundle, coverage, held_connections, text};
 use crate::scenario::{CheckStatus, RunResult, StepStatus};
 
 /// One line for everything that is not as expected or not proved; nothing for what passed.
@@ -52,7 +52,7 @@ fn run(out: &mut String, result: &RunResult) {
             annotate(out, "error", &step.place, &title, &text);
         }
         for it in &step.model.connections.disagreements {
-            let mut text = format!("model and kernel disagree about a {}", followed::sentence(it));
+            let mut text = format!("model and kernel disagree about a {}", held_connections::sentence(it));
             if let Some(dossier) = &step.model.dossier {
                 let _ = write!(text, "\nevidence in {}", dossier.folder);
             }

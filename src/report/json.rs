@@ -6,7 +6,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use super::terminal::NO_CELL;
-use super::{Broken, Entry, coverage, followed, text};
+use super::{Broken, Entry, coverage, held_connections, text};
 use crate::model::{Endpoint, Era, Flow, HostIp, Via};
 use crate::scenario::differences::{Difference, differences};
 use crate::scenario::subject::Subject;
@@ -46,26 +46,26 @@ pub fn json(entries: &[Entry], listed: Listed) -> Result<String, serde_json::Err
 /// Cells that lists of a document hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listed {
-    /// The first [`MOST_LISTED`] of each list.
+    /// The first [`MAX_LISTED`] of each list.
     Few,
     /// Every one.
     All,
 }
 
 /// Cells that a list holds unless all are asked for: a table of 300 instances has half a million.
-pub const MOST_LISTED: usize = 1000;
+pub const MAX_LISTED: usize = 1000;
 
 impl Listed {
     fn of<T>(self, all: impl Iterator<Item = T>) -> Vec<T> {
         match self {
-            Self::Few => all.take(MOST_LISTED).collect(),
+            Self::Few => all.take(MAX_LISTED).collect(),
             Self::All => all.collect(),
         }
     }
 
     fn left_out(self, of: usize) -> usize {
         match self {
-            Self::Few => of.saturating_sub(MOST_LISTED),
+            Self::Few => of.saturating_sub(MAX_LISTED),
             Self::All => 0,
         }
     }
@@ -172,8 +172,8 @@ pub(super) fn step(step: &StepResult, listed: Listed) -> Step<'_> {
             detail: text::outcome(&it.observed),
         })),
         evidence: step.model.dossier.as_ref().map(|dossier| dossier.folder.as_str()),
-        connection_disagreements: followed::disagreements(step),
-        connections_not_compared: followed::not_compared(step),
+        connection_disagreements: held_connections::disagreements(step),
+        connections_not_compared: held_connections::not_compared(step),
         sections: Sections(&step.checks),
         findings: &step.findings,
         changed: listed.of(changed.iter().map(|it| Changed {
@@ -268,7 +268,7 @@ mod tests {
         result.steps.truncate(1);
         let step = &mut result.steps[0];
         let wrong: Vec<_> = step.checks.iter().filter(|check| check.is_failed()).cloned().collect();
-        let many = wrong.iter().cycle().take(MOST_LISTED + 200).cloned();
+        let many = wrong.iter().cycle().take(MAX_LISTED + 200).cloned();
         step.checks = many.collect();
         let entries = [result.into()];
         let of = |listed| -> serde_json::Value {
@@ -277,11 +277,11 @@ mod tests {
         };
         let (few, all) = (of(Listed::Few), of(Listed::All));
         let length = |step: &serde_json::Value| step["wrong"].as_array().unwrap().len();
-        assert_eq!((length(&few), length(&all)), (MOST_LISTED, MOST_LISTED + 200));
+        assert_eq!((length(&few), length(&all)), (MAX_LISTED, MAX_LISTED + 200));
         assert_eq!((&few["left_out"]["wrong"], &all["left_out"]["wrong"]), (&200.into(), &0.into()));
         assert_eq!(few["wrong_by_class"], all["wrong_by_class"]);
         let counted = few["wrong_by_class"].as_array().unwrap().iter().map(|it| it["cells"].as_u64().unwrap());
-        assert_eq!(counted.sum::<u64>(), MOST_LISTED as u64 + 200);
+        assert_eq!(counted.sum::<u64>(), MAX_LISTED as u64 + 200);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use quick_junit::{NonSuccessKind, Property, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
 use super::terminal;
-use super::{Broken, Entry, Style, coverage, followed, text};
+use super::{Broken, Entry, Style, coverage, held_connections, text};
 use crate::scenario::{RunResult, StepResult, StepStatus};
 
 /// The results as one JUnit document. Wrong is a failure, inconclusive an error, not run is skipped.
@@ -71,7 +71,7 @@ fn summary(step: &StepResult) -> String {
         return format!("model and kernel disagree about {count}, such as {}", first.flow);
     }
     if let Some(first) = step.model.connections.disagreements.first() {
-        return format!("model and kernel disagree about a {}", followed::sentence(first));
+        return format!("model and kernel disagree about a {}", held_connections::sentence(first));
     }
     if let Some(check) = step.sections().find(|check| !check.is_passed()) {
         return check.to_string();

@@ -3,13 +3,13 @@
 use serde::Serialize;
 
 use crate::compile::services::zone::balancer_name;
-use crate::lab::DaemonState;
+use crate::lab::ProcessState;
 use crate::model::{
     AllocationId, Cloud, Ec2Name, GroupName, Instance, InstanceId, InstanceName, InstanceState, Interface,
     LoadBalancer, LoadBalancerName, MountAccess, MountPlace, MountSource, NetworkInterfaceId, Port, PrefixListId,
     PrivateIp, SecurityGroup, SecurityGroupId, SubnetId, SubnetName, Vpc, VpcId, VpcName,
 };
-use crate::probe::Standing;
+use crate::probe::ScheduledHealth;
 use crate::protocol::State;
 use crate::scenario::health;
 
@@ -246,19 +246,19 @@ fn interface(interface: &Interface) -> InterfaceView {
 
 fn services(state: &State, name: &InstanceName, instance: &Instance) -> Vec<ServiceView> {
     let states = state.services.get(name);
-    let one = |(daemon, it): (&crate::model::DaemonName, &crate::model::Daemon)| {
-        let state = states.and_then(|states| states.get(daemon)).copied().unwrap_or_default();
+    let one = |(process, it): (&crate::model::ProcessName, &crate::model::Process)| {
+        let state = states.and_then(|states| states.get(process)).copied().unwrap_or_default();
         let (word, exit_code) = match state {
-            DaemonState::NotStarted => ("not-started", None),
-            DaemonState::Starting => ("starting", None),
-            DaemonState::Ready => ("ready", None),
-            DaemonState::Exited(code) => ("exited", Some(code)),
-            DaemonState::GivenUp => ("given-up", None),
+            ProcessState::NotStarted => ("not-started", None),
+            ProcessState::Starting => ("starting", None),
+            ProcessState::Ready => ("ready", None),
+            ProcessState::Exited(code) => ("exited", Some(code)),
+            ProcessState::GivenUp => ("given-up", None),
         };
         let port = it.port.map(|port| port.to_string());
-        ServiceView { name: daemon.to_string(), port, state: word.to_owned(), exit_code }
+        ServiceView { name: process.to_string(), port, state: word.to_owned(), exit_code }
     };
-    instance.daemons.iter().map(one).collect()
+    instance.processes.iter().map(one).collect()
 }
 
 fn mount((place, source): (&MountPlace, &MountSource)) -> MountView {
@@ -277,12 +277,12 @@ pub fn load_balancers(state: &State) -> Vec<LoadBalancerView> {
 fn load_balancer(state: &State, name: &LoadBalancerName, it: &LoadBalancer) -> LoadBalancerView {
     let cloud = &state.cloud;
     let of = |(target, address): (&InstanceName, &PrivateIp)| {
-        let standing = state.health.get(name).and_then(|all| all.get(target)).unwrap_or(&Standing::InProgress);
+        let standing = state.health.get(name).and_then(|all| all.get(target)).unwrap_or(&ScheduledHealth::InProgress);
         let (reason_code, description) = reason(cloud, target, standing);
         TargetView {
             instance: target.to_string(),
             address: address.to_string(),
-            state: if *standing == Standing::InService { "InService" } else { "OutOfService" }.to_owned(),
+            state: if *standing == ScheduledHealth::InService { "InService" } else { "OutOfService" }.to_owned(),
             reason_code: reason_code.to_owned(),
             description: description.to_owned(),
             cause: health::observed_cause(cloud, it, target, standing),
@@ -307,16 +307,16 @@ fn load_balancer(state: &State, name: &LoadBalancerName, it: &LoadBalancer) -> L
 }
 
 /// `ReasonCode` and `Description` of `InstanceState` (Elastic Load Balancing API reference 2012-06-01).
-fn reason(cloud: &Cloud, target: &InstanceName, standing: &Standing) -> (&'static str, &'static str) {
+fn reason(cloud: &Cloud, target: &InstanceName, standing: &ScheduledHealth) -> (&'static str, &'static str) {
     let stopped = cloud.instances.get(target).is_some_and(|it| it.state == InstanceState::Stopped);
     match standing {
-        Standing::InService => ("N/A", "N/A"),
+        ScheduledHealth::InService => ("N/A", "N/A"),
         _ if stopped => ("Instance", "Instance is in stopped state."),
-        Standing::InProgress => ("ELB", "Instance registration is still in progress."),
-        Standing::Failed { .. } => {
+        ScheduledHealth::InProgress => ("ELB", "Instance registration is still in progress."),
+        ScheduledHealth::Failed { .. } => {
             ("Instance", "Instance has failed at least the UnhealthyThreshold number of health checks consecutively.")
         }
-        Standing::Passing { .. } => (
+        ScheduledHealth::Passing { .. } => (
             "Instance",
             "Instance has not passed the configured HealthyThreshold number of health checks consecutively.",
         ),

@@ -9,8 +9,8 @@ pub mod events;
 pub mod evidence;
 pub mod explain;
 pub mod flow_logs;
-mod followed;
 pub mod github;
+mod held_connections;
 pub mod json;
 pub mod junit;
 pub mod knobs;
@@ -27,7 +27,7 @@ pub mod walk;
 
 use std::sync::Arc;
 
-use crate::model::{Era, Place};
+use crate::model::{Era, SourceLocation};
 use crate::scenario::{RunResult, RunVerdict};
 
 pub use text::{Style, count, shown, shown_line, shown_lines, wrap};
@@ -49,7 +49,7 @@ pub struct Broken {
     /// The era, if it got that far.
     pub era: Option<Era>,
     /// Position of the cause in the file, if it lies there.
-    pub place: Option<Place>,
+    pub place: Option<SourceLocation>,
     /// Error message.
     pub error: String,
     /// The exit code that it asks for: [`BAD_INPUT`], [`NO_LAB`] or [`INCONCLUSIVE`].

@@ -7,7 +7,7 @@ mod step;
 mod tests;
 
 use super::text::{self, Tone};
-use super::{Entry, Style, coverage, followed};
+use super::{Entry, Style, coverage, held_connections};
 use crate::scenario::{Evidence, Head, RunResult, RunVerdict, StepResult, StepStatus};
 use crate::topology::write;
 
@@ -93,12 +93,12 @@ pub fn foot(result: &RunResult, style: Style) -> String {
         if steps.iter().all(|step| step.probed.canaries_held) { "canaries held" } else { "CANARIES DID NOT HOLD" };
     let evidence = match (head.evidence, counts.cells) {
         (Evidence::Prediction, _) => "by prediction, no packet was sent".to_owned(),
-        (Evidence::Packets, 0) => format!("{}{}", without_cells(steps), followed::foot(steps)),
+        (Evidence::Packets, 0) => format!("{}{}", without_cells(steps), held_connections::foot(steps)),
         (Evidence::Packets, _) => format!(
             "{} inconclusive, {} decided by timeout, {canaries}{}",
             text::number(counts.inconclusive),
             text::number(counts.timed_out),
-            followed::foot(steps)
+            held_connections::foot(steps)
         ),
     };
     let took = match head.evidence {

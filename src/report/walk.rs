@@ -10,7 +10,7 @@ use crate::model::{Cloud, ConnectionName, Era, InstanceState, Via};
 use crate::scenario::subject::Subject;
 use crate::scenario::{Check, DecidingRule, RunResult, StepResult};
 use crate::topology::{Part, Prediction, Step, Topology};
-use crate::workshop::grading::{Mark, Score, Told};
+use crate::workshop::grading::{GradedAnswer, Mark, Score};
 use crate::workshop::questions::{Puzzle, Puzzles, Trap};
 
 const WIDTH: usize = 100;
@@ -108,7 +108,7 @@ pub fn reveal(
     run: &crate::scenario::Head,
     earlier: &[StepResult],
     step: &StepResult,
-    told: &[Told],
+    told: &[GradedAnswer],
     style: Style,
 ) -> String {
     let mut out = String::new();
@@ -193,12 +193,12 @@ pub struct Walked {
     /// Actions of the step, in words.
     pub actions: Vec<String>,
     /// The questions and answers.
-    pub told: Vec<Told>,
+    pub told: Vec<GradedAnswer>,
 }
 
 impl Walked {
     /// A step that was walked.
-    pub fn new(step: &Step, told: Vec<Told>) -> Self {
+    pub fn new(step: &Step, told: Vec<GradedAnswer>) -> Self {
         Self { actions: operation::actions(&step.actions), told }
     }
 }
@@ -265,7 +265,7 @@ pub fn transcript(
     serde_json::to_string_pretty(&document).map(|text| text + "\n")
 }
 
-fn asked(it: &Told) -> Question<'_> {
+fn asked(it: &GradedAnswer) -> Question<'_> {
     let (flow, connection) = match &it.subject {
         Subject::Flow(flow) => (Some(json::which(flow)), None),
         Subject::Connection(name) => (None, Some(name)),

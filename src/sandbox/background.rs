@@ -18,14 +18,14 @@ use super::raw;
 #[derive(Debug)]
 pub enum Side {
     /// The caller's, which may wait for the other's word.
-    Caller(Word),
+    Caller(MessagePipe),
     /// The one in the background.
     Background(Ready),
 }
 
 /// Pipe on which the process in the background says what it has to.
 #[derive(Debug)]
-pub struct Word {
+pub struct MessagePipe {
     says: BufReader<File>,
     speaker: Pid,
 }
@@ -63,7 +63,7 @@ pub fn detach(log: &Path) -> io::Result<Side> {
     let (read, write): (OwnedFd, OwnedFd) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
     match raw::fork_single_threaded()? {
         ForkResult::Parent { child } => {
-            Ok(Side::Caller(Word { says: BufReader::new(File::from(read)), speaker: child }))
+            Ok(Side::Caller(MessagePipe { says: BufReader::new(File::from(read)), speaker: child }))
         }
         ForkResult::Child => {
             setsid()?;
@@ -79,7 +79,7 @@ pub fn detach(log: &Path) -> io::Result<Side> {
     }
 }
 
-impl Word {
+impl MessagePipe {
     /// Waits for the word, and tells meanwhile what the other waits for.
     ///
     /// # Errors

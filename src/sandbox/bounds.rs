@@ -13,11 +13,11 @@ use std::sync::OnceLock;
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
 
 /// Processes and threads that each user of an instance may have, at the most.
-const MOST_PROCESSES: u64 = 2048;
+const MAX_PROCESSES: u64 = 2048;
 /// With fewer not even a shell is of use.
-const FEWEST: u64 = 16;
+const MIN_PROCESSES: u64 = 16;
 /// Open files of a process of an instance.
-const MOST_FILES: u64 = 1 << 16;
+const MAX_FILES: u64 = 1 << 16;
 /// One of so many instances may be out of its mind, and all others still have what they need.
 const SHARE: u64 = 8;
 
@@ -54,14 +54,14 @@ pub fn processes() -> u64 {
 }
 
 fn share(all: u64) -> u64 {
-    (all / SHARE).clamp(FEWEST, MOST_PROCESSES)
+    (all / SHARE).clamp(MIN_PROCESSES, MAX_PROCESSES)
 }
 
 /// Returns the number of files that a process of an instance may have open, given the number for one of the lab's. The kernel counts descriptors that
 /// are on their way over sockets by user, and lets nobody send more whose own limit that count has passed: so the lab's own stays above those of all
 /// instances.
 fn files(hard: u64) -> u64 {
-    (hard / 2).min(MOST_FILES)
+    (hard / 2).min(MAX_FILES)
 }
 
 /// Limits the calling process, and those that it starts.
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn no_process_of_an_instance_may_have_as_many_files_as_one_of_the_labs() {
         for hard in [256, 4096, 1 << 20, RLIM_INFINITY] {
-            assert!(files(hard) < hard && files(hard) <= MOST_FILES, "{hard}");
+            assert!(files(hard) < hard && files(hard) <= MAX_FILES, "{hard}");
         }
     }
 

@@ -20,13 +20,13 @@ use super::raw;
 use super::which::find_program;
 
 /// An instance has at most so many ids: 0 to 65535, as a small system has.
-const MOST: u32 = 65536;
+const MAX_IDS: u32 = 65536;
 /// First id of root's instances, if the lab has these: far from those that systems and container engines give.
 const PREFERRED: u32 = 2_000_000_000;
 /// Lower ones are for accounts.
 const LOWEST_SPARE: u32 = 20_000;
 /// A range of fewer is none: servers change to ids of a system's accounts.
-const FEWEST: u32 = 2_000;
+const MIN_IDS: u32 = 2_000;
 /// The id that the kernel shows for one that is not mapped, and that accounts named `nobody` have.
 const OVERFLOW: u32 = 65_534;
 
@@ -190,7 +190,7 @@ fn unused(extents: &[(u32, u32)], used: &[(u32, u32)]) -> Vec<Line> {
             return None;
         }
         let next = used.iter().map(|(start, _)| *start).chain([OVERFLOW]).filter(|start| *start > begin).min();
-        let end = extent.0.saturating_add(extent.1).min(next.unwrap_or(u32::MAX)).min(begin.saturating_add(MOST));
+        let end = extent.0.saturating_add(extent.1).min(next.unwrap_or(u32::MAX)).min(begin.saturating_add(MAX_IDS));
         Some((begin, end - begin))
     };
     let behind_used = used.iter().map(|(start, count)| start.saturating_add(*count)).filter(|id| *id >= LOWEST_SPARE);
@@ -200,7 +200,7 @@ fn unused(extents: &[(u32, u32)], used: &[(u32, u32)]) -> Vec<Line> {
     // The first of those with the most: the preferred one, if it is whole.
     let best = ranges.reduce(|best, range| if range.1 > best.1 { range } else { best });
     match best {
-        Some((outside, count)) if count >= FEWEST => mapped(outside, count),
+        Some((outside, count)) if count >= MIN_IDS => mapped(outside, count),
         _ => vec![Line { inside: 0, outside: 0, count: 1 }],
     }
 }
@@ -221,7 +221,7 @@ fn packed(extents: &[(u32, u32)], own: u32) -> Vec<Line> {
     for &(start, count) in
         extents.iter().filter(|&&(start, count)| !(start..start.saturating_add(count)).contains(&own))
     {
-        let count = count.min(MOST - next);
+        let count = count.min(MAX_IDS - next);
         if count > 0 {
             lines.push(Line { inside: next, outside: start, count });
             next += count;
@@ -278,7 +278,7 @@ fn range(file: &str, name: Option<&str>, uid: Uid) -> Option<(u32, u32)> {
         let whose = fields.next()?;
         let (start, count) = (fields.next()?.parse().ok()?, fields.next()?.parse::<u32>().ok()?);
         let ours = Some(whose) == name || whose == uid.to_string();
-        (ours && count > 0).then_some((start, count.min(MOST - 1)))
+        (ours && count > 0).then_some((start, count.min(MAX_IDS - 1)))
     })
 }
 

@@ -9,14 +9,14 @@ mod before_main;
 pub mod bounds;
 pub(crate) mod child;
 pub mod descriptors;
-pub(crate) mod fence;
 pub mod ids;
+pub(crate) mod instance_namespaces;
 pub mod limits;
 pub mod machine;
 pub(crate) mod raw;
+pub mod reexec;
 pub mod relay;
 pub mod remedies;
-pub mod summons;
 pub mod terminal;
 pub mod which;
 

@@ -111,9 +111,9 @@ pub(super) async fn ended(process: OwnedFd) -> io::Result<()> {
 /// Receives bytes over a socket, as many as there is room for, and every descriptor beside them, however many, so that none is left open unseen.
 pub(super) fn receive(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> nix::Result<(usize, Vec<OwnedFd>)> {
     /// The kernel passes on no more at once.
-    const MOST: usize = 253;
+    const MAX_DESCRIPTORS: usize = 253;
     // As numbers, so that the kernel's structure lies well in them.
-    let mut space = [0u64; (size_of::<libc::cmsghdr>() + MOST * size_of::<RawFd>()).div_ceil(8) + 1];
+    let mut space = [0u64; (size_of::<libc::cmsghdr>() + MAX_DESCRIPTORS * size_of::<RawFd>()).div_ceil(8) + 1];
     let mut into = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
     // SAFETY: a structure of numbers and pointers, for which nothing is a value.
     let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
@@ -291,7 +291,7 @@ pub(super) fn default_signals() {
 }
 
 /// The namespaces of an instance: a user namespace of its own, and the network namespace that it owns.
-pub(crate) struct Fenced {
+pub(crate) struct InstanceNamespaces {
     pub user: OwnedFd,
     pub net: OwnedFd,
 }
@@ -330,7 +330,7 @@ pub(super) fn borrowed<'a>(number: RawFd) -> BorrowedFd<'a> {
 /// Threads cannot unshare a user namespace, so a child does it. The child shares memory and the descriptor table
 /// (`CLONE_VM | CLONE_FILES`), writes its own id maps or has them written, opens its namespaces and leaves; the caller's
 /// thread waits (`CLONE_VFORK`). So no page table is copied, however large the process.
-pub(super) fn fenced_namespaces(maps: &MapsBy) -> nix::Result<Fenced> {
+pub(super) fn fenced_namespaces(maps: &MapsBy) -> nix::Result<InstanceNamespaces> {
     let mut report = Report { user: -1, net: -1, errno: 0 };
     let mut stack = vec![0u8; 64 * 1024];
     let shared: *mut Report = &raw mut report;
@@ -365,7 +365,7 @@ pub(super) fn fenced_namespaces(maps: &MapsBy) -> nix::Result<Fenced> {
         return Err(Errno::from_raw(report.errno));
     }
     // SAFETY: both were opened by the child in our descriptor table, and nobody else knows their numbers.
-    unsafe { Ok(Fenced { user: OwnedFd::from_raw_fd(report.user), net: OwnedFd::from_raw_fd(report.net) }) }
+    unsafe { Ok(InstanceNamespaces { user: OwnedFd::from_raw_fd(report.user), net: OwnedFd::from_raw_fd(report.net) }) }
 }
 
 /// Runs in the child: system calls only.

@@ -2,7 +2,7 @@
 
 use crate::lab::{Admission, Admissions, AdmittedBy};
 use crate::model::{Cloud, Direction, Flow, InterfaceId, Peers, RuleId};
-use crate::policy::{self, Asked, Stage};
+use crate::policy::{self, RuleEvaluation, Stage};
 
 /// Predicts what admits a flow that is opened now.
 pub fn of_flow(cloud: &Cloud, flow: &Flow) -> Admissions {
@@ -24,7 +24,7 @@ pub fn of_peers(cloud: &Cloud, peers: &Peers) -> Admissions {
 
 fn ends(cloud: &Cloud, flow: &Flow) -> Vec<Admission> {
     let end = |stage: &Stage| match stage {
-        Stage::Asked(asked) => {
+        Stage::RuleEvaluation(asked) => {
             let id = asked.admitted_by().next()?;
             let (group, rule) = cloud.rule(id)?;
             let by = AdmittedBy::Rule { id, group: group.clone(), written: rule.written.clone() };
@@ -41,11 +41,11 @@ fn ends(cloud: &Cloud, flow: &Flow) -> Vec<Admission> {
 /// Explains in words what keeps it alive; `cloud` is the one of now.
 pub fn alive(admissions: &Admissions, cloud: &Cloud) -> Option<String> {
     let walks: Vec<_> = admissions.flows.iter().map(|flow| policy::walk(cloud, flow)).collect();
-    let asked: Vec<&Asked> = walks
+    let asked: Vec<&RuleEvaluation> = walks
         .iter()
         .flat_map(|walk| &walk.stages)
         .filter_map(|stage| match stage {
-            Stage::Asked(asked) => Some(asked),
+            Stage::RuleEvaluation(asked) => Some(asked),
             _ => None,
         })
         .collect();
@@ -81,7 +81,7 @@ pub fn alive(admissions: &Admissions, cloud: &Cloud) -> Option<String> {
 /// The rules of now.
 struct Now<'a> {
     cloud: &'a Cloud,
-    asked: Vec<&'a Asked>,
+    asked: Vec<&'a RuleEvaluation>,
 }
 
 impl Now<'_> {

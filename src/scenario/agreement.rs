@@ -3,7 +3,7 @@
 use crate::model::{Check, DecidedBy, Half, Verdict};
 use crate::network::record::Record;
 use crate::policy::behind::Behind;
-use crate::policy::tracking::Standing;
+use crate::policy::tracking::ConnectionState;
 use crate::probe::{Drop, DropCause, Held, Observation, Outcome, Resolution, SOMEBODY_ELSE, node_of};
 
 /// Result of comparing a prediction with a measurement.
@@ -107,24 +107,24 @@ fn compare_behind(behind: &Behind, observation: &Observation) -> Option<Agreemen
 
 /// Holds what is predicted of a connection against what was found. Where it is cut, the filter may meet either of the ends
 /// that close it first.
-pub fn compare_held(standing: &Standing, held: &Held) -> Agreement {
+pub fn compare_held(standing: &ConnectionState, held: &Held) -> Agreement {
     let every = |drops: &[Drop], right: &dyn Fn(&DropCause) -> bool| drops.iter().all(|drop| right(&drop.cause));
     let agree = match (standing, held) {
         (_, Held::Inconclusive { .. }) => return Agreement::Unproved,
-        (Standing::Alive, Held::Alive) | (Standing::Gone, Held::Gone { .. }) => true,
-        (Standing::Cut { at: ends }, Held::Cut(drops)) => every(drops, &|cause| {
+        (ConnectionState::Alive, Held::Alive) | (ConnectionState::Gone, Held::Gone { .. }) => true,
+        (ConnectionState::Cut { at: ends }, Held::Cut(drops)) => every(drops, &|cause| {
             cause.groups().is_some_and(|(at, interface, _)| ends.contains(&(at, interface.clone())))
         }),
         // A packet of a forgotten connection belongs to none, and begins none. Where it ends, whoever holds its addresses by now
         // decides: in whichever VPC.
-        (Standing::Forgotten, Held::Cut(drops)) => every(drops, &|cause| {
+        (ConnectionState::Forgotten, Held::Cut(drops)) => every(drops, &|cause| {
             matches!(cause.record(), Record::Invalid | Record::Untranslated | Record::Unreachable | Record::Blackhole)
         }),
-        (Standing::Forgotten, Held::Gone { .. }) => true,
+        (ConnectionState::Forgotten, Held::Gone { .. }) => true,
         // An end may end its own connection at any time, which nothing foretells.
         (_, Held::Gone { .. }) => return Agreement::Unproved,
         // A packet that comes to it is not for it; and one that it has translated, and sends back, is not from it.
-        (Standing::FailsCheck { interface, vpc }, Held::Cut(drops)) => every(drops, &|cause| {
+        (ConnectionState::FailsCheck { interface, vpc }, Held::Cut(drops)) => every(drops, &|cause| {
             [Check::Source, Check::Destination].into_iter().any(|check| {
                 let (interface, vpc) = (interface.clone(), vpc.clone());
                 is_dropped_by(&DecidedBy::SourceDestCheck { interface, check, vpc }, cause)
@@ -204,9 +204,9 @@ mod tests {
     #[test]
     fn that_an_end_has_ended_its_own_connection_is_no_disagreement() {
         let gone = Held::Gone { why: "it has ended".to_owned() };
-        assert_eq!(compare_held(&Standing::Alive, &gone), Agreement::Unproved);
-        assert_eq!(compare_held(&Standing::Gone, &gone), Agreement::Agree);
-        assert_eq!(compare_held(&Standing::Gone, &Held::Alive), Agreement::Disagree);
+        assert_eq!(compare_held(&ConnectionState::Alive, &gone), Agreement::Unproved);
+        assert_eq!(compare_held(&ConnectionState::Gone, &gone), Agreement::Agree);
+        assert_eq!(compare_held(&ConnectionState::Gone, &Held::Alive), Agreement::Disagree);
     }
 
     #[test]

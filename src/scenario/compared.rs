@@ -1,7 +1,7 @@
 //! Every cell of a step held against what `policy` predicts of it.
 
 use super::agreement::{Agreement, compare_all};
-use super::cloudlike::Cloudlike;
+use super::backend::Backend;
 use super::predict::observe::{self, Programs};
 use super::results::Disagreement;
 use crate::lab::Listeners;
@@ -9,7 +9,7 @@ use crate::probe::{Batch, Observation};
 
 /// The flows of a batch about which model and kernel disagree. What is not proved is compared with nothing, and neither is
 /// anything while the canaries do not hold. Nothing where `lab` has no packets to compare.
-pub fn flows<L: Cloudlike>(lab: &L, listeners: &Listeners, batch: &Batch) -> Vec<Disagreement> {
+pub fn flows<L: Backend>(lab: &L, listeners: &Listeners, batch: &Batch) -> Vec<Disagreement> {
     let cloud = lab.cloud();
     let Some(judge) = lab.predictor().filter(|_| batch.canaries_held) else { return Vec::new() };
     let differs = |seen: &&Observation| {
@@ -37,7 +37,7 @@ mod tests {
 
     /// Returns the outcome that the policy predicts, for every flow but one.
     fn all_but_one(cloud: &Cloud, flow: &Flow) -> Outcome {
-        let listeners = Listeners { columns: columns().iter().copied().collect(), deaf: Default::default() };
+        let listeners = Listeners { columns: columns().iter().copied().collect(), closed_ports: Default::default() };
         if flow.to_string() == "web1 -> db1:22" {
             open(3)
         } else {
@@ -68,7 +68,8 @@ mod tests {
     #[test]
     fn a_lab_that_does_as_predicted_agrees_in_every_cell() {
         let lab = Double::new(|cloud, flow| {
-            let listeners = Listeners { columns: columns().iter().copied().collect(), deaf: Default::default() };
+            let listeners =
+                Listeners { columns: columns().iter().copied().collect(), closed_ports: Default::default() };
             observe::observation(cloud, &listeners, flow).outcome
         });
         assert_eq!(run(lab).model.flows, []);
@@ -95,7 +96,7 @@ mod tests {
         lab.predictor = Some(policy::judge);
         let flows: Vec<Flow> = cells::grid(&cloud(), &columns(), &[None].into()).collect();
         let listeners = Listeners::default();
-        let batch = |lab: &mut Double| futures::executor::block_on(Cloudlike::probe(lab, &flows)).expect("a batch");
+        let batch = |lab: &mut Double| futures::executor::block_on(Backend::probe(lab, &flows)).expect("a batch");
         let seen = batch(&mut lab);
         assert_eq!(super::flows(&lab, &listeners, &seen), []);
         let mut lab = Double { canaries_held: false, predictor: lab.predictor, ..Double::new(|_, _| open(9)) };
@@ -123,7 +124,7 @@ mod tests {
         let flows = cells::select(&from, None, &cloud()).expect("a flow");
         assert_eq!(flows[0].service, Service::Tcp(Port(22)));
         assert!(!policy::judge(&cloud(), &flows[0]).is_open());
-        let seen = futures::executor::block_on(Cloudlike::probe(&mut lab, &flows)).expect("a batch");
+        let seen = futures::executor::block_on(Backend::probe(&mut lab, &flows)).expect("a batch");
         assert_eq!(super::flows(&lab, &Listeners::default(), &seen).len(), 1);
     }
 
@@ -146,7 +147,7 @@ mod tests {
         lab.cloud = cloud.clone();
         lab.predictor = Some(policy::judge);
         let flows: Vec<Flow> = cells::grid(&cloud, &topology.columns, &[None].into()).collect();
-        let batch = futures::executor::block_on(Cloudlike::probe(&mut lab, &flows)).expect("a batch");
+        let batch = futures::executor::block_on(Backend::probe(&mut lab, &flows)).expect("a batch");
         super::flows(&lab, &listeners, &batch).iter().map(|it| it.flow.to_string()).collect()
     }
 

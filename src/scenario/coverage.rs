@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use indexmap::IndexMap;
 
-use super::cloudlike::Cloudlike;
+use super::backend::Backend;
 use super::explain;
 use super::results::{CountedRule, Coverage, DecidingRule};
 use crate::model::{Cloud, Direction, Peer, Rule, RuleId, Service, Traffic, Unprobeable, Via};
@@ -41,7 +41,7 @@ impl Met {
     }
 
     /// Reads the counters; nothing where no packet was sent.
-    pub async fn measure<L: Cloudlike>(&self, lab: &L, required: bool) -> Option<Coverage> {
+    pub async fn measure<L: Backend>(&self, lab: &L, required: bool) -> Option<Coverage> {
         let (packets, unread) = match lab.rule_packets().await {
             Ok(packets) => (packets?, None),
             Err(error) => (Default::default(), Some(error.to_string())),

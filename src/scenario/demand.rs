@@ -4,7 +4,7 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::cells;
 use super::results::{CellSource, Finding, Said};
-use crate::model::{Cloud, Direction, Flow, Place, TableName, Verdict, Via};
+use crate::model::{Cloud, Direction, Flow, SourceLocation, TableName, Verdict, Via};
 use crate::policy;
 use crate::topology::{Egress, ExpectedOutcome, FlowPattern, Table, Topology};
 
@@ -27,7 +27,7 @@ pub struct Demand {
 #[derive(Clone, Copy, Debug)]
 pub enum Cells<'a> {
     /// Outcomes that a table lists, a cell each.
-    Table(&'a TableName, &'a Place),
+    Table(&'a TableName, &'a SourceLocation),
     /// One outcome.
     Flows(ExpectedOutcome, &'a [FlowPattern]),
 }
@@ -86,7 +86,7 @@ impl Demands {
         }
     }
 
-    fn table(&mut self, topology: &Topology, name: &TableName, place: &Place, cloud: &Cloud) {
+    fn table(&mut self, topology: &Topology, name: &TableName, place: &SourceLocation, cloud: &Cloud) {
         let Some(table) = topology.tables.get(name) else {
             self.empty.push(Finding { text: format!("there is no table {name}"), place: place.clone() });
             return;

@@ -6,14 +6,14 @@ mod answers;
 mod balanced;
 mod hops;
 
-use super::cloudlike::Cloudlike;
+use super::backend::Backend;
 use super::demand::Cells;
 use super::flow_logs;
 use super::judge::Change;
 use super::results::{Check, Finding, Promise, Section};
 use crate::lab::LabError;
-use crate::model::{ConnectionName, Place};
-use crate::topology::{Expectation, ExpectedHops, ExpectedLog, Fate, Placed, Question, Step, Topology};
+use crate::model::{ConnectionName, SourceLocation};
+use crate::topology::{Expectation, ExpectedConnection, ExpectedHops, ExpectedLog, Placed, Question, Step, Topology};
 use balanced::Balancers;
 pub use balanced::SECTION as LOAD_BALANCERS;
 
@@ -27,7 +27,7 @@ pub struct Expected<'a> {
     /// Of cells.
     pub cells: Vec<Cells<'a>>,
     /// Of connections that are held.
-    pub connections: Vec<(Fate, &'a [Placed<ConnectionName>])>,
+    pub connections: Vec<(ExpectedConnection, &'a [Placed<ConnectionName>])>,
     /// Of traffic.
     pub promises: Vec<Promise>,
     /// Of services that groups never filter.
@@ -39,7 +39,7 @@ pub struct Expected<'a> {
     /// Of flow logs.
     pub flow_logs: Vec<&'a ExpectedLog>,
     /// Of what the operations change.
-    pub changes: Vec<(Change<'a>, &'a Place)>,
+    pub changes: Vec<(Change<'a>, &'a SourceLocation)>,
 }
 
 impl<'a> Expected<'a> {
@@ -90,7 +90,7 @@ impl<'a> Expected<'a> {
     ///
     /// # Errors
     /// When the lab fails.
-    pub async fn examine<L: Cloudlike>(&self, lab: &mut L) -> Result<(Vec<Check>, Vec<Finding>), LabError> {
+    pub async fn examine<L: Backend>(&self, lab: &mut L) -> Result<(Vec<Check>, Vec<Finding>), LabError> {
         let (mut checks, mut empty) = answers::ask(lab, &self.questions).await?;
         let (balancers, selecting_nothing) = balanced::examine(lab, &self.balancers).await?;
         checks.extend(balancers);

@@ -9,7 +9,7 @@ use crate::model::MountAccess;
 use crate::topology::{Files, Found};
 
 /// So many names of a folder are looked at for what may have been meant.
-const MOST_NAMES: usize = 1000;
+const MAX_NAMES: usize = 1000;
 
 /// The files that are named from a folder.
 #[derive(Clone, Debug)]
@@ -57,7 +57,7 @@ impl Files for FilesFrom {
 
     fn names(&self, folder: &str) -> Vec<String> {
         let entries = self.path(folder).and_then(|folder| fs::read_dir(folder).ok());
-        let names = entries.into_iter().flatten().take(MOST_NAMES).flatten().map(|entry| entry.file_name());
+        let names = entries.into_iter().flatten().take(MAX_NAMES).flatten().map(|entry| entry.file_name());
         names.filter_map(|name| name.into_string().ok()).collect()
     }
 }

@@ -8,7 +8,7 @@ use crate::model::{
     PrivateIp, Service, Via,
 };
 use crate::policy::behind::{Failure, Listens, Reached, health_check};
-use crate::probe::Standing;
+use crate::probe::ScheduledHealth;
 
 /// Tells who listens by the cloud alone: an instance has what it `listens` on. Of a port that health checks ask at a program decides; at any other
 /// the harness answers a probe where no program does.
@@ -27,9 +27,9 @@ pub fn ears(cloud: &Cloud) -> impl Fn(&InstanceName, Service) -> Listens + '_ {
 pub fn ears_with<'a>(cloud: &'a Cloud, listeners: &'a Listeners) -> impl Fn(&InstanceName, Service) -> Listens + 'a {
     move |name, service| {
         let Some(instance) = cloud.instances.get(name) else { return Listens::Unknown };
-        let deaf = listeners.deaf.contains(&(name.clone(), service));
+        let closed_ports = listeners.closed_ports.contains(&(name.clone(), service));
         let all = listeners.columns.contains(&service) || instance.listens.contains(&service);
-        match (is_a_programs(cloud, name, service), all && !deaf) {
+        match (is_a_programs(cloud, name, service), all && !closed_ports) {
             (true, _) => Listens::Unknown,
             (false, true) => Listens::Yes,
             (false, false) => Listens::No,
@@ -39,7 +39,7 @@ pub fn ears_with<'a>(cloud: &'a Cloud, listeners: &'a Listeners) -> impl Fn(&Ins
 
 /// Returns `true` if a port is for a program that a service of the instance starts.
 pub fn is_a_programs(cloud: &Cloud, name: &InstanceName, service: Service) -> bool {
-    cloud.instances.get(name).is_some_and(|it| it.daemons.values().any(|daemon| daemon.port == Some(service)))
+    cloud.instances.get(name).is_some_and(|it| it.processes.values().any(|process| process.port == Some(service)))
 }
 
 /// The health check of an instance as a flow: from the load balancer's own address to the private one.
@@ -134,14 +134,14 @@ pub fn observed_cause(
     cloud: &Cloud,
     balancer: &LoadBalancer,
     target: &InstanceName,
-    standing: &Standing,
+    standing: &ScheduledHealth,
 ) -> Option<String> {
     match standing {
-        Standing::InService | Standing::InProgress => None,
-        Standing::Passing { passed } => {
+        ScheduledHealth::InService | ScheduledHealth::InProgress => None,
+        ScheduledHealth::Passing { passed } => {
             Some(format!("{passed} of {} checks in a row have passed", balancer.health_check.healthy_threshold))
         }
-        Standing::Failed { why } => Some(match health_check(cloud, balancer, target, &ears(cloud)) {
+        ScheduledHealth::Failed { why } => Some(match health_check(cloud, balancer, target, &ears(cloud)) {
             Some(Reached::Fails(failure)) => cause(cloud, balancer, target, &failure),
             _ => why.clone(),
         }),
@@ -153,7 +153,7 @@ pub fn observed_cause(
 pub fn observed_failures(
     cloud: &Cloud,
     flow: &Flow,
-    standings: impl Fn(&LoadBalancerName) -> IndexMap<InstanceName, Standing>,
+    standings: impl Fn(&LoadBalancerName) -> IndexMap<InstanceName, ScheduledHealth>,
 ) -> Vec<String> {
     let Some((name, balancer)) = flow.to.instance().and_then(|to| cloud.load_balancers.get_key_value(to.as_str()))
     else {
@@ -161,7 +161,7 @@ pub fn observed_failures(
     };
     let standings = standings(name);
     let found = balancer.registrations.keys().filter_map(|target| {
-        let standing = standings.get(target).unwrap_or(&Standing::InProgress);
+        let standing = standings.get(target).unwrap_or(&ScheduledHealth::InProgress);
         let cause = observed_cause(cloud, balancer, target, standing)?;
         failure(cloud, name, target).is_none().then(|| format!("{target} fails its health check: {cause}"))
     });

@@ -1,22 +1,22 @@
 //! Connections that a scenario holds open: opening them, and what a step expects of them.
 
-use super::cloudlike::Cloudlike;
-use super::followed::Followed;
+use super::backend::Backend;
+use super::connection_tracker::ConnectionTracker;
 use super::results::{Check, CheckStatus, ConnectionDetails, Details, Said};
 use super::{admitted, cells, explain};
 use crate::lab::LabError;
 use crate::model::{ConnectionName, Peers};
 use crate::probe::Held;
-use crate::topology::{Fate, FlowPattern, Opening, Placed};
+use crate::topology::{ExpectedConnection, FlowPattern, Opening, Placed};
 
 /// Opens a connection, which the model follows from there; in words, why it did not come about.
 ///
 /// # Errors
 /// When the lab fails.
-pub async fn open<L: Cloudlike>(
+pub async fn open<L: Backend>(
     lab: &mut L,
     opening: &Opening,
-    followed: &mut Followed,
+    followed: &mut ConnectionTracker,
 ) -> Result<Option<String>, LabError> {
     let one_way = FlowPattern { both_ways: false, ..opening.flow.clone() };
     let flows = match cells::select(&one_way, None, lab.cloud()) {
@@ -51,24 +51,26 @@ pub async fn open<L: Cloudlike>(
 pub fn unproved(opening: &Placed<Opening>, why: String) -> Check {
     let Placed { value: Opening { name, .. }, place } = opening;
     let said = Said { words: format!("open: {name}"), place: place.clone() };
-    judged(said, name, Fate::Alive, Held::Inconclusive { why }, |_| None)
+    judged(said, name, ExpectedConnection::Alive, Held::Inconclusive { why }, |_| None)
 }
 
 /// Examines every connection that a step asks about.
 ///
 /// # Errors
 /// When the lab fails.
-pub async fn examine<L: Cloudlike>(
+pub async fn examine<L: Backend>(
     lab: &mut L,
-    all: &[(Fate, &[Placed<ConnectionName>])],
-    followed: &Followed,
+    all: &[(ExpectedConnection, &[Placed<ConnectionName>])],
+    followed: &ConnectionTracker,
 ) -> Result<Vec<Check>, LabError> {
     let mut checks = Vec::new();
     for (expected, names) in all {
         for placed in *names {
             let found = match expected {
-                Fate::Unanswerable => lab.examine_answer(&placed.value).await?,
-                Fate::Alive | Fate::Cut | Fate::Gone => lab.examine(&placed.value).await?,
+                ExpectedConnection::Unanswerable => lab.examine_answer(&placed.value).await?,
+                ExpectedConnection::Alive | ExpectedConnection::Cut | ExpectedConnection::Gone => {
+                    lab.examine(&placed.value).await?
+                }
             };
             checks.push(check(lab, placed, *expected, found, followed));
         }
@@ -76,12 +78,12 @@ pub async fn examine<L: Cloudlike>(
     Ok(checks)
 }
 
-fn check<L: Cloudlike>(
+fn check<L: Backend>(
     lab: &L,
     Placed { value: name, place }: &Placed<ConnectionName>,
-    expected: Fate,
+    expected: ExpectedConnection,
     found: Held,
-    followed: &Followed,
+    followed: &ConnectionTracker,
 ) -> Check {
     let said = Said { words: format!("{}: {name}", expected.as_str()), place: place.clone() };
     let more = |found: &Held| alive(lab, name, followed).filter(|_| *found == Held::Alive);
@@ -92,7 +94,7 @@ fn check<L: Cloudlike>(
 fn judged(
     said: Said,
     name: &ConnectionName,
-    expected: Fate,
+    expected: ExpectedConnection,
     found: Held,
     more: impl FnOnce(&Held) -> Option<String>,
 ) -> Check {
@@ -112,7 +114,7 @@ fn judged(
 }
 
 /// Explains why a connection is alive: by what has been recorded of it or, where that is not the whole, by the model.
-fn alive<L: Cloudlike>(lab: &L, name: &ConnectionName, followed: &Followed) -> Option<String> {
+fn alive<L: Backend>(lab: &L, name: &ConnectionName, followed: &ConnectionTracker) -> Option<String> {
     let recorded = lab.admissions(name).filter(|admissions| admissions.are_whole());
     let recorded = recorded.and_then(|admissions| admitted::alive(admissions, lab.cloud()));
     let foretold = || admitted::alive(followed.admissions(name)?, lab.cloud());
@@ -120,12 +122,12 @@ fn alive<L: Cloudlike>(lab: &L, name: &ConnectionName, followed: &Followed) -> O
 }
 
 /// Returns `true` if a connection was found as expected; `false` where nothing is proved.
-pub fn is(found: &Held, expected: Fate) -> bool {
+pub fn is(found: &Held, expected: ExpectedConnection) -> bool {
     match found {
-        Held::Alive => expected == Fate::Alive,
-        Held::Cut(_) => expected == Fate::Cut,
-        Held::Unanswerable(_) => expected == Fate::Unanswerable,
-        Held::Gone { .. } => expected == Fate::Gone,
+        Held::Alive => expected == ExpectedConnection::Alive,
+        Held::Cut(_) => expected == ExpectedConnection::Cut,
+        Held::Unanswerable(_) => expected == ExpectedConnection::Unanswerable,
+        Held::Gone { .. } => expected == ExpectedConnection::Gone,
         Held::Inconclusive { .. } => false,
     }
 }
@@ -154,10 +156,10 @@ pub fn reason(found: &Held) -> Option<String> {
 /// The word for what was found.
 pub fn word(found: &Held) -> &'static str {
     match found {
-        Held::Alive => Fate::Alive.as_str(),
-        Held::Cut(_) => Fate::Cut.as_str(),
-        Held::Unanswerable(_) => Fate::Unanswerable.as_str(),
-        Held::Gone { .. } => Fate::Gone.as_str(),
+        Held::Alive => ExpectedConnection::Alive.as_str(),
+        Held::Cut(_) => ExpectedConnection::Cut.as_str(),
+        Held::Unanswerable(_) => ExpectedConnection::Unanswerable.as_str(),
+        Held::Gone { .. } => ExpectedConnection::Gone.as_str(),
         Held::Inconclusive { .. } => "inconclusive",
     }
 }

@@ -8,7 +8,7 @@ use super::demand::Demand;
 use super::results::{Cell, CellDetails, CellSource, Check, CheckStatus, Class, Details, Finding, Grid, Row, Seen};
 use super::{cells, change, explain};
 use crate::lab::RuleHandles;
-use crate::model::{Cloud, Endpoint, Flow, InstanceName, Place, Refusal, RefusalCode, Service, Via};
+use crate::model::{Cloud, Endpoint, Flow, InstanceName, Refusal, RefusalCode, Service, SourceLocation, Via};
 use crate::probe::Outcome;
 use crate::topology::{AddressFate, AddressKind, Columns, ExpectedOutcome};
 
@@ -108,7 +108,7 @@ pub fn satisfies(demand: &Demand, outcome: &Outcome) -> bool {
 }
 
 /// Somebody else answering is wrong wherever it is seen, whether the step looked at that cell or not.
-pub fn misdelivered(observed: &IndexMap<Flow, Outcome>, demands: &[Demand], place: &Place) -> Vec<Finding> {
+pub fn misdelivered(observed: &IndexMap<Flow, Outcome>, demands: &[Demand], place: &SourceLocation) -> Vec<Finding> {
     observed
         .iter()
         .filter_map(|(flow, outcome)| match outcome {
@@ -137,7 +137,7 @@ pub struct Moments<'a> {
 }
 
 /// Judges what a step expects of what its operations change.
-pub fn changes(expected: &[(Change<'_>, &Place)], moments: Moments<'_>) -> Vec<Finding> {
+pub fn changes(expected: &[(Change<'_>, &SourceLocation)], moments: Moments<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (change, place) in expected {
         let texts = match change {

@@ -3,8 +3,8 @@
 
 use indexmap::IndexSet;
 
-use super::cloudlike::Cloudlike;
-use super::results::{Kept, MOST_CAPTURED};
+use super::backend::Backend;
+use super::results::{MAX_CAPTURED, StepEvidence};
 use crate::compile;
 use crate::lab::LabError;
 use crate::model::Flow;
@@ -14,15 +14,15 @@ use crate::probe::Observation;
 ///
 /// # Errors
 /// When the lab fails.
-pub async fn gather<L: Cloudlike>(
+pub async fn gather<L: Backend>(
     lab: &mut L,
     probes: Vec<Observation>,
     failing: &IndexSet<Flow>,
-) -> Result<Kept, LabError> {
+) -> Result<StepEvidence, LabError> {
     let compiled = compile::render(lab.cloud())?;
     let mut captured = Vec::new();
-    for flow in failing.iter().take(MOST_CAPTURED) {
+    for flow in failing.iter().take(MAX_CAPTURED) {
         captured.extend(lab.probe_captured(flow).await?);
     }
-    Ok(Kept { compiled, probes, captured, not_captured: failing.len().saturating_sub(MOST_CAPTURED) })
+    Ok(StepEvidence { compiled, probes, captured, not_captured: failing.len().saturating_sub(MAX_CAPTURED) })
 }

@@ -7,21 +7,21 @@
 
 mod admitted;
 pub mod agreement;
+mod backend;
 pub mod cells;
 mod change;
 mod claims;
-mod cloudlike;
 mod compared;
+pub mod connection_tracker;
 pub mod coverage;
 pub mod demand;
 pub mod differences;
-mod dossier;
+mod disagreement_files;
 pub(crate) mod expected;
 pub mod explain;
 pub mod export;
 mod files;
 mod flow_logs;
-pub mod followed;
 pub mod health;
 pub mod held;
 pub mod judge;
@@ -38,7 +38,7 @@ pub mod subject;
 pub(crate) mod testing;
 pub mod traffic;
 
-pub use cloudlike::Cloudlike;
+pub use backend::Backend;
 pub use expected::{LOAD_BALANCERS, SECTIONS};
 pub use files::FilesFrom;
 pub use flow_logs::SECTION as FLOW_LOGS;

@@ -4,15 +4,17 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::cloudlike::Cloudlike;
-use super::followed::Followed;
+use super::backend::Backend;
+use super::connection_tracker::ConnectionTracker;
 use super::results::{Class, Evidence, RunResult};
 use super::run::{self, Options, Progress, RunError};
 use super::{explain, health, traffic};
-use crate::lab::{Admissions, Asked, Captured, HealthOfAll, LabError, Listeners, RuleHandles, RulePackets, Testimony};
+use crate::lab::{
+    Admissions, Captured, HealthOfAll, KernelSnapshot, LabError, Listeners, RuleHandles, RulePackets, ServiceResponse,
+};
 use crate::model::{
-    Cloud, CloudService, ConnectionName, Endpoint, Era, Flow, InstanceName, InstanceState, LoadBalancer, Operation,
-    Peers, Verdict, apply,
+    Cloud, ConnectionName, Endpoint, Era, Flow, InstanceName, InstanceState, LoadBalancer, Operation, Peers, Verdict,
+    VpcService, apply,
 };
 use crate::policy;
 use crate::policy::behind::{Behind, Reached};
@@ -60,16 +62,20 @@ fn initial(topology: &Topology, era: Era) -> Result<Cloud, RunError> {
 struct Predictor {
     cloud: Cloud,
     listeners: Listeners,
-    followed: Followed,
+    followed: ConnectionTracker,
 }
 
 impl Predictor {
     fn new(topology: &Topology, era: Era) -> Result<Self, RunError> {
-        Ok(Self { cloud: initial(topology, era)?, listeners: run::listeners(topology), followed: Followed::default() })
+        Ok(Self {
+            cloud: initial(topology, era)?,
+            listeners: run::listeners(topology),
+            followed: ConnectionTracker::default(),
+        })
     }
 }
 
-impl Cloudlike for Predictor {
+impl Backend for Predictor {
     fn cloud(&self) -> &Cloud {
         &self.cloud
     }
@@ -171,12 +177,12 @@ impl Cloudlike for Predictor {
     }
 
     /// Groups never filter these ("Control traffic to your AWS resources using security groups", VPC).
-    async fn ask_service(&mut self, from: &InstanceName, service: CloudService) -> Result<Asked, LabError> {
+    async fn ask_service(&mut self, from: &InstanceName, service: VpcService) -> Result<ServiceResponse, LabError> {
         let runs = self.cloud.instances.get(from).is_some_and(|it| it.state == InstanceState::Running);
         if !runs {
-            return Ok(Asked::Inconclusive { why: format!("{from} is not running, so it can ask nothing") });
+            return Ok(ServiceResponse::Inconclusive { why: format!("{from} is not running, so it can ask nothing") });
         }
-        Ok(Asked::Answered { what: format!("groups never filter {service}") })
+        Ok(ServiceResponse::Answered { what: format!("groups never filter {service}") })
     }
 
     /// A step that asks waits until health checks have shown what they are going to show, however long they take: what they
@@ -208,8 +214,8 @@ impl Cloudlike for Predictor {
         None
     }
 
-    async fn testify(&self, _: &[IpAddr]) -> Result<Testimony, LabError> {
-        Ok(Testimony::default())
+    async fn kernel_snapshot(&self, _: &[IpAddr]) -> Result<KernelSnapshot, LabError> {
+        Ok(KernelSnapshot::default())
     }
 
     async fn elsewhere(&self, cloud: &Cloud, listeners: Listeners, flow: &Flow) -> Result<Batch, LabError> {

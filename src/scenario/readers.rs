@@ -51,7 +51,7 @@ scenario: [{step: as launched, expect: {open: ['web1 -> web2:80']}}]
 });
 
 /// Beyond so many instances the cells of a file are not counted, only its cloud is made.
-const FEW: usize = 8;
+const MAX_COUNTED_INSTANCES: usize = 8;
 
 /// A topology file, and all that is done with it before a packet is sent.
 fn topology(bytes: &[u8]) {
@@ -76,7 +76,7 @@ fn topology(bytes: &[u8]) {
                 }
                 network = now;
             }
-            if cloud.instances.len() <= FEW {
+            if cloud.instances.len() <= MAX_COUNTED_INSTANCES {
                 let demands = demand::demands(&topology, &Expected::of(step).cells, &cloud);
                 let grid: Vec<_> = demand::extent(&topology, &cloud).grid(&cloud, &topology.columns).collect();
                 let demanded = demands.demands.iter().map(|demand| &demand.flow);

@@ -1,7 +1,7 @@
 //! A disagreement cut down to what it takes: the present state as a file, and smaller ones as long as they show it.
 
 use super::agreement::{Agreement, compare_all};
-use super::cloudlike::Cloudlike;
+use super::backend::Backend;
 use super::predict::observe::{self, Programs};
 use super::results::Disagreement;
 use crate::lab::Listeners;
@@ -13,7 +13,7 @@ use crate::topology::write::{self, Promise};
 use crate::topology::{ExpectedOutcome, Topology};
 
 /// So many labs are booted to cut one down.
-const MOST_LABS: usize = 80;
+const MAX_LABS: usize = 80;
 
 /// Result of trying to reproduce a disagreement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,14 +39,14 @@ pub enum Reproduction {
 
 /// Writes the state of a cloud as a file and takes away whatever the disagreement does not need, each time on packets in
 /// a fresh lab.
-pub async fn reproduce<L: Cloudlike>(
+pub async fn reproduce<L: Backend>(
     lab: &L,
     cloud: &Cloud,
     listeners: &Listeners,
     disagreement: &Disagreement,
 ) -> Reproduction {
     let Some(judge) = lab.predictor() else { return Reproduction::None { why: "nothing is predicted".to_owned() } };
-    let mut trial = Trial { lab, judge, listeners, flow: &disagreement.flow, labs: 0 };
+    let mut trial = Attempt { lab, judge, listeners, flow: &disagreement.flow, labs: 0 };
     let whole = match trial.written(cloud) {
         Ok(whole) => whole,
         Err(why) => return Reproduction::None { why },
@@ -62,7 +62,7 @@ pub async fn reproduce<L: Cloudlike>(
     let Some(mut shown) = shown else { return Reproduction::NotShown { text: whole.text } };
     // A part that one removal leaves unused is tried by itself in the next pass.
     let (mut number, mut removed) = (0, false);
-    while trial.labs < MOST_LABS {
+    while trial.labs < MAX_LABS {
         let Some(part) = parts(&shown.cloud, &disagreement.flow).into_iter().nth(number) else {
             if !removed {
                 break;
@@ -89,7 +89,7 @@ struct Written {
     cloud: Cloud,
 }
 
-struct Trial<'a, L> {
+struct Attempt<'a, L> {
     lab: &'a L,
     judge: fn(&Cloud, &Flow) -> Verdict,
     listeners: &'a Listeners,
@@ -97,7 +97,7 @@ struct Trial<'a, L> {
     labs: usize,
 }
 
-impl<L: Cloudlike> Trial<'_, L> {
+impl<L: Backend> Attempt<'_, L> {
     fn written(&self, cloud: &Cloud) -> Result<Written, String> {
         let expected = observe::observation(cloud, self.listeners, self.flow).outcome;
         let outcome = match expected {
@@ -127,7 +127,7 @@ impl<L: Cloudlike> Trial<'_, L> {
         let balancer = self.flow.to.instance().and_then(|name| written.cloud.load_balancer_of(name));
         let behind = balancer.into_iter().flat_map(|it| it.listeners.values().chain([&it.health_check.port]));
         let columns = behind.map(|port| Service::Tcp(*port)).chain([self.flow.service]).collect();
-        let listeners = Listeners { columns, deaf: self.listeners.deaf.clone() };
+        let listeners = Listeners { columns, closed_ports: self.listeners.closed_ports.clone() };
         let Ok(Batch { observations, canaries_held: true, .. }) =
             self.lab.elsewhere(&written.cloud, listeners.clone(), self.flow).await
         else {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::cloudlike::Cloudlike;
+use super::backend::Backend;
 use super::results::RunResult;
 use crate::model::Era;
 use crate::topology::Topology;
@@ -38,7 +38,7 @@ pub async fn run(
 ///
 /// # Errors
 /// When the lab fails other than by a refusal.
-pub async fn run_on<L: Cloudlike>(
+pub async fn run_on<L: Backend>(
     lab: &mut L,
     topology: &Topology,
     boot: Duration,

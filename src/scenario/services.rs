@@ -36,7 +36,7 @@ impl StartServices {
 pub fn has_services(topology: &Topology) -> bool {
     let steps = topology.steps.iter().flat_map(Step::operations);
     let mut all = topology.initial.iter().chain(steps);
-    all.any(|it| matches!(&it.value, Operation::Launch(launch) if !launch.daemons.is_empty()))
+    all.any(|it| matches!(&it.value, Operation::Launch(launch) if !launch.processes.is_empty()))
 }
 
 /// Lists what the services of a file have of the host's, as the file says it: mounted files and folders, and logs.
@@ -51,7 +51,7 @@ pub fn host_paths(topology: &Topology) -> impl Iterator<Item = &str> {
             MountSource::Path(path, _) => Some(path.as_str()),
             MountSource::Empty => None,
         });
-        mounted.chain(launch.daemons.values().filter_map(|daemon| daemon.log.as_deref()))
+        mounted.chain(launch.processes.values().filter_map(|process| process.log.as_deref()))
     })
 }
 

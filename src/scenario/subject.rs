@@ -1,7 +1,7 @@
 //! Subject that is compared between eras, and asked of a class.
 
 use crate::model::{ConnectionName, Flow};
-use crate::topology::Asked;
+use crate::topology::QuestionSubject;
 
 /// Subject of a question.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -14,10 +14,10 @@ pub enum Subject {
 
 impl Subject {
     /// Returns the kind of words that answer it.
-    pub fn asked(&self) -> Asked {
+    pub fn asked(&self) -> QuestionSubject {
         match self {
-            Self::Flow(_) => Asked::Flow,
-            Self::Connection(_) => Asked::Connection,
+            Self::Flow(_) => QuestionSubject::Flow,
+            Self::Connection(_) => QuestionSubject::Connection,
         }
     }
 

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::cloudlike::Cloudlike;
-use crate::lab::{Asked, Captured, HealthOfAll, LabError, Listeners, RuleHandles, RulePackets, Testimony};
+use super::backend::Backend;
+use crate::lab::{
+    Captured, HealthOfAll, KernelSnapshot, LabError, Listeners, RuleHandles, RulePackets, ServiceResponse,
+};
 use crate::model::*;
 use crate::network::NodeName;
 use crate::probe::{Batch, Drop, DropCause, Held, Observation, Outcome, Streams, Trace};
@@ -17,8 +19,8 @@ use crate::topology::{
     Story, Table, Topology,
 };
 
-pub(crate) fn place(line: u32, column: u32) -> Place {
-    Place { file: Arc::from("two-tier.yaml"), line, column }
+pub(crate) fn place(line: u32, column: u32) -> SourceLocation {
+    SourceLocation { file: Arc::from("two-tier.yaml"), line, column }
 }
 
 fn outside(addresses: &[[u8; 4]]) -> Host {
@@ -74,7 +76,7 @@ pub(crate) fn add_instance(cloud: &mut Cloud, name: &str, last: u8, groups: &[&s
         state: InstanceState::Running,
         interfaces: vec![interface],
         listens: IndexSet::new(),
-        daemons: Default::default(),
+        processes: Default::default(),
         mounts: Default::default(),
         forwarding: Forwarding::None,
         place: None,
@@ -204,7 +206,7 @@ pub(crate) fn topology(steps: Vec<Step>) -> Topology {
         tables: IndexMap::from([(TableName::new("two-tier"), two_tier), (TableName::new("replicating"), replicating)]),
         steps,
         columns: columns(),
-        deaf: IndexSet::new(),
+        closed_ports: IndexSet::new(),
         story: Story::default(),
     }
 }
@@ -248,7 +250,7 @@ pub(crate) fn dropped(cloud: &Cloud, flow: &Flow) -> Outcome {
 }
 
 type Answer = Box<dyn Fn(&Cloud, &Flow) -> Outcome>;
-type Told = Box<dyn Fn(&InstanceName, CloudService) -> Asked>;
+type ServiceAnswers = Box<dyn Fn(&InstanceName, VpcService) -> ServiceResponse>;
 type Fated = Box<dyn Fn(&Cloud, &ConnectionName) -> Held>;
 type Applied = Box<dyn Fn(&mut Cloud, &Operation) -> Result<(), Refusal>>;
 
@@ -258,7 +260,7 @@ pub(crate) struct Double {
     pub answer: Answer,
     pub applied: Applied,
     pub canaries_held: bool,
-    pub asked: Told,
+    pub asked: ServiceAnswers,
     pub predictor: Option<fn(&Cloud, &Flow) -> Verdict>,
     pub packets: Option<RulePackets>,
     pub fate: Fated,
@@ -271,7 +273,7 @@ impl Double {
             answer: Box::new(answer),
             applied: Box::new(|_, _| Ok(())),
             canaries_held: true,
-            asked: Box::new(|_, _| Asked::Answered { what: "as it must".to_owned() }),
+            asked: Box::new(|_, _| ServiceResponse::Answered { what: "as it must".to_owned() }),
             predictor: None,
             packets: None,
             fate: Box::new(|_, _| Held::Alive),
@@ -287,7 +289,7 @@ impl Double {
     }
 }
 
-impl Cloudlike for Double {
+impl Backend for Double {
     fn cloud(&self) -> &Cloud {
         &self.cloud
     }
@@ -345,7 +347,7 @@ impl Cloudlike for Double {
         Trace::default()
     }
 
-    async fn ask_service(&mut self, from: &InstanceName, service: CloudService) -> Result<Asked, LabError> {
+    async fn ask_service(&mut self, from: &InstanceName, service: VpcService) -> Result<ServiceResponse, LabError> {
         Ok((self.asked)(from, service))
     }
 
@@ -357,10 +359,10 @@ impl Cloudlike for Double {
         self.predictor
     }
 
-    async fn testify(&self, _: &[IpAddr]) -> Result<Testimony, LabError> {
+    async fn kernel_snapshot(&self, _: &[IpAddr]) -> Result<KernelSnapshot, LabError> {
         let node = NodeName("vpc-default".to_owned());
         let tracked = vec![(node.clone(), vec!["a tracked flow".to_owned()])];
-        Ok(Testimony { rulesets: vec![(node, "table inet sglab {}\n".to_owned())], tracked })
+        Ok(KernelSnapshot { rulesets: vec![(node, "table inet sglab {}\n".to_owned())], tracked })
     }
 
     async fn elsewhere(&self, cloud: &Cloud, _: Listeners, flow: &Flow) -> Result<Batch, LabError> {

@@ -6,11 +6,11 @@
 
 use std::time::Instant;
 
-use super::cloudlike::Cloudlike;
+use super::backend::Backend;
 use super::results::{Check, CheckStatus, Details, Evidence, Finding, Promise, Said, TrafficDetails};
 use super::{cells, explain};
 use crate::lab::LabError;
-use crate::model::{Cloud, Endpoint, Flow, InstanceState, Peers, Place, Via};
+use crate::model::{Cloud, Endpoint, Flow, InstanceState, Peers, SourceLocation, Via};
 use crate::policy;
 use crate::probe::{Drop, Outcome, Packet, Part, Streams, Trace};
 use crate::topology::Step;
@@ -28,7 +28,7 @@ fn words(promises: &[Promise]) -> String {
 }
 
 /// Makes the check of the packets of one flow.
-fn check(packets: TrafficDetails, evidence: Evidenced, place: &Place) -> Check {
+fn check(packets: TrafficDetails, evidence: Evidenced, place: &SourceLocation) -> Check {
     let Evidenced { because, blind } = evidence;
     let has = |promise| packets.expected.contains(&promise);
     let is_wrong =
@@ -67,7 +67,7 @@ struct Evidenced {
 /// Traffic of a step under way.
 #[derive(Debug)]
 pub struct Running {
-    flows: Vec<(Flow, Place)>,
+    flows: Vec<(Flow, SourceLocation)>,
     /// Reason why none flows where it would prove nothing.
     traffic: Result<Streams, String>,
     before: Cloud,
@@ -79,7 +79,7 @@ pub struct Running {
 ///
 /// # Errors
 /// When the lab fails.
-pub async fn begin<L: Cloudlike>(lab: &mut L, step: &Step) -> Result<(Option<Running>, Vec<Finding>), LabError> {
+pub async fn begin<L: Backend>(lab: &mut L, step: &Step) -> Result<(Option<Running>, Vec<Finding>), LabError> {
     let (mut flows, mut obstacles) = (Vec::new(), Vec::new());
     if lab.evidence() == Evidence::Prediction {
         return Ok((None, obstacles));
@@ -114,7 +114,7 @@ pub async fn begin<L: Cloudlike>(lab: &mut L, step: &Step) -> Result<(Option<Run
 }
 
 /// Ends it, and judges every packet. `clouds` are those after each operation, with the moment from which they held.
-pub async fn end<L: Cloudlike>(
+pub async fn end<L: Backend>(
     lab: &mut L,
     expected: &[Promise],
     running: Running,
@@ -141,7 +141,7 @@ pub fn unpredicted(step: &Step, expected: &[Promise], before: &Cloud) -> Vec<Che
         let selected = cells::select(pattern, None, before).unwrap_or_default();
         selected.into_iter().map(|flow| (flow, pattern.place.clone()))
     });
-    let flows: Vec<(Flow, Place)> = flows.collect();
+    let flows: Vec<(Flow, SourceLocation)> = flows.collect();
     let trace = blind(flows.len(), NOT_PREDICTED.to_owned());
     let checks = judge(&flows, &trace, &Moments { before, quiet: None, clouds: &[] }, expected);
     // No packet was to be sent, so none is counted.
@@ -165,7 +165,12 @@ pub struct Moments<'a> {
 }
 
 /// Judges every packet of every flow.
-pub fn judge(flows: &[(Flow, Place)], trace: &Trace, moments: &Moments<'_>, expected: &[Promise]) -> Vec<Check> {
+pub fn judge(
+    flows: &[(Flow, SourceLocation)],
+    trace: &Trace,
+    moments: &Moments<'_>,
+    expected: &[Promise],
+) -> Vec<Check> {
     let judged = flows.iter().zip(&trace.streams).enumerate().map(|(number, ((flow, place), packets))| {
         let verdicts = verdicts(flow, moments);
         let meetings = meetings(&Peers::of(flow, trace.held_from.get(number).copied().flatten()), moments);
@@ -317,7 +322,7 @@ mod tests {
         let trace = Trace { streams: vec![vec![packet, later]], ..Trace::default() };
         let clouds = [(moment(10), after.0)];
         let moments = Moments { before: &before.0, quiet: Some(moment(5)), clouds: &clouds };
-        let place = Place { file: Arc::from("t.yaml"), line: 1, column: 1 };
+        let place = SourceLocation { file: Arc::from("t.yaml"), line: 1, column: 1 };
         judge(&[(flow, place)], &trace, &moments, &[Promise::NoLeak, Promise::NoLoss]).remove(0)
     }
 

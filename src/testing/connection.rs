@@ -9,7 +9,7 @@ use super::seen::fail_at;
 use crate::model::{ConnectionName, Flow};
 use crate::probe::Held;
 use crate::scenario::held;
-use crate::topology::Fate;
+use crate::topology::ExpectedConnection;
 
 /// A connection that is held.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl Connection<'_> {
     /// With what has become of it instead, and why.
     #[track_caller]
     pub fn assert_alive(&self) -> impl Future<Output = Result<(), Error>> {
-        self.assert(Fate::Alive, Location::caller())
+        self.assert(ExpectedConnection::Alive, Location::caller())
     }
 
     /// Asserts that what each end sends is dropped, by proof.
@@ -71,7 +71,7 @@ impl Connection<'_> {
     /// With what has become of it instead, and why.
     #[track_caller]
     pub fn assert_cut(&self) -> impl Future<Output = Result<(), Error>> {
-        self.assert(Fate::Cut, Location::caller())
+        self.assert(ExpectedConnection::Cut, Location::caller())
     }
 
     /// Asserts that an end of it is no more.
@@ -83,7 +83,7 @@ impl Connection<'_> {
     /// With what has become of it instead, and why.
     #[track_caller]
     pub fn assert_gone(&self) -> impl Future<Output = Result<(), Error>> {
-        self.assert(Fate::Gone, Location::caller())
+        self.assert(ExpectedConnection::Gone, Location::caller())
     }
 
     /// Closes it.
@@ -91,7 +91,7 @@ impl Connection<'_> {
         self.lab.running().await.close(&self.name);
     }
 
-    async fn assert(&self, fate: Fate, caller: &Location<'_>) -> Result<(), Error> {
+    async fn assert(&self, fate: ExpectedConnection, caller: &Location<'_>) -> Result<(), Error> {
         let found = self.examine().await?;
         if !held::is(&found, fate) {
             let reason = held::reason(&found).map_or_else(String::new, |reason| format!("\n    {reason}"));

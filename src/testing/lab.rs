@@ -43,7 +43,7 @@ impl Lab {
     /// As [`Self::boot`], and where the era does not take that cloud.
     pub async fn boot_under(topology: &Topology, era: Era) -> Result<Self, Error> {
         // No columns: what the harness does not hold, a program of the test can.
-        let listeners = Listeners { columns: Default::default(), deaf: topology.deaf.clone() };
+        let listeners = Listeners { columns: Default::default(), closed_ports: topology.closed_ports.clone() };
         let (running, _) = scenario::boot_listening(topology, era, listeners).await?;
         let cloud = RwLock::new(Arc::new(running.cloud().clone()));
         Ok(Self { running: AsyncMutex::new(running), cloud, lives: Mutex::default(), connections: AtomicU64::new(0) })

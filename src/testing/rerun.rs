@@ -10,7 +10,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, Once, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::sandbox::summons::{self, Report, Summons};
+use crate::sandbox::reexec::{self, Reexec, Report};
 use crate::sandbox::{self, limits};
 
 /// Result of a test: nothing, or a `Result` whose error has `Debug`.
@@ -98,7 +98,7 @@ enum Again {
 
 /// Inside now, or the test has passed inside of another process.
 fn enter(what: &str, again: Again, timeout: Option<Duration>) -> Result<Inside, Passed> {
-    match summons::take() {
+    match reexec::take() {
         Some(summons) => {
             if summons.what != what {
                 let why = format!("the process was started for {}, and {what} is run", summons.what);
@@ -133,7 +133,7 @@ fn outside(what: &str, again: Again, timeout: Option<Duration>) -> io::Result<Op
         Again::Test => command.args([what, "--exact", "--nocapture", "--include-ignored"]),
         Again::Main => command.args(std::env::args_os().skip(1)),
     };
-    let mut report = summons::summon(&mut command, what)?;
+    let mut report = reexec::summon(&mut command, what)?;
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     // The command holds the other end of the report.
     drop(command);
@@ -219,14 +219,14 @@ fn ending(status: ExitStatus) -> String {
 #[derive(Debug)]
 pub struct Inside {
     /// Nothing where nobody outside wants to know.
-    summons: Option<Summons>,
+    summons: Option<Reexec>,
 }
 
 /// The message of the last panic of any thread.
 static LAST_PANIC: Mutex<Option<String>> = Mutex::new(None);
 
 impl Inside {
-    fn begin(summons: Summons) -> Self {
+    fn begin(summons: Reexec) -> Self {
         static HOOK: Once = Once::new();
         HOOK.call_once(|| {
             let before = std::panic::take_hook();

@@ -6,7 +6,7 @@
 use super::checked::Topology;
 use super::document::Document;
 use super::document::groups::{LongGroup, Rules};
-use super::document::instances::{Daemon, Instance, Interface};
+use super::document::instances::{Instance, Interface, Process};
 use super::document::networks::{ElasticIps, LongHost, PrefixList, Vpc};
 use super::document::scenario::Verb;
 use super::document::shape::{Either, Field, Map, Or, Shape};
@@ -338,17 +338,17 @@ impl NewInstance {
 /// A program that an instance runs by itself.
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct NewService(Daemon);
+pub struct NewService(Process);
 
 impl NewService {
     /// It and its arguments; it stays in the foreground.
     pub fn command(words: words!()) -> Self {
-        Self(Daemon { command: Field::of(Either::List(list(words))), ..Daemon::default() })
+        Self(Process { command: Field::of(Either::List(list(words))), ..Process::default() })
     }
 
     /// A line for the shell.
     pub fn line(line: &str) -> Self {
-        Self(Daemon { command: Field::of(Either::Line(line.into())), ..Daemon::default() })
+        Self(Process { command: Field::of(Either::Line(line.into())), ..Process::default() })
     }
 
     /// It is ready once it listens there: `tcp 80`. Without, once it has begun.

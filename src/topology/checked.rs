@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::asked::Columns;
 use super::patterns::Table;
 use super::placed::Placed;
 use super::steps::Step;
 use super::story::Story;
+use super::table_columns::Columns;
 use crate::model::{
-    Cloud, Era, InstanceName, Knobs, Operation, Place, Refusal, Service, TableName, VpcName, add_default_group,
-    add_elb_group,
+    Cloud, Era, InstanceName, Knobs, Operation, Refusal, Service, SourceLocation, TableName, VpcName,
+    add_default_group, add_elb_group,
 };
 
 /// A checked topology file: whatever it names exists, and its initial cloud can be launched.
@@ -43,7 +43,7 @@ pub struct Topology {
     /// ranges and their outside neighbours, one port that nothing names, and ICMP echo.
     pub columns: Columns,
     /// Ports that a `refused` expectation names: the harness does not listen there.
-    pub deaf: IndexSet<(InstanceName, Service)>,
+    pub closed_ports: IndexSet<(InstanceName, Service)>,
     /// Opening comment of the file, by paragraphs.
     pub story: Story,
 }
@@ -93,7 +93,7 @@ impl Topology {
     ///
     /// # Errors
     /// The refusal, and the place of what is refused. Only under an era that the file does not name.
-    pub fn initial_cloud(&self, era: Era) -> Result<Cloud, (Refusal, Place)> {
+    pub fn initial_cloud(&self, era: Era) -> Result<Cloud, (Refusal, SourceLocation)> {
         let mut cloud = self.empty_cloud(era);
         for Placed { value, place } in &self.initial {
             crate::model::apply(&mut cloud, value).map_err(|refusal| (refusal, place.clone()))?;
@@ -104,7 +104,7 @@ impl Topology {
 
 impl Topology {
     /// The groups that EC2 refuses to create under an era, each with its place: names are wrong by themselves, so all are told at once.
-    pub(super) fn refused_groups(&self, era: Era) -> Vec<(Refusal, Place)> {
+    pub(super) fn refused_groups(&self, era: Era) -> Vec<(Refusal, SourceLocation)> {
         let mut cloud = self.empty_cloud(era);
         let groups = self.initial.iter().filter(|it| matches!(it.value, Operation::CreateGroup(_)));
         let refused = groups.filter_map(|group| {

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::asked::{Columns, IcmpFamily};
 use super::checked::Topology;
 use super::patterns::{Egress, OpenCells};
 use super::steps::{Action, Step};
+use super::table_columns::{Columns, IcmpFamily};
 use crate::model::protocol::EXTENSION_HEADERS;
 use crate::model::{
     Cloud, Era, GroupName, IcmpMatch, IcmpMessage, Operation, Peer, PeerRequest, Port, PortRange, Service, Traffic, Via,
@@ -95,8 +95,8 @@ pub fn columns_of(cloud: &Cloud, egress: &Egress) -> Columns {
         group.ingress.iter().chain(out).for_each(|rule| named.leaks(rule.traffic));
     }
     named.services.extend(cloud.instances.values().flat_map(|instance| &instance.listens));
-    let daemons = cloud.instances.values().flat_map(|instance| instance.daemons.values());
-    named.services.extend(daemons.filter_map(|daemon| daemon.port));
+    let processes = cloud.instances.values().flat_map(|instance| instance.processes.values());
+    named.services.extend(processes.filter_map(|process| process.port));
     named.columns(&[])
 }
 

@@ -6,12 +6,14 @@ use indexmap::IndexSet;
 
 use super::patterns::{FlowPattern, Question};
 use super::placed::Placed;
-use crate::model::{ConnectionName, InstanceName, InterfaceId, LoadBalancerName, Place, RefusalCode, TableName};
+use crate::model::{
+    ConnectionName, InstanceName, InterfaceId, LoadBalancerName, RefusalCode, SourceLocation, TableName,
+};
 
 /// Expected state of a held connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Fate {
+pub enum ExpectedConnection {
     /// Packets of each end arrive at the other.
     Alive,
     /// Packets of each end are dropped, by proof.
@@ -22,7 +24,7 @@ pub enum Fate {
     Unanswerable,
 }
 
-impl Fate {
+impl ExpectedConnection {
     /// The word of the file.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -42,7 +44,7 @@ pub enum Expectation {
     /// These flows have this outcome.
     Flows(ExpectedOutcome, Vec<FlowPattern>),
     /// This has become of these connections.
-    Connections(Fate, Vec<Placed<ConnectionName>>),
+    Connections(ExpectedConnection, Vec<Placed<ConnectionName>>),
     /// These questions to the services that groups never filter are answered.
     Answered(Vec<Question>),
     /// These flows to listeners of load balancers are answered by these instances and by no other.
@@ -261,7 +263,7 @@ pub struct ExpectedLog {
     /// The words of the file.
     pub written: String,
     /// Position of the words in the file.
-    pub place: Place,
+    pub place: SourceLocation,
     /// Records that must be there, or must not.
     pub wanted: LogWanted,
 }

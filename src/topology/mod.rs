@@ -1,6 +1,5 @@
 //! A topology file: a cloud, truth tables, and a scenario of steps.
 
-mod asked;
 mod builder;
 mod checked;
 mod columns;
@@ -12,18 +11,18 @@ mod patterns;
 mod placed;
 mod predictions;
 mod problem;
+mod reserved_addresses;
 mod resolve;
 #[cfg(test)]
 pub(crate) mod sample;
 mod steps;
 mod story;
-mod strangers;
-mod taken;
+mod synthetic_hosts;
+mod table_columns;
 mod tree;
 mod typed;
 pub mod write;
 
-pub use asked::{Columns, IcmpFamily};
 pub use builder::{Builder, NewGroup, NewInstance, NewService, NewVpc};
 pub use checked::{KnobOverrides, Topology};
 pub use columns::columns_of;
@@ -33,13 +32,14 @@ pub use files::{Files, Found};
 pub use grammar::{RuleWords, TypedFlow, TypedRule};
 pub use patterns::{ColumnKind, Egress, FlowPattern, OpenCells, Pairs, Question, Selector, Table};
 pub use placed::Placed;
-pub use predictions::{Asked, Prediction, Reply, Wanted, predictions};
+pub use predictions::{Prediction, QuestionSubject, Reply, Wanted, predictions};
 pub use problem::{Problem, Problems, Related};
 pub use resolve::{
     MAX_BYTES, read_flow, read_operations, read_operations_beside, read_question, read_rules, read_services,
 };
 pub use steps::{Action, Opening, Step};
 pub use story::{Part, Story};
+pub use table_columns::{Columns, IcmpFamily};
 pub use typed::{Typed, TypedGroup, TypedInterface, TypedLaunch, TypedRules};
 
 /// The commented file that `sglab init` writes.

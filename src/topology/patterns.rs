@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use crate::model::{
-    CloudService, Direction, GroupName, HostIp, HostName, InstanceName, InterfaceId, Place, Port, Service, TableName,
-    Via,
+    Direction, GroupName, HostIp, HostName, InstanceName, InterfaceId, Port, Service, SourceLocation, TableName, Via,
+    VpcService,
 };
 
 /// An exhaustive truth table: every cell that it does not open must be dropped, by proof.
 #[derive(Clone, Debug)]
 pub struct Table {
     /// Position in the file.
-    pub place: Place,
+    pub place: SourceLocation,
     /// The table that this one extends; its open cells are this one's too. Never a circle.
     pub like: Option<TableName>,
     /// The cells that are open, beside those of `like`.
@@ -108,7 +108,7 @@ impl OpenCells {
     }
 
     /// Returns the words of the file, and their position.
-    pub fn written(&self) -> (&str, &Place) {
+    pub fn written(&self) -> (&str, &SourceLocation) {
         match self {
             Self::Of(FlowPattern { written, place, .. }) | Self::Every(_, Pairs { written, place, .. }) => {
                 (written, place)
@@ -161,7 +161,7 @@ pub struct Pairs {
     /// The words of the file.
     pub written: String,
     /// Position of the words in the file.
-    pub place: Place,
+    pub place: SourceLocation,
     /// Opener of the flows.
     pub from: Selector,
     /// Receiver of the flows.
@@ -192,7 +192,7 @@ pub struct FlowPattern {
     /// The words of the file.
     pub written: String,
     /// Position of the words in the file.
-    pub place: Place,
+    pub place: SourceLocation,
     /// Opener of the flow.
     pub from: Selector,
     /// `left:4500 <-> ...`: the port that it sends from, where both ends send to each other.
@@ -226,11 +226,11 @@ pub struct Question {
     /// The words of the file.
     pub written: String,
     /// Position of the words in the file.
-    pub place: Place,
+    pub place: SourceLocation,
     /// Instances that ask; never a host.
     pub from: Selector,
     /// Service asked.
-    pub service: CloudService,
+    pub service: VpcService,
 }
 
 /// Ends that a word of a pattern selects.

@@ -1,6 +1,6 @@
 //! Values of a file, with their positions.
 
-use crate::model::Place;
+use crate::model::SourceLocation;
 
 /// A value and the place in the file that says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -8,5 +8,5 @@ pub struct Placed<T> {
     /// Value as the file gives it.
     pub value: T,
     /// Position in the file.
-    pub place: Place,
+    pub place: SourceLocation,
 }

@@ -1,7 +1,7 @@
 //! A file of predictions for `sglab walk`: one a line, in the order of the questions.
 
-use super::expected::Fate;
-use super::problem::{Draft, Problems, Source, Span, quote};
+use super::expected::ExpectedConnection;
+use super::problem::{Diagnostic, Problems, Source, Span, quote};
 use crate::model::suggest;
 
 /// Outcome that a person predicts.
@@ -27,7 +27,7 @@ pub enum Prediction {
 /// Subject of a question, which decides the words that answer it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Asked {
+pub enum QuestionSubject {
     /// A new flow.
     Flow,
     /// A connection that is held.
@@ -53,14 +53,14 @@ impl Prediction {
             Self::Dropped => "dropped",
             Self::Refused => "refused",
             Self::Unreachable => "unreachable",
-            Self::Alive => Fate::Alive.as_str(),
-            Self::Cut => Fate::Cut.as_str(),
-            Self::Gone => Fate::Gone.as_str(),
+            Self::Alive => ExpectedConnection::Alive.as_str(),
+            Self::Cut => ExpectedConnection::Cut.as_str(),
+            Self::Gone => ExpectedConnection::Gone.as_str(),
         }
     }
 }
 
-impl Asked {
+impl QuestionSubject {
     /// The predictions that answer such a question.
     pub fn answers(self) -> &'static [Prediction] {
         match self {
@@ -95,7 +95,7 @@ impl Asked {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
     /// Subject of the question.
-    pub asked: Asked,
+    pub asked: QuestionSubject,
     /// Such as `step 2, web1 -> db1:3306`.
     pub words: String,
 }
@@ -106,7 +106,7 @@ pub struct Wanted {
 /// Every word that is no answer to its question, and every answer too many or too few, at once.
 pub fn predictions(file: &str, bytes: &[u8], wanted: &[Wanted]) -> Result<Vec<Reply>, Problems> {
     let Ok(text) = std::str::from_utf8(bytes) else {
-        let draft = Draft::new(Span { start: 0, end: 0 }, "the file is not text: it is not UTF-8");
+        let draft = Diagnostic::new(Span { start: 0, end: 0 }, "the file is not text: it is not UTF-8");
         return Err(Problems::new(&Source::new(file, ""), vec![draft]));
     };
     let source = Source::new(file, text);
@@ -118,7 +118,7 @@ pub fn predictions(file: &str, bytes: &[u8], wanted: &[Wanted]) -> Result<Vec<Re
         let Some(question) = questions.next().filter(|_| !ended) else {
             let why = if ended { "stands behind `q`, which ends it" } else { "answers no question" };
             let message = format!("{} {why}", quote(word));
-            problems.push(Draft::new(span, message).help(format!("there are {} questions", wanted.len())));
+            problems.push(Diagnostic::new(span, message).help(format!("there are {} questions", wanted.len())));
             continue;
         };
         match question.asked.reply(word) {
@@ -131,7 +131,7 @@ pub fn predictions(file: &str, bytes: &[u8], wanted: &[Wanted]) -> Result<Vec<Re
                 let all = known.clone().collect::<Vec<_>>().join(", ");
                 let help = suggest(word, known).unwrap_or_else(|| format!("{all}, or `?` to skip"));
                 let message = format!("{} is no answer to {}", quote(word), question.words);
-                problems.push(Draft::new(span, message).help(help));
+                problems.push(Diagnostic::new(span, message).help(help));
             }
         }
     }
@@ -139,7 +139,7 @@ pub fn predictions(file: &str, bytes: &[u8], wanted: &[Wanted]) -> Result<Vec<Re
         let (given, all) = (wanted.len() - questions.len() - 1, wanted.len());
         let end = text.trim_end().len();
         let message = format!("{given} answers to {all} questions: {} has none", question.words);
-        problems.push(Draft::new(Span { start: end, end }, message).help("`?` skips a question, `q` ends there"));
+        problems.push(Diagnostic::new(Span { start: end, end }, message).help("`?` skips a question, `q` ends there"));
     }
     if problems.is_empty() { Ok(replies) } else { Err(Problems::new(&source, problems)) }
 }
@@ -161,19 +161,27 @@ fn words(text: &str) -> impl Iterator<Item = (&str, Span)> {
 mod tests {
     use super::*;
 
-    fn wanted(asked: &[Asked]) -> Vec<Wanted> {
+    fn wanted(asked: &[QuestionSubject]) -> Vec<Wanted> {
         asked.iter().enumerate().map(|(n, &asked)| Wanted { asked, words: format!("question {}", n + 1) }).collect()
     }
 
-    fn refused(text: &str, asked: &[Asked]) -> String {
+    fn refused(text: &str, asked: &[QuestionSubject]) -> String {
         predictions("answers", text.as_bytes(), &wanted(asked)).unwrap_err().to_string()
     }
 
     #[test]
     fn one_a_line_in_full_or_by_letter_with_comments_and_blank_lines() {
         let text = "# the first step\nopen\n\n D   # as it happens\r\n?\nCut\n";
-        let read =
-            predictions("a", text.as_bytes(), &wanted(&[Asked::Flow, Asked::Flow, Asked::Flow, Asked::Connection]));
+        let read = predictions(
+            "a",
+            text.as_bytes(),
+            &wanted(&[
+                QuestionSubject::Flow,
+                QuestionSubject::Flow,
+                QuestionSubject::Flow,
+                QuestionSubject::Connection,
+            ]),
+        );
         let predicted = Reply::Predicted;
         assert_eq!(
             read.unwrap(),
@@ -183,7 +191,10 @@ mod tests {
 
     #[test]
     fn everything_wrong_is_told_at_once_with_carets() {
-        let said = refused("opne\ncut  # a flow is not cut\nopen\nd\n", &[Asked::Flow, Asked::Flow, Asked::Connection]);
+        let said = refused(
+            "opne\ncut  # a flow is not cut\nopen\nd\n",
+            &[QuestionSubject::Flow, QuestionSubject::Flow, QuestionSubject::Connection],
+        );
         assert_eq!(
             said,
             "\
@@ -215,11 +226,16 @@ error: `d` answers no question
 
     #[test]
     fn too_few_are_told_and_q_may_end_them() {
-        let said = refused("o\n# no more\n", &[Asked::Flow, Asked::Flow, Asked::Flow]);
+        let said = refused("o\n# no more\n", &[QuestionSubject::Flow, QuestionSubject::Flow, QuestionSubject::Flow]);
         assert!(said.starts_with("error: 1 answers to 3 questions: question 2 has none\n --> answers:2:"), "{said}");
-        let ended = predictions("a", b"o\nq\n", &wanted(&[Asked::Flow, Asked::Flow, Asked::Flow])).unwrap();
+        let ended = predictions(
+            "a",
+            b"o\nq\n",
+            &wanted(&[QuestionSubject::Flow, QuestionSubject::Flow, QuestionSubject::Flow]),
+        )
+        .unwrap();
         assert_eq!(ended, [Reply::Predicted(Prediction::Open), Reply::Quit]);
-        assert!(refused("q\no\n", &[Asked::Flow, Asked::Flow]).contains("stands behind `q`"));
+        assert!(refused("q\no\n", &[QuestionSubject::Flow, QuestionSubject::Flow]).contains("stands behind `q`"));
         assert!(predictions("a", b"\xff", &[]).is_err());
         assert_eq!(predictions("a", b"", &[]).unwrap(), []);
     }

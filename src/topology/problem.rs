@@ -3,14 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::model::{Place, is_hidden, push_shown, shown, without_commands};
+use crate::model::{SourceLocation, is_hidden, push_shown, shown, without_commands};
 
 /// Maximum number of problems shown; a file with more is broken in one place that repeats.
 const MAX_SHOWN: usize = 100;
 /// Lines longer than this are shown around the place only.
 const MAX_LINE: usize = 160;
 /// So much of a line is shown on the narrowest terminal.
-const LEAST_LINE: usize = 40;
+const MIN_LINE: usize = 40;
 /// Ellipsis in place of the rest of a line.
 const DOTS: &str = "...";
 /// Help up to this length stands at the caret, a longer one below.
@@ -25,14 +25,14 @@ pub struct Span {
 
 /// A problem before it has its line and column.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Draft {
+pub struct Diagnostic {
     span: Span,
     message: String,
     help: Option<String>,
     related: Option<(String, Span)>,
 }
 
-impl Draft {
+impl Diagnostic {
     pub fn new(span: Span, message: impl Into<String>) -> Self {
         Self { span, message: message.into(), help: None, related: None }
     }
@@ -68,7 +68,7 @@ impl Draft {
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Problem {
-    place: Place,
+    place: SourceLocation,
     /// Number of characters meant, at least one.
     width: u32,
     message: String,
@@ -81,14 +81,14 @@ pub struct Problem {
 /// Another place that belongs to a problem, such as where a name was first given.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Related {
-    place: Place,
+    place: SourceLocation,
     width: u32,
     message: String,
 }
 
 impl Problem {
     /// Returns the position in the file.
-    pub fn place(&self) -> &Place {
+    pub fn place(&self) -> &SourceLocation {
         &self.place
     }
 
@@ -103,7 +103,7 @@ impl Problem {
     }
 
     /// The other place, with a word on it.
-    pub fn related(&self) -> Option<(&Place, &str)> {
+    pub fn related(&self) -> Option<(&SourceLocation, &str)> {
         self.related.as_ref().map(|related| (&related.place, related.message.as_str()))
     }
 }
@@ -122,7 +122,7 @@ impl std::error::Error for Problems {}
 
 impl Problems {
     /// Puts drafts into the file's order. An empty list is not told from one unknown problem: callers check before.
-    pub(super) fn new(source: &Source, mut drafts: Vec<Draft>) -> Self {
+    pub(super) fn new(source: &Source, mut drafts: Vec<Diagnostic>) -> Self {
         drafts.sort_by_key(|draft| draft.span);
         // An alias repeats its problems at one and the same place.
         drafts.dedup();
@@ -211,7 +211,7 @@ fn help_below(f: &mut fmt::Formatter<'_>, gutter: usize, help: &str, terminal: O
 /// Writes words behind a head; what a terminal has no room for goes on below them.
 fn said(f: &mut fmt::Formatter<'_>, head: &str, words: &str, terminal: Option<usize>) -> fmt::Result {
     f.write_str(head)?;
-    let Some(width) = terminal.map(|width| width.max(LEAST_LINE)) else { return f.write_str(words) };
+    let Some(width) = terminal.map(|width| width.max(MIN_LINE)) else { return f.write_str(words) };
     let indent = head.chars().count();
     let mut at = indent;
     for (index, word) in words.split(' ').enumerate() {
@@ -233,7 +233,7 @@ fn said(f: &mut fmt::Formatter<'_>, head: &str, words: &str, terminal: Option<us
 fn snippet(
     f: &mut fmt::Formatter<'_>,
     lines: &[(usize, &str)],
-    (place, width): (&Place, u32),
+    (place, width): (&SourceLocation, u32),
     label: &str,
     terminal: Option<usize>,
 ) -> Result<usize, fmt::Error> {
@@ -249,7 +249,7 @@ fn snippet(
     let column = usize::try_from(place.column).unwrap_or(1).saturating_sub(1);
     let width = usize::try_from(width).unwrap_or(1);
     // Behind the line's number and its bar.
-    let room = terminal.map_or(MAX_LINE, |terminal| terminal.saturating_sub(gutter + 3).clamp(LEAST_LINE, MAX_LINE));
+    let room = terminal.map_or(MAX_LINE, |terminal| terminal.saturating_sub(gutter + 3).clamp(MIN_LINE, MAX_LINE));
     let (shown, column, width) = window(line, column, width, room);
     let shown = without_commands(shown, " ");
     write!(f, "\n{:gutter$} |\n{number} | {shown}\n{:gutter$} | {:column$}{}", "", "", "", "^".repeat(width))?;
@@ -341,16 +341,16 @@ impl Source {
     }
 
     /// Line and column of a place; columns count characters.
-    pub fn place(&self, span: Span) -> Place {
+    pub fn place(&self, span: Span) -> SourceLocation {
         let start = span.start.min(self.text.len());
         let line = self.starts.partition_point(|&begin| begin <= start).max(1);
         let begin = self.starts.get(line - 1).copied().unwrap_or(0);
         let column = self.characters_before(start).saturating_sub(self.characters_before(begin));
-        Place { file: self.file.clone(), line: number(line), column: number(column + 1) }
+        SourceLocation { file: self.file.clone(), line: number(line), column: number(column + 1) }
     }
 
     /// The word at a place.
-    pub fn word_at(&self, place: &Place) -> Span {
+    pub fn word_at(&self, place: &SourceLocation) -> Span {
         let line = self.starts.get(place.line.saturating_sub(1) as usize).copied().unwrap_or(0);
         let rest = self.text.get(line..).unwrap_or_default();
         let column = place.column.saturating_sub(1) as usize;
@@ -373,7 +373,7 @@ impl Source {
         number(first.chars().count().max(1))
     }
 
-    fn problem(&self, draft: Draft) -> Problem {
+    fn problem(&self, draft: Diagnostic) -> Problem {
         Problem {
             place: self.place(draft.span),
             width: self.width(draft.span),

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
-use super::document::shape::{Shape, Told};
+use super::document::shape::{Diagnostics, Shape};
 use super::document::{Document, schema};
 use super::{EXAMPLES, Topology, tree};
 
@@ -152,7 +152,7 @@ fn bent(document: &mut Json, place: &str, how: &Bend) {
 fn misshapen(text: &str) -> Vec<String> {
     let mut problems = Vec::new();
     match tree::parse(text, &mut problems) {
-        Ok(Some(root)) => drop(Document::read(&root, Document::WHAT, &mut Told(&mut problems))),
+        Ok(Some(root)) => drop(Document::read(&root, Document::WHAT, &mut Diagnostics(&mut problems))),
         Ok(None) => {}
         Err(draft) => problems.push(draft),
     }

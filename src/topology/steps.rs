@@ -3,7 +3,7 @@
 use super::expected::Expectation;
 use super::patterns::FlowPattern;
 use super::placed::Placed;
-use crate::model::{Cloud, ConnectionName, Era, Operation, Place};
+use crate::model::{Cloud, ConnectionName, Era, Operation, SourceLocation};
 
 /// A step: changes, then what must hold.
 #[derive(Clone, Debug)]
@@ -11,7 +11,7 @@ pub struct Step {
     /// Its name, a sentence.
     pub name: String,
     /// Position of its first line in the file.
-    pub place: Place,
+    pub place: SourceLocation,
     /// The eras that it belongs to; others pass over it. Empty: all.
     pub eras: Vec<Era>,
     /// Actions of the step, in order.

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::model::{
-    AddressRequest, CloudService, Direction, Era, GroupName, InstanceName, Operation, Peer, PeerRequest, Permission,
-    Port, Service, TableName, Via, VpcName,
+    AddressRequest, Direction, Era, GroupName, InstanceName, Operation, Peer, PeerRequest, Permission, Port, Service,
+    TableName, Via, VpcName, VpcService,
 };
 
 const TWO_TIER: &str = include_str!("../../topologies/two-tier.yaml");
@@ -97,7 +97,7 @@ fn two_tier_has_seven_steps_and_two_tables() {
     assert_eq!(topology.tables[1].like, Some(TableName::new("two-tier")));
     assert_eq!(topology.tables[0].open.len(), 3);
     assert!(topology.tables[1].open[0].pattern().both_ways);
-    assert!(topology.deaf.is_empty());
+    assert!(topology.closed_ports.is_empty());
 }
 
 #[test]
@@ -251,8 +251,8 @@ fn flow_patterns_are_read_in_every_spelling() {
     assert_eq!((dropped[0].via, dropped[0].at), (Some(Via::Public), Some(Direction::Ingress)));
     assert_eq!((dropped[1].via, dropped[1].at), (None, Some(Direction::Egress)));
     assert_eq!(open[5].via, Some(Via::Dns));
-    let deaf: Vec<_> = topology.deaf.iter().collect();
-    assert_eq!(deaf, [&(InstanceName::new("b"), Service::Tcp(Port(81)))]);
+    let closed_ports: Vec<_> = topology.closed_ports.iter().collect();
+    assert_eq!(closed_ports, [&(InstanceName::new("b"), Service::Tcp(Port(81)))]);
 }
 
 #[test]
@@ -269,7 +269,7 @@ fn questions_to_services_are_read_and_fit_the_schema() {
     let read: Vec<_> = questions.iter().map(|it| (it.from.clone(), it.service)).collect();
     let (instance, group) = (InstanceName::new("a"), GroupName::new("A"));
     let expected = [Selector::Instance(instance), Selector::Group(group), Selector::Any].into_iter();
-    assert!(read.into_iter().eq(expected.zip(CloudService::ALL)));
+    assert!(read.into_iter().eq(expected.zip(VpcService::ALL)));
     let validator = jsonschema::validator_for(&schema()).expect("the schema is one");
     assert!(validator.is_valid(&as_json(&text)));
     for bad in ["['a -> dsn']", "['a']", "['a -> dns:53']", "[]"] {

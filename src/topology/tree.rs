@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, StructureStyle, Tag, options};
 
-use super::problem::{Draft, Span};
+use super::problem::{Diagnostic, Span};
 
 /// Maximum depth of lists and mappings. Everything that walks the tree recurses at most this far.
 const MAX_DEPTH: usize = 64;
@@ -110,7 +110,7 @@ impl Node {
 ///
 /// # Errors
 /// The problem that ends reading: what is not YAML, or goes beyond a limit.
-pub(super) fn parse(source: &str, problems: &mut Vec<Draft>) -> Result<Option<Node>, Draft> {
+pub(super) fn parse(source: &str, problems: &mut Vec<Diagnostic>) -> Result<Option<Node>, Diagnostic> {
     let options = options! {
         emit_comments: false,
         flow_nesting_limit: MAX_DEPTH,
@@ -125,7 +125,7 @@ pub(super) fn parse(source: &str, problems: &mut Vec<Draft>) -> Result<Option<No
             documents += 1;
             if documents > 1 {
                 builder.problems.push(
-                    Draft::new(span, "a second document begins here")
+                    Diagnostic::new(span, "a second document begins here")
                         .help("a topology file is one document: remove the `---`"),
                 );
                 break;
@@ -138,7 +138,7 @@ pub(super) fn parse(source: &str, problems: &mut Vec<Draft>) -> Result<Option<No
 
 struct Builder<'s> {
     source: &'s str,
-    problems: &'s mut Vec<Draft>,
+    problems: &'s mut Vec<Diagnostic>,
     open: Vec<Open>,
     anchors: HashMap<usize, Anchored>,
     nodes: usize,
@@ -165,7 +165,7 @@ struct Anchored {
 }
 
 impl Builder<'_> {
-    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Draft> {
+    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Diagnostic> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 self.refuse_tag(tag.as_deref(), span);
@@ -184,7 +184,7 @@ impl Builder<'_> {
             Event::SequenceEnd | Event::MappingEnd => self.end(span),
             Event::Alias(id) => {
                 let Some(anchored) = self.anchors.get(&id) else {
-                    return Err(Draft::new(span, "this alias stands inside what it repeats"));
+                    return Err(Diagnostic::new(span, "this alias stands inside what it repeats"));
                 };
                 if self.open.len() + anchored.depth > MAX_DEPTH {
                     return Err(too_deep(span));
@@ -204,7 +204,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn begin(&mut self, style: StructureStyle, anchor: usize, start: Span, mapping: bool) -> Result<(), Draft> {
+    fn begin(&mut self, style: StructureStyle, anchor: usize, start: Span, mapping: bool) -> Result<(), Diagnostic> {
         self.count(1, start)?;
         if self.too_deep() {
             return Err(too_deep(start));
@@ -240,8 +240,11 @@ impl Builder<'_> {
             if let Value::Scalar(scalar) = &key.value {
                 if let Some(first) = seen.get(&scalar.text) {
                     self.problems.push(
-                        Draft::new(key.span, format!("the key {} is given twice", super::problem::quote(&scalar.text)))
-                            .related("first given here", *first),
+                        Diagnostic::new(
+                            key.span,
+                            format!("the key {} is given twice", super::problem::quote(&scalar.text)),
+                        )
+                        .related("first given here", *first),
                     );
                     continue;
                 }
@@ -272,13 +275,13 @@ impl Builder<'_> {
         Scalar { start: as_written.then_some(start), plain: style == ScalarStyle::Plain, text }
     }
 
-    fn count(&mut self, nodes: usize, span: Span) -> Result<(), Draft> {
+    fn count(&mut self, nodes: usize, span: Span) -> Result<(), Diagnostic> {
         self.nodes += nodes;
         if self.nodes > MAX_NODES { Err(too_many(span)) } else { Ok(()) }
     }
 
     /// Adds to invalid YAML the bracket further up that is still open, which often is the cause.
-    fn not_closed(&self, draft: Draft) -> Draft {
+    fn not_closed(&self, draft: Diagnostic) -> Diagnostic {
         match self.open.iter().rev().find(|open| !open.block) {
             Some(open) if draft.message().starts_with(NOT_YAML) => {
                 draft.related("this bracket is still open there", open.start)
@@ -294,32 +297,33 @@ impl Builder<'_> {
     fn refuse_tag(&mut self, tag: Option<&Tag>, span: Span) {
         if let Some(tag) = tag {
             let tag = super::problem::quote(&tag.original());
-            self.problems.push(Draft::new(span, format!("the YAML tag {tag} means nothing here")).help("remove it"));
+            self.problems
+                .push(Diagnostic::new(span, format!("the YAML tag {tag} means nothing here")).help("remove it"));
         }
     }
 }
 
-fn too_deep(span: Span) -> Draft {
-    Draft::new(span, format!("lists and mappings nest deeper than {MAX_DEPTH} levels"))
+fn too_deep(span: Span) -> Diagnostic {
+    Diagnostic::new(span, format!("lists and mappings nest deeper than {MAX_DEPTH} levels"))
 }
 
-fn too_many(span: Span) -> Draft {
-    Draft::new(span, format!("the file has more than {MAX_NODES} values, with its aliases expanded"))
+fn too_many(span: Span) -> Diagnostic {
+    Diagnostic::new(span, format!("the file has more than {MAX_NODES} values, with its aliases expanded"))
 }
 
-fn not_yaml(source: &str, error: &ScanError) -> Draft {
+fn not_yaml(source: &str, error: &ScanError) -> Diagnostic {
     let at = error.marker().byte_offset().unwrap_or(source.len()).min(source.len());
     let span = Span { start: at, end: at };
     let tab = source[..at].ends_with('\t') || source[at..].starts_with('\t');
     match error.kind() {
         ErrorKind::TabNotAllowed | ErrorKind::TabInBlockIndentation | ErrorKind::TabInIndentation => {
-            Draft::new(span, "a tab indents this line").help("YAML allows only spaces there")
+            Diagnostic::new(span, "a tab indents this line").help("YAML allows only spaces there")
         }
-        _ if tab => Draft::new(span, "a tab stands where YAML allows only spaces").help("use spaces"),
+        _ if tab => Diagnostic::new(span, "a tab stands where YAML allows only spaces").help("use spaces"),
         ErrorKind::RecursionLimitExceeded => too_deep(span),
-        ErrorKind::UnknownAnchor => Draft::new(span, "this alias repeats an anchor that the file does not have"),
-        ErrorKind::UnclosedFlowCollection { open } => Draft::new(span, format!("this `{open}` is never closed")),
-        ErrorKind::UnclosedQuotedScalar => Draft::new(span, "this quote is never closed"),
-        kind => Draft::new(span, format!("{NOT_YAML}: {kind}")),
+        ErrorKind::UnknownAnchor => Diagnostic::new(span, "this alias repeats an anchor that the file does not have"),
+        ErrorKind::UnclosedFlowCollection { open } => Diagnostic::new(span, format!("this `{open}` is never closed")),
+        ErrorKind::UnclosedQuotedScalar => Diagnostic::new(span, "this quote is never closed"),
+        kind => Diagnostic::new(span, format!("{NOT_YAML}: {kind}")),
     }
 }

@@ -5,13 +5,13 @@ use crate::topology::document::groups::{Group, LongGroup, Rules};
 use crate::topology::document::instances::{Instance, Interface};
 use crate::topology::document::networks::PrefixListEdit;
 use crate::topology::document::scenario::{LongAssociation, Verb};
-use crate::topology::document::shape::{Any, Entry, Field, Many, Map, Or, Word};
+use crate::topology::document::shape::{Any, Entry, Field, Many, Map, Or, SpannedText};
 use crate::topology::document::values::Choice;
 use crate::topology::document::words::{
     Address, Description, Device, Ec2Name, Holder, ListedBlock, Name, Service, ShortRule,
 };
 use crate::topology::grammar::{RuleWords, TypedRule};
-use crate::topology::problem::{Draft, Problems, Source, Span, TYPED};
+use crate::topology::problem::{Diagnostic, Problems, Source, Span, TYPED};
 
 /// An operation on a cloud. Each text is an argument: problems point into it, on a line of its own.
 #[derive(Clone, Debug)]
@@ -167,17 +167,17 @@ pub(super) struct Lines {
 
 impl Lines {
     /// Adds an argument.
-    pub fn word(&mut self, argument: &str) -> Word {
+    pub fn word(&mut self, argument: &str) -> SpannedText {
         let start = self.text.len();
         // It is shown on one line, whatever it has in it.
         self.text.push_str(&argument.replace(['\n', '\r'], " "));
         let span = Span { start, end: self.text.len() };
         self.text.push('\n');
-        Word::new(argument, span)
+        SpannedText::new(argument, span)
     }
 
     /// Adds a rule, and reads it unless that is done already.
-    pub fn rule(&mut self, rule: &TypedRule, direction: Direction) -> Result<RuleWords, Vec<Draft>> {
+    pub fn rule(&mut self, rule: &TypedRule, direction: Direction) -> Result<RuleWords, Vec<Diagnostic>> {
         let word = self.word(&rule.text);
         match &rule.words {
             Some(words) => Ok(words.moved(word.span.start)),
@@ -188,7 +188,7 @@ impl Lines {
     pub fn all<T, L: FromIterator<T>>(
         &mut self,
         arguments: impl IntoIterator<Item: AsRef<str>>,
-        make: fn(Word) -> T,
+        make: fn(SpannedText) -> T,
     ) -> L {
         arguments.into_iter().map(|argument| make(self.word(argument.as_ref()))).collect()
     }
@@ -197,11 +197,16 @@ impl Lines {
         self.all(arguments, Name::from)
     }
 
-    fn field<T>(&mut self, argument: Option<&String>, make: fn(Word) -> T) -> Field<T> {
+    fn field<T>(&mut self, argument: Option<&String>, make: fn(SpannedText) -> T) -> Field<T> {
         argument.map(|argument| make(self.word(argument))).into()
     }
 
-    pub fn entry<K, V>(&mut self, argument: &str, key: fn(Word) -> K, value: impl FnOnce(&mut Self) -> V) -> Map<K, V> {
+    pub fn entry<K, V>(
+        &mut self,
+        argument: &str,
+        key: fn(SpannedText) -> K,
+        value: impl FnOnce(&mut Self) -> V,
+    ) -> Map<K, V> {
         let word = self.word(argument);
         let at = word.span;
         let entry = Entry { key: Some(key(word)), at, value: Some(value(self)) };
@@ -228,7 +233,7 @@ impl Typed {
             _ => return Ok(()),
         };
         let read: Vec<_> = rules.iter().filter_map(|rule| lines.rule(rule, direction).err()).collect();
-        let drafts: Vec<Draft> = read.into_iter().flatten().collect();
+        let drafts: Vec<Diagnostic> = read.into_iter().flatten().collect();
         if drafts.is_empty() { Ok(()) } else { Err(Problems::new(&Source::new(TYPED, &lines.text), drafts)) }
     }
 
@@ -333,7 +338,7 @@ impl Lines {
         (!names.is_empty()).then(|| self.many(names)).into()
     }
 
-    fn some<T>(&mut self, arguments: &[String], make: fn(Word) -> T) -> Field<Any<T>> {
+    fn some<T>(&mut self, arguments: &[String], make: fn(SpannedText) -> T) -> Field<Any<T>> {
         (!arguments.is_empty()).then(|| self.all(arguments, make)).into()
     }
 

@@ -27,7 +27,7 @@ pub enum Mark {
 
 /// One question with its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct GradedAnswer {
     /// Subject of the question.
     pub subject: Subject,
     /// Reason why people expect something else.
@@ -63,7 +63,7 @@ pub struct Score {
 
 impl Score {
     /// Counts the answers of a step.
-    pub fn add(&mut self, told: &[Told]) {
+    pub fn add(&mut self, told: &[GradedAnswer]) {
         for it in told {
             *match it.mark {
                 Mark::Right => &mut self.right,
@@ -76,10 +76,10 @@ impl Score {
 }
 
 /// Holds the predictions of a step against its result. A question without a prediction is skipped.
-pub fn told(puzzles: &[Puzzle], predictions: &[Option<Prediction>], step: &StepResult) -> Vec<Told> {
+pub fn told(puzzles: &[Puzzle], predictions: &[Option<Prediction>], step: &StepResult) -> Vec<GradedAnswer> {
     let one = |(index, puzzle): (usize, &Puzzle)| {
         let predicted = predictions.get(index).copied().flatten();
-        let blank = Told {
+        let blank = GradedAnswer {
             subject: puzzle.subject.clone(),
             trap: puzzle.trap,
             predicted,
@@ -90,20 +90,19 @@ pub fn told(puzzles: &[Puzzle], predictions: &[Option<Prediction>], step: &StepR
             reason: None,
             resolved: None,
         };
-        let found =
-            match &puzzle.subject {
-                Subject::Flow(flow) => step.probed.asked.iter().find(|it| it.flow == *flow).map(|it| Told {
-                    observed: Class::of(&it.outcome).as_str(),
-                    outcome: Some(it.outcome.clone()),
-                    rule: it.rule.clone(),
-                    reason: it.reason.clone(),
-                    resolved: it.resolved,
-                    ..blank.clone()
-                }),
-                Subject::Connection(name) => step.connections().find(|(_, it)| it.name == *name).map(|(check, it)| {
-                    Told { observed: held::word(&it.found), reason: check.reason.clone(), ..blank.clone() }
-                }),
-            };
+        let found = match &puzzle.subject {
+            Subject::Flow(flow) => step.probed.asked.iter().find(|it| it.flow == *flow).map(|it| GradedAnswer {
+                observed: Class::of(&it.outcome).as_str(),
+                outcome: Some(it.outcome.clone()),
+                rule: it.rule.clone(),
+                reason: it.reason.clone(),
+                resolved: it.resolved,
+                ..blank.clone()
+            }),
+            Subject::Connection(name) => step.connections().find(|(_, it)| it.name == *name).map(|(check, it)| {
+                GradedAnswer { observed: held::word(&it.found), reason: check.reason.clone(), ..blank.clone() }
+            }),
+        };
         let Some(told) = found else { return blank };
         let mark = match predicted {
             // Somebody else answering is no outcome that could be predicted.
@@ -114,7 +113,7 @@ pub fn told(puzzles: &[Puzzle], predictions: &[Option<Prediction>], step: &StepR
             Some(predicted) if predicted.as_str() == told.observed => Mark::Right,
             Some(_) => Mark::Wrong,
         };
-        Told { mark, ..told }
+        GradedAnswer { mark, ..told }
     };
     puzzles.iter().enumerate().map(one).collect()
 }

@@ -9,17 +9,17 @@ use indexmap::{IndexMap, IndexSet};
 
 use crate::model::{
     Cloud, ConnectionName, Direction, Endpoint, Era, Flow, GroupName, Half, InstanceName, InstanceState, NameEffect,
-    Place, Power, Refusal, SelfReference, Verdict, Via,
+    Power, Refusal, SelfReference, SourceLocation, Verdict, Via,
 };
 use crate::policy;
 use crate::scenario::demand;
 use crate::scenario::expected::Expected;
 use crate::scenario::results::{CellSource, Class};
 use crate::scenario::subject::Subject;
-use crate::topology::{Fate, Placed, Step, Topology, Wanted};
+use crate::topology::{ExpectedConnection, Placed, Step, Topology, Wanted};
 
 /// Maximum number of questions a step.
-pub const FEW: usize = 4;
+pub const MAX_QUESTIONS: usize = 4;
 /// Cells of a grid of more are not compared with the step before: the step's own are enough.
 const MANY_CELLS: usize = 20_000;
 
@@ -28,7 +28,7 @@ const MANY_CELLS: usize = 20_000;
 pub struct Puzzles {
     /// The step's number in the file.
     pub step: usize,
-    /// At most [`FEW`].
+    /// At most [`MAX_QUESTIONS`].
     pub puzzles: Vec<Puzzle>,
 }
 
@@ -89,7 +89,7 @@ pub fn wanted(all: &[Puzzles]) -> Vec<Wanted> {
 ///
 /// # Errors
 /// When the initial cloud cannot be launched under the era.
-pub fn of(topology: &Topology, era: Era) -> Result<Vec<Puzzles>, (Refusal, Place)> {
+pub fn of(topology: &Topology, era: Era) -> Result<Vec<Puzzles>, (Refusal, SourceLocation)> {
     let mut cloud = topology.initial_cloud(era)?;
     let mut known: IndexMap<Flow, Class> = IndexMap::new();
     let mut all = Vec::new();
@@ -146,10 +146,10 @@ impl<'a> Paper<'a> {
         let demands = demand::demands(self.topology, &expected.cells, self.now).demands;
         let (by_table, own): (Vec<_>, Vec<_>) = demands.into_iter().partition(|demand| demand.by == CellSource::Table);
         let connections = self.connections();
-        let room = FEW - connections.len();
+        let room = MAX_QUESTIONS - connections.len();
 
         // One flow a pattern: they all share their fate, and the one that surprises says more.
-        let mut patterns: IndexMap<&Place, Vec<Candidate>> = IndexMap::new();
+        let mut patterns: IndexMap<&SourceLocation, Vec<Candidate>> = IndexMap::new();
         for demand in &own {
             patterns.entry(&demand.said.place).or_default().push(self.candidate(&demand.flow, true));
         }
@@ -213,12 +213,16 @@ impl<'a> Paper<'a> {
     fn connections(&self) -> Vec<Puzzle> {
         let expected = Expected::of(self.step).connections.into_iter();
         let expected = expected.filter(|(fate, _)| match fate {
-            Fate::Alive | Fate::Cut | Fate::Gone => true,
-            Fate::Unanswerable => false,
+            ExpectedConnection::Alive | ExpectedConnection::Cut | ExpectedConnection::Gone => true,
+            ExpectedConnection::Unanswerable => false,
         });
         let names = expected.flat_map(|(_, names)| names).map(|Placed { value, .. }| value.clone());
         let names: IndexSet<ConnectionName> = names.collect();
-        names.into_iter().take(FEW).map(|name| Puzzle { subject: Subject::Connection(name), trap: None }).collect()
+        names
+            .into_iter()
+            .take(MAX_QUESTIONS)
+            .map(|name| Puzzle { subject: Subject::Connection(name), trap: None })
+            .collect()
     }
 
     /// A cell of each pattern that a table opens, and one that it does not, of the same receiver and service.
@@ -230,7 +234,7 @@ impl<'a> Paper<'a> {
         fresh: &dyn Fn(&Candidate) -> bool,
     ) -> Vec<Candidate> {
         let is_open = |demand: &&demand::Demand| demand.expected == crate::topology::ExpectedOutcome::Open;
-        let mut patterns: IndexMap<&Place, &Flow> = IndexMap::new();
+        let mut patterns: IndexMap<&SourceLocation, &Flow> = IndexMap::new();
         for demand in demands.iter().filter(is_open) {
             patterns.entry(&demand.said.place).or_insert(&demand.flow);
         }
@@ -273,8 +277,9 @@ impl<'a> Paper<'a> {
             // It keeps its address, and says nothing.
             Verdict::Open { .. } if state(&flow.to) == Some(InstanceState::Crashed) => Class::Inconclusive,
             Verdict::Open { .. } => {
-                let deaf = |name: &InstanceName| self.topology.deaf.contains(&(name.clone(), flow.service));
-                if flow.to.instance().is_some_and(deaf) { Class::Refused } else { Class::Open }
+                let closed_ports =
+                    |name: &InstanceName| self.topology.closed_ports.contains(&(name.clone(), flow.service));
+                if flow.to.instance().is_some_and(closed_ports) { Class::Refused } else { Class::Open }
             }
             Verdict::Dropped { half: Half::Request, .. } => Class::Dropped,
             // That its answer is dropped shows to nobody who asks.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use sglab::lab::Lab;
-use sglab::model::{Era, Flow, InstanceName, Operation, Place};
+use sglab::model::{Era, Flow, InstanceName, Operation, SourceLocation};
 use sglab::scenario::traffic::{Moments, judge};
 use sglab::scenario::{Check, Options, Promise, RunVerdict, Section, StepResult, StepStatus, TrafficDetails};
 
@@ -102,7 +102,7 @@ fn packets(check: &Check) -> &TrafficDetails {
 
 /// Traffic while operations are carried out, judged as if they were one: by the cloud before the first and after the last.
 async fn as_one(lab: &mut Lab, flows: &[Flow], operations: &[Operation]) -> Vec<Check> {
-    let place = Place { file: Arc::from("test.yaml"), line: 1, column: 1 };
+    let place = SourceLocation { file: Arc::from("test.yaml"), line: 1, column: 1 };
     let flows: Vec<_> = flows.iter().map(|flow| (flow.clone(), place.clone())).collect();
     let all: Vec<Flow> = flows.iter().map(|(flow, _)| flow.clone()).collect();
     let before = lab.cloud().clone();

@@ -56,7 +56,10 @@ pub fn initial_cloud(topology: &Topology, era: Era) -> (Cloud, Listeners) {
     for operation in &topology.initial {
         apply(&mut cloud, &operation.value).unwrap_or_else(|refusal| panic!("{refusal}"));
     }
-    (cloud, Listeners { columns: topology.columns.iter().copied().collect(), deaf: topology.deaf.clone() })
+    (
+        cloud,
+        Listeners { columns: topology.columns.iter().copied().collect(), closed_ports: topology.closed_ports.clone() },
+    )
 }
 
 /// A TCP port as a service.
@@ -145,7 +148,7 @@ pub fn launch(name: &str, groups: &[&str], address: AddressRequest) -> Operation
         subnet: SubnetName::new("default"),
         groups: groups.iter().map(GroupName::new).collect(),
         listens: IndexSet::new(),
-        daemons: Default::default(),
+        processes: Default::default(),
         mounts: Default::default(),
         address,
         public: sglab::model::AutomaticPublic::Given,

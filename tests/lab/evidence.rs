@@ -55,8 +55,8 @@ async fn accept_behind_the_log_reads_open_in_every_cell_and_never_dropped() {
     accept_behind_the_log(&lab).await;
     let found = outcomes(&mut lab, &dropped).await;
     for (flow, outcome) in dropped.iter().zip(found) {
-        let deaf = flow.to.to_string() == "web1" && flow.service == tcp(4000);
-        let right = if deaf { matches!(outcome, Outcome::Refused { .. }) } else { is_open(&outcome) };
+        let closed_ports = flow.to.to_string() == "web1" && flow.service == tcp(4000);
+        let right = if closed_ports { matches!(outcome, Outcome::Refused { .. }) } else { is_open(&outcome) };
         assert!(right, "{flow}: {outcome:?}");
     }
 }

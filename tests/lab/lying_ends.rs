@@ -3,8 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 
 use futures::StreamExt;
-use sglab::lab::{Asked, Lab};
-use sglab::model::{CloudService, ConnectionName, Flow, Port, Service, Via};
+use sglab::lab::{Lab, ServiceResponse};
+use sglab::model::{ConnectionName, Flow, Port, Service, Via, VpcService};
 use sglab::probe::{Held, Outcome, Part};
 
 use crate::bare::{inside, nft_script, run};
@@ -514,9 +514,9 @@ async fn an_asker_that_answers_in_a_services_place_proves_nothing() {
             answer[24..32].copy_from_slice(&asked[40..48]);
             times.send_to(&answer, from)
         });
-        for service in [CloudService::Metadata, CloudService::Time] {
+        for service in [VpcService::Metadata, VpcService::Time] {
             let asked = lab.ask_service(&a, service).await.expect("a lab");
-            let Asked::Inconclusive { why } = asked else { panic!("{service}: {asked:?}") };
+            let ServiceResponse::Inconclusive { why } = asked else { panic!("{service}: {asked:?}") };
             assert_eq!(why.contains("is not what the service has said"), script == redirected, "{service}: {why}");
         }
     }

@@ -44,8 +44,8 @@ async fn a_lab_needs_no_list_of_protocols_and_services() {
 #[sglab::test]
 async fn a_lab_tells_its_rulesets_the_same_with_and_without_a_list_of_protocols() {
     let lab = boot(&topology(EVERYTHING), Era::Vpc).await;
-    let before = lab.testify(&[]).await.unwrap_or_else(|error| panic!("{error}"));
+    let before = lab.kernel_snapshot(&[]).await.unwrap_or_else(|error| panic!("{error}"));
     hide(&NAMES);
-    let after = lab.testify(&[]).await.unwrap_or_else(|error| panic!("{error}"));
+    let after = lab.kernel_snapshot(&[]).await.unwrap_or_else(|error| panic!("{error}"));
     assert!(before.rulesets.len() > 3 && before.rulesets == after.rulesets, "{before:#?} {after:#?}");
 }

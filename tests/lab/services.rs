@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 use sglab::compile::services::zone::{private_name, public_name};
-use sglab::lab::{Asked, Lab};
-use sglab::model::{CloudService, Direction, Era, Flow, GroupName, InstanceName, Operation, Via};
+use sglab::lab::{Lab, ServiceResponse};
+use sglab::model::{Direction, Era, Flow, GroupName, InstanceName, Operation, Via, VpcService};
 use sglab::network::record::Record;
 use sglab::probe::{Outcome, Resolution};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -341,15 +341,15 @@ async fn what_no_resolver_answers_proves_nothing() {
 async fn a_question_is_answered_by_the_service_and_by_nobody_else() {
     let lab = boot(&topology(FENCED), Era::Vpc).await;
     let web1 = InstanceName::new("web1");
-    for service in CloudService::ALL {
+    for service in VpcService::ALL {
         let asked = lab.ask_service(&web1, service).await.expect("a lab");
-        assert!(matches!(asked, Asked::Answered { .. }), "{service}: {asked:?}");
+        assert!(matches!(asked, ServiceResponse::Answered { .. }), "{service}: {asked:?}");
     }
     let router = node(&lab, "vpc-default");
     nft_script(&router, "insert rule inet sglab input tcp dport 80 reject with tcp reset\n".into()).await;
     nft_script(&router, "insert rule inet sglab input udp dport 123 drop\n".into()).await;
-    let asked = lab.ask_service(&web1, CloudService::Metadata).await.expect("a lab");
-    assert!(matches!(asked, Asked::Inconclusive { .. }), "who has turned it away is not known: {asked:?}");
-    let asked = lab.ask_service(&web1, CloudService::Time).await.expect("a lab");
-    assert!(matches!(asked, Asked::Inconclusive { .. }), "silence is none: {asked:?}");
+    let asked = lab.ask_service(&web1, VpcService::Metadata).await.expect("a lab");
+    assert!(matches!(asked, ServiceResponse::Inconclusive { .. }), "who has turned it away is not known: {asked:?}");
+    let asked = lab.ask_service(&web1, VpcService::Time).await.expect("a lab");
+    assert!(matches!(asked, ServiceResponse::Inconclusive { .. }), "silence is none: {asked:?}");
 }

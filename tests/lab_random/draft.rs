@@ -29,9 +29,9 @@ pub struct Line {
 
 /// The lines of a file, in their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Draft(pub Vec<Line>);
+pub struct Diagnostic(pub Vec<Line>);
 
-impl Draft {
+impl Diagnostic {
     pub fn add(&mut self, indent: usize, text: impl Into<String>, childless: Childless) {
         self.0.push(Line { indent, text: text.into(), childless, fixed: false });
     }

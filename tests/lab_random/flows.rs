@@ -5,10 +5,10 @@ use sglab::model::{
     Cloud, Endpoint, Flow, Forwarding, InstanceName, InstanceState, Interface, InterfaceId, Service, Via, apply,
 };
 use sglab::policy;
-use sglab::scenario::{cells, followed};
+use sglab::scenario::{cells, connection_tracker};
 use sglab::topology::{Columns, Topology};
 
-use crate::draft::{Draft, Line};
+use crate::draft::{Diagnostic, Line};
 
 const VIAS: [Via; 4] = [Via::Private, Via::Public, Via::Ipv6, Via::Dns];
 
@@ -137,9 +137,9 @@ fn forged(cloud: &Cloud, columns: &IndexSet<Service>) -> Vec<Flow> {
 }
 
 /// Puts a connection that would come about in place of each `open: ?7`.
-pub fn fill(draft: &Draft) -> Option<Draft> {
+pub fn fill(draft: &Diagnostic) -> Option<Diagnostic> {
     let is_blank = |line: &Line| line.text.contains("open: ?");
-    let known = Draft(draft.0.iter().filter(|line| !is_blank(line)).cloned().collect());
+    let known = Diagnostic(draft.0.iter().filter(|line| !is_blank(line)).cloned().collect());
     let (_, topology) = known.settled()?;
     let clouds = on_paper(&topology);
     let lines = draft.0.iter().filter_map(|line| {
@@ -157,7 +157,7 @@ pub fn fill(draft: &Draft) -> Option<Draft> {
         let text = format!("- {{step: s{step}, do: {{open: {{k{step}: '{}'}}}}}}", written(flow));
         Some(Line { text, ..line.clone() })
     });
-    Some(Draft(lines.collect()))
+    Some(Diagnostic(lines.collect()))
 }
 
 /// The cloud after each step, by the number in the step's name.
@@ -182,7 +182,9 @@ fn holdable(cloud: &Cloud, columns: &Columns) -> Vec<Flow> {
     let mut by_service: IndexMap<Service, Vec<Flow>> = IndexMap::new();
     for flow in all(cloud, columns) {
         let held = matches!(flow.service, Service::Tcp(_) | Service::Udp(_) | Service::IcmpEcho);
-        if held && followed::limit(cloud, &flow).is_none() && policy::tracking::Connection::open(cloud, &flow).is_some()
+        if held
+            && connection_tracker::limit(cloud, &flow).is_none()
+            && policy::tracking::Connection::open(cloud, &flow).is_some()
         {
             by_service.entry(flow.service).or_default().push(flow);
         }

@@ -7,7 +7,7 @@ use sglab::policy;
 use sglab::policy::tracking::Connection;
 use sglab::probe::Observation;
 use sglab::scenario::agreement::{Agreement, compare};
-use sglab::scenario::followed::Followed;
+use sglab::scenario::connection_tracker::ConnectionTracker;
 use sglab::scenario::{self, cells};
 use sglab::topology::{Action, Opening, Topology};
 
@@ -66,7 +66,7 @@ pub enum Kind {
 struct Run {
     lab: Lab,
     report: Report,
-    followed: Followed,
+    followed: ConnectionTracker,
     step: String,
 }
 
@@ -80,7 +80,7 @@ pub async fn run(topology: &Topology) -> Report {
             return report;
         }
     };
-    let mut run = Run { lab, report, followed: Followed::default(), step: "boot".to_owned() };
+    let mut run = Run { lab, report, followed: ConnectionTracker::default(), step: "boot".to_owned() };
     if let Err(error) = run.steps(topology).await {
         run.report.findings.push(failure(&run.step, &error));
     }

@@ -4,14 +4,14 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use sglab::topology::Topology;
 
-use crate::draft::Draft;
+use crate::draft::Diagnostic;
 use crate::{flows, strategy};
 
 /// So many are drawn for a number until one is a file.
 const TRIES: u64 = 20;
 
 /// The file of a seed and a number. The same for ever, as long as the strategy is the same.
-pub fn draw(seed: u64, number: u64) -> Option<(Draft, Topology)> {
+pub fn draw(seed: u64, number: u64) -> Option<(Diagnostic, Topology)> {
     (0..TRIES).find_map(|attempt| {
         let mut bytes = [0; 32];
         for (at, word) in [seed, number, attempt, 0].into_iter().enumerate() {

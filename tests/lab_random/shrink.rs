@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use crate::apart;
-use crate::draft::Draft;
+use crate::draft::Diagnostic;
 use crate::measure::{Kind, Report};
 
 /// How much may be spent.
@@ -17,13 +17,13 @@ pub struct Bound {
 /// The smallest file found, what it showed, and how many labs that took.
 #[derive(Debug)]
 pub struct Smallest {
-    pub draft: Draft,
+    pub draft: Diagnostic,
     pub report: Report,
     pub runs: usize,
 }
 
 /// Takes lines out, many at a time at first, as long as a finding of the kind remains.
-pub fn shrink(draft: Draft, report: Report, kind: Kind, bound: Bound) -> Smallest {
+pub fn shrink(draft: Diagnostic, report: Report, kind: Kind, bound: Bound) -> Smallest {
     let begun = Instant::now();
     let mut best = Smallest { draft, report, runs: 0 };
     let cut = behind_the_finding(&best.draft, &best.report, kind);
@@ -51,7 +51,7 @@ pub fn shrink(draft: Draft, report: Report, kind: Kind, bound: Bound) -> Smalles
 }
 
 /// The steps after the one that showed it.
-fn behind_the_finding(draft: &Draft, report: &Report, kind: Kind) -> BTreeSet<usize> {
+fn behind_the_finding(draft: &Diagnostic, report: &Report, kind: Kind) -> BTreeSet<usize> {
     let step = report.findings.iter().find(|finding| finding.kind == kind).map(|finding| finding.step.clone());
     let name = |step: &str| format!("- {{step: {step},");
     let at = step.and_then(|step| draft.0.iter().position(|line| line.text.starts_with(&name(&step))));

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use serde::{Deserialize, Serialize};
 
-use crate::draft::Draft;
+use crate::draft::Diagnostic;
 use crate::measure::{Kind, Report};
 use crate::{apart, seed, shrink};
 
@@ -208,7 +208,7 @@ impl Soak {
     }
 
     /// Runs what showed something again, shrinks it, and writes both down. Gives each kind, and whether it came again.
-    fn look_into(&self, number: u64, draft: &Draft, report: &Report) -> Vec<(Kind, bool)> {
+    fn look_into(&self, number: u64, draft: &Diagnostic, report: &Report) -> Vec<(Kind, bool)> {
         let mut kinds: Vec<Kind> = Vec::new();
         for finding in &report.findings {
             if !kinds.contains(&finding.kind) {
@@ -242,12 +242,12 @@ impl Soak {
 }
 
 /// How many findings a file tells.
-const MOST_TOLD: usize = 12;
+const MAX_TOLD: usize = 12;
 
 /// A file with what it showed above it.
-fn commented(draft: &Draft, report: &Report, kind: Kind, note: &str) -> String {
+fn commented(draft: &Diagnostic, report: &Report, kind: Kind, note: &str) -> String {
     let mut text = format!("# {}, {note}\n", word(kind));
-    for finding in report.findings.iter().filter(|finding| finding.kind == kind).take(MOST_TOLD) {
+    for finding in report.findings.iter().filter(|finding| finding.kind == kind).take(MAX_TOLD) {
         let crate::measure::Finding { step, what, predicted, measured, .. } = finding;
         text.push_str(&format!("# {step}: {what}\n#   predicted: {predicted}\n#   measured:  {measured}\n"));
     }

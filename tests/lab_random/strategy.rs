@@ -6,7 +6,7 @@
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-use crate::draft::{Childless, Draft};
+use crate::draft::{Childless, Diagnostic};
 
 /// What of a cloud is fixed before its groups are drawn.
 #[derive(Clone, Debug)]
@@ -275,7 +275,7 @@ pub const END: &str = "end";
 const STEPS: std::ops::Range<usize> = 8..24;
 
 /// Clouds with their sequences of changes.
-pub fn clouds() -> impl Strategy<Value = Draft> {
+pub fn clouds() -> impl Strategy<Value = Diagnostic> {
     world()
         .prop_flat_map(|world| (groups(&world), Just(world)))
         .prop_flat_map(|(groups, world)| {
@@ -325,8 +325,8 @@ pub fn clouds() -> impl Strategy<Value = Draft> {
 }
 
 /// What stands above the groups.
-fn head(world: &World) -> Draft {
-    let mut draft = Draft::default();
+fn head(world: &World) -> Diagnostic {
+    let mut draft = Diagnostic::default();
     draft.fix(0, "sglab: 1");
     draft.fix(0, format!("era: {}", world.era));
     draft.add(0, "knobs:", Childless::Gone);

@@ -25,7 +25,7 @@ pub struct Bench<'a> {
 }
 
 /// Each sender has some thirty thousand source ports.
-const MOST_ASKED: usize = 20_000;
+const MAX_ASKED: usize = 20_000;
 
 impl<'a> Bench<'a> {
     pub async fn boot(topology: &'a Topology, era: Era) -> Self {
@@ -45,7 +45,7 @@ impl<'a> Bench<'a> {
     /// Makes sure that so many flows can be asked.
     pub async fn spend(&mut self, flows: usize) -> Result<(), String> {
         self.asked += flows;
-        if self.asked > MOST_ASKED {
+        if self.asked > MAX_ASKED {
             self.asked = flows;
             self.lab = with_witnesses(self.topology, self.era).await;
             for operation in &self.done {
@@ -72,7 +72,7 @@ async fn with_witnesses(topology: &Topology, era: Era) -> Lab {
         cloud.hosts.insert(HostName::new("edges"), Host { addresses: edges, mtu: Mtu::ETHERNET, place: None });
     }
     // Whom nobody hears cannot be held; that a port is refused, the file itself shows.
-    let listeners = Listeners { columns: of_all_states(topology, era, &cloud), deaf: IndexSet::new() };
+    let listeners = Listeners { columns: of_all_states(topology, era, &cloud), closed_ports: IndexSet::new() };
     Lab::boot(cloud, listeners).await.unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -137,7 +137,10 @@ pub async fn by_its_own(
             Ok(cloud) => cloud,
             Err((refusal, _)) => return Some(format!("it cannot be launched: {refusal}")),
         };
-        let listeners = Listeners { columns: topology.columns.iter().copied().collect(), deaf: topology.deaf.clone() };
+        let listeners = Listeners {
+            columns: topology.columns.iter().copied().collect(),
+            closed_ports: topology.closed_ports.clone(),
+        };
         let lab = match mutation {
             Some(mutation) => Lab::boot_altered(cloud, listeners, mutation.alteration()).await,
             None => Lab::boot(cloud, listeners).await,

@@ -13,7 +13,8 @@ use super::COMMON;
 use super::equivalent::claims;
 use super::report;
 use super::results::{
-    Commons, Fate, File, Task, Word, files, is_done, is_gotcha, label_of_common, of_witnesses, out_of, read, results,
+    Commons, File, MutationResult, Task, Word, files, is_done, is_gotcha, label_of_common, of_witnesses, out_of, read,
+    results,
 };
 use super::unit;
 
@@ -200,7 +201,7 @@ fn run_files(options: &Options, files: Vec<File>) -> usize {
 
 /// Keeps only what is settled.
 fn forget_survivors(out: &Path) {
-    let settled = read(out).into_iter().filter(Fate::is_settled);
+    let settled = read(out).into_iter().filter(MutationResult::is_settled);
     let lines: Vec<String> = settled.map(|fate| serde_json::to_string(&fate).expect("JSON") + "\n").collect();
     std::fs::write(out, lines.concat()).expect("the results can be written");
 }
@@ -240,7 +241,7 @@ fn ask_the_witnesses(options: &Options) {
     };
     several(options.jobs, commons, |common: String| {
         let red = WITNESSES.iter().flat_map(|module| of(module)).find(|case| is_red(program, case, &common));
-        let fate = Fate {
+        let fate = MutationResult {
             file: String::new(),
             era: String::new(),
             mutation: common.clone(),

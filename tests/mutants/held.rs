@@ -17,7 +17,7 @@ use super::noticing::{columns, is_forged, of_other_ends};
 use crate::cells::cells;
 
 /// So many connections at most are held at a time.
-const MOST: usize = 60;
+const MAX_HELD: usize = 60;
 
 /// How connections come to be judged by what a mutation may have changed. Whom the mutation does not concern lets everybody in
 /// and out, so that what one end makes of a packet is not hidden by what the other does.
@@ -126,8 +126,8 @@ impl Holding {
         let flows = |some: Vec<&(Flow, Verdict)>, most: usize| -> Vec<Flow> {
             some.into_iter().take(most).map(|(flow, _)| flow.clone()).collect()
         };
-        let open = flows(open, MOST / 2);
-        let rest = MOST - open.len();
+        let open = flows(open, MAX_HELD / 2);
+        let rest = MAX_HELD - open.len();
         [open, flows(closed, rest)].concat()
     }
 

@@ -13,7 +13,7 @@ use super::mutation::Mutation;
 use super::noticing::is_forged;
 
 /// So many flows at most are asked for the sake of one mutation.
-const MOST: usize = 150;
+const MAX_FLOWS: usize = 150;
 
 const OPEN: &str = "open";
 
@@ -52,7 +52,7 @@ impl Isolated {
             let concerned: Vec<&Flow> =
                 self.flows.iter().filter(|flow| concerns(mutation, lab.cloud(), flow)).collect();
             let concerned = in_turn(mutation, concerned, |flow| flow);
-            let flows: Vec<Flow> = concerned.into_iter().take(MOST).cloned().collect();
+            let flows: Vec<Flow> = concerned.into_iter().take(MAX_FLOWS).cloned().collect();
             self.know(lab, &judged, &flows).await?;
             let Some((different, _)) = self.difference(lab, &judged, &flows, mutation).await? else { continue };
             if let Some((_, red)) = self.difference(lab, &judged, &[different], mutation).await? {

@@ -6,10 +6,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use indexmap::IndexSet;
 use ipnet::IpNet;
 use sglab::compile::names;
-use sglab::lab::{Asked, Lab};
+use sglab::lab::{Lab, ServiceResponse};
 use sglab::model::{
-    Cloud, CloudService, Direction, Endpoint, Flow, Forwarding, IcmpMessage, InstanceName, InstanceState, Interface,
-    Peer, Port, PortRange, Service, Traffic, Verdict, Via,
+    Cloud, Direction, Endpoint, Flow, Forwarding, IcmpMessage, InstanceName, InstanceState, Interface, Peer, Port,
+    PortRange, Service, Traffic, Verdict, Via, VpcService,
 };
 use sglab::policy;
 use sglab::probe::Observation;
@@ -28,7 +28,7 @@ pub struct Plan {
     pub all: Asking,
     /// Who let each of the few pass, where somebody recorded it.
     passed: Passed,
-    asks: Vec<(InstanceName, CloudService)>,
+    asks: Vec<(InstanceName, VpcService)>,
 }
 
 type Asking = Vec<(Flow, Verdict)>;
@@ -44,7 +44,7 @@ const ODD_MESSAGES: [Service; 2] =
 const ODD_PROTOCOL: Service = Service::Protocol(253);
 
 /// So many flows at most are asked for the sake of one mutation.
-const MOST: usize = 400;
+const MAX_FLOWS: usize = 400;
 
 /// So many flows that prove nothing are asked once more.
 const ASKED_AGAIN: usize = 8;
@@ -66,7 +66,7 @@ impl Plan {
             (flow, verdict)
         });
         let running = cloud.instances.iter().filter(|(_, instance)| instance.state == InstanceState::Running);
-        let asks = running.flat_map(|(name, _)| CloudService::ALL.map(|service| (name.clone(), service)));
+        let asks = running.flat_map(|(name, _)| VpcService::ALL.map(|service| (name.clone(), service)));
         let (few, passed) = (Vec::new(), Passed::new());
         let mut plan = Self { few, all: judged.collect(), passed, asks: asks.collect() };
         plan.leave_out_what_nobody_answers(lab).await?;
@@ -99,7 +99,7 @@ impl Plan {
 
     /// How many flows it takes to ask all.
     pub fn flows(&self) -> usize {
-        self.few.len() + self.all.len().min(MOST)
+        self.few.len() + self.all.len().min(MAX_FLOWS)
     }
 
     /// A forged sender sees no answer, and a host answers no odd message: where nobody listens nothing is proved.
@@ -136,7 +136,7 @@ impl Plan {
     pub async fn services_red(&self, lab: &mut Lab) -> Option<String> {
         for (from, service) in &self.asks {
             match lab.ask_service(from, *service).await {
-                Ok(Asked::Answered { .. }) => {}
+                Ok(ServiceResponse::Answered { .. }) => {}
                 Ok(other) => return Some(format!("{from} -> {service}: {other:?}")),
                 Err(error) => return Some(error.to_string()),
             }
@@ -147,7 +147,7 @@ impl Plan {
     /// What the flows show that a mutation may concern.
     pub async fn concerned_red(&self, lab: &mut Lab, mutation: &Mutation) -> Option<String> {
         let concerned: Vec<_> = self.all.iter().filter(|(flow, _)| concerns(mutation, lab.cloud(), flow)).collect();
-        let concerned = in_turn(mutation, concerned, |(flow, _)| flow).into_iter().take(MOST).cloned().collect();
+        let concerned = in_turn(mutation, concerned, |(flow, _)| flow).into_iter().take(MAX_FLOWS).cloned().collect();
         flows_red(lab, &concerned, &Passed::new()).await
     }
 }

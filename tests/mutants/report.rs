@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 
 use super::equivalent::claims;
-use super::results::{Commons, Fate, File, Task, Word, everything, is_done, out_of, read};
+use super::results::{Commons, File, MutationResult, Task, Word, everything, is_done, out_of, read};
 
 /// Says what became of all.
 pub fn mutations(files: &[File], failed: usize) -> ExitCode {
@@ -56,7 +56,7 @@ pub fn mutations(files: &[File], failed: usize) -> ExitCode {
 
 /// Says of each gotcha what breaks it by its own expectations; one that nothing breaks is toothless.
 pub fn gotchas(files: &[File], failed: usize) -> ExitCode {
-    let mut by_file: BTreeMap<String, Vec<Fate>> = BTreeMap::new();
+    let mut by_file: BTreeMap<String, Vec<MutationResult>> = BTreeMap::new();
     let mut done = 0;
     for file in files {
         let stem = file.0.file_stem().unwrap_or_default().to_string_lossy().into_owned();

@@ -13,7 +13,7 @@ use super::mutation::Mutation;
 
 /// What became of a mutation.
 #[derive(Clone, serde::Serialize, serde::Deserialize)]
-pub struct Fate {
+pub struct MutationResult {
     pub file: String,
     pub era: String,
     /// In one line.
@@ -27,7 +27,7 @@ pub struct Fate {
     pub by: String,
 }
 
-impl Fate {
+impl MutationResult {
     /// A survivor as the list of equivalent mutations names it.
     pub fn label(&self) -> String {
         match &self.common {
@@ -119,7 +119,7 @@ pub fn out_of(task: Task, (path, era): &File) -> PathBuf {
 }
 
 /// What a file of results says.
-pub fn read(path: &Path) -> Vec<Fate> {
+pub fn read(path: &Path) -> Vec<MutationResult> {
     let Ok(file) = std::fs::File::open(path) else { return Vec::new() };
     BufReader::new(file).lines().map_while(Result::ok).filter_map(|line| serde_json::from_str(&line).ok()).collect()
 }
@@ -129,7 +129,7 @@ pub fn is_done(path: &Path) -> bool {
 }
 
 /// What all files say.
-pub fn everything() -> Vec<Fate> {
+pub fn everything() -> Vec<MutationResult> {
     let Ok(folder) = std::fs::read_dir(results()) else { return Vec::new() };
     let mut paths: Vec<_> = folder.filter_map(|entry| Some(entry.ok()?.path())).collect();
     paths.retain(|path| path.extension().is_some_and(|end| end == "jsonl"));
@@ -150,8 +150,9 @@ impl Results {
     /// Keeps what is settled of what is there, and goes on behind it.
     pub fn open(path: PathBuf, file: String, era: Era) -> Result<Self, String> {
         let text = |error: std::io::Error| format!("{}: {error}", path.display());
-        let is_kept = |fate: &Fate| fate.is_settled() || (fate.fate == Word::Survived && fate.common.is_some());
-        let kept: Vec<Fate> = read(&path).into_iter().filter(is_kept).collect();
+        let is_kept =
+            |fate: &MutationResult| fate.is_settled() || (fate.fate == Word::Survived && fate.common.is_some());
+        let kept: Vec<MutationResult> = read(&path).into_iter().filter(is_kept).collect();
         let out = std::fs::File::create(&path).map_err(text)?;
         let settled = kept.iter().filter(|fate| fate.is_settled()).map(|fate| fate.id).collect();
         let mut results = Self { file, era: era.to_string(), out, settled };
@@ -160,7 +161,7 @@ impl Results {
     }
 
     /// Says it.
-    pub fn put(&mut self, fate: &Fate) -> Result<(), String> {
+    pub fn put(&mut self, fate: &MutationResult) -> Result<(), String> {
         let line = serde_json::to_string(fate).map_err(|error| error.to_string())?;
         writeln!(self.out, "{line}").map_err(|error| error.to_string())
     }
@@ -172,8 +173,8 @@ impl Results {
     }
 
     /// What is said of a mutation.
-    pub fn fate(&self, mutation: &Mutation, word: Word, by: &str) -> Fate {
-        Fate { id: id_of(mutation), common: mutation.common(), ..self.line(mutation.label(), word, by) }
+    pub fn fate(&self, mutation: &Mutation, word: Word, by: &str) -> MutationResult {
+        MutationResult { id: id_of(mutation), common: mutation.common(), ..self.line(mutation.label(), word, by) }
     }
 
     /// Whether a mutation need not be tried again.
@@ -187,9 +188,9 @@ impl Results {
         self.put(&fate)
     }
 
-    fn line(&self, mutation: String, word: Word, by: &str) -> Fate {
+    fn line(&self, mutation: String, word: Word, by: &str) -> MutationResult {
         let by = by.chars().take(300).collect();
-        Fate { file: self.file.clone(), era: self.era.clone(), mutation, id: 0, common: None, fate: word, by }
+        MutationResult { file: self.file.clone(), era: self.era.clone(), mutation, id: 0, common: None, fate: word, by }
     }
 }
 

@@ -50,7 +50,7 @@ pub struct Found {
 }
 
 /// A mutation is tried in so many states at most; the whole file is run on what they have not noticed.
-const MOST_STATES: usize = 3;
+const MAX_STATES: usize = 3;
 
 /// Tries each mutation in the states that have it, until one notices; gives those that none has noticed.
 async fn by_state(
@@ -83,7 +83,7 @@ impl Found {
             let tried = &self.tried;
             let (again, rest): (Vec<_>, Vec<_>) = self.alive.drain(..).partition(|(mutation, why)| {
                 *why != Some(CLAIMED)
-                    && tried.get(mutation).is_none_or(|states| *states < MOST_STATES)
+                    && tried.get(mutation).is_none_or(|states| *states < MAX_STATES)
                     && mutation.applies(network)
             });
             self.alive = rest;

@@ -265,8 +265,8 @@ fn with_its_caller_all_of_the_programs_group_ends_asked_first_and_killed_then() 
         let labs = Labs::of(*user);
         labs.ok(&["up", "example:two-tier"]);
         let stopped = "echo begun; kill -STOP 0; sleep 1000000; true";
-        let deaf = "trap '' TERM HUP INT; sleep 1000000 & echo begun; sleep 1000000; true";
-        for script in [WITH_A_CHILD, "sleep 1000000 & echo begun; exec sleep 1000000", stopped, deaf] {
+        let closed_ports = "trap '' TERM HUP INT; sleep 1000000 & echo begun; sleep 1000000; true";
+        for script in [WITH_A_CHILD, "sleep 1000000 & echo begun; exec sleep 1000000", stopped, closed_ports] {
             let (mut child, mut out) = waiting(&labs, &["exec", "web1", "--", "sh", "-c", script]);
             child.kill().unwrap();
             child.wait().unwrap();

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::endurance::{self, Asked, Until};
+use crate::endurance::{self, Until, Workload};
 use crate::labs::Labs;
 use crate::program::{self, User, json, users, write};
 use nix::sys::signal::{Signal, kill};
@@ -480,7 +480,7 @@ fn fifty_clients_at_once_are_all_served() {
 
 #[test]
 fn what_a_lab_holds_does_not_grow_with_what_was_done_in_it() {
-    let asked = Asked { instances: 3, until: Until::Operations(112), probers: 0, watchers: 0, aloud: false };
+    let asked = Workload { instances: 3, until: Until::Operations(112), probers: 0, watchers: 0, aloud: false };
     let complaints = endurance::endure(User::Ours, &asked);
     assert!(complaints.is_empty(), "{complaints:#?}");
 }

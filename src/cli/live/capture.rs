@@ -8,13 +8,13 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 use nix::sys::signal::{SigSet, Signal};
-use sglab::control::Ender;
+use sglab::control::CancelHandle;
 use sglab::fabric::capture::Frame;
 use sglab::model::InstanceName;
 use sglab::protocol::{CapturedFrame, EventKind, Reply, Request};
 use sglab::report::{count, pcap};
 
-use super::speak;
+use super::session;
 use crate::cli::common::{Exit, Which, is_closed_pipe};
 
 /// `sglab capture`.
@@ -55,7 +55,7 @@ pub(super) fn run(arguments: &CaptureArguments) -> anyhow::Result<Exit> {
     let output: Arc<Mutex<Option<Output>>> = Arc::default();
     let (which, instance, path) = (arguments.which.clone(), arguments.instance.clone(), arguments.write.clone());
     let shared = Arc::clone(&output);
-    let ender: Arc<Mutex<Option<Ender>>> = Arc::default();
+    let ender: Arc<Mutex<Option<CancelHandle>>> = Arc::default();
     let begun = Arc::clone(&ender);
     std::thread::spawn(move || {
         let done = follow(&which, &instance, &path, &shared, &begun);
@@ -88,10 +88,10 @@ fn follow(
     instance: &str,
     path: &str,
     shared: &Mutex<Option<Output>>,
-    ender: &Mutex<Option<Ender>>,
+    ender: &Mutex<Option<CancelHandle>>,
 ) -> anyhow::Result<Exit> {
     let begun = |it| *ender.lock().unwrap_or_else(PoisonError::into_inner) = Some(it);
-    speak::follow_until(which, Request::Capture { instance: InstanceName::new(instance) }, begun, |reply| {
+    session::follow_until(which, Request::Capture { instance: InstanceName::new(instance) }, begun, |reply| {
         let mut output = shared.lock().unwrap_or_else(PoisonError::into_inner);
         match reply {
             // Before any is there: it is under way.

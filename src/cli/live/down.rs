@@ -2,11 +2,11 @@
 
 use anyhow::bail;
 use clap::Args;
-use sglab::control::{Client, LabName, Life, Place, place};
+use sglab::control::{Client, LabDir, LabName, Life, lab_dir};
 use sglab::protocol::{Reply, Request};
 use sglab::report::live::DownView;
 
-use super::speak;
+use super::session;
 use crate::cli::common::{Exit, PlainFormat};
 use crate::cli::progress;
 
@@ -38,10 +38,10 @@ pub(crate) struct DownArguments {
 pub(super) fn run(arguments: &DownArguments) -> anyhow::Result<Exit> {
     let named = arguments.lab.as_deref().or(arguments.name.as_deref());
     let mut places = match (arguments.all, named.and_then(LabName::new)) {
-        (true, _) => place::all()?,
+        (true, _) => lab_dir::all()?,
         // One that has died is cleared by its name.
-        (false, Some(name)) if Place::of(name.clone())?.life()? == Life::Died => Vec::new(),
-        (false, _) => vec![speak::choose_word(named, "down")?],
+        (false, Some(name)) if LabDir::of(name.clone())?.life()? == Life::Died => Vec::new(),
+        (false, _) => vec![session::choose_word(named, "down")?],
     };
     let mut views = Vec::new();
     places.sort_by(|a, b| a.name.cmp(&b.name));
@@ -56,7 +56,7 @@ pub(super) fn run(arguments: &DownArguments) -> anyhow::Result<Exit> {
             println!("{} is down", place.name);
         }
     }
-    let died = place::died()?;
+    let died = lab_dir::died()?;
     for place in died.iter().filter(|place| arguments.all || named == Some(place.name.as_str())) {
         place.clear()?;
         views.push(DownView { lab: place.name.to_string(), had_died: true });
@@ -71,7 +71,7 @@ pub(super) fn run(arguments: &DownArguments) -> anyhow::Result<Exit> {
 }
 
 /// Asks a lab to end, and waits until nothing of it is left.
-fn down(place: &Place) -> anyhow::Result<()> {
+fn down(place: &LabDir) -> anyhow::Result<()> {
     let of = place.clone();
     let _telling = progress::waiting_for(move || {
         let force = format!("`sglab down --force {0}` kills it at once", of.name);

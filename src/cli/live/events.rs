@@ -6,7 +6,7 @@ use clap::Args;
 use sglab::protocol::{Reply, Request};
 use sglab::report::events::{self, EventView};
 
-use super::speak;
+use super::session;
 use crate::cli::common::{Exit, PlainFormat, Which};
 use crate::cli::screen;
 
@@ -30,7 +30,7 @@ pub(crate) struct EventsArguments {
 }
 
 pub(super) fn run(arguments: &EventsArguments) -> anyhow::Result<Exit> {
-    speak::follow(&arguments.which, Request::Events { follow: arguments.follow }, |reply| {
+    session::follow(&arguments.which, Request::Events { follow: arguments.follow }, |reply| {
         let Reply::Event(event) = reply else { return Ok(Some(reply)) };
         match arguments.format {
             PlainFormat::Text => stdout().write_all(screen::fit(&stdout(), &events::event(&event)).as_bytes())?,

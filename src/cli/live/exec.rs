@@ -8,13 +8,13 @@ use anyhow::{Context, bail};
 use clap::Args;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use sglab::control::{Client, Place};
+use sglab::control::{Client, LabDir};
 use sglab::protocol::{Exec, Reply, Request};
 use sglab::report::shown;
 use sglab::sandbox::relay::{Ends, Far, Relay};
 use sglab::sandbox::terminal::{self, Raw};
 
-use super::speak;
+use super::session;
 use crate::cli::common::{Exit, Which};
 use crate::cli::inside;
 
@@ -77,7 +77,7 @@ pub(super) fn run(mut arguments: ExecArguments) -> anyhow::Result<Exit> {
     if arguments.tty && !terminal::at_stdin() {
         bail!("--tty needs a terminal as standard input; without it the program gets standard input as it is");
     }
-    let place = speak::choose(arguments.which.name.as_deref())?;
+    let place = session::choose(arguments.which.name.as_deref())?;
     let mut client = Client::connect(&place)?;
     // Before the program is there: none is lost.
     let signals = signals(arguments.tty).context("failed to listen for signals")?;
@@ -101,21 +101,21 @@ pub(super) fn run(mut arguments: ExecArguments) -> anyhow::Result<Exit> {
         folder: arguments.workdir,
         terminal,
     })))?;
-    match client.receive().map_err(|error| speak::failed(&place, error))? {
+    match client.receive().map_err(|error| session::failed(&place, error))? {
         Reply::GoOn => {}
-        other => return speak::otherwise(other),
+        other => return session::unexpected_reply(other),
     }
     client.send_descriptors(&given.each_ref().map(|end| end as &dyn AsFd))?;
     // Only the program is to keep them open.
     drop(given);
-    match client.receive().map_err(|error| speak::failed(&place, error))? {
+    match client.receive().map_err(|error| session::failed(&place, error))? {
         Reply::Started if is_shell => eprint!("{}", inside::welcome(&site)),
         Reply::Started => {}
         Reply::NotStarted { why, code } => {
             eprintln!("error: {why}");
             std::process::exit(code);
         }
-        other => return speak::otherwise(other),
+        other => return session::unexpected_reply(other),
     }
     let (relay, pty) = match passing {
         Passing::Far(far) => {
@@ -165,7 +165,7 @@ fn signals(tty: bool) -> io::Result<SignalFd> {
 
 /// Passes on signals, what is typed and what is printed, until the program has ended: its exit code.
 fn attend(
-    (place, client): (&Place, &mut Client),
+    (place, client): (&LabDir, &mut Client),
     signals: &SignalFd,
     mut relay: Relay,
     pty: Option<&OwnedFd>,
@@ -177,7 +177,7 @@ fn attend(
             pass_on(client, signals, pty)?;
         }
         if answered {
-            match client.receive().map_err(|error| speak::failed(place, error))? {
+            match client.receive().map_err(|error| session::failed(place, error))? {
                 Reply::Ended(code) => {
                     relay.finish();
                     return Ok(code);

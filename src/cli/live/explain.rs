@@ -8,7 +8,7 @@ use sglab::scenario::agreement::Agreement;
 use sglab::scenario::cells;
 use sglab::topology::TypedFlow;
 
-use super::speak::{self, Invalid};
+use super::session::{self, Invalid};
 use crate::cli::arguments::ExplainArguments;
 use crate::cli::common::{Exit, PlainFormat};
 use crate::cli::{color, screen};
@@ -26,9 +26,9 @@ pub(in crate::cli) fn run(arguments: &ExplainArguments, flow: &TypedFlow) -> any
         let request = Request::Probe { flows, details: ProbeDetails::Records, at: Some(state.revision) };
         Ok((request, cells::peers(&pattern, cloud).unwrap_or_default()))
     };
-    let (all, state, peers) = match speak::ask_at(&arguments.which, alone, read)? {
+    let (all, state, peers) = match session::ask_at(&arguments.which, alone, read)? {
         Ok((Reply::Probed(all), state, peers)) => (all, state, peers),
-        Ok((other, ..)) => return speak::otherwise(other),
+        Ok((other, ..)) => return session::unexpected_reply(other),
         Err(invalid) => return Ok(invalid.say()),
     };
     let all = events::explained(&state, &all, &peers, style);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::Args;
 
-use super::speak;
+use super::session;
 use crate::cli::common::{Exit, Which, told};
 use crate::cli::file;
 
@@ -26,7 +26,7 @@ pub(crate) struct ExportArguments {
 }
 
 pub(super) fn run(arguments: &ExportArguments) -> anyhow::Result<Exit> {
-    let state = speak::state(&arguments.which)?;
+    let state = session::state(&arguments.which)?;
     let text = sglab::scenario::export::export(&state.cloud, &state.lab)?;
     match &arguments.output {
         None => stdout().write_all(text.as_bytes())?,
@@ -41,7 +41,7 @@ pub(super) fn run(arguments: &ExportArguments) -> anyhow::Result<Exit> {
 }
 
 pub(in crate::cli) fn render(which: &Which) -> anyhow::Result<Exit> {
-    let text = sglab::compile::render(&speak::state(which)?.cloud)?;
+    let text = sglab::compile::render(&session::state(which)?.cloud)?;
     stdout().write_all(text.as_bytes())?;
     Ok(Exit::Ok)
 }

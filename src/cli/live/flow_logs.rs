@@ -10,7 +10,7 @@ use sglab::control::supervisor::Keeping;
 use sglab::protocol::{Reply, Request};
 use sglab::report::flow_logs::Format;
 
-use super::speak;
+use super::session;
 use crate::cli::common::{Exit, Which, told};
 use crate::cli::screen;
 
@@ -55,7 +55,7 @@ pub(crate) struct KeepingArguments {
 pub(super) fn run(arguments: &FlowLogsArguments) -> anyhow::Result<Exit> {
     let json = arguments.format.as_deref() == Some("json");
     let Some(format) = format(arguments.format.as_deref().filter(|_| !json)) else { return Ok(Exit::BadInput) };
-    speak::follow(&arguments.which, Request::FlowLogs { follow: arguments.follow }, |reply| {
+    session::follow(&arguments.which, Request::FlowLogs { follow: arguments.follow }, |reply| {
         let Reply::FlowLog(records) = reply else { return Ok(Some(reply)) };
         let mut text = String::new();
         for record in &records {

@@ -10,13 +10,13 @@ use clap::Args;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
-use sglab::control::{Client, LabName, Place};
+use sglab::control::{Client, LabDir, LabName};
 use sglab::model::no_such;
-use sglab::model::{DaemonName, Instance, InstanceName};
+use sglab::model::{Instance, InstanceName, ProcessName};
 use sglab::protocol::{Reply, Request, State};
 use sglab::report::shown_lines;
 
-use super::speak;
+use super::session;
 use crate::cli::common::{Exit, Which, told};
 
 /// `sglab logs`.
@@ -47,8 +47,8 @@ pub(super) fn run(arguments: &LogsArguments) -> anyhow::Result<Exit> {
     }
     let named = arguments.lab.as_deref().or(arguments.name.as_deref());
     let place = match named.and_then(LabName::new) {
-        Some(name) => Place::of(name)?,
-        None => speak::choose_word(named, "logs")?,
+        Some(name) => LabDir::of(name)?,
+        None => session::choose_word(named, "logs")?,
     };
     let mut log = match File::open(place.log()) {
         Err(error) if error.kind() == ErrorKind::NotFound => bail!("{}", no_log(&place)),
@@ -62,14 +62,14 @@ pub(super) fn run(arguments: &LogsArguments) -> anyhow::Result<Exit> {
 }
 
 /// That there is no such log; where a lab has something of that name, how that is asked for.
-fn no_log(place: &Place) -> String {
+fn no_log(place: &LabDir) -> String {
     let name = &place.name;
     let is_instance = |state: &State| state.cloud.instances.contains_key(&InstanceName::new(name.as_str()));
     let which = Which { name: None };
-    match speak::state(&which) {
+    match session::state(&which) {
         Ok(state) if is_instance(&state) => {
-            let of = |(service, _): (&DaemonName, _)| format!("`sglab logs --service {name}/{service}`");
-            let services = &state.cloud.instances[&InstanceName::new(name.as_str())].daemons;
+            let of = |(service, _): (&ProcessName, _)| format!("`sglab logs --service {name}/{service}`");
+            let services = &state.cloud.instances[&InstanceName::new(name.as_str())].processes;
             match services.iter().map(of).collect::<Vec<_>>().as_slice() {
                 [] => format!(
                     "{name} is an instance of {}, without services; a log is a lab's, or a service's",
@@ -79,7 +79,7 @@ fn no_log(place: &Place) -> String {
             }
         }
         _ => {
-            let labs = speak::names().unwrap_or_default();
+            let labs = session::names().unwrap_or_default();
             no_such("log of a lab named", name.as_str(), &labs.iter().map(String::as_str).collect::<Vec<_>>())
         }
     }
@@ -87,35 +87,35 @@ fn no_log(place: &Place) -> String {
 
 /// Prints what a service has said; the lab has it.
 fn of_service(lab: Option<&str>, service: &str) -> anyhow::Result<Exit> {
-    let place = speak::choose_word(lab, "logs")?;
+    let place = session::choose_word(lab, "logs")?;
     let known = match Client::connect(&place)?.ask(Request::State)? {
         Reply::State(state) => services_of(&state),
-        other => return speak::otherwise(other),
+        other => return session::unexpected_reply(other),
     };
     let Some((instance, service)) = service.split_once('/').filter(|_| known.iter().any(|one| one == service)) else {
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
         bail!("{}", no_such("service", service, &known));
     };
-    let request = Request::ServiceLog { instance: InstanceName::new(instance), service: DaemonName::new(service) };
+    let request = Request::ServiceLog { instance: InstanceName::new(instance), service: ProcessName::new(service) };
     match Client::connect(&place)?.ask(request)? {
         Reply::Text(text) => {
             Out::here().write_all(text.as_bytes())?;
             Ok(Exit::Ok)
         }
-        other => speak::otherwise(other),
+        other => session::unexpected_reply(other),
     }
 }
 
 /// Every service as it is named: `web1/nginx`.
 fn services_of(state: &State) -> Vec<String> {
     let of = |(name, instance): (&InstanceName, &Instance)| -> Vec<String> {
-        instance.daemons.keys().map(|service| format!("{name}/{service}")).collect()
+        instance.processes.keys().map(|service| format!("{name}/{service}")).collect()
     };
     state.cloud.instances.iter().flat_map(of).collect()
 }
 
 /// Prints what is written as it is written, until the lab is down.
-fn follow(place: &Place, log: &mut File) -> anyhow::Result<()> {
+fn follow(place: &LabDir, log: &mut File) -> anyhow::Result<()> {
     let written = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
     written.add_watch(&place.log(), AddWatchFlags::IN_MODIFY)?;
     let down = Arc::new(EventFd::new()?);

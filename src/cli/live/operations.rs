@@ -11,8 +11,8 @@ use sglab::topology::{
     Problems, Typed, TypedGroup, TypedInterface, TypedLaunch, TypedRule, TypedRules, read_operations_beside,
 };
 
-use super::speak;
-use super::speak::Invalid;
+use super::session;
+use super::session::Invalid;
 use crate::cli::common::{Exit, PlainFormat, Which};
 use crate::cli::screen;
 
@@ -375,7 +375,7 @@ pub(in crate::cli) fn run(command: OperationCommand) -> anyhow::Result<Exit> {
     let (wanted, common) = wanted(command);
     let alone = || wanted.check();
     let read = |state: &State| Ok((Request::Apply { operations: wanted.read(state)?, at: Some(state.revision) }, ()));
-    let (reply, state, ()) = match speak::ask_at(&common.which, alone, read)? {
+    let (reply, state, ()) = match session::ask_at(&common.which, alone, read)? {
         Ok(answered) => answered,
         Err(invalid) => return Ok(invalid.say()),
     };
@@ -390,8 +390,8 @@ pub(in crate::cli) fn run(command: OperationCommand) -> anyhow::Result<Exit> {
             }
             Ok(Exit::Ok)
         }
-        Reply::Refused { operation, refusal } => speak::refused(&operation, &refusal, &state.cloud, common.format),
-        other => speak::otherwise(other),
+        Reply::Refused { operation, refusal } => session::refused(&operation, &refusal, &state.cloud, common.format),
+        other => session::unexpected_reply(other),
     }
 }
 

@@ -12,8 +12,8 @@ use sglab::report::probes::{self, Matrix, ProbeView};
 use sglab::scenario::{Class, cells};
 use sglab::topology::{Columns, Egress, columns_of, read_services};
 
-use super::speak;
-use super::speak::Invalid;
+use super::session;
+use super::session::Invalid;
 use crate::cli::common::{By, Exit, PlainFormat, Which, flow};
 use crate::cli::screen;
 
@@ -85,7 +85,7 @@ pub(super) fn run(arguments: &ProbeArguments) -> anyhow::Result<Exit> {
         let flows = flows.map_err(|why| Invalid::new(&why))?;
         Ok((Request::Probe { flows, details: ProbeDetails::None, at: Some(state.revision) }, ()))
     };
-    let reply = match speak::ask_at(&arguments.which, alone, read)? {
+    let reply = match session::ask_at(&arguments.which, alone, read)? {
         Ok((reply, ..)) => reply,
         Err(invalid) => return Ok(invalid.say()),
     };
@@ -101,7 +101,7 @@ pub(super) fn run(arguments: &ProbeArguments) -> anyhow::Result<Exit> {
             let unproved = all.iter().any(|one| one.outcome == Class::Inconclusive);
             Ok(if unproved { Exit::Inconclusive } else { Exit::Ok })
         }
-        other => speak::otherwise(other),
+        other => session::unexpected_reply(other),
     }
 }
 
@@ -133,18 +133,18 @@ fn table(arguments: &MatrixArguments) -> anyhow::Result<Table> {
         let flows = probes::flows_of_matrix(cloud, &columns, &extent);
         Ok((Request::Probe { flows, details: ProbeDetails::None, at: Some(state.revision) }, columns))
     };
-    match speak::ask_at(&arguments.which, || Ok(()), read)? {
+    match session::ask_at(&arguments.which, || Ok(()), read)? {
         Ok((Reply::Probed(all), state, columns)) => {
             // Health checks went on meanwhile.
             let health = if state.cloud.load_balancers.is_empty() {
                 state.health
             } else {
-                speak::state(&arguments.which)?.health
+                session::state(&arguments.which)?.health
             };
             let state = State { health, ..state };
             Ok(Table::Matrix(Box::new(Matrix::of(&state, &all, &columns, &extent))))
         }
-        Ok((other, ..)) => Ok(Table::Ended(speak::otherwise(other)?)),
+        Ok((other, ..)) => Ok(Table::Ended(session::unexpected_reply(other)?)),
         Err(invalid) => Ok(Table::Ended(invalid.say())),
     }
 }
@@ -159,7 +159,7 @@ fn watch(arguments: &MatrixArguments, table: &dyn Fn() -> anyhow::Result<Table>)
     let (tell, hear) = std::sync::mpsc::channel();
     let which = arguments.which.clone();
     let following = std::thread::spawn(move || {
-        speak::follow(&which, Request::Changes, |reply| match reply {
+        session::follow(&which, Request::Changes, |reply| match reply {
             Reply::State(_) | Reply::Event(_) => Ok(tell.send(()).map_or(Some(Reply::Done), |()| None)),
             other => Ok(Some(other)),
         })

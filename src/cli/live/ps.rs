@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use clap::Args;
 use serde_json::{Value, json};
-use sglab::control::{Client, Place, place};
+use sglab::control::{Client, LabDir, lab_dir};
 use sglab::protocol::{Reply, Request, State};
 use sglab::report::lab_state::LabState;
 use sglab::report::live::{self, Silent};
 
-use super::speak;
+use super::session;
 use crate::cli::common::{Exit, PlainFormat, Which};
 use crate::cli::screen;
 
@@ -41,25 +41,25 @@ pub(crate) struct StateArguments {
 }
 
 /// A lab that goes on says how it is at once, whatever it does.
-const PATIENCE: Duration = Duration::from_millis(800);
+const STATE_TIMEOUT: Duration = Duration::from_millis(800);
 
 pub(super) fn run(arguments: &PsArguments) -> anyhow::Result<Exit> {
-    let places = place::all()?;
+    let places = lab_dir::all()?;
     // Side by side: one that says nothing costs its own time only.
-    let asked: Vec<Asked> = std::thread::scope(|scope| {
+    let asked: Vec<StateReply> = std::thread::scope(|scope| {
         let asking: Vec<_> = places.iter().map(|place| scope.spawn(|| ask(place))).collect();
-        asking.into_iter().map(|asked| asked.join().unwrap_or(Asked::Silent(None))).collect()
+        asking.into_iter().map(|asked| asked.join().unwrap_or(StateReply::Silent(None))).collect()
     });
     let (mut states, mut silent): (Vec<State>, Vec<Silent>) = (Vec::new(), Vec::new());
     for (place, asked) in places.into_iter().zip(asked) {
         match asked {
-            Asked::State(state) => states.push(*state),
+            StateReply::State(state) => states.push(*state),
             // It may have ended since: then there is nothing to tell of it.
-            Asked::Silent(why) if place.is_up()? => silent.push(Silent { lab: place.name.to_string(), why }),
-            Asked::Silent(_) => {}
+            StateReply::Silent(why) if place.is_up()? => silent.push(Silent { lab: place.name.to_string(), why }),
+            StateReply::Silent(_) => {}
         }
     }
-    let died: Vec<String> = place::died()?.iter().map(|place| place.name.to_string()).collect();
+    let died: Vec<String> = lab_dir::died()?.iter().map(|place| place.name.to_string()).collect();
     match arguments.format {
         PlainFormat::Text => {
             stdout().write_all(screen::fit(&stdout(), &live::all_labs(&states, &silent, &died)).as_bytes())?
@@ -76,21 +76,21 @@ pub(super) fn run(arguments: &PsArguments) -> anyhow::Result<Exit> {
 }
 
 /// Reply of a lab that was asked for its state; `Silent` after a timeout, or with the reason why it has none.
-enum Asked {
+enum StateReply {
     State(Box<State>),
     Silent(Option<String>),
 }
 
-fn ask(place: &Place) -> Asked {
-    match Client::connect_within(place, PATIENCE).and_then(|client| client.ask(Request::State)) {
-        Ok(Reply::State(state)) => Asked::State(state),
-        Ok(Reply::Failed(why)) => Asked::Silent(Some(why)),
-        Ok(_) | Err(_) => Asked::Silent(None),
+fn ask(place: &LabDir) -> StateReply {
+    match Client::connect_within(place, STATE_TIMEOUT).and_then(|client| client.ask(Request::State)) {
+        Ok(Reply::State(state)) => StateReply::State(state),
+        Ok(Reply::Failed(why)) => StateReply::Silent(Some(why)),
+        Ok(_) | Err(_) => StateReply::Silent(None),
     }
 }
 
 pub(super) fn state(arguments: &StateArguments) -> anyhow::Result<Exit> {
-    let state = speak::state(&arguments.which)?;
+    let state = session::state(&arguments.which)?;
     match arguments.format {
         PlainFormat::Text => stdout().write_all(screen::fit(&stdout(), &live::state(&state)).as_bytes())?,
         PlainFormat::Json => writeln!(stdout(), "{}", serde_json::to_string_pretty(&LabState::of(&state))?)?,

@@ -10,7 +10,7 @@ use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use nix::sys::stat::{Mode, umask};
 use sglab::control::supervisor::{self, Start};
-use sglab::control::{LabName, Place, PlaceError, Taken};
+use sglab::control::{LabDir, LabDirError, LabName, Taken};
 use sglab::lab::{Lab, Listeners};
 use sglab::model::Era;
 use sglab::report::live::BootedView;
@@ -75,9 +75,9 @@ pub(super) fn run(arguments: UpArguments) -> anyhow::Result<Exit> {
     })?;
     // Before the lab's own process leaves this folder.
     let Some(flow_logs) = super::flow_logs::keeping(&arguments.keeping)? else { return Ok(Exit::BadInput) };
-    let place = Place::of(name)?;
+    let place = LabDir::of(name)?;
     let taken = place.begin().map_err(|error| match error {
-        PlaceError::Up(ref name) => {
+        LabDirError::Up(ref name) => {
             anyhow!("{error}; `sglab down {name}` takes it down, and --name gives the new one another name")
         }
         error => error.into(),

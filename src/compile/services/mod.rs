@@ -9,7 +9,7 @@ pub mod zone;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::model::protocol::{TCP, UDP};
-use crate::model::{Cloud, CloudService, Vpc};
+use crate::model::{Cloud, Vpc, VpcService};
 
 /// The resolver of EC2-Classic ("EC2-Classic", EC2 user guide, 2018).
 const CLASSIC_RESOLVER: Ipv4Addr = Ipv4Addr::new(172, 16, 0, 23);
@@ -26,39 +26,39 @@ const TIME_IPV6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x123);
 pub const OUTSIDE_RESOLVER: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 2);
 
 /// The services of a VPC with their addresses; of each service the one that is told to instances comes first.
-pub fn addresses(cloud: &Cloud, vpc: &Vpc) -> Vec<(CloudService, IpAddr)> {
+pub fn addresses(cloud: &Cloud, vpc: &Vpc) -> Vec<(VpcService, IpAddr)> {
     let second = Ipv4Addr::from(u32::from(vpc.cidr.network()) + 2);
-    let mut all: Vec<(CloudService, IpAddr)> = Vec::new();
+    let mut all: Vec<(VpcService, IpAddr)> = Vec::new();
     if cloud.is_vpc() {
-        all.extend([(CloudService::Dns, second.into()), (CloudService::Dns, LINK_RESOLVER.into())]);
+        all.extend([(VpcService::Dns, second.into()), (VpcService::Dns, LINK_RESOLVER.into())]);
     } else if vpc.cidr.contains(&CLASSIC_RESOLVER) {
         // An instance could hold it there; nobody ever holds the second of a block.
-        all.push((CloudService::Dns, second.into()));
+        all.push((VpcService::Dns, second.into()));
     } else {
-        all.push((CloudService::Dns, CLASSIC_RESOLVER.into()));
+        all.push((VpcService::Dns, CLASSIC_RESOLVER.into()));
     }
-    all.extend([(CloudService::Metadata, METADATA.into()), (CloudService::Time, TIME.into())]);
+    all.extend([(VpcService::Metadata, METADATA.into()), (VpcService::Time, TIME.into())]);
     if vpc.ipv6.is_some() {
         all.extend([
-            (CloudService::Dns, RESOLVER_IPV6.into()),
-            (CloudService::Metadata, METADATA_IPV6.into()),
-            (CloudService::Time, TIME_IPV6.into()),
+            (VpcService::Dns, RESOLVER_IPV6.into()),
+            (VpcService::Metadata, METADATA_IPV6.into()),
+            (VpcService::Time, TIME_IPV6.into()),
         ]);
     }
     all
 }
 
 /// The first address of a service of a VPC.
-pub fn address(cloud: &Cloud, vpc: &Vpc, service: CloudService) -> Option<IpAddr> {
+pub fn address(cloud: &Cloud, vpc: &Vpc, service: VpcService) -> Option<IpAddr> {
     addresses(cloud, vpc).into_iter().find(|(of, _)| *of == service).map(|(_, address)| address)
 }
 
 /// A service's port: the number of the protocol, and the port.
-pub fn ports(service: CloudService) -> &'static [(u8, u16)] {
+pub fn ports(service: VpcService) -> &'static [(u8, u16)] {
     match service {
-        CloudService::Dns => &[(UDP, 53), (TCP, 53)],
-        CloudService::Metadata => &[(TCP, 80)],
-        CloudService::Time => &[(UDP, 123)],
+        VpcService::Dns => &[(UDP, 53), (TCP, 53)],
+        VpcService::Metadata => &[(TCP, 80)],
+        VpcService::Time => &[(UDP, 123)],
     }
 }
 
@@ -73,10 +73,10 @@ mod tests {
         let told = |era, block: &str| {
             let sample = Sample::new(era);
             let vpc = Vpc { cidr: block.parse().unwrap(), ..sample.0.vpcs[&VpcName::new("default")].clone() };
-            CloudService::ALL.map(|service| address(&sample.0, &vpc, service).map(|address| address.to_string()))
+            VpcService::ALL.map(|service| address(&sample.0, &vpc, service).map(|address| address.to_string()))
         };
         let told = |era, block| told(era, block).map(|address| address.unwrap_or_default());
-        assert_eq!(CloudService::ALL, [CloudService::Dns, CloudService::Metadata, CloudService::Time]);
+        assert_eq!(VpcService::ALL, [VpcService::Dns, VpcService::Metadata, VpcService::Time]);
         assert_eq!(told(Era::Vpc, "10.7.0.0/16"), ["10.7.0.2", "169.254.169.254", "169.254.169.123"]);
         assert_eq!(told(Era::Classic, "10.7.0.0/16"), ["172.16.0.23", "169.254.169.254", "169.254.169.123"]);
         // An instance may have that address there.

@@ -96,7 +96,7 @@ pub fn launch(cloud: &mut Cloud, name: &str, last: u8, groups: &[&str]) {
         state: InstanceState::Running,
         interfaces: vec![interface],
         listens: Default::default(),
-        daemons: Default::default(),
+        processes: Default::default(),
         mounts: Default::default(),
         forwarding: Forwarding::None,
         place: None,

@@ -19,7 +19,7 @@ use crate::protocol::{CapturedFrame, Event, EventKind, Reply};
 /// So many readings wait for a slow reader.
 const WAITING: usize = 256;
 /// So many may be under way at the same time.
-const MOST: usize = 32;
+const MAX_CAPTURES: usize = 32;
 
 /// The captures of a lab.
 #[derive(Default)]
@@ -50,8 +50,8 @@ impl Captures {
             return Answer::Once(Reply::Invalid(format!("error: {why}")));
         }
         self.0.retain(|it| it.runs.strong_count() > 0);
-        if self.0.len() >= MOST {
-            return Answer::failed(&format!("{MOST} captures are under way already, and more may not"));
+        if self.0.len() >= MAX_CAPTURES {
+            return Answer::failed(&format!("{MAX_CAPTURES} captures are under way already, and more may not"));
         }
         let node = NodeName(name.to_string());
         let begun = match lab.fabric().node(&node) {

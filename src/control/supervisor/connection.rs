@@ -13,14 +13,14 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::feed::{Answer, Job};
-use super::frame::{PATIENCE, frame};
+use super::frame::{REQUEST_TIMEOUT, frame};
 use super::programs::{self, StartProgram};
 use crate::protocol::{self, Envelope, FrameError, MAX_REQUEST, Request, VERSION};
 use crate::sandbox::ids;
 
 /// Connections that may be open at the same time. Another closes the oldest that is not being answered; if all are being answered, it
 /// waits until one closes.
-const MOST: usize = 256;
+const MAX_CONNECTIONS: usize = 256;
 /// Accepts connections until it is dropped.
 pub(super) async fn accept(listener: UnixListener, jobs: mpsc::Sender<Job>, starts: mpsc::Sender<StartProgram>) {
     let mut open = JoinSet::new();
@@ -28,15 +28,15 @@ pub(super) async fn accept(listener: UnixListener, jobs: mpsc::Sender<Job>, star
     let mut idle: VecDeque<(Arc<Turn>, AbortHandle)> = VecDeque::new();
     loop {
         tokio::select! {
-            accepted = listener.accept(), if open.len() < MOST => match accepted {
+            accepted = listener.accept(), if open.len() < MAX_CONNECTIONS => match accepted {
                 Ok((stream, _)) => {
                     let turn = Arc::new(Turn::default());
-                    let conversing = converse(stream, Arc::clone(&turn), jobs.clone(), starts.clone());
+                    let conversing = handle_connection(stream, Arc::clone(&turn), jobs.clone(), starts.clone());
                     idle.push_back((turn, open.spawn(conversing)));
-                    if idle.len() >= MOST {
+                    if idle.len() >= MAX_CONNECTIONS {
                         idle.retain(|(_, task)| !task.is_finished());
                     }
-                    if open.len() == MOST {
+                    if open.len() == MAX_CONNECTIONS {
                         let oldest = idle.iter().position(|(turn, _)| !turn.is_answered());
                         if let Some((_, task)) = oldest.and_then(|oldest| idle.remove(oldest)) {
                             task.abort();
@@ -66,17 +66,17 @@ impl Turn {
 }
 
 /// One request and its answer. What goes wrong with the connection is the client's own affair.
-async fn converse(
+async fn handle_connection(
     mut stream: UnixStream,
     turn: Arc<Turn>,
     jobs: mpsc::Sender<Job>,
     starts: mpsc::Sender<StartProgram>,
 ) {
-    let asked = tokio::time::timeout(PATIENCE, request(&mut stream)).await;
+    let asked = tokio::time::timeout(REQUEST_TIMEOUT, request(&mut stream)).await;
     turn.answer(asked.as_ref().is_ok_and(Result::is_ok));
     let answer = match asked {
         Ok(Ok(Envelope { request: Request::Exec(exec), .. })) => {
-            match programs::converse(&mut stream, *exec, &starts).await {
+            match programs::handle_connection(&mut stream, *exec, &starts).await {
                 Some(last) => Answer::Once(last),
                 None => return,
             }
@@ -90,18 +90,18 @@ async fn converse(
         }
         Ok(Err(None)) => return,
         Ok(Err(Some(why))) => Answer::failed(&why),
-        Err(_) => Answer::failed(&format!("no request came within {} seconds", PATIENCE.as_secs())),
+        Err(_) => Answer::failed(&format!("no request came within {} seconds", REQUEST_TIMEOUT.as_secs())),
     };
     let said = match answer {
         Answer::Once(reply) => stream.write_all(&frame(&reply)).await,
-        Answer::Many(feed) => feed.pour(&mut stream).await,
+        Answer::Many(feed) => feed.stream_to(&mut stream).await,
     };
     turn.answer(false);
     if said.is_ok() {
         drop(stream.shutdown().await);
         // Closing with something unread would take the answer from a client that still writes.
         let mut rest = stream.take(MAX_REQUEST as u64);
-        drop(tokio::time::timeout(PATIENCE, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await);
+        drop(tokio::time::timeout(REQUEST_TIMEOUT, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await);
     }
 }
 

@@ -11,7 +11,7 @@ use crate::protocol::{Event, EventKind, Reply};
 /// So many events are kept for who asks later, and so many wait for a slow reader.
 const KEPT: usize = 4096;
 /// So many may follow at the same time.
-const MOST_FOLLOWERS: usize = 64;
+const MAX_FOLLOWERS: usize = 64;
 
 /// The events of a lab.
 pub(super) struct Events {
@@ -63,10 +63,10 @@ impl Events {
     }
 
     fn is_full(&self) -> bool {
-        self.news.receiver_count() + self.changes.receiver_count() >= MOST_FOLLOWERS
+        self.news.receiver_count() + self.changes.receiver_count() >= MAX_FOLLOWERS
     }
 }
 
 fn too_many() -> Answer {
-    Answer::failed(&format!("{MOST_FOLLOWERS} follow this lab already, and more may not"))
+    Answer::failed(&format!("{MAX_FOLLOWERS} follow this lab already, and more may not"))
 }

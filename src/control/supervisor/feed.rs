@@ -53,7 +53,7 @@ impl Drop for Source {
 impl Feed {
     /// Writes it all, and at its end [`Reply::Done`]. Ends also when the reader closes; what is made for this reader alone is
     /// told to stop then, and what it had by that moment is written to a reader that has closed its own side only.
-    pub async fn pour(self, stream: &mut UnixStream) -> io::Result<()> {
+    pub async fn stream_to(self, stream: &mut UnixStream) -> io::Result<()> {
         // Stops with this.
         let mut source = self.source;
         for reply in &self.kept {

@@ -22,7 +22,7 @@ const KEPT: usize = 65_536;
 /// So many replies wait for a slow reader.
 const WAITING: usize = 64;
 /// So many may follow at the same time.
-const MOST_FOLLOWERS: usize = 32;
+const MAX_FOLLOWERS: usize = 32;
 
 /// Writes records, a line each.
 pub type Write = Box<dyn FnMut(&[FlowLogRecord]) -> io::Result<()> + Send>;
@@ -46,7 +46,7 @@ pub(super) struct Windows {
     pub logs: FlowLogs,
     pub clock: Interval,
     keeping: Keeping,
-    kept: Kept,
+    kept: ReplyCache,
     news: broadcast::Sender<Arc<Reply>>,
 }
 
@@ -55,13 +55,13 @@ impl Windows {
         let longest = Duration::from_secs(keeping.seconds.max(1).into());
         let mut clock = interval_at(Instant::now() + longest, longest);
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { logs, clock, keeping, kept: Kept::default(), news: broadcast::channel(WAITING).0 }
+        Self { logs, clock, keeping, kept: ReplyCache::default(), news: broadcast::channel(WAITING).0 }
     }
 
     /// Refuses to let one more follow, if all that may do already.
     pub fn refusal(&self, follow: bool) -> Option<Answer> {
-        let full = follow && self.news.receiver_count() >= MOST_FOLLOWERS;
-        let why = format!("{MOST_FOLLOWERS} follow this lab's flow log already, and more may not");
+        let full = follow && self.news.receiver_count() >= MAX_FOLLOWERS;
+        let why = format!("{MAX_FOLLOWERS} follow this lab's flow log already, and more may not");
         full.then(|| Answer::failed(&why))
     }
 
@@ -95,12 +95,12 @@ impl Windows {
 
 /// The last replies, and how many records each has.
 #[derive(Default)]
-struct Kept {
+struct ReplyCache {
     windows: VecDeque<(Arc<Reply>, usize)>,
     records: usize,
 }
 
-impl Kept {
+impl ReplyCache {
     /// Keeps one more, and those before it as far as there is room.
     fn add(&mut self, window: Arc<Reply>, records: usize) {
         self.windows.push_back((window, records));
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_of_the_flow_log_is_bounded_by_its_records_and_the_last_window_is_always_there() {
-        let mut kept = Kept::default();
+        let mut kept = ReplyCache::default();
         for number in 0..100 {
             kept.add(Arc::new(Reply::Text(number.to_string())), KEPT / 4 + number);
             assert!(kept.records <= KEPT, "{} records after window {number}", kept.records);

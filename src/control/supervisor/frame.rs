@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::protocol::{self, MAX_REPLY, Reply};
 
 /// Time to send a request: a silent client must not hold a place for ever.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A reply as a frame; one that is too large as the word that it is.
 pub(super) fn frame(reply: &Reply) -> Vec<u8> {

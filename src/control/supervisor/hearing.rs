@@ -28,8 +28,8 @@ impl Supervised {
     pub(super) fn hear(&mut self, logged: &Logged) {
         self.hear_of_lost();
         self.lab.hear(&mut self.windows.logs, logged);
-        let whereabouts = self.lab.whereabouts(logged);
-        if whereabouts.from.is_some() || whereabouts.to.is_some() {
+        let packet_endpoints = self.lab.packet_endpoints(logged);
+        if packet_endpoints.from.is_some() || packet_endpoints.to.is_some() {
             let verdict = verdict(&self.lab, logged);
             self.events.tell(EventKind::Verdict(Box::new(verdict)));
         }

@@ -69,7 +69,7 @@ impl Supervised {
 /// A filter's record with what the cloud knows of it.
 pub(super) fn verdict(lab: &Lab, logged: &Logged) -> PacketVerdict {
     let (record, tuple) = (logged.record, logged.tuple);
-    let interface = lab.whereabouts(logged).judged_by(record);
+    let interface = lab.packet_endpoints(logged).judged_by(record);
     let id = if let Record::Accept(_, id) = record { Some(id) } else { None };
     let rule = id.and_then(|id| lab.cloud().rule(id));
     PacketVerdict {

@@ -6,11 +6,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 
-use super::frame::PATIENCE;
+use super::frame::REQUEST_TIMEOUT;
 use super::supervised::Supervised;
 use crate::lab::{ProgramError, Site};
 use crate::model::no_such;
-use crate::model::{DaemonName, InstanceName};
+use crate::model::{InstanceName, ProcessName};
 use crate::protocol::{self, Exec, MAX_REPLY, Reply, Signal};
 use crate::sandbox::descriptors;
 use crate::sandbox::machine::{Folder, Program, Running};
@@ -43,7 +43,7 @@ impl Supervised {
     }
 
     /// Returns what a service has said.
-    pub(super) fn service_log(&self, instance: &InstanceName, service: &DaemonName) -> Reply {
+    pub(super) fn service_log(&self, instance: &InstanceName, service: &ProcessName) -> Reply {
         match self.lab.service_log(instance, service) {
             Ok(text) => Reply::Text(text),
             Err(why) => Reply::Failed(why),
@@ -75,7 +75,7 @@ fn refused(error: &ProgramError) -> Reply {
 }
 
 /// The conversation about a program; gives the last word, if somebody is there to hear it.
-pub(super) async fn converse(
+pub(super) async fn handle_connection(
     stream: &mut UnixStream,
     exec: Exec,
     starts: &mpsc::Sender<StartProgram>,
@@ -85,7 +85,7 @@ pub(super) async fn converse(
     }
     say(stream, &Reply::GoOn).await?;
     let receiving = stream.async_io(Interest::READABLE, || descriptors::receive::<3>(stream));
-    let stdio = match tokio::time::timeout(PATIENCE, receiving).await {
+    let stdio = match tokio::time::timeout(REQUEST_TIMEOUT, receiving).await {
         Ok(Ok(stdio)) => stdio,
         Ok(Err(error)) => return Some(Reply::Failed(format!("input, output and errors did not come: {error}"))),
         Err(_) => return Some(Reply::Failed("input, output and errors did not come".to_owned())),

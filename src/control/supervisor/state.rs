@@ -7,7 +7,7 @@ use std::time::Instant;
 use indexmap::IndexMap;
 
 use super::supervised::Supervised;
-use crate::lab::{DaemonStates, Now};
+use crate::lab::{Now, ProcessStates};
 use crate::model::{Cloud, InstanceName, InstanceState, LoadBalancerName};
 use crate::probe::AtWork;
 use crate::protocol::{Revision, State};
@@ -23,7 +23,7 @@ pub(super) struct Glimpse {
     before: Arc<Cloud>,
     since: Arc<HashMap<InstanceName, Instant>>,
     now: Now,
-    services: DaemonStates,
+    services: ProcessStates,
     balancers: IndexMap<LoadBalancerName, AtWork>,
 }
 
@@ -56,16 +56,16 @@ impl Glimpse {
         let mut pending = Vec::new();
         let mut services: IndexMap<InstanceName, IndexMap<_, _>> = IndexMap::new();
         for (name, instance) in &cloud.instances {
-            let state = |daemon| self.services.of(name, daemon);
+            let state = |process| self.services.of(name, process);
             let (ran, runs) = (runs(&self.before, name), runs(&cloud, name));
             if let Some(since) = self.since.get(name).filter(|_| ran && runs) {
                 running.insert(name.clone(), since.elapsed().as_secs_f64());
             }
-            if runs && !ran && instance.daemons.keys().any(|daemon| state(daemon).is_coming()) {
+            if runs && !ran && instance.processes.keys().any(|process| state(process).is_coming()) {
                 pending.push(name.clone());
             }
-            if !instance.daemons.is_empty() {
-                let states = instance.daemons.keys().map(|daemon| (daemon.clone(), state(daemon)));
+            if !instance.processes.is_empty() {
+                let states = instance.processes.keys().map(|process| (process.clone(), state(process)));
                 services.insert(name.clone(), states.collect());
             }
         }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::capturing::Captures;
 use super::events::Events;
 use super::flow_logs::Windows;
-use crate::control::place::LabName;
+use crate::control::lab_dir::LabName;
 use crate::lab::{Lab, Verdicts};
 use crate::model::InstanceName;
 use crate::protocol::Revision;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// Result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Standing {
+pub enum CheckResult {
     /// As it should be.
     Yes,
     /// A lab can be hosted, with less comfort or speed.
@@ -22,7 +22,7 @@ pub struct Check {
     /// Name of the thing that was looked at.
     pub name: String,
     /// Result of the check.
-    pub ok: Standing,
+    pub ok: CheckResult,
     /// Finding, in the system's own words where it has any.
     pub found: String,
     /// Reason why it matters.
@@ -34,12 +34,12 @@ pub struct Check {
 impl Check {
     pub(super) fn new(
         name: &str,
-        ok: Standing,
+        ok: CheckResult,
         found: impl Into<String>,
         matters: &str,
         remedy: impl Into<String>,
     ) -> Self {
-        let remedy = (ok != Standing::Yes).then(|| remedy.into()).filter(|remedy: &String| !remedy.is_empty());
+        let remedy = (ok != CheckResult::Yes).then(|| remedy.into()).filter(|remedy: &String| !remedy.is_empty());
         Self { name: name.into(), ok, found: found.into(), matters: matters.into(), remedy }
     }
 }

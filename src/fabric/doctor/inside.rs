@@ -7,13 +7,13 @@ use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::constants::NETLINK_ROUTE;
 use rtnetlink::LinkVeth;
 
-use super::check::{Check, Standing, kernel_version};
+use super::check::{Check, CheckResult, kernel_version};
 use crate::fabric::netlink::{self, Request};
 use crate::fabric::{conntrack, nft, tap};
 use crate::network::Network;
 use crate::sandbox::Sandbox;
 use crate::sandbox::ids::InstanceRoot;
-use crate::sandbox::{bounds as limits, fence, ids, which};
+use crate::sandbox::{bounds as limits, ids, instance_namespaces, which};
 
 const NEWER_KERNEL: &str = "load the kernel's module (`sudo modprobe NAME`), or use a kernel that has it";
 
@@ -42,18 +42,21 @@ pub(super) fn examine(sandbox: Sandbox, network: &Network) -> Vec<Check> {
 
 fn needed(name: &str, result: Result<(), String>, matters: &str, remedy: &str) -> Check {
     match result {
-        Ok(()) => Check::new(name, Standing::Yes, "works", matters, ""),
-        Err(words) => Check::new(name, Standing::No, words, matters, remedy),
+        Ok(()) => Check::new(name, CheckResult::Yes, "works", matters, ""),
+        Err(words) => Check::new(name, CheckResult::No, words, matters, remedy),
     }
 }
 
 fn comfort(check: Check) -> Check {
-    if check.ok == Standing::No { Check { ok: Standing::Degraded, ..check } } else { check }
+    if check.ok == CheckResult::No { Check { ok: CheckResult::Degraded, ..check } } else { check }
 }
 
 fn proc(sandbox: Sandbox) -> Check {
-    let (ok, found) =
-        if sandbox.fresh_proc { (Standing::Yes, "mounted") } else { (Standing::Degraded, "may not be mounted here") };
+    let (ok, found) = if sandbox.fresh_proc {
+        (CheckResult::Yes, "mounted")
+    } else {
+        (CheckResult::Degraded, "may not be mounted here")
+    };
     Check::new(
         "a /proc of its own",
         ok,
@@ -67,8 +70,8 @@ fn names() -> Check {
     let lacking: Vec<&str> =
         ["/etc/hosts", "/etc/resolv.conf"].into_iter().filter(|file| fs::symlink_metadata(file).is_err()).collect();
     let (ok, found) = match lacking.as_slice() {
-        [] => (Standing::Yes, "have their files".to_owned()),
-        lacking => (Standing::Degraded, format!("there is no {}, and none can be shown", lacking.join(" and "))),
+        [] => (CheckResult::Yes, "have their files".to_owned()),
+        lacking => (CheckResult::Degraded, format!("there is no {}, and none can be shown", lacking.join(" and "))),
     };
     Check::new(
         "names in a lab",
@@ -80,7 +83,8 @@ fn names() -> Check {
 }
 
 fn fence() -> Check {
-    let made = fence::fenced_namespaces(&ids::of_instances()).map(drop).map_err(|error| error.to_string());
+    let made =
+        instance_namespaces::fenced_namespaces(&ids::of_instances()).map(drop).map_err(|error| error.to_string());
     needed(
         "user namespace of an instance",
         made,
@@ -93,14 +97,14 @@ fn bounds() -> Check {
     const MATTERS: &str = "one instance must not starve the others";
     let found = format!("{} processes for each of its users", limits::processes());
     if kernel_version() >= (5, 14) {
-        return Check::new("bounds of an instance", Standing::Yes, found, MATTERS, "");
+        return Check::new("bounds of an instance", CheckResult::Yes, found, MATTERS, "");
     }
     let found = format!("{found}, and on this kernel for all instances together");
-    Check::new("bounds of an instance", Standing::Degraded, found, MATTERS, "use Linux 5.14 or newer")
+    Check::new("bounds of an instance", CheckResult::Degraded, found, MATTERS, "use Linux 5.14 or newer")
 }
 
 fn many_ids() -> Check {
-    let (ok, count) = if ids::are_many() { (Standing::Yes, "a range") } else { (Standing::Degraded, "one") };
+    let (ok, count) = if ids::are_many() { (CheckResult::Yes, "a range") } else { (CheckResult::Degraded, "one") };
     let found = match ids::instance_root() {
         InstanceRoot::Nobody(uid) => format!("{count}; root there is nobody here (uid {uid})"),
         InstanceRoot::Caller => format!("{count}; root there is this user here, who sees no folder of their own"),
@@ -177,9 +181,9 @@ fn whole_rulesets(network: &Network) -> Check {
     match try_rulesets(network) {
         Ok((rules, namespaces)) => {
             let found = format!("{rules} rules of {namespaces} namespaces loaded and read back");
-            Check::new(name, Standing::Yes, found, MATTERS, "")
+            Check::new(name, CheckResult::Yes, found, MATTERS, "")
         }
-        Err(words) => Check::new(name, Standing::No, words, MATTERS, REMEDY),
+        Err(words) => Check::new(name, CheckResult::No, words, MATTERS, REMEDY),
     }
 }
 

@@ -13,7 +13,7 @@ use super::untracked::Untracked;
 use crate::compile::memory::TRACKED_PROTOCOLS;
 use crate::fabric::counted::{Amount, Counted};
 use crate::fabric::packet::{ICMP, ICMPV6, Tuple};
-use crate::lab::whereabouts::Where;
+use crate::lab::packet_endpoints::PacketEndpoints;
 use crate::model::{Cloud, Direction, Interface, InterfaceId, RuleId};
 use crate::network::NodeName;
 use crate::network::record::Record;
@@ -63,7 +63,7 @@ impl FlowLog {
     }
 
     /// A filter recorded a packet.
-    pub fn record(&mut self, logged: &Logged, at: Where<'_>) {
+    pub fn record(&mut self, logged: &Logged, at: PacketEndpoints<'_>) {
         let one = Amount { packets: 1, bytes: logged.length.into() };
         let key = (logged.node.clone(), logged.tuple);
         if !is_tracked(logged.tuple.protocol) && !logged.record.is_drop() && logged.record != Record::NoRoom {

@@ -57,18 +57,18 @@ impl FlowLogs {
         for (name, _) in state.network().nodes.iter().filter(|(_, node)| node.kind == NodeKind::Router) {
             all.push((name.clone(), counted::count(state.fabric().node(name)?).await?));
         }
-        let stop = Arc::new(EventFd::new().map_err(|errno| LabError::Witness(errno.into()))?);
+        let stop = Arc::new(EventFd::new().map_err(|errno| LabError::Observer(errno.into()))?);
         let stopped = Arc::clone(&stop);
-        let ask = Arc::new(EventFd::new().map_err(|errno| LabError::Witness(errno.into()))?);
+        let ask = Arc::new(EventFd::new().map_err(|errno| LabError::Observer(errno.into()))?);
         let asked = Arc::clone(&ask);
         let thread = std::thread::Builder::new().name("flow-logs".into());
-        thread.spawn(move || listen(all, (&asked, &stopped), &tell)).map_err(LabError::Witness)?;
+        thread.spawn(move || listen(all, (&asked, &stopped), &tell)).map_err(LabError::Observer)?;
         Ok(Self { log: FlowLog::new(now()), ended, stop, ask })
     }
 
     /// A filter of the lab recorded something.
     pub(super) fn hear(&mut self, state: &LabState, logged: &Logged) {
-        self.log.record(logged, state.whereabouts(logged));
+        self.log.record(logged, state.packet_endpoints(logged));
     }
 
     /// Returns `true` if the window should end now: it has [`FULL`](super::FULL) kinds of traffic.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::records::{Action, Eni, Side, Traffic, eni, minus, rule};
 use crate::fabric::counted::Amount;
 use crate::fabric::packet::Tuple;
-use crate::lab::whereabouts::Where;
+use crate::lab::packet_endpoints::PacketEndpoints;
 use crate::model::{Direction, Interface, InterfaceId, RuleId};
 use crate::network::remembered::Remembered;
 use crate::probe::Logged;
@@ -25,7 +25,7 @@ struct Known {
 
 impl Untracked {
     /// A filter recorded that an end admits it.
-    pub fn admitted(&mut self, logged: &Logged, at: Where<'_>) {
+    pub fn admitted(&mut self, logged: &Logged, at: PacketEndpoints<'_>) {
         let Some(interface) = at.judged_by(logged.record) else { return };
         let direction =
             if at.from.is_some_and(|from| from.id == interface.id) { Direction::Egress } else { Direction::Ingress };

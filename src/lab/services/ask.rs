@@ -11,20 +11,20 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, UdpSocket};
 use tokio::time::timeout;
 
+use super::answers::Said;
 use super::dns::NoAddress;
-use super::said::Said;
 use super::{dns, http, time};
 use crate::compile::services::zone;
 use crate::fabric::Namespace;
-use crate::model::{CloudService, Interface};
+use crate::model::{Interface, VpcService};
 
 /// Number of times that a datagram is sent that nobody answers, and the time that each waits.
 const TRIES: usize = 3;
-const PATIENCE: Duration = Duration::from_secs(1);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Result of asking a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum ServiceResponse {
     /// It gave the answer that it must.
     Answered {
         /// The answer, in a few words.
@@ -80,34 +80,34 @@ pub(in crate::lab) async fn ask(
     from: &Arc<Namespace>,
     asker: &Interface,
     source: IpAddr,
-    service: CloudService,
+    service: VpcService,
     at: IpAddr,
     said: &Said,
-) -> Asked {
+) -> ServiceResponse {
     match service {
-        CloudService::Dns => {
+        VpcService::Dns => {
             let Some(private) = asker.private else { return none("it has no name of its own to ask for") };
             let name = zone::private_name(private);
             match resolve(from, source, at, &name, said).await {
                 Ok(address) if address == IpAddr::V4(private.0) => {
-                    Asked::Answered { what: format!("{name} is {address}") }
+                    ServiceResponse::Answered { what: format!("{name} is {address}") }
                 }
-                Ok(address) => Asked::Wrong { why: format!("{at} says that {name} is {address}") },
-                Err(why) => Asked::Inconclusive { why: why.to_string() },
+                Ok(address) => ServiceResponse::Wrong { why: format!("{at} says that {name} is {address}") },
+                Err(why) => ServiceResponse::Inconclusive { why: why.to_string() },
             }
         }
-        CloudService::Metadata => {
+        VpcService::Metadata => {
             let Some(id) = asker.attached_to.map(|id| id.to_string()) else { return none("it is no instance") };
             match get(from, source, at, "/latest/meta-data/instance-id", said).await {
-                Ok(Page { said: false, .. }) => Asked::Inconclusive { why: not_said(at) },
-                Ok(Page { status: 200, body, .. }) if body == id => Asked::Answered { what: body },
+                Ok(Page { said: false, .. }) => ServiceResponse::Inconclusive { why: not_said(at) },
+                Ok(Page { status: 200, body, .. }) if body == id => ServiceResponse::Answered { what: body },
                 Ok(Page { status, body, .. }) => {
-                    Asked::Wrong { why: format!("{at} says {status} {body}, and the instance is {id}") }
+                    ServiceResponse::Wrong { why: format!("{at} says {status} {body}, and the instance is {id}") }
                 }
                 Err(error) => failed(at, &error),
             }
         }
-        CloudService::Time => {
+        VpcService::Time => {
             let mark = chance();
             let asking = async {
                 let socket = connected(from, source, SocketAddr::new(at, 123)).await?;
@@ -116,16 +116,16 @@ pub(in crate::lab) async fn ask(
                 exchange(&socket, &time::request(mark), read).await
             };
             match asking.await {
-                Ok(true) => Asked::Answered { what: format!("the time of {at}") },
-                Ok(false) => Asked::Inconclusive { why: not_said(at) },
+                Ok(true) => ServiceResponse::Answered { what: format!("the time of {at}") },
+                Ok(false) => ServiceResponse::Inconclusive { why: not_said(at) },
                 Err(error) => failed(at, &error),
             }
         }
     }
 }
 
-fn none(why: &str) -> Asked {
-    Asked::Inconclusive { why: why.to_owned() }
+fn none(why: &str) -> ServiceResponse {
+    ServiceResponse::Inconclusive { why: why.to_owned() }
 }
 
 fn not_said(at: IpAddr) -> String {
@@ -133,8 +133,8 @@ fn not_said(at: IpAddr) -> String {
 }
 
 /// Silence is no answer, nor is it one that somebody turns the question away: root at the asker may have done so.
-fn failed(at: IpAddr, error: &io::Error) -> Asked {
-    Asked::Inconclusive { why: format!("{at}: {error}") }
+fn failed(at: IpAddr, error: &io::Error) -> ServiceResponse {
+    ServiceResponse::Inconclusive { why: format!("{at}: {error}") }
 }
 
 /// Eight bytes that nobody knows beforehand.
@@ -162,7 +162,7 @@ async fn exchange<T>(socket: &UdpSocket, message: &[u8], read: impl Fn(&[u8]) ->
                 }
             }
         };
-        if let Ok(answer) = timeout(PATIENCE, answer).await {
+        if let Ok(answer) = timeout(ANSWER_TIMEOUT, answer).await {
             return answer;
         }
     }
@@ -190,7 +190,7 @@ async fn get(from: &Arc<Namespace>, source: IpAddr, at: IpAddr, path: &str, said
         let (status, body) = http::read_answer(&answer).ok_or_else(|| io::Error::other("an answer that is no HTTP"))?;
         Ok(Page { status, body, said: awaited.is_said(&answer) })
     };
-    let patience = PATIENCE * u32::try_from(TRIES).unwrap_or(1);
+    let patience = ANSWER_TIMEOUT * u32::try_from(TRIES).unwrap_or(1);
     timeout(patience, asking).await.unwrap_or_else(|_| Err(silent()))
 }
 

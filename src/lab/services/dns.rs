@@ -10,15 +10,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::time::timeout;
 
-use super::now::{MOST_CONNECTIONS, Now};
-use super::said::Said;
+use super::answers::Said;
+use super::now::{MAX_CONNECTIONS, Now};
 use crate::compile::services::zone::{self, Answer, Data, Kind, View};
 use crate::probe::connections::Connections;
 
 /// An answer of more bytes is cut over UDP, unless the question says that more will do.
 const DATAGRAM: usize = 512;
 /// Time that somebody may be silent on a TCP connection.
-const PATIENCE: Duration = Duration::from_secs(10);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time that an answer may be kept, in seconds: it follows the cloud at once, so not at all.
 const TTL: u32 = 0;
 
@@ -38,12 +38,12 @@ pub(super) async fn serve_udp(socket: UdpSocket, now: Now, view: View, said: Sai
 /// Answers connections for ever.
 pub(super) async fn serve_tcp(listener: TcpListener, now: Now, view: View) {
     // Dropped with this task, and then the connections end too.
-    let mut connections = Connections::at_most(MOST_CONNECTIONS);
+    let mut connections = Connections::at_most(MAX_CONNECTIONS);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, from)) => {
-                    let conversing = converse(stream, now.clone(), view.clone());
+                    let conversing = handle_connection(stream, now.clone(), view.clone());
                     // An error of the connection is the client's own affair.
                     connections.serve(from.ip(), async { drop(conversing.await) });
                 }
@@ -55,11 +55,11 @@ pub(super) async fn serve_tcp(listener: TcpListener, now: Now, view: View) {
     }
 }
 
-async fn converse(mut stream: TcpStream, now: Now, view: View) -> io::Result<()> {
+async fn handle_connection(mut stream: TcpStream, now: Now, view: View) -> io::Result<()> {
     loop {
-        let Ok(length) = timeout(PATIENCE, stream.read_u16()).await else { return Ok(()) };
+        let Ok(length) = timeout(IDLE_TIMEOUT, stream.read_u16()).await else { return Ok(()) };
         let mut asked = vec![0; length?.into()];
-        let Ok(read) = timeout(PATIENCE, stream.read_exact(&mut asked)).await else { return Ok(()) };
+        let Ok(read) = timeout(IDLE_TIMEOUT, stream.read_exact(&mut asked)).await else { return Ok(()) };
         read?;
         let Some(answer) = respond(&asked, Carrier::Stream, &look_up(&now, &view)) else { return Ok(()) };
         let Ok(length) = u16::try_from(answer.len()) else { return Ok(()) };

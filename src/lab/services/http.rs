@@ -11,8 +11,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-use super::now::{MOST_CONNECTIONS, Now};
-use super::said::Said;
+use super::answers::Said;
+use super::now::{MAX_CONNECTIONS, Now};
 use super::tokens::{LONGEST, Tokens};
 use crate::compile::services::metadata;
 use crate::model::{Cloud, Interface, VpcName};
@@ -20,9 +20,9 @@ use crate::probe::connections::Connections;
 
 /// A head of more bytes is no head.
 const LONGEST_HEAD: usize = 8 * 1024;
-const MOST_HEADERS: usize = 64;
+const MAX_HEADERS: usize = 64;
 /// Time that somebody may be silent on a connection.
-const PATIENCE: Duration = Duration::from_secs(10);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 const TOKEN: &str = "X-aws-ec2-metadata-token";
 const TTL: &str = "X-aws-ec2-metadata-token-ttl-seconds";
 
@@ -30,7 +30,7 @@ const TTL: &str = "X-aws-ec2-metadata-token-ttl-seconds";
 pub(super) async fn serve(listener: TcpListener, now: Now, vpc: VpcName, tokens: Arc<Tokens>, said: Said) {
     let began = Instant::now();
     // Dropped with this task, and then the connections end too.
-    let mut connections = Connections::at_most(MOST_CONNECTIONS);
+    let mut connections = Connections::at_most(MAX_CONNECTIONS);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -38,12 +38,12 @@ pub(super) async fn serve(listener: TcpListener, now: Now, vpc: VpcName, tokens:
                     let (now, vpc, tokens, said) = (now.clone(), vpc.clone(), Arc::clone(&tokens), said.clone());
                     let answer = move |request: &Request<'_>| {
                         let cloud = now.cloud();
-                        let whose = metadata::holder(&cloud, &vpc, from.ip().to_canonical());
-                        whose.map_or(Reply::status(NOT_FOUND), |whose| reply(request, (&cloud, whose), &tokens, began.elapsed()))
+                        let interface = metadata::holder(&cloud, &vpc, from.ip().to_canonical());
+                        interface.map_or(Reply::status(NOT_FOUND), |interface| reply(request, (&cloud, interface), &tokens, began.elapsed()))
                     };
                     // An error of the connection is the client's own affair.
                     connections.serve(from.ip(), async move {
-                        drop(converse(stream, answer, |reply| said.note(from, reply)).await);
+                        drop(handle_connection(stream, answer, |reply| said.note(from, reply)).await);
                     });
                 }
                 // Out of descriptors, for example, which nobody tells the end of.
@@ -54,7 +54,7 @@ pub(super) async fn serve(listener: TcpListener, now: Now, vpc: VpcName, tokens:
     }
 }
 
-async fn converse(
+async fn handle_connection(
     mut stream: TcpStream,
     answer: impl Fn(&Request<'_>) -> Reply,
     note: impl Fn(&[u8]),
@@ -66,7 +66,7 @@ async fn converse(
             Parsed::Bad => (Reply::status(BAD_REQUEST), read.len(), false, true),
             Parsed::Part => {
                 let mut more = [0; 2048];
-                match timeout(PATIENCE, stream.read(&mut more)).await {
+                match timeout(IDLE_TIMEOUT, stream.read(&mut more)).await {
                     Ok(Ok(length)) if length > 0 => read.extend_from_slice(&more[..length]),
                     _ => return Ok(()),
                 }
@@ -103,7 +103,7 @@ pub(super) enum Parsed<'r> {
 
 /// Reads a head and passes over the body that it announces.
 pub(super) fn parse(bytes: &[u8]) -> Parsed<'_> {
-    let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut head = httparse::Request::new(&mut headers);
     let length = match head.parse(bytes) {
         Ok(httparse::Status::Complete(length)) => length,
@@ -177,7 +177,7 @@ impl Reply {
 /// The answer to whoever holds this interface; `now` is the time since any beginning.
 pub(super) fn reply(
     request: &Request<'_>,
-    (cloud, whose): (&Cloud, &Interface),
+    (cloud, interface): (&Cloud, &Interface),
     tokens: &Tokens,
     now: Duration,
 ) -> Reply {
@@ -190,16 +190,16 @@ pub(super) fn reply(
             let ttl = request.ttl.and_then(|ttl| ttl.parse::<u32>().ok()).filter(|ttl| (1..=LONGEST).contains(ttl));
             ttl.map_or(Reply::status(BAD_REQUEST), |ttl| Reply {
                 status: OK,
-                body: tokens.issue(whose.number, now, ttl),
+                body: tokens.issue(interface.number, now, ttl),
                 ttl: Some(ttl),
             })
         }
         "GET" | "HEAD" => {
             // Without a token it is version 1, which is answered as well.
-            if request.token.is_some_and(|token| !tokens.accepts(token, whose.number, now)) {
+            if request.token.is_some_and(|token| !tokens.accepts(token, interface.number, now)) {
                 return Reply::status(UNAUTHORIZED);
             }
-            match metadata::page(cloud, whose, request.path) {
+            match metadata::page(cloud, interface, request.path) {
                 Some(body) => Reply { status: OK, body, ttl: None },
                 None => Reply::status(NOT_FOUND),
             }
@@ -219,7 +219,7 @@ pub(super) fn request(path: &str, at: IpAddr) -> String {
 
 /// The status and the body of an answer that has come whole.
 pub(super) fn read_answer(bytes: &[u8]) -> Option<(u16, String)> {
-    let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut head = httparse::Response::new(&mut headers);
     let Ok(httparse::Status::Complete(length)) = head.parse(bytes) else { return None };
     Some((head.code?, String::from_utf8_lossy(&bytes[length..]).into_owned()))

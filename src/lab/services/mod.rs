@@ -3,13 +3,13 @@
 //! Each says what the cloud is at the moment of the question. Their addresses and their words come from
 //! [`compile::services`](crate::compile::services).
 
+mod answers;
 mod ask;
 mod dns;
 mod http;
 mod now;
 #[cfg(any(test, fuzzing))]
 pub mod readers;
-mod said;
 mod time;
 mod tokens;
 
@@ -21,18 +21,18 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinSet;
 
-pub use ask::Asked;
+pub(in crate::lab) use answers::Said;
+pub use ask::ServiceResponse;
 pub(super) use ask::{ask, resolve};
 pub(in crate::lab) use dns::NoAddress;
 pub use now::Now;
-pub(in crate::lab) use said::Said;
 
 use crate::compile::names;
 use crate::compile::services::zone::View;
 use crate::compile::services::{self, OUTSIDE_RESOLVER};
 use crate::fabric::{Fabric, FabricError, Namespace};
 use crate::model::protocol::TCP;
-use crate::model::{Cloud, CloudService};
+use crate::model::{Cloud, VpcService};
 
 /// The services of a lab. They end when this is dropped.
 #[derive(Debug)]
@@ -61,25 +61,25 @@ impl Services {
             let places = services::addresses(cloud, vpc);
             for (service, open) in open_all(fabric.node(&names::router(name))?, places).await? {
                 match (service, open) {
-                    (CloudService::Dns, Open::Datagrams(socket)) => {
+                    (VpcService::Dns, Open::Datagrams(socket)) => {
                         tasks.spawn(dns::serve_udp(datagrams(socket)?, now.clone(), view.clone(), said.clone()));
                     }
-                    (CloudService::Dns, Open::Streams(socket)) => {
+                    (VpcService::Dns, Open::Streams(socket)) => {
                         tasks.spawn(dns::serve_tcp(streams(socket)?, now.clone(), view.clone()));
                     }
-                    (CloudService::Metadata, Open::Streams(socket)) => {
+                    (VpcService::Metadata, Open::Streams(socket)) => {
                         let serving =
                             http::serve(streams(socket)?, now.clone(), name.clone(), Arc::clone(&tokens), said.clone());
                         tasks.spawn(serving);
                     }
-                    (CloudService::Time, Open::Datagrams(socket)) => {
+                    (VpcService::Time, Open::Datagrams(socket)) => {
                         tasks.spawn(time::serve(datagrams(socket)?, said.clone()));
                     }
-                    (CloudService::Metadata, Open::Datagrams(_)) | (CloudService::Time, Open::Streams(_)) => {}
+                    (VpcService::Metadata, Open::Datagrams(_)) | (VpcService::Time, Open::Streams(_)) => {}
                 }
             }
         }
-        let outside = vec![(CloudService::Dns, IpAddr::V4(OUTSIDE_RESOLVER))];
+        let outside = vec![(VpcService::Dns, IpAddr::V4(OUTSIDE_RESOLVER))];
         for (_, open) in open_all(fabric.node(&names::internet())?, outside).await? {
             match open {
                 Open::Datagrams(socket) => {
@@ -112,8 +112,8 @@ impl Services {
 /// Opens the sockets of services at their addresses, in one visit to the namespace.
 async fn open_all(
     node: &Arc<Namespace>,
-    places: Vec<(CloudService, IpAddr)>,
-) -> Result<Vec<(CloudService, Open)>, FabricError> {
+    places: Vec<(VpcService, IpAddr)>,
+) -> Result<Vec<(VpcService, Open)>, FabricError> {
     let (faults, name) = (node.faults.clone(), node.name.clone());
     let opening = move || {
         let mut all = Vec::new();

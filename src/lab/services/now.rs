@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use crate::model::Cloud;
 
 /// So many connections one address has to a service at the same time.
-pub(super) const MOST_CONNECTIONS: usize = 64;
+pub(super) const MAX_CONNECTIONS: usize = 64;
 
 /// The cloud of now, as every service sees it: also while an operation that is in force waits for something.
 #[derive(Clone, Debug)]

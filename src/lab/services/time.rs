@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::net::UdpSocket;
 
-use super::said::Said;
+use super::answers::Said;
 
 /// A message without extensions.
 pub(super) const MESSAGE: usize = 48;

@@ -15,20 +15,20 @@ pub(super) struct Tokens {
 
 impl Tokens {
     /// A token for the interface of this number; `now` is the time since any beginning.
-    pub fn issue(&self, whose: u32, now: Duration, seconds: u32) -> String {
+    pub fn issue(&self, interface: u32, now: Duration, seconds: u32) -> String {
         let until = (now + Duration::from_secs(seconds.into())).as_millis();
         let until = u64::try_from(until).unwrap_or(u64::MAX);
-        format!("{until:016x}{:016x}", self.seal.hash_one((whose, until)))
+        format!("{until:016x}{:016x}", self.seal.hash_one((interface, until)))
     }
 
     /// Returns `true` if a token is one of that interface, and still good.
-    pub fn accepts(&self, token: &str, whose: u32, now: Duration) -> bool {
+    pub fn accepts(&self, token: &str, interface: u32, now: Duration) -> bool {
         let hex = token.len() == 32 && token.bytes().all(|byte| byte.is_ascii_hexdigit());
         let Some((until, seal)) = hex.then(|| token.split_at(16)) else { return false };
         let (Ok(until), Ok(seal)) = (u64::from_str_radix(until, 16), u64::from_str_radix(seal, 16)) else {
             return false;
         };
-        seal == self.seal.hash_one((whose, until)) && now.as_millis() < u128::from(until)
+        seal == self.seal.hash_one((interface, until)) && now.as_millis() < u128::from(until)
     }
 }
 

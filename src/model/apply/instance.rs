@@ -51,7 +51,7 @@ pub(in crate::model) fn launch(cloud: &mut Edit<'_>, request: &Launch) -> Result
         state: InstanceState::Running,
         interfaces: vec![first],
         listens: listens.clone(),
-        daemons: request.daemons.clone(),
+        processes: request.processes.clone(),
         mounts: request.mounts.clone(),
         forwarding: request.forwarding,
         place: place.clone(),

@@ -10,7 +10,7 @@ use crate::model::refusal::{Refusal, RefusalCode};
 use crate::model::shown::shown;
 
 /// A name, and a description, has at most so many characters.
-const MOST: usize = 255;
+const MAX_LENGTH: usize = 255;
 
 /// Characters allowed in a name and a description beside letters and digits of ASCII, in a VPC. EC2-Classic takes all of ASCII.
 const MARKS: &str = " ._-:/()#,@[]+=&;{}!$*";
@@ -28,7 +28,7 @@ pub(super) fn group_name(cloud: &Cloud, name: &str) -> Result<Ec2Name, Refusal> 
     if cloud.is_vpc() && kept.starts_with("sg-") {
         return invalid("Group names may not be in the format sg-*.");
     }
-    if kept.len() > MOST || cloud.is_vpc() && !is_plain(kept) {
+    if kept.len() > MAX_LENGTH || cloud.is_vpc() && !is_plain(kept) {
         let set = if cloud.is_vpc() { " from the following set: a-zA-Z0-9. _-:/()#,@[]+=&;{}!$*" } else { "" };
         return invalid(&format!("Valid names are strings less than 256 characters{set}."));
     }
@@ -49,7 +49,7 @@ pub(super) fn rule_description(text: &str) -> Result<(), Refusal> {
 }
 
 fn described(text: &str, of: &str, is_plain: bool) -> Result<(), Refusal> {
-    if is_plain && text.len() <= MOST {
+    if is_plain && text.len() <= MAX_LENGTH {
         return Ok(());
     }
     let message = format!(

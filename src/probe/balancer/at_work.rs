@@ -10,7 +10,7 @@ use crate::model::InstanceName;
 /// Health of an instance behind a load balancer at a moment, by the checks of its schedule alone.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Standing {
+pub enum ScheduledHealth {
     /// It gets connections.
     InService,
     /// It gets none: its first check is under way.
@@ -33,12 +33,12 @@ pub struct AtWork(pub(super) Arc<Shared>);
 
 impl AtWork {
     /// Returns the standing of each instance behind it now.
-    pub fn standings(&self) -> IndexMap<InstanceName, Standing> {
+    pub fn standings(&self) -> IndexMap<InstanceName, ScheduledHealth> {
         let of = |target: &Target| match (target.in_service, target.fresh, target.against) {
-            (true, ..) => Standing::InService,
-            (false, true, _) => Standing::InProgress,
-            (false, false, 0) => Standing::Failed { why: target.why.clone() },
-            (false, false, passed) => Standing::Passing { passed },
+            (true, ..) => ScheduledHealth::InService,
+            (false, true, _) => ScheduledHealth::InProgress,
+            (false, false, 0) => ScheduledHealth::Failed { why: target.why.clone() },
+            (false, false, passed) => ScheduledHealth::Passing { passed },
         };
         lock(&self.0.state).targets.iter().map(|(name, target)| (name.clone(), of(target))).collect()
     }

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::fabric::Namespace;
 use crate::model::{HealthCheck, InstanceName, Port};
-use crate::probe::evidence::Board;
+use crate::probe::evidence::EvidenceBoard;
 
 /// Configuration of a load balancer.
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ pub struct Plan {
 #[derive(Debug)]
 pub struct Shared {
     pub plan: Plan,
-    pub board: Arc<Board>,
+    pub board: Arc<EvidenceBoard>,
     pub state: Mutex<State>,
     /// Counts the changes of state, and first checks.
     pub news: watch::Sender<u64>,

@@ -1,4 +1,4 @@
-use super::super::parties::{Place, Route};
+use super::super::parties::{LinkPosition, Route};
 use super::*;
 use crate::fabric::packet::{ECHO_REQUEST, ICMP, UDP};
 
@@ -19,12 +19,12 @@ fn node(name: &str) -> NodeName {
 }
 
 /// A router with three instances, each at a link of its own and one at a second, and what is known of a question of the first to the second.
-fn board() -> (Board, Arc<Case>) {
-    let board = Board::default();
+fn board() -> (EvidenceBoard, Arc<ProbeRecord>) {
+    let board = EvidenceBoard::default();
     for (index, name) in (101..).zip(["a", "b", "c", "nat", "a", "nat"]) {
         board.link_leads_to(&node("vpc"), index, node(name));
     }
-    let at = |name, index, ends| Place { node: node(name), link: (node("vpc"), index), ends: vec![ends] };
+    let at = |name, index, ends| LinkPosition { node: node(name), link: (node("vpc"), index), ends: vec![ends] };
     let passed_on = vec![at("nat", 104, (NAT, THERE))];
     let arrives = vec![(HERE, THERE), (NAT, THERE)];
     let there = Route { sent: Some(at("a", 101, (HERE, THERE))), passed_on, arrives, ..Route::default() };

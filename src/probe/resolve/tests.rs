@@ -11,17 +11,17 @@ fn found_behind(answer: Option<Answer>, overlooked: bool, canary_arrived: bool) 
     resolved(&finding(answer, overlooked, canary_arrived))
 }
 
-fn resolved(finding: &Finding) -> Outcome {
+fn resolved(finding: &ProbeEvidence) -> Outcome {
     // One link leads to the receiver, and another to somebody else.
-    let whose = |_: &NodeName, index| {
+    let lookup = |_: &NodeName, index| {
         let name = InstanceName::new(if index == 7 { "db1" } else { "web1" });
         Some((InterfaceId::first_of(&name), Vec::new()))
     };
     let node = NodeName("db1".to_owned());
-    outcome(finding, Some(Asked { node: &node, address: IpAddr::from([10, 0, 0, 12]) }), &[], &whose)
+    outcome(finding, Some(ProbeTarget { node: &node, address: IpAddr::from([10, 0, 0, 12]) }), &[], &lookup)
 }
 
-fn finding(answer: Option<Answer>, overlooked: bool, canary_arrived: bool) -> Finding {
+fn finding(answer: Option<Answer>, overlooked: bool, canary_arrived: bool) -> ProbeEvidence {
     let [source, destination] = [[10, 0, 0, 11], [10, 0, 0, 12]].map(IpAddr::from);
     let dropped = Logged {
         node: NodeName("vpc".to_owned()),
@@ -35,7 +35,7 @@ fn finding(answer: Option<Answer>, overlooked: bool, canary_arrived: bool) -> Fi
     };
     let records = if answer.is_none() { vec![dropped] } else { Vec::new() };
     let (seen, timed_out, lost) = (false, false, 0);
-    Finding {
+    ProbeEvidence {
         answer,
         records,
         seen,
@@ -69,7 +69,7 @@ fn a_receiver_of_more_than_could_be_looked_at_was_not_proved_silent() {
 
 #[test]
 fn a_drop_of_what_was_sent_to_the_receiver_is_none() {
-    let seen = Finding { seen: true, ..finding(None, false, true) };
+    let seen = ProbeEvidence { seen: true, ..finding(None, false, true) };
     assert!(matches!(resolved(&seen), Outcome::Inconclusive { .. }));
 }
 
@@ -110,29 +110,29 @@ fn what_a_sender_makes_of_its_question_was_not_judged_as_that() {
 fn what_another_code_comes_to_is_no_answer_to_the_question() {
     let let_in = |flaw| Logged { flaw, ..admitted(Record::Accept(Direction::Ingress, RuleId(7))) };
     for (flaw, is_open) in [(None, true), (Some(Flaw::Code), false)] {
-        let answered = Finding { seen: true, ..finding(Some(Answer::Answered(None)), false, true) };
-        let found = resolved(&Finding { records: vec![let_in(flaw)], ..answered });
+        let answered = ProbeEvidence { seen: true, ..finding(Some(Answer::Answered(None)), false, true) };
+        let found = resolved(&ProbeEvidence { records: vec![let_in(flaw)], ..answered });
         assert_eq!(matches!(found, Outcome::Open { .. }), is_open, "{found:?}");
     }
 }
 
 #[test]
 fn an_answer_with_a_wrong_checksum_was_dropped_by_no_group() {
-    let whose = |_: &NodeName, _| Some((InterfaceId::first_of(&InstanceName::new("db1")), Vec::new()));
+    let lookup = |_: &NodeName, _| Some((InterfaceId::first_of(&InstanceName::new("db1")), Vec::new()));
     let logged = Logged { out_index: Some(7), ..finding(None, false, true).records.remove(0) };
-    assert!(matches!(drop_of(&logged, SentBy::Answerer, &whose).cause, DropCause::Decided(_)));
+    assert!(matches!(drop_of(&logged, SentBy::Answerer, &lookup).cause, DropCause::Decided(_)));
     let broken = Logged { flaw: Some(Flaw::Checksum), ..logged };
-    let DropCause::Other(recorded) = drop_of(&broken, SentBy::Answerer, &whose).cause else { panic!("a group's") };
+    let DropCause::Other(recorded) = drop_of(&broken, SentBy::Answerer, &lookup).cause else { panic!("a group's") };
     assert_eq!(recorded.record, Record::Invalid);
 }
 
 #[test]
 fn what_has_left_by_another_interface_proves_nothing_of_the_one_that_was_to_ask() {
     for answer in [None, Some(Answer::Answered(Some("db1".to_owned()))), Some(Answer::Refused)] {
-        let seen = Finding { seen: answer.is_some(), ..finding(answer, false, true) };
+        let seen = ProbeEvidence { seen: answer.is_some(), ..finding(answer, false, true) };
         assert!(!matches!(resolved(&seen), Outcome::Inconclusive { .. }), "{seen:?}");
         let stray = Some(Stray::Astray(admitted(Record::Pass(Direction::Egress))));
-        assert!(matches!(resolved(&Finding { stray, ..seen }), Outcome::Inconclusive { .. }));
+        assert!(matches!(resolved(&ProbeEvidence { stray, ..seen }), Outcome::Inconclusive { .. }));
     }
 }
 
@@ -142,15 +142,15 @@ fn an_answer_needs_its_question_at_the_receiver_and_its_way_to_the_sender() {
         let unseen = finding(Some(answer.clone()), false, true);
         assert!(matches!(resolved(&unseen), Outcome::Inconclusive { .. }), "{answer:?}");
         let good = |outcome: &Outcome| matches!(outcome, Outcome::Open { .. } | Outcome::Refused { .. });
-        let seen = Finding { seen: true, ..unseen.clone() };
+        let seen = ProbeEvidence { seen: true, ..unseen.clone() };
         assert!(good(&resolved(&seen)), "{answer:?}");
-        let let_in = Finding { records: vec![admitted(Record::Pass(Direction::Ingress))], ..unseen };
+        let let_in = ProbeEvidence { records: vec![admitted(Record::Pass(Direction::Ingress))], ..unseen };
         assert!(good(&resolved(&let_in)), "{answer:?}");
         for back in [Back::Missing, Back::Overlooked] {
-            assert!(matches!(resolved(&Finding { back, ..seen.clone() }), Outcome::Inconclusive { .. }));
+            assert!(matches!(resolved(&ProbeEvidence { back, ..seen.clone() }), Outcome::Inconclusive { .. }));
         }
         // Nobody was there, or somebody else.
-        let down = Finding { canary_arrived: false, ..seen };
+        let down = ProbeEvidence { canary_arrived: false, ..seen };
         assert!(matches!(resolved(&down), Outcome::Inconclusive { .. }), "{answer:?}");
     }
 }
@@ -158,10 +158,10 @@ fn an_answer_needs_its_question_at_the_receiver_and_its_way_to_the_sender() {
 #[test]
 fn only_who_was_sent_the_question_has_answered_in_place_of_the_receiver() {
     let named = Answer::Answered(Some("web2".to_owned()));
-    let answered = Finding { seen: true, ..finding(Some(named), false, true) };
+    let answered = ProbeEvidence { seen: true, ..finding(Some(named), false, true) };
     assert!(matches!(resolved(&answered), Outcome::Inconclusive { .. }));
     let elsewhere = vec![NodeName("web2".to_owned())];
-    let misdelivered = resolved(&Finding { elsewhere, ..answered });
+    let misdelivered = resolved(&ProbeEvidence { elsewhere, ..answered });
     assert_eq!(misdelivered, Outcome::Misdelivered { answered_by: "web2".to_owned() });
 }
 
@@ -169,7 +169,7 @@ fn only_who_was_sent_the_question_has_answered_in_place_of_the_receiver() {
 fn an_echo_is_nobody_elses_answer_where_its_receiver_may_have_been_overlooked() {
     let echo = |overlooked, canary_arrived, elsewhere: &[&str]| {
         let elsewhere = elsewhere.iter().map(|name| NodeName((*name).to_owned())).collect();
-        resolved(&Finding { elsewhere, ..finding(Some(Answer::Answered(None)), overlooked, canary_arrived) })
+        resolved(&ProbeEvidence { elsewhere, ..finding(Some(Answer::Answered(None)), overlooked, canary_arrived) })
     };
     assert!(matches!(echo(false, true, &["web2"]), Outcome::Misdelivered { .. }));
     assert!(matches!(echo(false, true, &[]), Outcome::Inconclusive { .. }));

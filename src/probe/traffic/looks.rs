@@ -11,7 +11,7 @@ use crate::fabric::{FabricError, Namespace};
 use crate::network::NodeName;
 use crate::probe::ask::{Ask, stays_inside, tuples};
 use crate::probe::canary::Receiver;
-use crate::probe::parties::{Ends, Place, Route};
+use crate::probe::parties::{Ends, LinkPosition, Route};
 use crate::probe::question;
 
 /// Course of a stream.
@@ -89,7 +89,7 @@ pub(super) async fn watch(course: &Course, watched: &mut Watched, taps: &mut Vec
             watch_link(&end.node, &end.router, end.port, taps).await?;
         }
     }
-    for Place { node, link: (router, index), .. } in ask.there.passed_on.iter().chain(&ask.back.passed_on) {
+    for LinkPosition { node, link: (router, index), .. } in ask.there.passed_on.iter().chain(&ask.back.passed_on) {
         let router = ends.iter().map(|end| &end.router).find(|it| it.name == *router);
         if let Some(router) = router.filter(|router| watched.insert((router.name.clone(), *index, false))) {
             watch_link(node, router, *index, taps).await?;
@@ -133,7 +133,7 @@ pub(super) fn seen_source(ask: &Ask) -> IpAddr {
 
 /// Returns the tuples of a flow at the appliances on its way; `ways` is all that it can look like.
 fn appliances(route: &Route, ends: [&NodeName; 2], ways: &[Tuple], looks: impl Fn(Ends) -> Tuple) -> Vec<Appliance> {
-    let at = |place: &Place| Appliance {
+    let at = |place: &LinkPosition| Appliance {
         node: place.node.clone(),
         handed: ways.to_vec(),
         passed_on: place.ends.iter().copied().map(&looks).collect(),

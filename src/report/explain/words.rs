@@ -9,7 +9,7 @@ use crate::model::{
     Cloud, DecidedBy, Direction, Endpoint, Flow, GroupName, Half, IcmpMatch, InstanceName, InstanceState, InterfaceId,
     Operation, Peer, Rule, RuleId, Scheme, Service, Traffic, Verdict, Via,
 };
-use crate::policy::{Asked, Comes, Memory, Miss, Path, Remedy, SmallLink, Stage, Walk};
+use crate::policy::{Comes, Memory, Mismatch, Path, Remedy, RuleEvaluation, SmallLink, Stage, Walk};
 use crate::probe::DropCause;
 use crate::report::text;
 use crate::scenario::explain::{self, routes_for};
@@ -65,7 +65,7 @@ fn is_stopped(cloud: &Cloud, name: &InstanceName) -> bool {
 pub(super) fn kind(stage: &Stage) -> &'static str {
     match stage {
         Stage::Resolved { .. } => "name",
-        Stage::Asked(asked) => match asked.at {
+        Stage::RuleEvaluation(asked) => match asked.at {
             Direction::Egress => "egress",
             Direction::Ingress => "ingress",
         },
@@ -116,7 +116,7 @@ pub(super) fn stage(cloud: &Cloud, stage: &Stage) -> String {
             });
             format!("{} sends {source} -> {destination}: {towards}{whose}", named(from))
         }
-        Stage::Asked(asked) => {
+        Stage::RuleEvaluation(asked) => {
             let groups: Vec<String> =
                 asked.groups.iter().map(|name| text::group(name, cloud.groups.get(name).map(|it| &it.name))).collect();
             let (direction, preposition) = match asked.at {
@@ -185,12 +185,12 @@ fn rule(cloud: &Cloud, id: RuleId) -> String {
 }
 
 /// Describes the reason why a rule does not admit the flow.
-pub(super) fn miss(cloud: &Cloud, asked: &Asked, rule: &Rule, miss: Miss, service: Service) -> String {
+pub(super) fn miss(cloud: &Cloud, asked: &RuleEvaluation, rule: &Rule, miss: Mismatch, service: Service) -> String {
     let other = asked.other;
     match miss {
-        Miss::Protocol => "another protocol".to_owned(),
-        Miss::Port => "other ports".to_owned(),
-        Miss::Message => match (rule.traffic, service) {
+        Mismatch::Protocol => "another protocol".to_owned(),
+        Mismatch::Port => "other ports".to_owned(),
+        Mismatch::Message => match (rule.traffic, service) {
             (Traffic::Icmp(IcmpMatch::TypeAndCode(8, code)), Service::IcmpEcho)
             | (Traffic::Icmpv6(IcmpMatch::TypeAndCode(128, code)), Service::IcmpEcho) => {
                 format!("code {code} only, and a ping has code 0")
@@ -201,15 +201,15 @@ pub(super) fn miss(cloud: &Cloud, asked: &Asked, rule: &Rule, miss: Miss, servic
             ) if kind == message.kind => format!("code {code} only, and this is code {}", message.code),
             _ => "other ICMP messages".to_owned(),
         },
-        Miss::Family => "the ICMP of the other family of IP".to_owned(),
-        Miss::Block => match &rule.peer {
+        Mismatch::Family => "the ICMP of the other family of IP".to_owned(),
+        Mismatch::Block => match &rule.peer {
             Peer::Cidr(IpNet::V4(block)) if block.prefix_len() == 0 => "anywhere is IPv4 only: `::/0`".to_owned(),
             peer => format!("{other} is not in {peer}"),
         },
-        Miss::PrefixList => format!("{other} is in no entry of {}", rule.peer),
-        Miss::SelfReference => "a group that names itself matches nobody in this world".to_owned(),
-        Miss::Appliance => "an appliance is between the two".to_owned(),
-        Miss::NoMember => {
+        Mismatch::PrefixList => format!("{other} is in no entry of {}", rule.peer),
+        Mismatch::SelfReference => "a group that names itself matches nobody in this world".to_owned(),
+        Mismatch::Appliance => "an appliance is between the two".to_owned(),
+        Mismatch::NoMember => {
             let Peer::Group(group) = &rule.peer else { return format!("{other} is not of {}", rule.peer) };
             let public = cloud.interfaces().find(|(_, _, it)| {
                 it.groups.contains(group) && it.public.is_some_and(|public| IpAddr::V4(public.0) == other)

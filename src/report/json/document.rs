@@ -6,8 +6,8 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use serde::{Serialize, Serializer};
 
-use super::super::{coverage, followed};
-use crate::model::{ConnectionName, Direction, Era, HostIp, Place, Service, Via};
+use super::super::{coverage, held_connections};
+use crate::model::{ConnectionName, Direction, Era, HostIp, Service, SourceLocation, Via};
 use crate::scenario::{
     AddressChange, Check, Class, Counts, DecidingRule, Evidence, Finding, RunVerdict, SECTIONS, Said, ServicesTold,
     StepStatus,
@@ -66,7 +66,7 @@ pub struct Failure<'a> {
     pub era: Option<Era>,
     pub verdict: &'static str,
     pub error: &'a str,
-    pub place: Option<&'a Place>,
+    pub place: Option<&'a SourceLocation>,
 }
 
 /// The checks of each section, under its key.
@@ -85,7 +85,7 @@ impl Serialize for Sections<'_> {
 pub struct Step<'a> {
     pub number: usize,
     pub name: &'a str,
-    pub place: &'a Place,
+    pub place: &'a SourceLocation,
     pub note: Option<&'a str>,
     pub status: StepStatus,
     pub counts: Counts,
@@ -101,8 +101,8 @@ pub struct Step<'a> {
     pub left_out: LeftOut,
     pub disagreements: Vec<Disagreeing>,
     pub evidence: Option<&'a str>,
-    pub connection_disagreements: Vec<followed::Disagreeing<'a>>,
-    pub connections_not_compared: Vec<followed::Uncompared<'a>>,
+    pub connection_disagreements: Vec<held_connections::Disagreeing<'a>>,
+    pub connections_not_compared: Vec<held_connections::Uncompared<'a>>,
     #[serde(flatten)]
     pub sections: Sections<'a>,
     pub findings: &'a [Finding],

@@ -6,7 +6,7 @@ use super::grid::{self, Rows};
 use crate::model::Flow;
 use crate::report::Style;
 use crate::report::bundle;
-use crate::report::followed;
+use crate::report::held_connections;
 use crate::report::text::{self, Tone};
 use crate::scenario::{
     AddressChange, CellDetails, CellSource, Check, CheckStatus, Class, Counted, DecidingRule, Evidence, Head, Headline,
@@ -18,7 +18,7 @@ const INDENT: &str = "       ";
 /// Column at which the particulars of a step begin.
 const NAME_WIDTH: usize = 60;
 /// Maximum number of lines of a kind, unless everything is asked for.
-const FEW: usize = 4;
+const MAX_LINES: usize = 4;
 
 /// A step, told against the steps before it so that nothing is said twice.
 pub fn step(head: &Head, earlier: &[StepResult], step: &StepResult, style: Style) -> String {
@@ -76,7 +76,7 @@ fn particulars(head: &Head, earlier: &[StepResult], step: &StepResult, style: St
     if unproved > 0 {
         parts.push(format!("{} of {} not proved", text::number(unproved), text::count(counts.cells, "cell")));
     }
-    if let Some(counted) = followed::disagreeing(step) {
+    if let Some(counted) = held_connections::disagreeing(step) {
         parts.push(format!("model and kernel disagree about {counted}"));
     }
     let mut sections = SECTIONS;
@@ -165,7 +165,7 @@ fn disagreements(head: &Head, earlier: &[StepResult], step: &StepResult, style: 
         let flows = it.text(&head.hosts);
         out.push_str(&format!("{INDENT}{word}  {flows}      the model says {predicted}, the kernel {observed}\n"));
     }
-    out.push_str(&followed::lines(INDENT, earlier, step, style));
+    out.push_str(&held_connections::lines(INDENT, earlier, step, style));
     if let Some(dossier) = &step.model.dossier {
         out.push_str(&detail("evidence", &format!("{}/", dossier.folder), ""));
     }
@@ -192,7 +192,7 @@ fn wrong(head: &Head, earlier: &[StepResult], step: &StepResult, style: Style) -
         ));
     }
     let bundles = bundle::wrong(new);
-    let shown = if style.verbose { bundles.len() } else { 2 * FEW };
+    let shown = if style.verbose { bundles.len() } else { 2 * MAX_LINES };
     for (it, cells) in bundles.iter().take(shown) {
         let word = word(it.key.status, style);
         let pad = if it.key.status == CheckStatus::Inconclusive { "" } else { "   " };
@@ -210,7 +210,7 @@ fn wrong(head: &Head, earlier: &[StepResult], step: &StepResult, style: Style) -
             out.push_str(&detail("admitted by", &text::rule(rule), &place));
         }
         let reasons: IndexSet<&String> = cells.iter().filter_map(|(check, _)| check.reason.as_ref()).collect();
-        let shown = if style.verbose { reasons.len() } else { FEW };
+        let shown = if style.verbose { reasons.len() } else { MAX_LINES };
         for reason in reasons.iter().take(shown) {
             out.push_str(&detail("because", reason, ""));
         }
@@ -320,11 +320,11 @@ fn changed(head: &Head, step: &StepResult, style: Style) -> String {
 }
 
 fn few(lines: Vec<String>, style: Style) -> String {
-    if style.verbose || lines.len() <= FEW {
+    if style.verbose || lines.len() <= MAX_LINES {
         return lines.concat();
     }
-    let rest = lines.len() - FEW;
-    format!("{}{INDENT}and {rest} more; --grid tells them\n", lines.into_iter().take(FEW).collect::<String>())
+    let rest = lines.len() - MAX_LINES;
+    format!("{}{INDENT}and {rest} more; --grid tells them\n", lines.into_iter().take(MAX_LINES).collect::<String>())
 }
 
 /// In full at the first step; where something is wrong, the rows that show it.

@@ -11,14 +11,14 @@ use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat, openat2, readlinkat}
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
 
 /// As many as the kernel follows.
-const MOST_LINKS: usize = 40;
+const MAX_LINKS: usize = 40;
 
 /// Opens the path and not the file: nothing waits for it, and nobody is told.
 const PATH: OFlag = OFlag::O_PATH.union(OFlag::O_CLOEXEC);
 
 /// A path without links, and the links that led there.
 #[derive(Debug)]
-pub struct Followed {
+pub struct ResolvedPath {
     /// Path without links that it leads to.
     pub path: PathBuf,
     /// The links on the way.
@@ -42,7 +42,7 @@ pub struct Link {
     pub folder_mode: u32,
 }
 
-impl Followed {
+impl ResolvedPath {
     /// Descriptor of the file or folder, if the whole path exists.
     pub fn opened(&self) -> Option<BorrowedFd<'_>> {
         if self.missing().is_empty() { self.opened.last().map(AsFd::as_fd) } else { None }
@@ -71,13 +71,13 @@ impl Followed {
 ///
 /// # Errors
 /// Too many links.
-pub fn follow(path: &Path) -> io::Result<Followed> {
+pub fn follow(path: &Path) -> io::Result<ResolvedPath> {
     follow_in(open("/", PATH, Mode::empty())?, path)
 }
 
 /// The same as somebody does whose root is a folder.
-pub(super) fn follow_in(root: OwnedFd, path: &Path) -> io::Result<Followed> {
-    let mut followed = Followed { path: PathBuf::from("/"), links: Vec::new(), opened: vec![root] };
+pub(super) fn follow_in(root: OwnedFd, path: &Path) -> io::Result<ResolvedPath> {
+    let mut followed = ResolvedPath { path: PathBuf::from("/"), links: Vec::new(), opened: vec![root] };
     let mut depth = 0;
     let mut left = names(path);
     while let Some(name) = left.pop() {
@@ -105,7 +105,7 @@ pub(super) fn follow_in(root: OwnedFd, path: &Path) -> io::Result<Followed> {
             followed.opened.extend(opened);
             continue;
         };
-        if followed.links.len() == MOST_LINKS {
+        if followed.links.len() == MAX_LINKS {
             return Err(Errno::ELOOP.into());
         }
         if link.target.is_absolute() {

@@ -10,9 +10,9 @@
 
 mod calls;
 mod failed;
+pub(super) mod init;
 pub mod links;
 pub mod owners;
-pub(super) mod roles;
 pub mod view;
 
 use std::fs;
@@ -62,7 +62,7 @@ enum Job {
 
 /// Message from such a process.
 #[derive(Debug, Serialize, Deserialize)]
-enum Word {
+enum Message {
     /// The first, by its number in the lab.
     Up(u32),
     /// The program has begun.
@@ -108,7 +108,7 @@ pub struct StartError {
 
 /// Namespaces and files of an instance, in which it is to have its processes.
 #[derive(Debug)]
-pub struct Place {
+pub struct InstanceHome {
     /// The name of the instance.
     pub name: String,
     /// Its user namespace.
@@ -145,8 +145,13 @@ impl Machine {
     ///
     /// # Errors
     /// [`StartError`].
-    pub async fn start(place: Place, data: PathBuf, mounts: Mounts, sandbox: Sandbox) -> Result<Self, StartError> {
-        let Place { name, user, net, hosts, resolver } = place;
+    pub async fn start(
+        place: InstanceHome,
+        data: PathBuf,
+        mounts: Mounts,
+        sandbox: Sandbox,
+    ) -> Result<Self, StartError> {
+        let InstanceHome { name, user, net, hosts, resolver } = place;
         let attempt = || format!("start the first process of {name}");
         let failed = |source| StartError { attempt: attempt(), source };
         let Mounts { all, written } = mounts;
@@ -165,7 +170,7 @@ impl Machine {
         let sent = [user, net].into_iter().chain(users).collect();
         let (stream, word) = Stream::start(job, sent).await.map_err(failed)?;
         match word {
-            Word::Up(first) => {
+            Message::Up(first) => {
                 let first = Arc::new(raw::process(first).map_err(|e| failed(e.into()))?);
                 Ok(Self { _stream: stream, entrance: Entrance { name, first } })
             }
@@ -192,7 +197,7 @@ impl Machine {
             raw::kill(first.as_fd())?;
             raw::ended(first.try_clone()?).await
         };
-        if !matches!(tokio::time::timeout(PATIENCE, gone).await, Ok(Ok(()))) {
+        if !matches!(tokio::time::timeout(KILL_TIMEOUT, gone).await, Ok(Ok(()))) {
             eprintln!("{}: some of its programs may have been left", self.entrance.name);
         }
     }
@@ -215,7 +220,7 @@ impl Entrance {
         let sent = [first].into_iter().chain(stdio).collect();
         let (stream, word) = Stream::start(Job::Program(program), sent).await.map_err(failed)?;
         match word {
-            Word::Begun => Ok(Running(stream)),
+            Message::Begun => Ok(Running(stream)),
             other => Err(unexpected(other, attempt)),
         }
     }
@@ -230,7 +235,7 @@ impl Running {
     /// Waits for its end: its exit code, or 128 and the signal that ended it. May be given up and asked again.
     pub async fn ended(&mut self) -> i32 {
         match self.0.word().await {
-            Ok(Word::Ended(code)) => code,
+            Ok(Message::Ended(code)) => code,
             // Whoever watched it was killed with the whole instance.
             _ => 128 + libc::SIGKILL,
         }
@@ -246,9 +251,9 @@ fn hidden() -> Vec<PathBuf> {
     named.flat_map(|folder| [fs::canonicalize(&folder).ok(), Some(folder)]).flatten().collect()
 }
 
-fn unexpected(word: Word, attempt: String) -> StartError {
+fn unexpected(word: Message, attempt: String) -> StartError {
     match word {
-        Word::Failed(attempt, errno) => StartError { attempt, source: io::Error::from_raw_os_error(errno) },
+        Message::Failed(attempt, errno) => StartError { attempt, source: io::Error::from_raw_os_error(errno) },
         other => StartError { attempt, source: io::Error::other(format!("it said {other:?}")) },
     }
 }
@@ -266,11 +271,11 @@ struct Stream {
 const LONGEST_WORD: usize = 1 << 16;
 
 /// Whoever has been killed, and all of its processes, is gone by then; else the kernel keeps them, and nobody waits any longer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const KILL_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Stream {
     /// Starts it, and waits for its first word.
-    async fn start(job: Job, sent: Vec<OwnedFd>) -> io::Result<(Self, Word)> {
+    async fn start(job: Job, sent: Vec<OwnedFd>) -> io::Result<(Self, Message)> {
         let order = Order { job, processes: bounds::processes() };
         let starting = async {
             let started = tokio::task::spawn_blocking(move || start(&order, &sent)).await.map_err(io::Error::other)?;
@@ -281,13 +286,14 @@ impl Stream {
             let word = stream.word().await?;
             Ok((stream, word))
         };
-        let late =
-            |_| Err(io::Error::new(ErrorKind::TimedOut, format!("it has not begun after {} s", PATIENCE.as_secs())));
-        tokio::time::timeout(PATIENCE, starting).await.unwrap_or_else(late)
+        let late = |_| {
+            Err(io::Error::new(ErrorKind::TimedOut, format!("it has not begun after {} s", KILL_TIMEOUT.as_secs())))
+        };
+        tokio::time::timeout(KILL_TIMEOUT, starting).await.unwrap_or_else(late)
     }
 
     /// May be given up and asked again.
-    async fn word(&mut self) -> io::Result<Word> {
+    async fn word(&mut self) -> io::Result<Message> {
         loop {
             if let Some(end) = self.pending.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = self.pending.drain(..=end).collect();

@@ -14,10 +14,10 @@ use nix::sys::stat::fstat;
 use super::links::open_followed;
 use super::view::{Mount, WithIds};
 use crate::sandbox::ids::{self, InstanceRoot, Maps};
-use crate::sandbox::{fence, raw};
+use crate::sandbox::{instance_namespaces, raw};
 
 /// More than these are not sent at once.
-const MOST: usize = 200;
+const MAX_DESCRIPTORS: usize = 200;
 
 /// Finds for each the user namespace whose ids it is shown with, if these are not its own; makes those.
 pub(super) fn of(mounts: Vec<Mount>) -> io::Result<(Vec<WithIds>, Vec<OwnedFd>)> {
@@ -31,11 +31,11 @@ pub(super) fn of(mounts: Vec<Mount>) -> io::Result<(Vec<WithIds>, Vec<OwnedFd>)>
         };
         let number = match known.iter().position(|it| *it == maps) {
             Some(number) => number,
-            None if users.len() == MOST => {
-                return Err(io::Error::other(format!("what it mounts belongs to more than {MOST} owners")));
+            None if users.len() == MAX_DESCRIPTORS => {
+                return Err(io::Error::other(format!("what it mounts belongs to more than {MAX_DESCRIPTORS} owners")));
             }
             None => {
-                let raw::Fenced { user, .. } = fence::fenced_namespaces(&maps)?;
+                let raw::InstanceNamespaces { user, .. } = instance_namespaces::fenced_namespaces(&maps)?;
                 users.push(user);
                 known.push(maps);
                 users.len() - 1

@@ -1,17 +1,17 @@
 //! Answers to instances by the services that groups never filter.
 
+use super::super::backend::Backend;
 use super::super::cells;
-use super::super::cloudlike::Cloudlike;
 use super::super::results::{AnswerDetails, Check, CheckStatus, Details, Finding, Said};
-use crate::lab::{Asked, LabError};
-use crate::model::{CloudService, InstanceName, Place};
+use crate::lab::{LabError, ServiceResponse};
+use crate::model::{InstanceName, SourceLocation, VpcService};
 use crate::topology::Question;
 
 /// Asks whatever a step expects an answer to, and gives the questions that nobody asks now, which is a mistake.
 ///
 /// # Errors
 /// When the lab fails.
-pub async fn ask<L: Cloudlike>(lab: &mut L, questions: &[&Question]) -> Result<(Vec<Check>, Vec<Finding>), LabError> {
+pub async fn ask<L: Backend>(lab: &mut L, questions: &[&Question]) -> Result<(Vec<Check>, Vec<Finding>), LabError> {
     let (mut checks, mut empty) = (Vec::new(), Vec::new());
     for question in questions {
         let askers = match cells::askers(&question.from, lab.cloud()) {
@@ -30,11 +30,11 @@ pub async fn ask<L: Cloudlike>(lab: &mut L, questions: &[&Question]) -> Result<(
     Ok((checks, empty))
 }
 
-fn check(from: InstanceName, service: CloudService, asked: Asked, place: &Place) -> Check {
+fn check(from: InstanceName, service: VpcService, asked: ServiceResponse, place: &SourceLocation) -> Check {
     let (status, observed, reason) = match asked {
-        Asked::Answered { what } => (CheckStatus::Passed, "answered", what),
-        Asked::Wrong { why } => (CheckStatus::Failed, "wrong", why),
-        Asked::Inconclusive { why } => (CheckStatus::Inconclusive, "inconclusive", why),
+        ServiceResponse::Answered { what } => (CheckStatus::Passed, "answered", what),
+        ServiceResponse::Wrong { why } => (CheckStatus::Failed, "wrong", why),
+        ServiceResponse::Inconclusive { why } => (CheckStatus::Inconclusive, "inconclusive", why),
     };
     Check {
         subject: format!("{from} -> {service}"),

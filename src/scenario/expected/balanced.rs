@@ -2,13 +2,13 @@
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::super::cloudlike::Cloudlike;
+use super::super::backend::Backend;
 use super::super::results::{
     Check, CheckStatus, Class, Counted, Details, Finding, Headline, Listing, Met, Said, Section, Statement,
 };
 use super::super::{cells, explain, health};
 use crate::lab::{HealthOfAll, LabError};
-use crate::model::{Cloud, Flow, InstanceName, LoadBalancerName, Place};
+use crate::model::{Cloud, Flow, InstanceName, LoadBalancerName, SourceLocation};
 use crate::probe::{Health, Outcome};
 use crate::topology::{AnsweredBy, Placed, Rotation};
 
@@ -38,7 +38,7 @@ pub const SECTION: Section = Section {
 ///
 /// # Errors
 /// When the lab fails.
-pub async fn examine<L: Cloudlike>(
+pub async fn examine<L: Backend>(
     lab: &mut L,
     expected: &[Balancers<'_>],
 ) -> Result<(Vec<Check>, Vec<Finding>), LabError> {
@@ -64,7 +64,13 @@ pub async fn examine<L: Cloudlike>(
 }
 
 /// Makes the check of an expectation in the words of the file.
-fn statement(expected: String, observed: String, status: CheckStatus, place: &Place, details: Details) -> Check {
+fn statement(
+    expected: String,
+    observed: String,
+    status: CheckStatus,
+    place: &SourceLocation,
+    details: Details,
+) -> Check {
     let said = Said { words: expected.clone(), place: place.clone() };
     Check { subject: String::new(), expected, observed, status, reason: None, said, details }
 }
@@ -103,7 +109,7 @@ fn of_health(
 }
 
 /// Asks so often that everybody's turn comes twice: who is in service takes turns.
-async fn answered_by<L: Cloudlike>(lab: &mut L, expected: &AnsweredBy, flows: &[Flow]) -> Result<Vec<Check>, LabError> {
+async fn answered_by<L: Backend>(lab: &mut L, expected: &AnsweredBy, flows: &[Flow]) -> Result<Vec<Check>, LabError> {
     let behind = lab.cloud().load_balancers.values().map(|balancer| balancer.registrations.len()).max();
     let rounds = 2 * behind.unwrap_or_default().max(expected.by.len()).max(1);
     let mut checks = Vec::new();

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use etherparse::{NetSlice, SlicedPacket};
 
-use super::super::cloudlike::Cloudlike;
+use super::super::backend::Backend;
 use super::super::results::{
     Check, CheckStatus, Class, Counted, Details, Evidence, Finding, Headline, Listing, Met, Said, Section, Statement,
 };
@@ -39,7 +39,7 @@ pub const SECTION: Section = Section {
 ///
 /// # Errors
 /// When the lab fails.
-pub async fn examine<L: Cloudlike>(
+pub async fn examine<L: Backend>(
     lab: &mut L,
     expected: &[&ExpectedHops],
 ) -> Result<(Vec<Check>, Vec<Finding>), LabError> {
@@ -69,12 +69,12 @@ enum Found {
     Unproved(String),
 }
 
-async fn find<L: Cloudlike>(lab: &mut L, flow: &Flow) -> Result<Found, LabError> {
+async fn find<L: Backend>(lab: &mut L, flow: &Flow) -> Result<Found, LabError> {
     if lab.evidence() == Evidence::Prediction {
         let batch = lab.probe(std::slice::from_ref(flow)).await?;
         let outcome = batch.observations.into_iter().next().map(|seen| seen.outcome);
-        let foreseen = || Ok(foreseen(lab.cloud(), flow));
-        return Ok(outcome.map_or_else(nothing, |outcome| found(flow, &outcome, lab.cloud(), foreseen)));
+        let predicted_stations = || Ok(predicted_stations(lab.cloud(), flow));
+        return Ok(outcome.map_or_else(nothing, |outcome| found(flow, &outcome, lab.cloud(), predicted_stations)));
     }
     let Some(captured) = lab.probe_captured(flow).await? else { return Ok(nothing()) };
     let seen = || stations(lab.cloud(), flow, &captured);
@@ -133,7 +133,7 @@ fn passes(stations: &[Station]) -> String {
 }
 
 /// Predicts the stations by the documented semantics.
-fn foreseen(cloud: &Cloud, flow: &Flow) -> Vec<Station> {
+fn predicted_stations(cloud: &Cloud, flow: &Flow) -> Vec<Station> {
     let passed = policy::walk(cloud, flow).passed(cloud, flow);
     let station = |it| match it {
         Passed::Gateway(_) => Station::Gateway,

@@ -33,7 +33,8 @@ pub fn observation(cloud: &Cloud, listeners: &Listeners, flow: &Flow) -> Observa
 
 /// Finds where the word that nobody listens is dropped, if it does not come to whoever has asked.
 fn refusal_dropped(cloud: &Cloud, flow: &Flow, walk: &Walk) -> Option<Drop> {
-    let policy::Asked { at, interface, groups, other, .. } = policy::port_unreachable_dropped(cloud, flow, walk)?;
+    let policy::RuleEvaluation { at, interface, groups, other, .. } =
+        policy::port_unreachable_dropped(cloud, flow, walk)?;
     let source = match at {
         Direction::Ingress => other,
         Direction::Egress => {
@@ -53,9 +54,9 @@ fn outcome(cloud: &Cloud, listeners: &Listeners, flow: &Flow, walk: &Walk) -> Ou
                 return passed_on(balancer, &behind, admitted_by);
             }
             match ear(cloud, listeners, flow) {
-                Ear::Listens => Outcome::Open { admitted_by },
-                Ear::Deaf => Outcome::Refused { admitted_by },
-                Ear::Dead => {
+                ListenerState::Listens => Outcome::Open { admitted_by },
+                ListenerState::Deaf => Outcome::Refused { admitted_by },
+                ListenerState::Dead => {
                     Outcome::Inconclusive { why: format!("{} has crashed, and would answer nothing", flow.to) }
                 }
             }
@@ -113,28 +114,32 @@ fn passed_on(balancer: &LoadBalancer, behind: &Behind, admitted_by: Option<RuleI
 }
 
 /// Knowledge of a receiver's listener.
-enum Ear {
+enum ListenerState {
     Listens,
     Deaf,
     Dead,
 }
 
-fn ear(cloud: &Cloud, listeners: &Listeners, flow: &Flow) -> Ear {
-    let Some(name) = flow.to.instance() else { return Ear::Listens };
+fn ear(cloud: &Cloud, listeners: &Listeners, flow: &Flow) -> ListenerState {
+    let Some(name) = flow.to.instance() else { return ListenerState::Listens };
     if let Some(balancer) = cloud.load_balancer_of(name) {
         // Its own listeners pass on, or close. Elsewhere the harness listens, as on instances.
         let own = matches!(flow.service, Service::Tcp(port) if balancer.listeners.contains_key(&port));
         let listens = own || flow.service == Service::IcmpEcho || listeners.columns.contains(&flow.service);
-        return if listens { Ear::Listens } else { Ear::Deaf };
+        return if listens { ListenerState::Listens } else { ListenerState::Deaf };
     }
-    let Some(instance) = cloud.instances.get(name) else { return Ear::Dead };
+    let Some(instance) = cloud.instances.get(name) else { return ListenerState::Dead };
     if instance.state != InstanceState::Running {
-        return Ear::Dead;
+        return ListenerState::Dead;
     }
     let listens = listeners.columns.contains(&flow.service) || instance.listens.contains(&flow.service);
-    let deaf = listeners.deaf.contains(&(name.clone(), flow.service));
+    let closed_ports = listeners.closed_ports.contains(&(name.clone(), flow.service));
     // The kernel of an instance answers a ping by itself.
-    if flow.service == Service::IcmpEcho || listens && !deaf { Ear::Listens } else { Ear::Deaf }
+    if flow.service == Service::IcmpEcho || listens && !closed_ports {
+        ListenerState::Listens
+    } else {
+        ListenerState::Deaf
+    }
 }
 
 /// The source of the flow where it was seen last.
@@ -142,7 +147,7 @@ fn source(walk: &Walk) -> Option<IpAddr> {
     walk.stages.iter().rev().find_map(|stage| match stage {
         Stage::Sent { source, .. } => Some(*source),
         Stage::TranslatedSource { public, .. } => Some((*public).into()),
-        Stage::Asked(asked) if asked.at == Direction::Ingress => Some(asked.other),
+        Stage::RuleEvaluation(asked) if asked.at == Direction::Ingress => Some(asked.other),
         _ => None,
     })
 }

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::outcomes::Class;
-use crate::model::{Endpoint, Flow, GroupName, Place, RuleId, Service, Via};
+use crate::model::{Endpoint, Flow, GroupName, RuleId, Service, SourceLocation, Via};
 use crate::probe::Outcome;
 use crate::topology::ExpectedOutcome;
 
@@ -80,7 +80,7 @@ pub struct DecidingRule {
     /// As its author wrote it.
     pub written: String,
     /// Place of the rule in the file, if it has one.
-    pub place: Option<Place>,
+    pub place: Option<SourceLocation>,
 }
 
 /// A flow with what was found, and why.

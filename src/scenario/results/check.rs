@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use super::details::{Details, Section, Words};
-use crate::model::Place;
+use crate::model::SourceLocation;
 
 /// Result of one expectation of a step. Evaluators make it, reports read it.
 ///
@@ -48,7 +48,7 @@ pub struct Said {
     /// Such as `table two-tier, which opens no such cell`.
     pub words: String,
     /// Place in the file.
-    pub place: Place,
+    pub place: SourceLocation,
 }
 
 impl CheckStatus {
@@ -79,7 +79,7 @@ impl Check {
     }
 
     /// Gives the place where the file expects it.
-    pub fn place(&self) -> &Place {
+    pub fn place(&self) -> &SourceLocation {
         &self.said.place
     }
 
@@ -126,7 +126,7 @@ impl Serialize for Check {
             #[serde(flatten)]
             kind: T,
             right: bool,
-            place: &'a Place,
+            place: &'a SourceLocation,
         }
         Document { kind: self.details.fields(self.words()), right: self.is_passed(), place: self.place() }
             .serialize(serializer)
@@ -136,11 +136,11 @@ impl Serialize for Check {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{CloudService, ConnectionName, Endpoint, Flow, InstanceName, Port, Service, Via};
+    use crate::model::{ConnectionName, Endpoint, Flow, InstanceName, Port, Service, Via, VpcService};
     use crate::probe::Held;
     use crate::scenario::results::{AnswerDetails, ConnectionDetails, Met, Promise, Statement, TrafficDetails};
     use crate::scenario::results::{Counted, Headline, Listing};
-    use crate::topology::Fate;
+    use crate::topology::ExpectedConnection;
 
     const SECTION: Section = Section {
         key: "of_its_own",
@@ -155,13 +155,14 @@ mod tests {
             observed: observed.to_owned(),
             status: CheckStatus::Failed,
             reason: reason.map(str::to_owned),
-            said: Said { words: words.to_owned(), place: Place { file: "t.yaml".into(), line: 1, column: 2 } },
+            said: Said { words: words.to_owned(), place: SourceLocation { file: "t.yaml".into(), line: 1, column: 2 } },
             details,
         }
     }
 
     fn all() -> [Check; 6] {
-        let connection = ConnectionDetails { name: ConnectionName::new("s"), expected: Fate::Cut, found: Held::Alive };
+        let connection =
+            ConnectionDetails { name: ConnectionName::new("s"), expected: ExpectedConnection::Cut, found: Held::Alive };
         let end = |name: &str| Endpoint::Instance(InstanceName::new(name));
         let packets = TrafficDetails {
             flow: Flow { from: end("a"), to: end("b"), via: Via::Private, service: Service::Tcp(Port(22)) },
@@ -174,7 +175,7 @@ mod tests {
             expected: vec![Promise::NoLeak, Promise::NoLoss],
             word: "lost",
         };
-        let answer = AnswerDetails { from: InstanceName::new("a"), service: CloudService::Dns };
+        let answer = AnswerDetails { from: InstanceName::new("a"), service: VpcService::Dns };
         let log = Statement { section: SECTION, of: Some("a".to_owned()), met: Met::SaysAll };
         let balanced = Statement { section: SECTION, of: None, met: Met::SaysLess };
         let served = "in-service: {lb: a}";

@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use super::cells::DecidingRule;
-use crate::model::{CloudService, ConnectionName, Direction, Flow, InstanceName};
+use crate::model::{ConnectionName, Direction, Flow, InstanceName, VpcService};
 use crate::probe::{Held, Outcome};
-use crate::topology::{ExpectedOutcome, Fate};
+use crate::topology::{ExpectedConnection, ExpectedOutcome};
 
 /// Details of a check that depend on the kind of its expectation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +59,7 @@ pub struct ConnectionDetails {
     /// Its name.
     pub name: ConnectionName,
     /// Expected fate.
-    pub expected: Fate,
+    pub expected: ExpectedConnection,
     /// Observed state.
     pub found: Held,
 }
@@ -105,7 +105,7 @@ pub struct AnswerDetails {
     /// Instance that asked.
     pub from: InstanceName,
     /// Whom.
-    pub service: CloudService,
+    pub service: VpcService,
 }
 
 /// An expectation of which no more is told than it says, and what was found.
@@ -237,7 +237,7 @@ pub(super) enum Fields<'a> {
     },
     Answer {
         from: &'a InstanceName,
-        service: CloudService,
+        service: VpcService,
         observed: &'a str,
         detail: &'a str,
     },

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::model::{InstanceName, Place, PrivateIp, PublicIp};
+use crate::model::{InstanceName, PrivateIp, PublicIp, SourceLocation};
 
 /// Something wrong that is not a matter of one cell.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -12,7 +12,7 @@ pub struct Finding {
     /// Sentence that says it.
     pub text: String,
     /// The expectation or the operation that it is about.
-    pub place: Place,
+    pub place: SourceLocation,
 }
 
 /// Effects of a step's operations besides what was probed.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indexmap::IndexSet;
 
-use crate::model::{Flow, Place};
+use crate::model::{Flow, SourceLocation};
 
 mod cells;
 mod check;
@@ -13,9 +13,9 @@ mod coverage;
 mod details;
 mod findings;
 mod head;
-mod kept;
 mod model;
 mod outcomes;
+mod step_evidence;
 
 pub use cells::{Cell, ChangedCell, DecidingRule, Grid, Probed, Row, Seen};
 pub use check::{Check, CheckStatus, Said};
@@ -23,9 +23,11 @@ pub use coverage::{CountedRule, Coverage};
 pub use details::*;
 pub use findings::{AddressChange, Effects, Finding};
 pub use head::{Head, ServicesTold};
-pub use kept::{Kept, MOST_CAPTURED};
-pub use model::{AgainstModel, Compared, Disagreement, Dossier, Foretold, HeldDisagreement, NotCompared, Why};
+pub use model::{
+    AgainstModel, Compared, Disagreement, DisagreementFiles, HeldDisagreement, NotCompared, PredictedState, Why,
+};
 pub use outcomes::{Class, Counts, Evidence, RunVerdict, StepStatus};
+pub use step_evidence::{MAX_CAPTURED, StepEvidence};
 
 /// One file, run under one era.
 #[derive(Clone, Debug)]
@@ -52,7 +54,7 @@ pub struct StepResult {
     /// Its name.
     pub name: String,
     /// Place in the file where it begins.
-    pub place: Place,
+    pub place: SourceLocation,
     /// The file's word for the reader.
     pub note: Option<String>,
     /// Status of the step.
@@ -73,7 +75,7 @@ pub struct StepResult {
     /// Claims that hold at this step by the article's word only.
     pub claims: Vec<String>,
     /// Evidence kept of the step for later; nothing unless the run was to keep it.
-    pub kept: Option<Arc<Kept>>,
+    pub kept: Option<Arc<StepEvidence>>,
     /// Time that the step took, changes and probes.
     pub took: Duration,
 }

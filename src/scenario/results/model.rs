@@ -1,7 +1,7 @@
 //! Comparison of a step's predictions with what the kernel did.
 
 use crate::model::{ConnectionName, Flow, Verdict};
-use crate::policy::tracking::Standing;
+use crate::policy::tracking::ConnectionState;
 use crate::probe::{Held, Logged, Observation, Outcome};
 
 /// Comparison of a step's predictions with what the kernel did.
@@ -12,7 +12,7 @@ pub struct AgainstModel {
     /// The connections that are held.
     pub connections: Compared,
     /// Evidence kept of the first disagreement.
-    pub dossier: Option<Dossier>,
+    pub dossier: Option<DisagreementFiles>,
 }
 
 impl AgainstModel {
@@ -90,7 +90,7 @@ pub struct HeldDisagreement {
     /// Flow that it carries.
     pub flow: Flow,
     /// State that the model predicts.
-    pub predicted: Foretold,
+    pub predicted: PredictedState,
     /// State that the packets show.
     pub observed: Held,
     /// True if this is said of it for the first time.
@@ -99,16 +99,16 @@ pub struct HeldDisagreement {
 
 /// Prediction of the model for a connection that is held.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Foretold {
+pub enum PredictedState {
     /// It could never have been opened.
     NotOpened(Verdict),
     /// It was opened, and stands as this.
-    Stands(Standing),
+    Stands(ConnectionState),
 }
 
 /// Files about the first disagreement of a step, to be kept together in one folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dossier {
+pub struct DisagreementFiles {
     /// The folder's name: `sglab-disagreement-two-tier-article-3`.
     pub folder: String,
     /// Names and texts.

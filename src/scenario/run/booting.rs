@@ -61,5 +61,5 @@ async fn boot_with(topology: &Topology, era: Era, listeners: Listeners) -> Resul
 
 /// Returns the listeners of the harness in the labs of a file.
 pub fn listeners(topology: &Topology) -> Listeners {
-    Listeners { columns: topology.columns.iter().copied().collect(), deaf: topology.deaf.clone() }
+    Listeners { columns: topology.columns.iter().copied().collect(), closed_ports: topology.closed_ports.clone() }
 }

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::cloudlike::Cloudlike;
+use super::super::backend::Backend;
 use super::super::expected::Expected;
 use super::super::held;
 use super::super::results::{Check, Finding};
 use super::past::Past;
 use crate::lab::{LabError, RuleHandles};
-use crate::model::{Cloud, Operation, Place, Refusal, apply_all};
+use crate::model::{Cloud, Operation, Refusal, SourceLocation, apply_all};
 use crate::topology::{Action, Placed, Step};
 
 /// Results of a step's operations.
@@ -27,7 +27,7 @@ pub(super) struct Changes {
 }
 
 /// Carries out what a step does, up to the first refusal that the step does not expect.
-pub(super) async fn carry_out<L: Cloudlike>(
+pub(super) async fn carry_out<L: Backend>(
     lab: &mut L,
     step: &Step,
     expected: &Expected<'_>,
@@ -93,13 +93,13 @@ pub(super) async fn carry_out<L: Cloudlike>(
 }
 
 /// Carries out a call, all of it; or says what of it is refused and where that stands, and nothing has changed.
-async fn carry_out_call<'a, L: Cloudlike>(
+async fn carry_out_call<'a, L: Backend>(
     lab: &mut L,
     step: &Step,
     call: &'a [Placed<Operation>],
     past: &mut Past,
     changes: &mut Changes,
-) -> Result<Option<(Refusal, &'a Place)>, LabError> {
+) -> Result<Option<(Refusal, &'a SourceLocation)>, LabError> {
     if call.len() > 1
         && let Err(refused) = apply_all(&mut lab.cloud().clone(), call.iter().map(|placed| &placed.value))
     {

@@ -1,7 +1,7 @@
 //! Options, progress and errors of a run of a scenario.
 
 use crate::lab::LabError;
-use crate::model::{Era, Place, Refusal};
+use crate::model::{Era, Refusal, SourceLocation};
 use crate::scenario::results::{Head, StepResult};
 use crate::scenario::services::StartServices;
 use crate::topology::Step;
@@ -45,7 +45,7 @@ pub enum RunError {
         /// Refusal of an operation.
         refusal: Refusal,
         /// Place of the refused operation in the file, if it has one.
-        place: Option<Place>,
+        place: Option<SourceLocation>,
     },
     /// The lab did not come up.
     #[error("the lab did not come up: {0}")]
@@ -56,13 +56,13 @@ pub enum RunError {
         /// The step's number.
         step: usize,
         /// Place in the file where it begins.
-        place: Place,
+        place: SourceLocation,
         /// Error of the lab.
         #[source]
         error: LabError,
     },
 }
 
-fn at(place: Option<&Place>) -> String {
+fn at(place: Option<&SourceLocation>) -> String {
     place.map_or_else(String::new, |place| format!("{place}: "))
 }

@@ -2,8 +2,8 @@
 
 use indexmap::{IndexMap, IndexSet};
 
+use super::super::connection_tracker::ConnectionTracker;
 use super::super::coverage::Met;
-use super::super::followed::Followed;
 use super::super::results::Class;
 use crate::model::Flow;
 
@@ -15,7 +15,7 @@ pub(super) struct Past {
     /// Flows of which model and kernel have said different things.
     pub(super) known: IndexSet<Flow>,
     /// The connections that are held, with what the model remembers of them.
-    pub(super) followed: Followed,
+    pub(super) followed: ConnectionTracker,
     pub(super) met: Met,
     /// True if results are to be kept.
     pub(super) keeps: bool,

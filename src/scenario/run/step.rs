@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::super::cloudlike::Cloudlike;
+use super::super::backend::Backend;
 use super::super::expected::Expected;
 use super::super::judge::{self, Moments};
 use super::super::results::{
     AgainstModel, Check, CheckStatus, Class, Counts, Effects, Evidence, Finding, Head, Probed, StepResult, StepStatus,
 };
-use super::super::{change, claims, compared, demand, dossier, flow_logs, held, kept, traffic};
+use super::super::{change, claims, compared, demand, disagreement_files, flow_logs, held, kept, traffic};
 use super::booting::listeners;
 use super::doing;
 use super::past::Past;
@@ -21,7 +21,7 @@ use crate::probe::{Outcome, Resolution};
 use crate::topology::{ExpectedOutcome, Step, Topology};
 
 /// Runs one step; says besides whether it broke off before its probes.
-pub(super) async fn run_step<L: Cloudlike>(
+pub(super) async fn run_step<L: Backend>(
     lab: &mut L,
     topology: &Topology,
     (head, number): (&Head, usize),
@@ -103,8 +103,8 @@ pub(super) async fn run_step<L: Cloudlike>(
     };
     let (flows, held) = (&result.model.flows, &result.model.connections.disagreements);
     if flows.iter().any(|it| !past.known.contains(&it.flow)) || held.iter().any(|it| it.is_new) {
-        let found = dossier::Found { flows, connections: held };
-        result.model.dossier = dossier::gather(lab, head, number, &listeners, found).await?;
+        let found = disagreement_files::Found { flows, connections: held };
+        result.model.dossier = disagreement_files::gather(lab, head, number, &listeners, found).await?;
     }
     let (examined, selecting_nothing) = expected.examine(lab).await?;
     let (mut logs, mut logged_of_nobody) = (Vec::new(), Vec::new());

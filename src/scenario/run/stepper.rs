@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::cloudlike::Cloudlike;
+use super::super::backend::Backend;
 use super::options::{Options, RunError};
 use super::past::Past;
 use super::step::{not_run, run_step};
@@ -28,7 +28,7 @@ pub struct Stepper<'a, L> {
     began: Instant,
 }
 
-impl<'a, L: Cloudlike> Stepper<'a, L> {
+impl<'a, L: Backend> Stepper<'a, L> {
     /// Before the first step of a lab that is up with the initial cloud; `boot` is for the record only.
     pub fn new(lab: &'a mut L, topology: &'a Topology, boot: Duration, options: Options) -> Self {
         let mut past = Past { keeps: options.keep, ..Past::default() };

@@ -1,9 +1,9 @@
 use std::net::Ipv4Addr;
 
 use super::*;
-use crate::lab::Asked;
+use crate::lab::ServiceResponse;
 use crate::model::{
-    Cloud, CloudService, GroupName, InstanceName, Operation, Peer, PrivateIp, PublicIp, Refusal, RefusalCode, Service,
+    Cloud, GroupName, InstanceName, Operation, Peer, PrivateIp, PublicIp, Refusal, RefusalCode, Service, VpcService,
 };
 use crate::probe::Outcome;
 use crate::scenario::predict;
@@ -230,7 +230,7 @@ async fn a_file_without_tables_probes_only_what_the_step_names() {
     assert_eq!(*lab.cloud(), cloud());
 }
 
-fn answered(word: &str, service: CloudService) -> Expectation {
+fn answered(word: &str, service: VpcService) -> Expectation {
     let from = Selector::Group(GroupName::new(word));
     Expectation::Answered(vec![Question {
         written: format!("{word} -> {service}"),
@@ -242,7 +242,7 @@ fn answered(word: &str, service: CloudService) -> Expectation {
 
 #[tokio::test]
 async fn a_question_that_is_answered_passes_for_each_who_asks() {
-    let step = one(Double::new(by_the_article), step("s", vec![answered("SG-T-WEB", CloudService::Dns)])).await;
+    let step = one(Double::new(by_the_article), step("s", vec![answered("SG-T-WEB", VpcService::Dns)])).await;
     assert_eq!(step.status, StepStatus::Passed);
     let askers: Vec<_> = step.section(Section::ANSWERS).map(|check| check.subject.as_str()).collect();
     assert_eq!(askers, ["web1 -> dns", "web2 -> dns"]);
@@ -250,20 +250,20 @@ async fn a_question_that_is_answered_passes_for_each_who_asks() {
 
 #[tokio::test]
 async fn a_wrong_answer_fails_and_silence_is_inconclusive() {
-    let told = |asked: fn(String) -> Asked| {
+    let told = |asked: fn(String) -> ServiceResponse| {
         let mut lab = Double::new(by_the_article);
         lab.asked = Box::new(move |from, service| asked(format!("{from} {service}")));
         lab
     };
-    let expects = || step("s", vec![answered("SG-T-WEB", CloudService::Time)]);
-    let wrong = one(told(|why| Asked::Wrong { why }), expects()).await;
-    let silent = one(told(|why| Asked::Inconclusive { why }), expects()).await;
+    let expects = || step("s", vec![answered("SG-T-WEB", VpcService::Time)]);
+    let wrong = one(told(|why| ServiceResponse::Wrong { why }), expects()).await;
+    let silent = one(told(|why| ServiceResponse::Inconclusive { why }), expects()).await;
     assert_eq!((wrong.status, silent.status), (StepStatus::Failed, StepStatus::Inconclusive));
 }
 
 #[tokio::test]
 async fn a_question_that_nobody_asks_is_a_mistake() {
-    let step = one(Double::new(by_the_article), step("s", vec![answered("SG-NONE", CloudService::Dns)])).await;
+    let step = one(Double::new(by_the_article), step("s", vec![answered("SG-NONE", VpcService::Dns)])).await;
     assert_eq!(step.status, StepStatus::Failed);
     assert_eq!(step.findings[0].text, "`SG-NONE -> dns` asks nothing: SG-NONE has no running member");
 }

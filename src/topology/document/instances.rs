@@ -5,7 +5,7 @@ use sglab_macros::Shape;
 use super::shape::{Any, At, Either, Field, Many, Map};
 use super::values::{Choice, Mounts};
 use super::words::{Address, CommandLine, CommandWord, Device, Name, Service, Text};
-use crate::model::{AutomaticPublic, DaemonName, Forwarding, GroupName, SourceDestCheck, SubnetName, VpcName};
+use crate::model::{AutomaticPublic, Forwarding, GroupName, ProcessName, SourceDestCheck, SubnetName, VpcName};
 
 /// An instance.
 #[derive(Clone, Debug, Default, Shape)]
@@ -30,7 +30,7 @@ pub struct Instance {
     pub listens: Field<Any<Service>>,
     /// The programs that it runs by itself, started in this order, each once the one before is ready.
     #[shape("a mapping of services")]
-    pub services: Field<Map<Name<DaemonName>, Daemon>>,
+    pub services: Field<Map<Name<ProcessName>, Process>>,
     /// What its programs see beside what every instance sees: by place, an absolute path in the instance.
     #[shape(others("volumes", "volume", "binds"))]
     pub mounts: Field<Mounts>,
@@ -67,7 +67,7 @@ pub struct Interface {
 /// A program that stays in the foreground. `sglab up` starts it with its instance, and ends it with that.
 #[derive(Clone, Debug, Default, Shape)]
 #[shape("a service")]
-pub struct Daemon {
+pub struct Process {
     /// A line for the shell, or a list of words.
     #[shape(needed, "a command, in a line for the shell or as a list of words")]
     pub command: Field<Command>,

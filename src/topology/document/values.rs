@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use super::shape::{Definitions, Map, Node, Shape, Span, Told, Value, Yaml, described, means};
+use super::shape::{Definitions, Diagnostics, Map, Node, Shape, Span, Value, Yaml, described, means};
 use super::words::{MountPlace, MountSource};
 use crate::model::{
     AutomaticPublic, ChangeGroups, ElasticIpOnStop, Era, Forwarding, GroupReferenceIpv6, IcmpErrors, OnCrash, OnStart,
     Quotas, Reassociation, RefusalCode, Scheme, SelfReference, SourceDestCheck, Via,
 };
-use crate::topology::problem::{Draft, quote};
+use crate::topology::problem::{Diagnostic, quote};
 use crate::topology::tree::Scalar;
 
 /// What has a word for each of its values.
@@ -54,7 +54,7 @@ impl<T: Words> Shape for Choice<T> {
         described(json!({"enum": all}), &[T::DOC])
     }
 
-    fn read(node: &Node, what: &str, told: &mut Told) -> Option<Self> {
+    fn read(node: &Node, what: &str, told: &mut Diagnostics) -> Option<Self> {
         told.choice(node, what, &T::words()).map(|value| Self { value, span: node.span })
     }
 
@@ -118,26 +118,26 @@ pub struct EveryHost;
 
 /// A whole number of a range.
 #[derive(Clone, Copy, Debug)]
-pub struct Whole<const LEAST: u32, const MOST: u32> {
+pub struct Whole<const MIN: u32, const MAX: u32> {
     /// The number.
     pub value: u32,
 }
 
-impl<const LEAST: u32, const MOST: u32> From<u32> for Whole<LEAST, MOST> {
+impl<const MIN: u32, const MAX: u32> From<u32> for Whole<MIN, MAX> {
     fn from(value: u32) -> Self {
         Self { value }
     }
 }
 
-impl<const LEAST: u32, const MOST: u32> Shape for Whole<LEAST, MOST> {
+impl<const MIN: u32, const MAX: u32> Shape for Whole<MIN, MAX> {
     const WHAT: &'static str = "a whole number";
 
     fn schema(_: &mut Definitions) -> Json {
-        json!({"type": ["integer", "string"], "minimum": LEAST, "maximum": MOST, "pattern": "^[0-9]+$"})
+        json!({"type": ["integer", "string"], "minimum": MIN, "maximum": MAX, "pattern": "^[0-9]+$"})
     }
 
-    fn read(node: &Node, what: &str, told: &mut Told) -> Option<Self> {
-        told.number(node, what, LEAST..=MOST).map(Self::from)
+    fn read(node: &Node, what: &str, told: &mut Diagnostics) -> Option<Self> {
+        told.number(node, what, MIN..=MAX).map(Self::from)
     }
 
     fn yaml(&self) -> Yaml {
@@ -159,10 +159,10 @@ impl Shape for Version {
         json!({"enum": [VERSION, VERSION.to_string()]})
     }
 
-    fn read(node: &Node, what: &str, told: &mut Told) -> Option<Self> {
+    fn read(node: &Node, what: &str, told: &mut Diagnostics) -> Option<Self> {
         let version = told.number(node, what, 0..=u32::MAX)?;
         if version != VERSION {
-            let draft = Draft::new(node.span, format!("version {version} of the format is not known here"));
+            let draft = Diagnostic::new(node.span, format!("version {version} of the format is not known here"));
             told.report(draft.help(format!("this sglab knows version {VERSION}")));
         }
         Some(Self)
@@ -188,12 +188,12 @@ impl Shape for Seconds {
         json!({"type": ["number", "string"], "minimum": SHORTEST, "maximum": LONGEST, "pattern": r"^[0-9]*\.?[0-9]+$"})
     }
 
-    fn read(node: &Node, what: &str, told: &mut Told) -> Option<Self> {
+    fn read(node: &Node, what: &str, told: &mut Diagnostics) -> Option<Self> {
         let Value::Scalar(scalar) = &node.value else { return told.expected(node, what, None) };
         match scalar.text.parse::<f64>() {
             Ok(seconds) if (SHORTEST..=LONGEST).contains(&seconds) => Some(Self(Duration::from_secs_f64(seconds))),
             _ => {
-                let draft = Draft::new(node.span, format!("{} is no time for this", quote(&scalar.text)));
+                let draft = Diagnostic::new(node.span, format!("{} is no time for this", quote(&scalar.text)));
                 told.report(draft.help(format!("a number of seconds, from {SHORTEST} to {LONGEST}")));
                 None
             }
@@ -232,7 +232,7 @@ impl Shape for Mounts {
         <Map<MountPlace, MountSource>>::schema(definitions)
     }
 
-    fn read(node: &Node, _: &str, _: &mut Told) -> Option<Self> {
+    fn read(node: &Node, _: &str, _: &mut Diagnostics) -> Option<Self> {
         Some(Self(node.clone()))
     }
 

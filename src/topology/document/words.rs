@@ -6,9 +6,9 @@ use std::ops::Deref;
 
 use serde_json::{Value as Json, json};
 
-use super::shape::{Definitions, Leaf, Node, Shape, Span, Told, Word, Yaml};
+use super::shape::{Definitions, Diagnostics, Leaf, Node, Shape, Span, SpannedText, Yaml};
 use crate::model::{
-    ConnectionName, DaemonName, ElasticIpName, GroupName, HostName, InstanceName, LoadBalancerName, PrefixListName,
+    ConnectionName, ElasticIpName, GroupName, HostName, InstanceName, LoadBalancerName, PrefixListName, ProcessName,
     SubnetName, TableName, VpcName,
 };
 
@@ -17,19 +17,19 @@ macro_rules! leaves {
     ($($(#[doc = $doc:literal])* $name:ident $(matches $pattern:literal)?: $what:literal $(or $many:literal)? $(with $numbers:ident $(as $more:tt)?)?;)+) => {$(
         $(#[doc = $doc])*
         #[derive(Clone, Debug)]
-        pub struct $name(pub Word);
+        pub struct $name(pub SpannedText);
 
         impl Deref for $name {
-            type Target = Word;
+            type Target = SpannedText;
 
-            fn deref(&self) -> &Word {
+            fn deref(&self) -> &SpannedText {
                 &self.0
             }
         }
 
         impl<T: Display> From<T> for $name {
             fn from(text: T) -> Self {
-                Self(Word::new(&text.to_string(), Span::default()))
+                Self(SpannedText::new(&text.to_string(), Span::default()))
             }
         }
 
@@ -50,7 +50,7 @@ macro_rules! leaves {
                 super::shape::described(super::shape::merged(json!({"type": "string"}), more), &[$($doc),*])
             }
 
-            fn read(node: &Node, what: &str, told: &mut Told) -> Option<Self> {
+            fn read(node: &Node, what: &str, told: &mut Diagnostics) -> Option<Self> {
                 leaves!(@read [$($numbers)?] told node what).map(Self)
             }
 
@@ -71,10 +71,10 @@ macro_rules! leaves {
     (@yaml [scalars] $self:ident) => {
         match $self.text().bytes().all(|b| b.is_ascii_digit()) && !$self.text().is_empty() {
             true => Yaml::Bare($self.text().to_owned()),
-            false => Yaml::Word($self.text().to_owned()),
+            false => Yaml::Scalar($self.text().to_owned()),
         }
     };
-    (@yaml [$($numbers:ident)?] $self:ident) => { Yaml::Word($self.text().to_owned()) };
+    (@yaml [$($numbers:ident)?] $self:ident) => { Yaml::Scalar($self.text().to_owned()) };
 }
 
 leaves! {
@@ -159,12 +159,12 @@ named! {
     VpcName "a VPC", SubnetName "a subnet", HostName "a host", GroupName "a security group" "at least one security group",
     InstanceName "an instance" "an instance or a list of instances",
     ElasticIpName "an Elastic IP", PrefixListName "a prefix list", LoadBalancerName "a load balancer",
-    TableName "a table", ConnectionName "a connection", DaemonName "a service"
+    TableName "a table", ConnectionName "a connection", ProcessName "a service"
 }
 
 /// A word that is meant to be a name of this kind.
 #[derive(Debug)]
-pub struct Name<T>(Word, PhantomData<T>);
+pub struct Name<T>(SpannedText, PhantomData<T>);
 
 impl<T> Clone for Name<T> {
     fn clone(&self) -> Self {
@@ -173,21 +173,21 @@ impl<T> Clone for Name<T> {
 }
 
 impl<T> Deref for Name<T> {
-    type Target = Word;
+    type Target = SpannedText;
 
-    fn deref(&self) -> &Word {
+    fn deref(&self) -> &SpannedText {
         &self.0
     }
 }
 
 impl<T> From<&str> for Name<T> {
     fn from(text: &str) -> Self {
-        Self(Word::new(text, Span::default()), PhantomData)
+        Self(SpannedText::new(text, Span::default()), PhantomData)
     }
 }
 
-impl<T> From<Word> for Name<T> {
-    fn from(word: Word) -> Self {
+impl<T> From<SpannedText> for Name<T> {
+    fn from(word: SpannedText) -> Self {
         Self(word, PhantomData)
     }
 }
@@ -212,11 +212,11 @@ impl<T: Named> Shape for Name<T> {
         super::shape::described(json!({"type": "string", "pattern": NAME}), &["A name: letters, digits, `-` and `_`."])
     }
 
-    fn read(node: &Node, what: &str, told: &mut Told) -> Option<Self> {
+    fn read(node: &Node, what: &str, told: &mut Diagnostics) -> Option<Self> {
         told.text(node, what).map(|word| Self(word, PhantomData))
     }
 
     fn yaml(&self) -> Yaml {
-        Yaml::Word(self.text().to_owned())
+        Yaml::Scalar(self.text().to_owned())
     }
 }

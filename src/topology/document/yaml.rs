@@ -14,7 +14,7 @@ const WIDTH: usize = 120;
 #[derive(Clone, Debug)]
 pub enum Yaml {
     /// A text, in quotes where it would be read as something else.
-    Word(String),
+    Scalar(String),
     /// What needs no quotes: a number, or a word of the format.
     Bare(String),
     /// A list.
@@ -33,7 +33,7 @@ impl Yaml {
 
     /// With more keys.
     pub fn and(self, more: &[(String, String)]) -> Self {
-        let more = more.iter().map(|(key, value)| (Self::Word(key.clone()), Self::Word(value.clone())));
+        let more = more.iter().map(|(key, value)| (Self::Scalar(key.clone()), Self::Scalar(value.clone())));
         match self {
             Self::Map(entries) => Self::Map(entries.into_iter().chain(more).collect()),
             other => other,
@@ -43,7 +43,7 @@ impl Yaml {
     /// What stands in a tree.
     pub fn of(node: &Node) -> Self {
         match &node.value {
-            Value::Scalar(scalar) => Self::Word(scalar.text.clone()),
+            Value::Scalar(scalar) => Self::Scalar(scalar.text.clone()),
             Value::Sequence(items) => Self::List(items.iter().map(Self::of).collect()),
             Value::Mapping(entries) => Self::Map(entries.iter().map(|(k, v)| (Self::of(k), Self::of(v))).collect()),
         }
@@ -53,7 +53,7 @@ impl Yaml {
     pub fn line(&self) -> String {
         let list = |items: Vec<String>| items.join(", ");
         match self {
-            Self::Word(text) => scalar(text),
+            Self::Scalar(text) => scalar(text),
             Self::Bare(text) => text.clone(),
             Self::List(items) => format!("[{}]", list(items.iter().map(Self::line).collect())),
             Self::Map(entries) => {

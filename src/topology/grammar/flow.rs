@@ -5,9 +5,9 @@ use std::str::FromStr;
 use super::services::{first_word, service};
 use super::within::Within;
 use crate::model::{Direction, Service, Via};
-use crate::topology::document::shape::Word;
+use crate::topology::document::shape::SpannedText;
 use crate::topology::patterns::ColumnKind;
-use crate::topology::problem::{Draft, Problems, Source, Span, TYPED, quote};
+use crate::topology::problem::{Diagnostic, Problems, Source, Span, TYPED, quote};
 
 const FORM: &str = "a flow reads `FROM -> TO:PORT`, such as `web1 -> db1:3306`";
 const BY: &str = "it goes on with `by public address`, `by private address`, `by ipv6 address` or `by dns name`, then \
@@ -17,23 +17,23 @@ const BY: &str = "it goes on with `by public address`, `by private address`, `by
 #[derive(Clone, Debug)]
 pub struct Ends {
     /// What it stands in, and what is meant where a word is missing.
-    pub whole: Word,
+    pub whole: SpannedText,
     /// The flow in one line.
     pub written: String,
     pub both_ways: bool,
-    pub from: Word,
+    pub from: SpannedText,
     /// The port that the first end sends from.
-    pub from_port: Option<Word>,
-    pub to: Word,
+    pub from_port: Option<SpannedText>,
+    pub to: SpannedText,
     /// The port and what follows it.
-    asked: Word,
+    asked: SpannedText,
     /// The address that is said beside the flow.
     by: Option<Via>,
 }
 
 /// What is asked of an end, and how.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked {
+pub struct FlowTarget {
     pub service: Service,
     pub via: Option<Via>,
     pub at: Option<Direction>,
@@ -41,9 +41,9 @@ pub struct Asked {
 
 impl Ends {
     /// Takes a flow apart, which may be a part of a word's text.
-    pub fn of(whole: &Word, text: &str) -> Result<Self, Draft> {
+    pub fn of(whole: &SpannedText, text: &str) -> Result<Self, Diagnostic> {
         let Some(arrow) = ["<->", "->"].into_iter().find(|arrow| text.contains(arrow)) else {
-            return Err(Draft::new(whole.span, format!("{} is not a flow", quote(text))).help(FORM));
+            return Err(Diagnostic::new(whole.span, format!("{} is not a flow", quote(text))).help(FORM));
         };
         let (from, to) = text.split_once(arrow).unwrap_or((text, ""));
         let mut ends = Self::between(whole, &whole.cut(from.trim()), &whole.cut(to.trim()))?;
@@ -53,9 +53,9 @@ impl Ends {
     }
 
     /// Puts a flow together of who asks, and of whom and for what.
-    pub fn between(whole: &Word, from: &Word, to: &Word) -> Result<Self, Draft> {
+    pub fn between(whole: &SpannedText, from: &SpannedText, to: &SpannedText) -> Result<Self, Diagnostic> {
         let Some((end, asked)) = to.text().split_once(':') else {
-            let draft = Draft::new(to.span, format!("{} has no port", quote(to.text())));
+            let draft = Diagnostic::new(to.span, format!("{} has no port", quote(to.text())));
             return Err(draft.help("such as `:3306`, `:53/udp` or `:ping`"));
         };
         let (sender, port) = match from.text().split_once(':') {
@@ -81,12 +81,12 @@ impl Ends {
     }
 
     /// A part of it; all of it for one that is missing.
-    pub fn or_whole<'w>(&'w self, part: &'w Word) -> &'w Word {
+    pub fn or_whole<'w>(&'w self, part: &'w SpannedText) -> &'w SpannedText {
         if part.text().trim().is_empty() { &self.whole } else { part }
     }
 
     /// The words of what is asked, port first.
-    pub fn asked_words(&self) -> &Word {
+    pub fn asked_words(&self) -> &SpannedText {
         &self.asked
     }
 
@@ -103,13 +103,13 @@ impl Ends {
     }
 
     /// Reads the port and what follows it. Where a table names many columns, a ping stands for them: every pair has it.
-    pub fn asked(&self, within: Within) -> Result<Asked, Draft> {
+    pub fn asked(&self, within: Within) -> Result<FlowTarget, Diagnostic> {
         let (service, mut rest) = match (self.asked.text().trim(), self.every()) {
             ("", _) => service(&self.whole, "")?,
             (_, Some((_, rest))) if within == Within::Table => (Service::IcmpEcho, rest),
             (_, Some((columns, _))) => {
                 let words = columns.words();
-                let draft = Draft::new(self.asked.span, format!("`{words}` stands for the columns of a table"));
+                let draft = Diagnostic::new(self.asked.span, format!("`{words}` stands for the columns of a table"));
                 return Err(draft.help("a flow asks for one port, such as `:3306`, `:53/udp` or `:ping`"));
             }
             _ => service(&self.asked, self.asked.text())?,
@@ -126,24 +126,24 @@ impl Ends {
                 ("at", "ingress") if at.is_none() => (at, rest) = (Some(Direction::Ingress), after),
                 ("at", "egress") if at.is_none() => (at, rest) = (Some(Direction::Egress), after),
                 ("answered", "by") => {
-                    let draft = Draft::new(node.part(rest), format!("{} is no part of a flow here", quote(rest)));
+                    let draft = Diagnostic::new(node.part(rest), format!("{} is no part of a flow here", quote(rest)));
                     return Err(draft.help(match within {
                         Within::Question => "leave it out: it is what a step expects of the flow, under `open:`",
                         _ => "it belongs under `open:`, of a flow to a load balancer",
                     }));
                 }
                 _ => {
-                    let draft = Draft::new(node.part(rest), format!("{} means nothing after a port", quote(rest)));
+                    let draft = Diagnostic::new(node.part(rest), format!("{} means nothing after a port", quote(rest)));
                     return Err(draft.help(completed(word, second).unwrap_or_else(|| BY.to_owned())));
                 }
             }
         }
         match (via, self.by) {
             (Some(via), Some(_)) => {
-                let draft = Draft::new(self.whole.span, format!("the flow says `{}` already", via.words()));
+                let draft = Diagnostic::new(self.whole.span, format!("the flow says `{}` already", via.words()));
                 Err(draft.help("leave `--by` out"))
             }
-            (via, by) => Ok(Asked { service, via: via.or(by), at }),
+            (via, by) => Ok(FlowTarget { service, via: via.or(by), at }),
         }
     }
 }
@@ -181,13 +181,13 @@ fn completed(first: &str, second: &str) -> Option<String> {
 #[derive(Clone, Debug)]
 pub struct TypedFlow {
     pub(in crate::topology) text: String,
-    pub(in crate::topology) ends: Result<Ends, Draft>,
+    pub(in crate::topology) ends: Result<Ends, Diagnostic>,
 }
 
 impl TypedFlow {
     /// Takes one argument apart.
     pub fn new(flow: &str) -> Self {
-        let whole = Word::new(flow, Span { start: 0, end: flow.len() });
+        let whole = SpannedText::new(flow, Span { start: 0, end: flow.len() });
         Self { text: flow.to_owned(), ends: Ends::of(&whole, whole.text()) }
     }
 
@@ -196,8 +196,8 @@ impl TypedFlow {
         let from = from.replace(['\n', '\r'], " ");
         let text = format!("{from}\n{to}");
         let (end, start) = (from.len(), from.len() + 1);
-        let [from, to] =
-            [(0, end), (start, text.len())].map(|(start, end)| Word::new(&text[start..end], Span { start, end }));
+        let [from, to] = [(0, end), (start, text.len())]
+            .map(|(start, end)| SpannedText::new(&text[start..end], Span { start, end }));
         let ends = Ends::between(&from, &from.cut(from.text().trim()), &to.cut(to.text().trim()));
         Self { text, ends }
     }

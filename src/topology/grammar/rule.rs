@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use super::services::{first_word, traffic, unknown_protocol};
 use crate::model::{Direction, Traffic, name_fault, suggest};
-use crate::topology::document::shape::Word;
-use crate::topology::problem::{Draft, Problems, Source, Span, TYPED, quote};
+use crate::topology::document::shape::SpannedText;
+use crate::topology::problem::{Diagnostic, Problems, Source, Span, TYPED, quote};
 
 /// A rule as it is written: `tcp 3306 from WEB, office`. Names are not looked up.
 ///
@@ -20,7 +20,7 @@ use crate::topology::problem::{Draft, Problems, Source, Span, TYPED, quote};
 #[derive(Clone, Debug)]
 pub struct RuleWords {
     /// All of it.
-    pub(in crate::topology) said: Word,
+    pub(in crate::topology) said: SpannedText,
     pub(in crate::topology) traffic: Traffic,
     /// The traffic in its author's words: `tcp 3306`.
     pub(in crate::topology) asked: String,
@@ -29,7 +29,7 @@ pub struct RuleWords {
     /// Place of the preposition.
     pub(in crate::topology) preposition: Span,
     /// At least one, perhaps an empty one.
-    pub(in crate::topology) peers: Vec<Word>,
+    pub(in crate::topology) peers: Vec<SpannedText>,
 }
 
 /// A rule in an argument: with its text, so that what is wrong can be told together with all else that is wrong with a command.
@@ -69,8 +69,8 @@ impl FromStr for RuleWords {
     }
 }
 
-fn typed(text: &str) -> Word {
-    Word::new(text, Span { start: 0, end: text.len() })
+fn typed(text: &str) -> SpannedText {
+    SpannedText::new(text, Span { start: 0, end: text.len() })
 }
 
 /// Protocols that have ports, types or a number.
@@ -78,7 +78,7 @@ const WITH_PORTS: [&str; 5] = ["tcp", "udp", "icmp", "icmpv6", "protocol"];
 
 impl RuleWords {
     /// Reads a rule. `wanted` is the direction of the rules that it stands among, where that is known: for the words of what is wrong.
-    pub fn parse(said: &Word, wanted: Option<Direction>) -> Result<Self, Vec<Draft>> {
+    pub fn parse(said: &SpannedText, wanted: Option<Direction>) -> Result<Self, Vec<Diagnostic>> {
         let text = said.text();
         let (protocol, rest) = first_word(text);
         let (port, rest) = if is_all(protocol) { ("", rest) } else { first_word(rest) };
@@ -89,13 +89,13 @@ impl RuleWords {
         }
         if port.is_empty() && !WITH_PORTS.contains(&protocol) && !is_all(protocol) && name_fault(protocol).is_none() {
             // A list of peers without quotes falls apart at its commas.
-            let draft = Draft::new(said.span, format!("{} is no rule", quote(text)));
+            let draft = Diagnostic::new(said.span, format!("{} is no rule", quote(text)));
             let help = format!("{}; several peers need quotes: \"tcp 80 from A, B\"", form(wanted));
             return Err(vec![draft.help(help)]);
         }
         let traffic = match (protocol, port) {
             (_, "" | "from" | "to") if WITH_PORTS.contains(&protocol) => {
-                Err(Draft::new(at(protocol), format!("`{protocol}` to which port?")).help(form(wanted)))
+                Err(Diagnostic::new(at(protocol), format!("`{protocol}` to which port?")).help(form(wanted)))
             }
             _ => traffic((protocol, at(protocol)), (port, at(port))),
         };
@@ -114,10 +114,11 @@ impl RuleWords {
         };
         if preposition.starts_with(|c: char| c.is_ascii_digit()) {
             let draft = if matches!(traffic, Traffic::All | Traffic::Protocol(_)) {
-                let draft = Draft::new(said.part(preposition), format!("`{traffic}` has no ports in a rule of EC2"));
+                let draft =
+                    Diagnostic::new(said.part(preposition), format!("`{traffic}` has no ports in a rule of EC2"));
                 draft.help(format!("write `{traffic} {peers}`"))
             } else {
-                let draft = Draft::new(said.part(preposition), "a rule has one port, or one range");
+                let draft = Diagnostic::new(said.part(preposition), "a rule has one port, or one range");
                 draft.help("such as `tcp 7000-8000`; write a rule for each port else")
             };
             return Err(vec![draft]);
@@ -148,14 +149,14 @@ impl RuleWords {
 }
 
 /// Tells what newcomers write for a protocol.
-fn no_protocol(said: &Word, first: &str) -> Option<Draft> {
+fn no_protocol(said: &SpannedText, first: &str) -> Option<Diagnostic> {
     let at = said.part_or_all(first);
     let rest = first_word(said.text()).1;
     if !["from", "to"].contains(&first_word(rest).0) {
         return None;
     }
     if matches!(first, "ping" | "echo") {
-        let draft = Draft::new(at, format!("a rule has no word {}", quote(first)));
+        let draft = Diagnostic::new(at, format!("a rule has no word {}", quote(first)));
         return Some(draft.help(format!("write `icmp echo {rest}`")));
     }
     let (number, protocol) = first.split_once('/').unwrap_or((first, ""));
@@ -164,7 +165,7 @@ fn no_protocol(said: &Word, first: &str) -> Option<Draft> {
     if !is_ports {
         return None;
     }
-    let draft = Draft::new(at, format!("{} of which protocol?", quote(number)));
+    let draft = Diagnostic::new(at, format!("{} of which protocol?", quote(number)));
     match protocol {
         "tcp" | "udp" => Some(draft.help(format!("write `{protocol} {number} {rest}`"))),
         "" => Some(draft.help(format!("write `tcp {number} {rest}`, or udp"))),
@@ -172,11 +173,11 @@ fn no_protocol(said: &Word, first: &str) -> Option<Draft> {
     }
 }
 
-fn no_preposition(said: &Word, preposition: &str, wanted: Option<Direction>) -> Draft {
+fn no_preposition(said: &SpannedText, preposition: &str, wanted: Option<Direction>) -> Diagnostic {
     let silent = preposition.is_empty()
         || wanted.map_or_else(|| ["from", "to"].contains(&preposition), |it| self::preposition(it) == preposition);
     let span = if silent { said.span } else { said.part(preposition) };
-    Draft::new(span, format!("the rule {} does not say {}", quote(said.text()), whom(wanted))).help(form(wanted))
+    Diagnostic::new(span, format!("the rule {} does not say {}", quote(said.text()), whom(wanted))).help(form(wanted))
 }
 
 /// The word before a peer.

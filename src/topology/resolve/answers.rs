@@ -1,34 +1,34 @@
 //! `answered:`, what instances are told by the services that groups never filter: `app -> dns`.
 
 use super::resolver::Resolver;
-use crate::model::CloudService;
+use crate::model::VpcService;
 use crate::model::suggest;
-use crate::topology::document::shape::Word;
+use crate::topology::document::shape::SpannedText;
 use crate::topology::grammar::Within;
 use crate::topology::patterns::{Question, Selector};
-use crate::topology::problem::{Draft, quote};
+use crate::topology::problem::{Diagnostic, quote};
 
 const FORM: &str = "it reads `FROM -> SERVICE`, such as `web1 -> dns`";
 
 impl Resolver<'_> {
     /// One question.
-    pub fn question(&mut self, node: &Word) -> Option<Question> {
+    pub fn question(&mut self, node: &SpannedText) -> Option<Question> {
         let text = node.text();
         let Some((from, to)) = text.split_once("->") else {
-            self.report(Draft::new(node.span, format!("{} asks nobody", quote(text))).help(FORM));
+            self.report(Diagnostic::new(node.span, format!("{} asks nobody", quote(text))).help(FORM));
             return None;
         };
         let (from, to) = (from.trim(), to.trim());
         let selector = self.selector(node, from, Within::Step { dropped: false });
-        let service = CloudService::ALL.into_iter().find(|service| service.as_str() == to);
+        let service = VpcService::ALL.into_iter().find(|service| service.as_str() == to);
         if service.is_none() {
-            let words = CloudService::ALL.map(CloudService::as_str);
+            let words = VpcService::ALL.map(VpcService::as_str);
             let help = suggest(to, words).unwrap_or_else(|| words.join(", "));
-            self.report(Draft::new(node.part(to), format!("unknown service {}", quote(to))).help(help));
+            self.report(Diagnostic::new(node.part(to), format!("unknown service {}", quote(to))).help(help));
         }
         let (from, service) = (selector?, service?);
         if matches!(from, Selector::Host(_)) {
-            let draft = Draft::new(node.span, "a host outside has none of the services of a VPC");
+            let draft = Diagnostic::new(node.span, "a host outside has none of the services of a VPC");
             self.report(draft.help("an instance, a group of them, or `any`"));
             return None;
         }

@@ -1,16 +1,16 @@
 //! Connections that a scenario holds open: their names, and what is expected of them.
 
-use super::names::Sort;
+use super::names::EntityKind;
 use super::resolver::Resolver;
 use crate::model::suggest;
 use crate::model::{ConnectionName, Service, Via};
 use crate::topology::document::scenario::Connections;
-use crate::topology::document::shape::{Map, Span, Word};
+use crate::topology::document::shape::{Map, Span, SpannedText};
 use crate::topology::document::words::{Flow, Name};
 use crate::topology::grammar::Within;
 use crate::topology::patterns::{FlowPattern, Selector};
 use crate::topology::placed::Placed;
-use crate::topology::problem::{Draft, quote};
+use crate::topology::problem::{Diagnostic, quote};
 use crate::topology::steps::{Action, Opening};
 
 impl Resolver<'_> {
@@ -21,7 +21,7 @@ impl Resolver<'_> {
             let Some(key) = &entry.key else { continue };
             let Some(name) = self.name(key) else { continue };
             if let Some(first) = self.cloud.connections.get(&name) {
-                let draft = Draft::new(key.span, format!("a connection {} is opened already", quote(&name)));
+                let draft = Diagnostic::new(key.span, format!("a connection {} is opened already", quote(&name)));
                 self.report(draft.related("here", *first));
                 continue;
             }
@@ -29,10 +29,12 @@ impl Resolver<'_> {
             let Some(value) = &entry.value else { continue };
             let Some(flow) = self.flow(value, Within::Held) else { continue };
             if let Selector::Instance(to) = &flow.to
-                && self.names.sort(to.as_str()) == Some(Sort::LoadBalancer)
+                && self.names.sort(to.as_str()) == Some(EntityKind::LoadBalancer)
             {
-                let draft =
-                    Draft::new(value.span, "a connection through a load balancer is two, and none of them is held");
+                let draft = Diagnostic::new(
+                    value.span,
+                    "a connection through a load balancer is two, and none of them is held",
+                );
                 self.report(draft.help("hold one to an instance behind it"));
                 continue;
             }
@@ -41,7 +43,7 @@ impl Resolver<'_> {
                 continue;
             }
             if flow.both_ways && !matches!(flow.service, Service::Udp(_)) {
-                let draft = Draft::new(value.span, "only datagrams are sent from both ends at once");
+                let draft = Diagnostic::new(value.span, "only datagrams are sent from both ends at once");
                 self.report(draft.help("`->`: one end opens a connection, and both send over it all the same"));
                 continue;
             }
@@ -52,11 +54,11 @@ impl Resolver<'_> {
     }
 
     /// Refuses `any`, and a host with several addresses, as an end of a connection.
-    fn no_end(&self, flow: &FlowPattern, span: Span) -> Option<Draft> {
+    fn no_end(&self, flow: &FlowPattern, span: Span) -> Option<Diagnostic> {
         for end in [&flow.from, &flow.to] {
             let host = match end {
                 Selector::Any => {
-                    let draft = Draft::new(span, "`any` cannot be the end of a connection, which is one flow");
+                    let draft = Diagnostic::new(span, "`any` cannot be the end of a connection, which is one flow");
                     return Some(draft.help("name an instance or a host; open one connection for each"));
                 }
                 Selector::Host(host) => host,
@@ -65,7 +67,7 @@ impl Resolver<'_> {
             if !self.cloud.hosts.contains_key(host) {
                 let message =
                     format!("{} may be several addresses, and a connection is one flow", quote(host.as_str()));
-                return Some(Draft::new(span, message).help("name a host of the file"));
+                return Some(Diagnostic::new(span, message).help("name a host of the file"));
             }
             let addresses = self.cloud.hosts.get(host).map_or(&[][..], |host| &host.addresses);
             let of = |ipv6: bool| addresses.iter().filter(|address| address.0.is_ipv6() == ipv6).count();
@@ -76,7 +78,7 @@ impl Resolver<'_> {
             };
             if least > 1 {
                 let message = format!("{} has {least} addresses, and a connection is one flow", quote(host.as_str()));
-                return Some(Draft::new(span, message).help("give each address a host of its own"));
+                return Some(Diagnostic::new(span, message).help("give each address a host of its own"));
             }
         }
         None
@@ -87,14 +89,16 @@ impl Resolver<'_> {
         named.items.iter().filter_map(|word| self.connection(word)).collect()
     }
 
-    fn connection(&mut self, name: &Word) -> Option<Placed<ConnectionName>> {
+    fn connection(&mut self, name: &SpannedText) -> Option<Placed<ConnectionName>> {
         let word = name.text();
         if self.cloud.connections.contains_key(word) {
             return Some(Placed { value: ConnectionName::new(word), place: self.place(name.span) });
         }
         let help = suggest(word, self.cloud.connections.keys().map(String::as_str))
             .unwrap_or_else(|| "a step opens one with `do: [{open: {session: \'web1 -> db1:3306\'}}]`".to_owned());
-        self.report(Draft::new(name.span, format!("no connection {} is open at this step", quote(word))).help(help));
+        self.report(
+            Diagnostic::new(name.span, format!("no connection {} is open at this step", quote(word))).help(help),
+        );
         None
     }
 }

@@ -6,7 +6,7 @@ use crate::topology::document::shape::Many;
 use crate::topology::document::words::Flow;
 use crate::topology::grammar::Within;
 use crate::topology::patterns::FlowPattern;
-use crate::topology::problem::{Draft, Span};
+use crate::topology::problem::{Diagnostic, Span};
 
 impl Resolver<'_> {
     /// The flows of the traffic.
@@ -18,7 +18,7 @@ impl Resolver<'_> {
                 read.push(flow);
             } else {
                 self.report(
-                    Draft::new(item.span, "traffic flows over tcp or udp").help("such as `:3306` or `:53/udp`"),
+                    Diagnostic::new(item.span, "traffic flows over tcp or udp").help("such as `:3306` or `:53/udp`"),
                 );
             }
         }
@@ -29,17 +29,17 @@ impl Resolver<'_> {
     pub fn refuse_idle_traffic(&mut self, traffic: Option<Span>, expected: Option<Span>, does: bool) {
         match (traffic, expected) {
             (Some(traffic), None) => {
-                let draft = Draft::new(traffic, "nothing is expected of the traffic");
+                let draft = Diagnostic::new(traffic, "nothing is expected of the traffic");
                 self.report(draft.help("under `expect:` say `leak: none`, `loss: none` or both"));
             }
             (None, Some(expected)) => {
-                let draft = Draft::new(expected, "no traffic flows that could leak or be lost");
+                let draft = Diagnostic::new(expected, "no traffic flows that could leak or be lost");
                 self.report(draft.help("the step needs `during: [web1 -> db1:3306]`"));
             }
             _ => {}
         }
         if let Some(traffic) = traffic.filter(|_| !does) {
-            let draft = Draft::new(traffic, "the step does nothing during which traffic could flow");
+            let draft = Diagnostic::new(traffic, "the step does nothing during which traffic could flow");
             self.report(draft.help("it needs `do:`"));
         }
     }

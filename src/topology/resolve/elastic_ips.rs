@@ -3,23 +3,23 @@
 use indexmap::IndexMap;
 
 use super::interfaces::split;
-use super::names::Sort;
+use super::names::EntityKind;
 use super::resolver::{Holder, Resolver};
 use crate::model::{ElasticIpName, InstanceName, InterfaceId, Operation, Reassociation, RefusalCode, Target};
 use crate::topology::document::networks::ElasticIps;
 use crate::topology::document::scenario::{Addresses, Association};
-use crate::topology::document::shape::{Field, Map, Or, Span, Word};
+use crate::topology::document::shape::{Field, Map, Or, Span, SpannedText};
 use crate::topology::document::words::{Holder as HolderSaid, Name};
 use crate::topology::placed::Placed;
-use crate::topology::problem::{Draft, quote};
+use crate::topology::problem::{Diagnostic, quote};
 
 impl Resolver<'_> {
     /// Takes up their names.
     pub fn declare_elastic_ips(&mut self, said: &Field<ElasticIps>) {
         self.names.doubts.incomplete |= said.is_unread();
         match said.get() {
-            Some(Or::Short(list)) => list.items.iter().for_each(|name| self.declare(name, Sort::ElasticIp, &[])),
-            Some(Or::Long(map)) => map.entries.iter().for_each(|it| self.declare_key(it, Sort::ElasticIp, &[])),
+            Some(Or::Short(list)) => list.items.iter().for_each(|name| self.declare(name, EntityKind::ElasticIp, &[])),
+            Some(Or::Long(map)) => map.entries.iter().for_each(|it| self.declare_key(it, EntityKind::ElasticIp, &[])),
             None => {}
         }
     }
@@ -48,8 +48,8 @@ impl Resolver<'_> {
                 continue;
             }
             let (holder, device) = split(word).map_or((word, None), |(holder, device)| (holder, Some(device)));
-            if self.names.sort(holder) != Some(Sort::Instance) {
-                self.unknown(holder, value.part(holder), Sort::Instance);
+            if self.names.sort(holder) != Some(EntityKind::Instance) {
+                self.unknown(holder, value.part(holder), EntityKind::Instance);
                 self.names.doubts.publics = true;
                 continue;
             }
@@ -60,7 +60,7 @@ impl Resolver<'_> {
                 None => Target::Instance(instance),
                 Some(device) => Target::Interface(InterfaceId { instance, device }),
             };
-            let Some(name) = self.declared(entry.key.as_deref(), Sort::ElasticIp) else { continue };
+            let Some(name) = self.declared(entry.key.as_deref(), EntityKind::ElasticIp) else { continue };
             let operation = associate(name, to, Reassociation::Allowed);
             self.cloud.now.apply(&operation, true);
             associated.push(Placed { value: operation, place: self.place(value.span) });
@@ -73,7 +73,7 @@ impl Resolver<'_> {
         let mut taken: IndexMap<InterfaceId, Span> = IndexMap::new();
         for Holder { instance, named, device, span } in std::mem::take(&mut self.later.holders) {
             if !self.cloud.now.instances.contains_key(&instance) {
-                self.unknown(instance.as_str(), named, Sort::Instance);
+                self.unknown(instance.as_str(), named, EntityKind::Instance);
                 continue;
             }
             let id = InterfaceId { instance, device: device.unwrap_or(0) };
@@ -85,11 +85,11 @@ impl Resolver<'_> {
             if let Some(devices) = several {
                 let each: Vec<String> = devices.iter().map(|device| format!("`{}.eth{device}`", id.instance)).collect();
                 let message = format!("{} has several interfaces", quote(id.instance.as_str()));
-                self.report(Draft::new(span, message).help(format!("name one: {}", each.join(", "))));
+                self.report(Diagnostic::new(span, message).help(format!("name one: {}", each.join(", "))));
                 continue;
             }
             if let Some(first) = taken.get(&id) {
-                let draft = Draft::new(span, format!("{} has an Elastic IP already", quote(&id.to_string())));
+                let draft = Diagnostic::new(span, format!("{} has an Elastic IP already", quote(&id.to_string())));
                 let help = "an interface has one, since it has one private address";
                 self.report(draft.help(help).related("associated first here", *first));
                 continue;
@@ -98,8 +98,8 @@ impl Resolver<'_> {
         }
     }
 
-    fn allocation(&mut self, word: &Word) -> Option<Placed<Operation>> {
-        let name = ElasticIpName::new(self.declared(Some(word), Sort::ElasticIp)?);
+    fn allocation(&mut self, word: &SpannedText) -> Option<Placed<Operation>> {
+        let name = ElasticIpName::new(self.declared(Some(word), EntityKind::ElasticIp)?);
         self.cloud.now.elastic_ips.insert(name.clone());
         Some(Placed { value: Operation::AllocateAddress(name), place: self.place(word.span) })
     }
@@ -120,7 +120,7 @@ impl Resolver<'_> {
                 Some(Or::Long(long)) => {
                     reassociation = long.allow_reassociation.get().map_or(reassociation, |choice| choice.value);
                     if !long.instance.is_there() {
-                        self.missing(&long.at, Draft::new(entry.at, "it does not say with which instance"));
+                        self.missing(&long.at, Diagnostic::new(entry.at, "it does not say with which instance"));
                         continue;
                     }
                     long.instance.get()
@@ -139,17 +139,20 @@ impl Resolver<'_> {
     }
 
     /// An Elastic IP that exists at this step; any name, if the step wants to see it refused as unknown.
-    pub fn elastic_ip(&mut self, said: &Word) -> Option<ElasticIpName> {
+    pub fn elastic_ip(&mut self, said: &SpannedText) -> Option<ElasticIpName> {
         let word = said.text();
         let name = ElasticIpName::new(word);
         let may_be_unknown = self.refused.may_be(RefusalCode::InvalidAddressNotFound);
         if self.cloud.now.elastic_ips.contains(&name) || may_be_unknown && super::names::fault(word).is_none() {
             return Some(name);
         }
-        if self.names.sort(word) == Some(Sort::ElasticIp) {
-            self.report(Draft::new(said.span, format!("the Elastic IP {} is not allocated at this step", quote(word))));
+        if self.names.sort(word) == Some(EntityKind::ElasticIp) {
+            self.report(Diagnostic::new(
+                said.span,
+                format!("the Elastic IP {} is not allocated at this step", quote(word)),
+            ));
         } else {
-            self.unknown(word, said.span, Sort::ElasticIp);
+            self.unknown(word, said.span, EntityKind::ElasticIp);
         }
         None
     }

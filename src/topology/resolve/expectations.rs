@@ -1,6 +1,6 @@
 //! Expectations of a step: each kind of expectation, the flows that it names, and how it is read.
 
-use super::names::Sort;
+use super::names::EntityKind;
 use super::resolver::Resolver;
 use crate::model::suggest;
 use crate::model::{Direction, Forwarding, InstanceName, Service, TableName, Via};
@@ -8,19 +8,19 @@ use crate::topology::document::scenario::Expect;
 use crate::topology::document::shape::{Any, Entry, Field, Many, Map, Span};
 use crate::topology::document::words::{Flow, Name, Text};
 use crate::topology::expected::{
-    AddressFate, AddressKind, Expectation, ExpectedHops, ExpectedOutcome, Fate, Rotation, Station,
+    AddressFate, AddressKind, Expectation, ExpectedConnection, ExpectedHops, ExpectedOutcome, Rotation, Station,
 };
 use crate::topology::grammar::Within;
 use crate::topology::patterns::{FlowPattern, OpenCells, Selector};
 use crate::topology::placed::Placed;
-use crate::topology::problem::{Draft, quote};
+use crate::topology::problem::{Diagnostic, quote};
 
 /// Expectations of a step, as they are read.
 type Expectations = Vec<Placed<Expectation>>;
 
 /// The flows of a step with an outcome each, as far as they have been read.
 #[derive(Default)]
-struct Told(Vec<ToldFlow>);
+struct StatedOutcomes(Vec<ToldFlow>);
 
 struct ToldFlow {
     way: Way,
@@ -36,9 +36,9 @@ impl Resolver<'_> {
     /// The expectations of a step; `does` says whether it does anything.
     pub fn expectations(&mut self, said: &Expect, does: bool) -> Expectations {
         let mut all = Vec::new();
-        let mut told = Told::default();
+        let mut told = StatedOutcomes::default();
         if said.at.keys == 0 {
-            let draft = Draft::new(said.at.span, "`expect` expects nothing");
+            let draft = Diagnostic::new(said.at.span, "`expect` expects nothing");
             self.report(draft.help("leave it out, or say what must hold"));
         }
         for item in said.table.get().into_iter().flat_map(|list| &list.items) {
@@ -63,10 +63,10 @@ impl Resolver<'_> {
             all.extend(registered.entry().and_then(|(key, value)| self.rotation(rotation, key, value)));
         }
         for (list, fate) in [
-            (&said.alive, Fate::Alive),
-            (&said.cut, Fate::Cut),
-            (&said.gone, Fate::Gone),
-            (&said.unanswerable, Fate::Unanswerable),
+            (&said.alive, ExpectedConnection::Alive),
+            (&said.cut, ExpectedConnection::Cut),
+            (&said.gone, ExpectedConnection::Gone),
+            (&said.unanswerable, ExpectedConnection::Unanswerable),
         ] {
             let Some((key, list)) = list.entry() else { continue };
             let names = self.connections(list);
@@ -112,7 +112,7 @@ impl Resolver<'_> {
         &mut self,
         said: &Field<Many<Flow>>,
         outcome: ExpectedOutcome,
-        told: &mut Told,
+        told: &mut StatedOutcomes,
         all: &mut Expectations,
     ) {
         let Some((key, list)) = said.entry() else { return };
@@ -142,7 +142,7 @@ impl Resolver<'_> {
 
     /// The ways of a flow. Between instances the private address goes without saying.
     fn ways(&self, flow: &FlowPattern) -> Vec<Way> {
-        let balances = |end: &Selector| matches!(end, Selector::Instance(name) if self.names.sort(name.as_str()) == Some(Sort::LoadBalancer));
+        let balances = |end: &Selector| matches!(end, Selector::Instance(name) if self.names.sort(name.as_str()) == Some(EntityKind::LoadBalancer));
         let is_usual = |via: &Via| *via == Via::Private && !balances(&flow.from) && !balances(&flow.to);
         let via = flow.via.filter(|via| !is_usual(via));
         let forth = (flow.from.clone(), flow.to.clone(), flow.service, via);
@@ -151,7 +151,13 @@ impl Resolver<'_> {
     }
 
     /// Refuses two outcomes of one flow in one step: it has one, whatever the file says. A table is none of them, as a step may say more of its cells.
-    fn refuse_contradiction(&mut self, told: &mut Told, outcome: ExpectedOutcome, flow: &FlowPattern, span: Span) {
+    fn refuse_contradiction(
+        &mut self,
+        told: &mut StatedOutcomes,
+        outcome: ExpectedOutcome,
+        flow: &FlowPattern,
+        span: Span,
+    ) {
         let mut new = Vec::new();
         for way in self.ways(flow) {
             let other = |it: &&ToldFlow| {
@@ -163,7 +169,8 @@ impl Resolver<'_> {
                     true => format!("{} is dropped at its other end in the same step", quote(&flow.written)),
                     false => format!("{} is {is}, and {was} in the same step", quote(&flow.written)),
                 };
-                let draft = Draft::new(span, message).help("a flow has one outcome; another one is of another step");
+                let draft =
+                    Diagnostic::new(span, message).help("a flow has one outcome; another one is of another step");
                 return self.report(draft.related(format!("{was} here"), first.span));
             }
             new.push(ToldFlow { way, outcome, at: flow.at, span });
@@ -174,14 +181,14 @@ impl Resolver<'_> {
     /// `hops: {'web1 -> office:443': [gateway, internet]}`.
     fn hops(&mut self, said: &Map<Flow, Any<Text>>) -> Vec<ExpectedHops> {
         if said.entries.is_empty() {
-            let draft = Draft::new(said.span, "this expects nothing");
+            let draft = Diagnostic::new(said.span, "this expects nothing");
             self.report(draft.help("such as `{'web1 -> office:443': [gateway, internet]}`"));
         }
         let mut all = Vec::new();
         for Entry { key, value, .. } in &said.entries {
             let flow = key.as_ref().and_then(|key| Some((key, self.flow(key, Within::Step { dropped: false })?)));
             if let Some((key, _)) = flow.as_ref().filter(|(_, flow)| flow.both_ways) {
-                let draft = Draft::new(key.span, "stations stand in the order of one way");
+                let draft = Diagnostic::new(key.span, "stations stand in the order of one way");
                 self.report(draft.help("write `->`, and the other way for itself"));
             }
             let words = value.as_ref().map_or(&[][..], |list| &list.items);
@@ -192,7 +199,7 @@ impl Resolver<'_> {
                 if let Some(Station::Instance(name)) = station
                     && ends.iter().any(|end| matches!(end, Selector::Instance(end) if end == name))
                 {
-                    let draft = Draft::new(word.span, format!("{} is an end of the flow", quote(name.as_str())));
+                    let draft = Diagnostic::new(word.span, format!("{} is an end of the flow", quote(name.as_str())));
                     self.report(draft.help("stations are between its ends"));
                 }
             }
@@ -204,7 +211,7 @@ impl Resolver<'_> {
     fn station(&mut self, said: &Text) -> Option<Station> {
         let (word, span) = (said.text(), said.span);
         let sort = self.names.sort(word);
-        let wrong = |message: String, help: &str| Draft::new(span, message).help(help.to_owned());
+        let wrong = |message: String, help: &str| Diagnostic::new(span, message).help(help.to_owned());
         let draft = match sort {
             None if word == Station::GATEWAY => return Some(Station::Gateway),
             None if word == Station::INTERNET => return Some(Station::Internet),
@@ -212,7 +219,7 @@ impl Resolver<'_> {
                 "`gateway` is the gateway of a VPC here, and something of that name as well".to_owned(),
                 "give that another name",
             ),
-            Some(Sort::Instance) => {
+            Some(EntityKind::Instance) => {
                 let name = self.instance(word, span)?;
                 match self.cloud.forwarders.get(&name) {
                     Some(Forwarding::None) => {
@@ -233,7 +240,7 @@ impl Resolver<'_> {
                     [Station::GATEWAY, Station::INTERNET].into_iter().chain(forwards.map(|(name, _)| name.as_str()));
                 let help = suggest(word, known);
                 let help = help.unwrap_or_else(|| "`gateway`, `internet`, or an instance that forwards".to_owned());
-                Draft::new(span, format!("unknown station {}", quote(word))).help(help)
+                Diagnostic::new(span, format!("unknown station {}", quote(word))).help(help)
             }
         };
         self.report(draft);
@@ -250,7 +257,7 @@ impl Resolver<'_> {
     /// Refuses `refused` for a service that is listened on.
     fn refuse_listener(&mut self, flow: &FlowPattern, span: Span) {
         if flow.service == Service::IcmpEcho {
-            let draft = Draft::new(span, "a ping is never refused: the kernel of an instance answers it");
+            let draft = Diagnostic::new(span, "a ping is never refused: the kernel of an instance answers it");
             return self.report(draft.help("it is open, dropped or unreachable"));
         }
         let ends = [Some(&flow.to), flow.both_ways.then_some(&flow.from)];
@@ -260,7 +267,7 @@ impl Resolver<'_> {
             {
                 let message =
                     format!("{} listens on {}, and will not refuse it", quote(instance.as_str()), flow.service);
-                self.report(Draft::new(span, message));
+                self.report(Diagnostic::new(span, message));
             }
         }
     }
@@ -270,7 +277,8 @@ impl Resolver<'_> {
         let ends = [Some(&flow.to), flow.both_ways.then_some(&flow.from)];
         for end in ends.into_iter().flatten() {
             if !matches!(end, Selector::Instance(name) if self.listens_as_balancer(name, flow.service)) {
-                let draft = Draft::new(span, "only a listener of a load balancer takes a connection and closes it");
+                let draft =
+                    Diagnostic::new(span, "only a listener of a load balancer takes a connection and closes it");
                 return self.report(draft.help("what an instance does not listen on is `refused`"));
             }
         }
@@ -278,7 +286,7 @@ impl Resolver<'_> {
 
     fn refuse_without_operation(&mut self, does: bool, key: Option<Span>, what: &str) {
         if let Some(span) = key.filter(|_| !does) {
-            let draft = Draft::new(span, format!("the step does nothing by which {what}"));
+            let draft = Diagnostic::new(span, format!("the step does nothing by which {what}"));
             self.report(draft.help("it needs `do:`"));
         }
     }
@@ -291,7 +299,7 @@ impl Resolver<'_> {
                 return None;
             }
             let help = suggest(word, self.cloud.tables.keys().map(TableName::as_str));
-            self.report(Draft::new(span, format!("unknown table {}", quote(word))).maybe_help(help));
+            self.report(Diagnostic::new(span, format!("unknown table {}", quote(word))).maybe_help(help));
             return None;
         }
         let mut missing = Vec::new();
@@ -306,7 +314,7 @@ impl Resolver<'_> {
                     },
                     Selector::Instance(instance)
                         if !self.cloud.now.instances.contains_key(instance)
-                            && self.names.sort(instance.as_str()) != Some(Sort::LoadBalancer) =>
+                            && self.names.sort(instance.as_str()) != Some(EntityKind::LoadBalancer) =>
                     {
                         instance.to_string()
                     }
@@ -323,7 +331,7 @@ impl Resolver<'_> {
         for absent in missing {
             let message =
                 format!("the table {} names {}, which does not exist at this step", quote(word), quote(&absent));
-            let mut draft = Draft::new(span, message);
+            let mut draft = Diagnostic::new(span, message);
             if let Some(made) = self.names.span(&absent) {
                 draft = draft.related("it is made here", made);
             }

@@ -3,13 +3,13 @@
 use super::resolver::Resolver;
 use crate::model::InterfaceId;
 use crate::model::suggest;
-use crate::topology::document::shape::{Many, Map, Shape, Span, Word};
+use crate::topology::document::shape::{Many, Map, Shape, Span, SpannedText};
 use crate::topology::document::words::{LogLine, Logging};
 use crate::topology::expected::{Expectation, ExpectedLog, LogAction, LogPart, LogWanted};
 use crate::topology::grammar::{Within, first_word};
 use crate::topology::patterns::Selector;
 use crate::topology::placed::Placed;
-use crate::topology::problem::{Draft, quote};
+use crate::topology::problem::{Diagnostic, quote};
 
 const FORM: &str = LogLine::WHAT;
 const RESPONSE: &str = "response to ";
@@ -18,7 +18,7 @@ impl Resolver<'_> {
     /// All of them.
     pub fn flow_logs(&mut self, key: Span, logs: &Map<Logging, Many<LogLine>>) -> Option<Placed<Expectation>> {
         if logs.entries.is_empty() {
-            self.report(Draft::new(logs.span, "this expects nothing").help("such as `{b: [REJECT a -> b:ping]}`"));
+            self.report(Diagnostic::new(logs.span, "this expects nothing").help("such as `{b: [REJECT a -> b:ping]}`"));
         }
         let mut all = Vec::new();
         for entry in &logs.entries {
@@ -27,7 +27,7 @@ impl Resolver<'_> {
             let wanted: Vec<_> = items.iter().filter_map(|item| Some((item, self.log_line(item)?))).collect();
             if wanted.len() > 1 {
                 for (item, _) in wanted.iter().filter(|(_, (wanted, _))| *wanted == LogWanted::NoData) {
-                    let draft = Draft::new(item.span, "where there is `NODATA` there is nothing else");
+                    let draft = Diagnostic::new(item.span, "where there is `NODATA` there is nothing else");
                     self.report(draft.help("leave one of them out"));
                 }
             }
@@ -43,20 +43,20 @@ impl Resolver<'_> {
     }
 
     /// Reads the interface of a flow log: an instance by its first interface, `web1.eth1`, or a load balancer.
-    fn logging(&mut self, node: &Word) -> Option<InterfaceId> {
+    fn logging(&mut self, node: &SpannedText) -> Option<InterfaceId> {
         let word = node.text();
         match self.selector(node, word, Within::Step { dropped: false })? {
             Selector::Instance(instance) => Some(InterfaceId { instance, device: 0 }),
             Selector::Interface(id) => Some(id),
             _ => {
-                let draft = Draft::new(node.span, format!("{} has no flow log of its own", quote(word)));
+                let draft = Diagnostic::new(node.span, format!("{} has no flow log of its own", quote(word)));
                 self.report(draft.help("network interfaces have: name an instance, or `web1.eth1`"));
                 None
             }
         }
     }
 
-    fn log_line(&mut self, node: &Word) -> Option<(LogWanted, String)> {
+    fn log_line(&mut self, node: &SpannedText) -> Option<(LogWanted, String)> {
         let text = node.text();
         let written = text.split_whitespace().collect::<Vec<_>>().join(" ");
         let (first, after) = first_word(text);
@@ -69,14 +69,14 @@ impl Resolver<'_> {
             "REJECT" => LogAction::Reject,
             "NODATA" if !without && rest.is_empty() => return Some((LogWanted::NoData, written)),
             "SKIPDATA" => {
-                let draft = Draft::new(node.span, "`SKIPDATA` says that records were lost, which proves nothing");
+                let draft = Diagnostic::new(node.span, "`SKIPDATA` says that records were lost, which proves nothing");
                 self.report(draft.help("where that happens a step is inconclusive by itself"));
                 return None;
             }
             _ => {
                 let help = suggest(action, ["ACCEPT", "REJECT", "NODATA"]).unwrap_or_else(|| FORM.to_owned());
                 let span = node.part_or_all(action);
-                self.report(Draft::new(span, format!("{} is not what a flow log says", quote(text))).help(help));
+                self.report(Diagnostic::new(span, format!("{} is not what a flow log says", quote(text))).help(help));
                 return None;
             }
         };
@@ -84,7 +84,7 @@ impl Resolver<'_> {
             if without {
                 return Some((LogWanted::None(action), written));
             }
-            let draft = Draft::new(node.span, format!("{} of what?", action.as_str()));
+            let draft = Diagnostic::new(node.span, format!("{} of what?", action.as_str()));
             self.report(draft.help(FORM));
             return None;
         }

@@ -5,18 +5,18 @@ use std::net::IpAddr;
 use indexmap::{IndexMap, IndexSet};
 
 use super::interfaces;
-use super::names::Sort;
+use super::names::EntityKind;
 use super::resolver::Resolver;
-use super::standing::Standing;
+use super::standing::StepEntities;
 use crate::model::suggest;
 use crate::model::{GroupName, HostName, InstanceName, InterfaceId, Service, TableName, Via};
 use crate::topology::document::scenario::Table as TableSaid;
-use crate::topology::document::shape::{Field, Map, Span, Word};
+use crate::topology::document::shape::{Field, Map, Span, SpannedText};
 use crate::topology::document::words::{Flow, Name};
-use crate::topology::grammar::{Asked, Ends, Within, unprobeable};
+use crate::topology::grammar::{Ends, FlowTarget, Within, unprobeable};
 use crate::topology::patterns::{Egress, FlowPattern, OpenCells, Pairs, Selector, Table};
-use crate::topology::problem::{Draft, quote};
-use crate::topology::strangers::{ELSEWHERE, Elsewhere};
+use crate::topology::problem::{Diagnostic, quote};
+use crate::topology::synthetic_hosts::{ELSEWHERE, Elsewhere};
 
 const FORM: &str = "a flow reads `FROM -> TO:PORT`, such as `web1 -> db1:3306`";
 
@@ -25,7 +25,7 @@ const MAX_LIKE: usize = 64;
 
 impl Resolver<'_> {
     /// One pattern.
-    pub fn flow(&mut self, said: &Word, within: Within) -> Option<FlowPattern> {
+    pub fn flow(&mut self, said: &SpannedText, within: Within) -> Option<FlowPattern> {
         self.flow_of(said, said.text(), within)
     }
 
@@ -40,7 +40,7 @@ impl Resolver<'_> {
     }
 
     /// One pattern that is a part of a node's text.
-    pub fn flow_of(&mut self, node: &Word, text: &str, within: Within) -> Option<FlowPattern> {
+    pub fn flow_of(&mut self, node: &SpannedText, text: &str, within: Within) -> Option<FlowPattern> {
         match Ends::of(node, text) {
             Ok(ends) => self.flow_between(&ends, within),
             Err(draft) => {
@@ -58,7 +58,7 @@ impl Resolver<'_> {
         let node = &ends.whole;
         let from = self.selector(ends.or_whole(&ends.from), ends.from.text(), within);
         let to = self.selector(ends.or_whole(&ends.to), ends.to.text(), within);
-        let Asked { service, via, at } = match ends.asked(within) {
+        let FlowTarget { service, via, at } = match ends.asked(within) {
             Ok(asked) => asked,
             Err(draft) => {
                 self.report(draft);
@@ -76,21 +76,23 @@ impl Resolver<'_> {
         }
         let drops = [Within::Step { dropped: true }, Within::Question];
         if at.is_some() && !drops.contains(&within) {
-            self.report(Draft::new(node.span, "only a drop happens at ingress or at egress").help("under `dropped:`"));
+            self.report(
+                Diagnostic::new(node.span, "only a drop happens at ingress or at egress").help("under `dropped:`"),
+            );
             return None;
         }
         let host = |selector: &Selector| matches!(selector, Selector::Host(_));
         if host(&from) && host(&to) {
-            self.report(Draft::new(node.span, "a flow between two hosts outside never meets the cloud"));
+            self.report(Diagnostic::new(node.span, "a flow between two hosts outside never meets the cloud"));
             return None;
         }
         if via == Some(Via::Private) && (host(&from) || (both_ways && host(&to))) {
-            let draft = Draft::new(node.span, "a host outside reaches instances by their public addresses only");
+            let draft = Diagnostic::new(node.span, "a host outside reaches instances by their public addresses only");
             self.report(draft.help("leave `by private address` out"));
             return None;
         }
         if via == Some(Via::Dns) && (host(&to) || (both_ways && host(&from))) {
-            let draft = Draft::new(node.span, "a host outside has no DNS name of EC2");
+            let draft = Diagnostic::new(node.span, "a host outside has no DNS name of EC2");
             self.report(draft.help("leave `by dns name` out"));
             return None;
         }
@@ -124,7 +126,7 @@ impl Resolver<'_> {
     }
 
     /// Reads a word as the selector of an end.
-    pub fn selector(&mut self, node: &Word, word: &str, within: Within) -> Option<Selector> {
+    pub fn selector(&mut self, node: &SpannedText, word: &str, within: Within) -> Option<Selector> {
         let span = node.part(word);
         if word == "any" {
             return Some(Selector::Any);
@@ -136,7 +138,7 @@ impl Resolver<'_> {
         }
         if within == Within::Table
             && let Some((name, device)) = interfaces::split(word)
-            && self.names.sort(name) == Some(Sort::Instance)
+            && self.names.sort(name) == Some(EntityKind::Instance)
         {
             // Whether it is there is known at each step that expects the table.
             let instance = InstanceName::new(name);
@@ -146,19 +148,21 @@ impl Resolver<'_> {
             });
         }
         match self.names.sort(word).filter(|_| !self.names.doubts.unread.contains(word)) {
-            Some(Sort::Host) => Some(Selector::Host(HostName::new(word))),
-            Some(Sort::Instance) if within == Within::Table => Some(Selector::Instance(InstanceName::new(word))),
-            Some(Sort::Group) if within == Within::Table => Some(Selector::Group(GroupName::new(word))),
-            Some(Sort::LoadBalancer) => Some(Selector::Instance(InstanceName::new(word))),
-            Some(Sort::Instance) => self.instance(word, span).map(Selector::Instance),
-            Some(Sort::Group) => self.group(word, span).map(Selector::Group),
-            Some(Sort::PrefixList) => {
-                let draft = Draft::new(span, format!("a prefix list cannot be the end of a flow: {}", quote(word)));
+            Some(EntityKind::Host) => Some(Selector::Host(HostName::new(word))),
+            Some(EntityKind::Instance) if within == Within::Table => Some(Selector::Instance(InstanceName::new(word))),
+            Some(EntityKind::Group) if within == Within::Table => Some(Selector::Group(GroupName::new(word))),
+            Some(EntityKind::LoadBalancer) => Some(Selector::Instance(InstanceName::new(word))),
+            Some(EntityKind::Instance) => self.instance(word, span).map(Selector::Instance),
+            Some(EntityKind::Group) => self.group(word, span).map(Selector::Group),
+            Some(EntityKind::PrefixList) => {
+                let draft =
+                    Diagnostic::new(span, format!("a prefix list cannot be the end of a flow: {}", quote(word)));
                 self.report(draft.help("name an instance, a group or a host"));
                 None
             }
-            Some(Sort::ElasticIp) => {
-                let draft = Draft::new(span, format!("an Elastic IP cannot be the end of a flow: {}", quote(word)));
+            Some(EntityKind::ElasticIp) => {
+                let draft =
+                    Diagnostic::new(span, format!("an Elastic IP cannot be the end of a flow: {}", quote(word)));
                 self.report(draft.help("name the instance, and `by public address` after the port"));
                 None
             }
@@ -170,31 +174,35 @@ impl Resolver<'_> {
             }
             None => {
                 let draft = match word.split_once('.') {
-                    _ if word.is_empty() => Draft::new(node.span, "an end of the flow is missing").help(FORM),
+                    _ if word.is_empty() => Diagnostic::new(node.span, "an end of the flow is missing").help(FORM),
                     // The DNS names that EC2 gives: the name of the file leads each.
                     Some((name, rest)) if rest.ends_with("amazonaws.com") || rest == "sglab.internal" => {
                         let name = name.strip_prefix("internal-").unwrap_or(name);
                         let known = |name: &&str| self.names.sort(name).is_some();
                         let known = Some(name).filter(known).or_else(|| Some(name.rsplit_once('-')?.0).filter(known));
-                        let balancer = known.is_some_and(|name| self.names.sort(name) == Some(Sort::LoadBalancer));
+                        let balancer =
+                            known.is_some_and(|name| self.names.sort(name) == Some(EntityKind::LoadBalancer));
                         let name = known.map_or_else(|| "the name that the file has for it".to_owned(), quote);
                         let help = match balancer || rest == "sglab.internal" {
                             true => format!("write {name}"),
                             false => format!("write {name}, and `by dns name` after the port"),
                         };
-                        Draft::new(span, format!("a flow names no DNS name: {}", quote(word))).help(help)
+                        Diagnostic::new(span, format!("a flow names no DNS name: {}", quote(word))).help(help)
                     }
                     _ if word.parse::<IpAddr>().is_ok() => self.no_address(word, span),
                     Some((name, "public" | "private")) if self.names.sort(name).is_some() => {
                         let help = "write the name, and `by public address` after the port";
-                        Draft::new(span, format!("{} is not a name", quote(word))).help(help)
+                        Diagnostic::new(span, format!("{} is not a name", quote(word))).help(help)
                     }
                     _ => {
-                        let help =
-                            self.names.suggest(word, &[Sort::Host, Sort::Instance, Sort::Group, Sort::LoadBalancer]);
+                        let help = self.names.suggest(
+                            word,
+                            &[EntityKind::Host, EntityKind::Instance, EntityKind::Group, EntityKind::LoadBalancer],
+                        );
                         let help = help.or_else(|| suggest(word, ["any", ELSEWHERE]));
                         let help = help.or_else(|| (word == "anywhere").then(|| "did you mean `any`?".to_owned()));
-                        Draft::new(span, format!("unknown host, instance or group {}", quote(word))).maybe_help(help)
+                        Diagnostic::new(span, format!("unknown host, instance or group {}", quote(word)))
+                            .maybe_help(help)
                     }
                 };
                 self.report(draft);
@@ -204,7 +212,7 @@ impl Resolver<'_> {
     }
 
     /// Says that a flow names no address, and who has it.
-    fn no_address(&self, word: &str, span: Span) -> Draft {
+    fn no_address(&self, word: &str, span: Span) -> Diagnostic {
         let address: Option<IpAddr> = word.parse().ok();
         let hosts = self.cloud.hosts.iter().find(|(_, host)| host.addresses.iter().any(|it| Some(it.0) == address));
         let holder = hosts.map(|(name, _)| name.to_string());
@@ -213,7 +221,7 @@ impl Resolver<'_> {
             Some(name) => format!("write {}, which has it", quote(&name)),
             None => "it names instances, groups and hosts".to_owned(),
         };
-        Draft::new(span, format!("a flow names no address: {}", quote(word))).help(help)
+        Diagnostic::new(span, format!("a flow names no address: {}", quote(word))).help(help)
     }
 
     /// The truth tables. They may extend one another in any order, but not in a circle.
@@ -237,7 +245,7 @@ impl Resolver<'_> {
                 parents.insert(name.clone(), (parent.to_owned(), like.span));
             } else {
                 let help = suggest(parent, names.iter().copied());
-                self.report(Draft::new(like.span, format!("unknown table {}", quote(parent))).maybe_help(help));
+                self.report(Diagnostic::new(like.span, format!("unknown table {}", quote(parent))).maybe_help(help));
             }
         }
         self.refuse_circles(&mut parents);
@@ -316,7 +324,7 @@ impl Resolver<'_> {
                         seen.insert(start.clone());
                         let circle = seen.iter().chain([&start]).map(|name| quote(name)).collect::<Vec<_>>();
                         let message = format!("tables extend each other in a circle: {}", circle.join(" like "));
-                        self.report(Draft::new(span, message));
+                        self.report(Diagnostic::new(span, message));
                     }
                     break;
                 }
@@ -325,7 +333,7 @@ impl Resolver<'_> {
                 }
                 if seen.len() > MAX_LIKE {
                     if let Some((_, span)) = parents.shift_remove(&start) {
-                        self.report(Draft::new(
+                        self.report(Diagnostic::new(
                             span,
                             format!("tables extend each other over more than {MAX_LIKE} steps"),
                         ));
@@ -343,14 +351,14 @@ impl Resolver<'_> {
             let group = [&pattern.from, &pattern.to].into_iter().find_map(|end| memberless(end, &self.cloud.now));
             if let Some(group) = group.filter(|_| !self.names.doubts.incomplete && !self.names.doubts.members) {
                 let message = format!("no instance is ever a member of {}", quote(group.as_str()));
-                self.report(Draft::new(span, message).help("so this flow selects no cell"));
+                self.report(Diagnostic::new(span, message).help("so this flow selects no cell"));
             } else if let (Some(from), Some(to)) =
                 (ever(&pattern.from, &self.cloud.now), ever(&pattern.to, &self.cloud.now))
                 && from == to
                 && from.len() == 1
                 && !asks_itself(&pattern)
             {
-                let draft = Draft::new(span, format!("both ends of this flow are {}", quote(from[0].as_str())));
+                let draft = Diagnostic::new(span, format!("both ends of this flow are {}", quote(from[0].as_str())));
                 self.report(draft.help("what an instance sends to itself leaves it `by public address` only"));
             } else if let Some(draft) = self.no_public_ever(&pattern, span) {
                 self.report(draft);
@@ -365,7 +373,7 @@ fn asks_itself(pattern: &FlowPattern) -> bool {
     pattern.via == Some(Via::Public) && named(&pattern.from) && named(&pattern.to)
 }
 
-fn memberless<'s>(selector: &'s Selector, world: &Standing) -> Option<&'s GroupName> {
+fn memberless<'s>(selector: &'s Selector, world: &StepEntities) -> Option<&'s GroupName> {
     match selector {
         Selector::Group(group) if !world.members.contains_key(group) => Some(group),
         _ => None,
@@ -373,7 +381,7 @@ fn memberless<'s>(selector: &'s Selector, world: &Standing) -> Option<&'s GroupN
 }
 
 /// The instances that a selector can ever mean, unless it means others too.
-fn ever<'s>(selector: &'s Selector, world: &'s Standing) -> Option<Vec<&'s InstanceName>> {
+fn ever<'s>(selector: &'s Selector, world: &'s StepEntities) -> Option<Vec<&'s InstanceName>> {
     match selector {
         Selector::Instance(instance)
         | Selector::Interface(InterfaceId { instance, .. })

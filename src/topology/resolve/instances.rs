@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use indexmap::{IndexMap, IndexSet};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::names::Sort;
+use super::names::EntityKind;
 use super::resolver::Resolver;
 use super::rules::RuleContext;
 use crate::model::suggest;
@@ -19,7 +19,7 @@ use crate::topology::document::instances::Instance;
 use crate::topology::document::shape::{Entry, Field, Many, Map, Or, Span};
 use crate::topology::document::words::{Address, Ec2Name, Name};
 use crate::topology::placed::Placed;
-use crate::topology::problem::{Draft, quote};
+use crate::topology::problem::{Diagnostic, quote};
 
 /// A group before its rules are read.
 #[derive(Default)]
@@ -38,7 +38,7 @@ impl Resolver<'_> {
         let mut ruled = Vec::new();
         for entry in &said.entries {
             let key = entry.at;
-            let name = self.declared(entry.key.as_deref(), Sort::Group).map(GroupName::new);
+            let name = self.declared(entry.key.as_deref(), EntityKind::Group).map(GroupName::new);
             let GroupHead { name: ec2_name, vpc, description, ingress, egress } = self.group_head(entry);
             if let Some(name) = &name {
                 self.refuse_group_of_another_vpc(name, vpc.as_ref(), key);
@@ -85,7 +85,7 @@ impl Resolver<'_> {
         if let Some(other) = other.filter(|other| vpc.is_some_and(|vpc| vpc != other)) {
             let message = format!("the name {} is taken by a group of {other}", quote(name.as_str()));
             let help = "hosts, instances and groups share one namespace; what EC2 calls a group is its `name`, or `--group-name`";
-            self.report(Draft::new(at, message).help(help));
+            self.report(Diagnostic::new(at, message).help(help));
         }
     }
 
@@ -110,7 +110,7 @@ impl Resolver<'_> {
         if let Some(key) = long.egress.key
             && self.cloud.eras.iter().any(|era| *era != Era::Vpc)
         {
-            let draft = Draft::new(key, "egress rules belong to era vpc");
+            let draft = Diagnostic::new(key, "egress rules belong to era vpc");
             self.report(
                 draft.help("EC2-Classic: \"Only Amazon VPC security groups may be used with this operation.\""),
             );
@@ -133,7 +133,7 @@ impl Resolver<'_> {
                 match seen.get(&(permission.traffic, peer.clone())) {
                     Some(first) => {
                         let message = format!("the group has the rule {} already", quote(written));
-                        self.report(Draft::new(*span, message).related("here", *first));
+                        self.report(Diagnostic::new(*span, message).related("here", *first));
                     }
                     None => {
                         seen.insert((permission.traffic, peer.clone()), *span);
@@ -153,13 +153,14 @@ impl Resolver<'_> {
             let Some((launch, address)) = self.launch(entry) else { continue };
             if let AddressRequest::PreviousOf(of) = &launch.address {
                 let span = address.unwrap_or(key);
-                let draft = Draft::new(span, format!("{} has no previous address at the start", quote(of.as_str())));
+                let draft =
+                    Diagnostic::new(span, format!("{} has no previous address at the start", quote(of.as_str())));
                 self.report(draft.help("`.previous` is for launches in steps"));
             }
             if let (AddressRequest::Exact(wanted), Some(span)) = (&launch.address, address) {
                 match held.get(&(launch.vpc.clone(), wanted.0)) {
                     Some(first) => {
-                        let draft = Draft::new(span, format!("an instance holds {wanted} already"));
+                        let draft = Diagnostic::new(span, format!("an instance holds {wanted} already"));
                         self.report(draft.related("here", *first));
                     }
                     None => {
@@ -174,7 +175,7 @@ impl Resolver<'_> {
                 && *count == usable(net) + 1
             {
                 let message = format!("the subnet {} has {} addresses, and this is one too many", net, usable(net));
-                self.report(Draft::new(key, message).help("five of a subnet belong to EC2"));
+                self.report(Diagnostic::new(key, message).help("five of a subnet belong to EC2"));
             }
             let operation = Operation::Launch(Box::new(launch));
             self.cloud.now.apply(&operation, true);
@@ -186,7 +187,7 @@ impl Resolver<'_> {
 
     /// One instance; with the place of its address, where it asks for one.
     pub fn launch(&mut self, entry: &Entry<Name<InstanceName>, Instance>) -> Option<(Launch, Option<Span>)> {
-        let name = self.declared(entry.key.as_deref(), Sort::Instance).map(InstanceName::new);
+        let name = self.declared(entry.key.as_deref(), EntityKind::Instance).map(InstanceName::new);
         if let Some(name) = &name {
             // Known from here on, whatever else may be wrong with it.
             self.cloud.now.instances.entry(name.clone()).or_insert(None);
@@ -204,9 +205,9 @@ impl Resolver<'_> {
             }
         }
         let listens = self.listens(said);
-        let daemons = self.daemons(&said.services, &listens);
+        let processes = self.processes(&said.services, &listens);
         if let Some(name) = &name {
-            let ports = daemons.values().filter_map(|daemon| daemon.port);
+            let ports = processes.values().filter_map(|process| process.port);
             self.cloud.listens.entry(name.clone()).or_default().extend(listens.iter().copied().chain(ports));
         }
         let mounts = self.mounts(&said.mounts);
@@ -235,7 +236,7 @@ impl Resolver<'_> {
             subnet,
             groups,
             listens,
-            daemons,
+            processes,
             mounts,
             address,
             public,
@@ -265,10 +266,11 @@ impl Resolver<'_> {
         for item in said.listens.get().into_iter().flat_map(|list| &list.items) {
             let Some(service) = self.service(item) else { continue };
             if service == Service::IcmpEcho {
-                let draft = Draft::new(item.span, "nothing listens for ping: the kernel of an instance answers it");
+                let draft =
+                    Diagnostic::new(item.span, "nothing listens for ping: the kernel of an instance answers it");
                 self.report(draft.help("remove it"));
             } else if !listens.insert(service) {
-                self.report(Draft::new(item.span, format!("it listens on {service} already")));
+                self.report(Diagnostic::new(item.span, format!("it listens on {service} already")));
             }
         }
         listens
@@ -290,10 +292,10 @@ impl Resolver<'_> {
             {
                 let message = format!("{} is in VPC {theirs}, the instance in {mine}", quote(word));
                 let help = self.own_default_group(word, mine);
-                self.report(Draft::new(item.span, message).maybe_help(help));
+                self.report(Diagnostic::new(item.span, message).maybe_help(help));
             }
             if !groups.insert(group) {
-                self.report(Draft::new(item.span, format!("the instance is in {} already", quote(word))));
+                self.report(Diagnostic::new(item.span, format!("the instance is in {} already", quote(word))));
             }
         }
         groups
@@ -311,12 +313,12 @@ impl Resolver<'_> {
         {
             if end != "previous" {
                 let help = suggest(end, ["previous"]).unwrap_or_else(|| "such as `web1.previous`".to_owned());
-                self.report(Draft::new(node.span, format!("{} is not an address", quote(word))).help(help));
+                self.report(Diagnostic::new(node.span, format!("{} is not an address", quote(word))).help(help));
                 return None;
             }
             // Its address outlives it, so that it need not exist any more; but it must have existed. A running cloud's names have no
             // place, and are there before anything that is typed.
-            let was = self.names.sort(name) == Some(Sort::Instance)
+            let was = self.names.sort(name) == Some(EntityKind::Instance)
                 && self.names.span(name).is_none_or(|named| named < node.span);
             if was {
                 return Some(AddressRequest::PreviousOf(InstanceName::new(name)));
@@ -324,17 +326,17 @@ impl Resolver<'_> {
             return self.instance(name, node.part(name)).map(AddressRequest::PreviousOf);
         }
         let Ok(address) = word.parse::<Ipv4Addr>() else {
-            let draft = Draft::new(node.span, format!("{} is not an IPv4 address", quote(word)));
+            let draft = Diagnostic::new(node.span, format!("{} is not an IPv4 address", quote(word)));
             self.report(draft.help("such as 10.0.0.50, or `web1.previous`"));
             return None;
         };
         if !subnet.contains(&address) {
-            self.report(Draft::new(node.span, format!("{address} is not inside the subnet {subnet}")));
+            self.report(Diagnostic::new(node.span, format!("{address} is not inside the subnet {subnet}")));
             return None;
         }
         let offset = u32::from(address) - u32::from(subnet.network());
         if offset < 4 || address == subnet.broadcast() {
-            let draft = Draft::new(node.span, format!("{address} belongs to EC2 itself"));
+            let draft = Diagnostic::new(node.span, format!("{address} belongs to EC2 itself"));
             self.report(draft.help("the first four addresses of a subnet and its last are reserved"));
             return None;
         }

@@ -5,33 +5,33 @@ use std::net::Ipv4Addr;
 use indexmap::IndexSet;
 use ipnet::Ipv4Net;
 
-use super::names::Sort;
+use super::names::EntityKind;
 use super::resolver::Resolver;
 use crate::model::{
     Era, Forwarding, InstanceName, InterfaceId, NewInterface, Operation, RefusalCode, Service, SourceDestCheck,
     SubnetRoute, Target, VpcName,
 };
 use crate::topology::document::instances::{Instance as InstanceSaid, Interface as InterfaceSaid, Interfaces};
-use crate::topology::document::shape::{Entry, Field, Many, Map, Span, Word};
+use crate::topology::document::shape::{Entry, Field, Many, Map, Span, SpannedText};
 use crate::topology::document::values::Choice;
 use crate::topology::document::words::{Block, Device, Holder, Name};
 use crate::topology::patterns::Selector;
 use crate::topology::placed::Placed;
-use crate::topology::problem::{Draft, quote};
+use crate::topology::problem::{Diagnostic, quote};
 
 /// EC2 gives an instance at most this many, and few types so many.
-const MOST_DEVICES: u8 = 15;
+const MAX_DEVICES: u8 = 15;
 
 /// `web1.eth1`, taken apart.
 pub(super) fn split(word: &str) -> Option<(&str, u8)> {
     let (instance, device) = word.rsplit_once(".eth")?;
-    device.parse().ok().filter(|device| *device <= MOST_DEVICES).map(|device| (instance, device))
+    device.parse().ok().filter(|device| *device <= MAX_DEVICES).map(|device| (instance, device))
 }
 
 /// The number of an interface beside the first, `eth1`.
 fn further(word: &str) -> Option<u8> {
     let device = word.strip_prefix("eth").and_then(|number| number.parse().ok());
-    device.filter(|device| (1..=MOST_DEVICES).contains(device))
+    device.filter(|device| (1..=MAX_DEVICES).contains(device))
 }
 
 /// The interfaces of an instance by their names alone, the first included; nothing if they cannot be read.
@@ -68,17 +68,18 @@ impl Resolver<'_> {
         let Some(devices) = devices else { return Some(()) };
         let has: Vec<String> = devices.iter().map(|device| format!("eth{device}")).collect();
         let InterfaceId { instance, device } = id;
-        let draft = Draft::new(span, format!("{} has no interface eth{device}", quote(instance.as_str())));
+        let draft = Diagnostic::new(span, format!("{} has no interface eth{device}", quote(instance.as_str())));
         self.report(draft.help(format!("{instance} has {}", has.join(", "))));
         None
     }
 
     /// `web1.eth1` as an end of a flow, or `web1 as 10.0.0.99` as its sender.
-    pub fn interface_end(&mut self, node: &Word, word: &str) -> Option<Result<Selector, ()>> {
+    pub fn interface_end(&mut self, node: &SpannedText, word: &str) -> Option<Result<Selector, ()>> {
         if let Some((holder, source)) = word.split_once(" as ") {
             let (name, device) = split(holder.trim()).unwrap_or((holder.trim(), 0));
             let Ok(source) = source.trim().parse::<Ipv4Addr>() else {
-                let draft = Draft::new(node.part(word), format!("{} is not an IPv4 address", quote(source.trim())));
+                let draft =
+                    Diagnostic::new(node.part(word), format!("{} is not an IPv4 address", quote(source.trim())));
                 self.report(draft.help("such as `nat as 10.0.0.99`: an instance that forges its source"));
                 return Some(Err(()));
             };
@@ -93,7 +94,7 @@ impl Resolver<'_> {
         }))
     }
 
-    fn end_at(&mut self, node: &Word, word: &str, name: &str, device: u8) -> Option<InterfaceId> {
+    fn end_at(&mut self, node: &SpannedText, word: &str, name: &str, device: u8) -> Option<InterfaceId> {
         let id = InterfaceId { instance: self.instance(name, node.part(name))?, device };
         self.interface_there(&id, node.part(word)).map(|()| id)
     }
@@ -102,11 +103,11 @@ impl Resolver<'_> {
     pub fn refuse_forged(&mut self, from: &Selector, to: &Selector, service: Service, span: Span) -> bool {
         let forged = |end: &Selector| matches!(end, Selector::Forged(..));
         if forged(to) {
-            self.report(Draft::new(span, "only the sender of a flow can forge its address"));
+            self.report(Diagnostic::new(span, "only the sender of a flow can forge its address"));
             return true;
         }
         if forged(from) && matches!(service, Service::Tcp(_) | Service::IcmpEcho) {
-            let draft = Draft::new(span, "the answer would go to somebody else, so that nobody could see it");
+            let draft = Diagnostic::new(span, "the answer would go to somebody else, so that nobody could see it");
             self.report(draft.help("ask with udp: what arrives is told by the receiver"));
             return true;
         }
@@ -130,8 +131,8 @@ impl Resolver<'_> {
     fn interface(&mut self, entry: &Entry<Device, InterfaceSaid>, vpc: Option<&VpcName>) -> Option<NewInterface> {
         let word = entry.key.as_ref()?.text();
         let Some(device) = further(word) else {
-            let draft = Draft::new(entry.at, format!("{} is not a further interface", quote(word)));
-            self.report(draft.help(format!("eth1 to eth{MOST_DEVICES}; eth0 is the instance's own")));
+            let draft = Diagnostic::new(entry.at, format!("{} is not a further interface", quote(word)));
+            self.report(draft.help(format!("eth1 to eth{MAX_DEVICES}; eth0 is the instance's own")));
             return None;
         };
         let said = entry.value.as_ref()?;
@@ -178,7 +179,7 @@ impl Resolver<'_> {
                     operations.push(Placed { value: Operation::DetachInterface(id), place });
                 }
                 Some(Target::Instance(_)) => {
-                    let draft = Draft::new(item.span, "it does not say which interface");
+                    let draft = Diagnostic::new(item.span, "it does not say which interface");
                     self.report(draft.help("such as `web1.eth1`"));
                 }
                 None => {}
@@ -214,20 +215,20 @@ impl Resolver<'_> {
             let destination = entry.key.as_ref().and_then(|key| match key.text().parse::<Ipv4Net>() {
                 Ok(net) => Some(net.trunc()),
                 Err(_) => {
-                    let draft = Draft::new(key.span, format!("{} is not an address block", quote(key.text())));
+                    let draft = Diagnostic::new(key.span, format!("{} is not an address block", quote(key.text())));
                     self.report(draft.help("such as 0.0.0.0/0"));
                     None
                 }
             });
             let Some(value) = &entry.value else { continue };
             let (name, device) = split(value.text()).unwrap_or((value.text(), 0));
-            if self.names.sort(name) != Some(Sort::Instance) {
-                self.unknown(name, value.span, Sort::Instance);
+            if self.names.sort(name) != Some(EntityKind::Instance) {
+                self.unknown(name, value.span, EntityKind::Instance);
                 continue;
             }
             let Some(destination) = destination else { continue };
             if routes.iter().any(|route| route.destination == destination) {
-                self.report(Draft::new(entry.at, format!("the subnet has a route to {destination} already")));
+                self.report(Diagnostic::new(entry.at, format!("the subnet has a route to {destination} already")));
                 continue;
             }
             let target = InterfaceId { instance: InstanceName::new(name), device };
@@ -255,7 +256,7 @@ impl Resolver<'_> {
         for (InterfaceId { instance, .. }, span) in self.later.routed_to.clone() {
             if self.cloud.forwarders.get(&instance) == Some(&Forwarding::None) {
                 let message = format!("a route leads to {}, which passes on nothing", quote(instance.as_str()));
-                self.report(Draft::new(span, message).help("it needs `forwards: nat` or `forwards: as-is`"));
+                self.report(Diagnostic::new(span, message).help("it needs `forwards: nat` or `forwards: as-is`"));
             }
         }
     }
@@ -274,14 +275,14 @@ impl Resolver<'_> {
                     quote(&name)
                 );
                 let help = "it needs `source-dest-check: off`; `on` says that the drop is meant";
-                self.report(Draft::new(span, message).help(help));
+                self.report(Diagnostic::new(span, message).help(help));
             }
         }
     }
 
     pub(super) fn only_in_a_vpc(&mut self, span: Span, what: &str) {
         if self.cloud.eras.iter().any(|era| *era != Era::Vpc) {
-            let draft = Draft::new(span, format!("{what} belongs to era vpc"));
+            let draft = Diagnostic::new(span, format!("{what} belongs to era vpc"));
             self.report(draft.help("EC2-Classic had none; take it out, or run the file under `era: vpc` alone"));
         }
     }

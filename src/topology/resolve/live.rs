@@ -1,18 +1,18 @@
 //! The words of a topology file, read for a cloud that runs: operations, flows and ports as somebody types them.
 
-use super::names::Sort;
+use super::names::EntityKind;
 use super::parse::MAX_BYTES;
 use super::refused::Refused;
 use super::resolver::Resolver;
 use crate::model::{Cloud, Direction, Forwarding, GroupName, Operation, Permission, Scheme, Service, default_group};
 use crate::topology::document::scenario::Operations;
-use crate::topology::document::shape::{Any, Shape, Told};
+use crate::topology::document::shape::{Any, Diagnostics, Shape};
 use crate::topology::document::words::Service as ServiceSaid;
 use crate::topology::files::Files;
 use crate::topology::grammar::{TypedFlow, TypedRule, Within};
 use crate::topology::patterns::FlowPattern;
 use crate::topology::placed::Placed;
-use crate::topology::problem::{Draft, Problems, Source, Span, TYPED};
+use crate::topology::problem::{Diagnostic, Problems, Source, Span, TYPED};
 use crate::topology::steps::Action;
 use crate::topology::tree;
 use crate::topology::typed::TypedRules;
@@ -53,7 +53,7 @@ fn operations(cloud: &Cloud, text: &str, files: Option<&dyn Files>) -> Result<Ve
         // What could not be read is told already.
         if is_less || operations.is_empty() && resolver.told.problems.is_empty() {
             let help = "`open`, `close` and `idle` are for the connections of a scenario".to_owned();
-            let what = Draft::new(said.span, "this is not an operation on the cloud");
+            let what = Diagnostic::new(said.span, "this is not an operation on the cloud");
             resolver.report(what.maybe_help(is_less.then_some(help)));
         }
         operations
@@ -168,9 +168,9 @@ fn read<S: Shape, T>(
         Ok(None) => return Err(nothing(text)),
         Err(draft) => return Err(Problems::new(&source, vec![draft])),
     };
-    let said = S::read(&root, what, &mut Told(&mut problems));
+    let said = S::read(&root, what, &mut Diagnostics(&mut problems));
     let mut resolver = Resolver::new(&source, problems, files);
-    know(&mut resolver, cloud);
+    seed(&mut resolver, cloud);
     match said.map(|said| take(&mut resolver, &said)) {
         Some(taken) if resolver.told.problems.is_empty() => Ok(taken),
         _ => Err(Problems::new(&source, resolver.told.problems)),
@@ -198,32 +198,32 @@ fn read_words_of<T>(
     }
     let source = Source::new(name, text);
     let mut resolver = Resolver::new(&source, Vec::new(), None);
-    know(&mut resolver, cloud);
+    seed(&mut resolver, cloud);
     let taken = take(&mut resolver);
     if resolver.told.problems.is_empty() { Ok(taken) } else { Err(Problems::new(&source, resolver.told.problems)) }
 }
 
 const START: Span = Span { start: 0, end: 0 };
 
-fn too_long() -> Draft {
-    Draft::new(START, format!("this is longer than {MAX_BYTES} bytes"))
+fn too_long() -> Diagnostic {
+    Diagnostic::new(START, format!("this is longer than {MAX_BYTES} bytes"))
 }
 
 fn nothing(text: &str) -> Problems {
-    Problems::new(&Source::new(TYPED, text), vec![Draft::new(START, "nothing is said")])
+    Problems::new(&Source::new(TYPED, text), vec![Diagnostic::new(START, "nothing is said")])
 }
 
 /// Tells a resolver what the cloud has.
-fn know(resolver: &mut Resolver<'_>, cloud: &Cloud) {
+fn seed(resolver: &mut Resolver<'_>, cloud: &Cloud) {
     resolver.cloud.eras = vec![cloud.era];
     resolver.cloud.vpcs.clone_from(&cloud.vpcs);
     resolver.names.vpcs = cloud.vpcs.keys().cloned().collect();
     resolver.cloud.hosts.clone_from(&cloud.hosts);
     for name in cloud.hosts.keys() {
-        resolver.names.know(name.as_str(), Sort::Host);
+        resolver.names.seed(name.as_str(), EntityKind::Host);
     }
     for (name, group) in &cloud.groups {
-        resolver.names.know(name.as_str(), Sort::Group);
+        resolver.names.seed(name.as_str(), EntityKind::Group);
         resolver.cloud.now.groups.insert(name.clone(), Some(group.vpc.clone()));
     }
     // EC2 always has them; an operation that names one makes it here.
@@ -231,11 +231,11 @@ fn know(resolver: &mut Resolver<'_>, cloud: &Cloud) {
         resolver.cloud.now.groups.entry(default_group(cloud.vpcs.keys(), vpc)).or_insert_with(|| Some(vpc.clone()));
     }
     for (name, instance) in &cloud.instances {
-        resolver.names.know(name.as_str(), Sort::Instance);
+        resolver.names.seed(name.as_str(), EntityKind::Instance);
         resolver.cloud.now.instances.insert(name.clone(), instance.interfaces.first().map(|first| first.vpc.clone()));
         resolver.cloud.now.attach(name, instance.interfaces.iter().map(|interface| interface.id.device));
         resolver.cloud.listens.insert(name.clone(), instance.listens.clone());
-        let ports = instance.daemons.values().filter_map(|daemon| daemon.port);
+        let ports = instance.processes.values().filter_map(|process| process.port);
         resolver.cloud.listens.entry(name.clone()).or_default().extend(ports);
         if instance.forwarding != Forwarding::None {
             resolver.cloud.forwarders.insert(name.clone(), instance.forwarding);
@@ -245,17 +245,17 @@ fn know(resolver: &mut Resolver<'_>, cloud: &Cloud) {
         }
     }
     for name in cloud.elastic_ips.keys() {
-        resolver.names.know(name.as_str(), Sort::ElasticIp);
+        resolver.names.seed(name.as_str(), EntityKind::ElasticIp);
         resolver.cloud.now.elastic_ips.insert(name.clone());
     }
     for (name, balancer) in &cloud.load_balancers {
-        resolver.names.know(name.as_str(), Sort::LoadBalancer);
+        resolver.names.seed(name.as_str(), EntityKind::LoadBalancer);
         if balancer.scheme == Scheme::Internal {
             resolver.cloud.internal.insert(balancer.node().clone());
         }
     }
     for name in cloud.prefix_lists.keys() {
-        resolver.names.know(name.as_str(), Sort::PrefixList);
+        resolver.names.seed(name.as_str(), EntityKind::PrefixList);
     }
     for interface in cloud.network_interfaces() {
         let (private, public) = (interface.private.map(|it| it.0.into()), interface.public.map(|it| it.0.into()));

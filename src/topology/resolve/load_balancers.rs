@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::names::Sort;
+use super::names::EntityKind;
 use super::resolver::Resolver;
 use crate::model::suggest;
 use crate::model::{
@@ -12,21 +12,21 @@ use crate::model::{
     Scheme, Service,
 };
 use crate::topology::document::balancers::{HealthCheck as CheckSaid, LoadBalancer, Registered, Targets};
-use crate::topology::document::shape::{Field, Map, Span, Word};
+use crate::topology::document::shape::{Field, Map, Span, SpannedText};
 use crate::topology::document::values::{Choice, Whole};
 use crate::topology::document::words::{Flow, Listener, Name};
 use crate::topology::expected::{AnsweredBy, Expectation, Rotation};
 use crate::topology::grammar::{Within, first_word};
 use crate::topology::patterns::Selector;
 use crate::topology::placed::Placed;
-use crate::topology::problem::{Draft, quote};
+use crate::topology::problem::{Diagnostic, quote};
 
 impl Resolver<'_> {
     /// `load-balancers: {lb: {listeners: [tcp 80], targets: [web1, web2]}}`.
     pub fn load_balancers(&mut self, map: &Map<Name<LoadBalancerName>, LoadBalancer>) -> Vec<Placed<Operation>> {
         let mut made = Vec::new();
         for entry in &map.entries {
-            let name = self.declared(entry.key.as_deref(), Sort::LoadBalancer).map(LoadBalancerName::new);
+            let name = self.declared(entry.key.as_deref(), EntityKind::LoadBalancer).map(LoadBalancerName::new);
             let Some(said) = &entry.value else {
                 self.names.doubts.listeners.extend(name.map(|name| InstanceName::new(name.as_str())));
                 continue;
@@ -34,7 +34,7 @@ impl Resolver<'_> {
             let vpc = self.vpc_name(&said.vpc, entry.at);
             let groups = match said.groups.get() {
                 Some(groups) if self.cloud.eras.iter().any(|era| *era != Era::Vpc) => {
-                    let draft = Draft::new(groups.span, "groups of a load balancer belong to era vpc");
+                    let draft = Diagnostic::new(groups.span, "groups of a load balancer belong to era vpc");
                     self.report(draft.help(
                         "in EC2-Classic it has none: rules name `amazon-elb/amazon-elb-sg`, and its listeners are open",
                     ));
@@ -91,7 +91,7 @@ impl Resolver<'_> {
     fn scheme(&mut self, said: &Field<Choice<Scheme>>) -> Scheme {
         let Some(choice) = said.get() else { return Scheme::default() };
         if self.cloud.eras.iter().any(|era| *era != Era::Vpc) {
-            let draft = Draft::new(choice.span, "the scheme of a load balancer belongs to era vpc");
+            let draft = Diagnostic::new(choice.span, "the scheme of a load balancer belongs to era vpc");
             self.report(draft.help("in EC2-Classic each faces the internet: leave `scheme:` out, or the other eras"));
             return Scheme::default();
         }
@@ -102,13 +102,13 @@ impl Resolver<'_> {
     fn listeners(&mut self, key: Span, said: &LoadBalancer) -> IndexMap<Port, Port> {
         let mut listeners = IndexMap::new();
         if !said.listeners.is_there() {
-            let draft = Draft::new(key, "the load balancer has no listener");
+            let draft = Diagnostic::new(key, "the load balancer has no listener");
             self.missing(&said.at, draft.help("it needs `listeners:`, such as `[tcp 80]` or `[tcp 80 to 8080]`"));
         }
         for item in said.listeners.get().into_iter().flat_map(|list| &list.items) {
             let text = item.text();
             if let Some((own, to)) = text.split_once("->") {
-                let draft = Draft::new(item.span, format!("{} is not a listener", quote(text)));
+                let draft = Diagnostic::new(item.span, format!("{} is not a listener", quote(text)));
                 self.report(draft.help(format!("write `{} to {}`", own.trim(), to.trim())));
                 continue;
             }
@@ -123,7 +123,7 @@ impl Resolver<'_> {
             };
             let Some(instances) = instances else { continue };
             if listeners.insert(own, instances).is_some() {
-                self.report(Draft::new(item.span, format!("the load balancer listens on tcp {own} already")));
+                self.report(Diagnostic::new(item.span, format!("the load balancer listens on tcp {own} already")));
             }
         }
         listeners
@@ -138,7 +138,7 @@ impl Resolver<'_> {
         };
         if protocol != "tcp" {
             let draft =
-                Draft::new(node.part_or_all(protocol), format!("a listener is of tcp, not {}", quote(protocol)));
+                Diagnostic::new(node.part_or_all(protocol), format!("a listener is of tcp, not {}", quote(protocol)));
             self.report(draft.help("such as `tcp 80`"));
             return None;
         }
@@ -146,7 +146,7 @@ impl Resolver<'_> {
             Ok(port) if port > 0 => Some(Port(port)),
             _ => {
                 let span = node.part_or_all(port);
-                self.report(Draft::new(span, format!("{} is not a port", quote(port))).help("1 to 65535"));
+                self.report(Diagnostic::new(span, format!("{} is not a port", quote(port))).help("1 to 65535"));
                 None
             }
         }
@@ -183,7 +183,7 @@ impl Resolver<'_> {
                 continue;
             };
             if !targets.insert(name.clone()) {
-                self.report(Draft::new(item.span, format!("{} is named already", quote(name.as_str()))));
+                self.report(Diagnostic::new(item.span, format!("{} is named already", quote(name.as_str()))));
             }
         }
         targets
@@ -222,13 +222,13 @@ impl Resolver<'_> {
         operations
     }
 
-    fn load_balancer(&mut self, said: &Word) -> Option<LoadBalancerName> {
+    fn load_balancer(&mut self, said: &SpannedText) -> Option<LoadBalancerName> {
         let word = said.text();
-        let is_one = self.names.sort(word) == Some(Sort::LoadBalancer);
+        let is_one = self.names.sort(word) == Some(EntityKind::LoadBalancer);
         if is_one || self.is_for_ec2(word, RefusalCode::LoadBalancerNotFound) {
             return Some(LoadBalancerName::new(word));
         }
-        self.unknown(word, said.span, Sort::LoadBalancer);
+        self.unknown(word, said.span, EntityKind::LoadBalancer);
         None
     }
 
@@ -251,7 +251,7 @@ impl Resolver<'_> {
         }
         if expected.is_empty() {
             if said.entries.is_empty() {
-                self.report(Draft::new(said.span, "this expects nothing").help("such as `{lb: [web1, web2]}`"));
+                self.report(Diagnostic::new(said.span, "this expects nothing").help("such as `{lb: [web1, web2]}`"));
             }
             return None;
         }
@@ -272,7 +272,7 @@ impl Resolver<'_> {
                 LoadBalancerName::new(name.as_str())
             }
             _ => {
-                let draft = Draft::new(node.span, "only a listener of a load balancer is answered by others");
+                let draft = Diagnostic::new(node.span, "only a listener of a load balancer is answered by others");
                 self.report(draft.help("such as `world -> lb:80 answered by web1 and web2`"));
                 return None;
             }
@@ -280,13 +280,13 @@ impl Resolver<'_> {
         let mut by = IndexSet::new();
         for word in names.split([',']).flat_map(|part| part.split(" and ")).map(str::trim) {
             if word.is_empty() {
-                self.report(Draft::new(node.span, "the name of an instance is missing"));
+                self.report(Diagnostic::new(node.span, "the name of an instance is missing"));
                 return None;
             }
             let name = self.instance(word, node.part(word))?;
             self.later.behind.push((balancer.clone(), name.clone(), node.part(word)));
             if !by.insert(name) {
-                self.report(Draft::new(node.part(word), format!("{} is named already", quote(word))));
+                self.report(Diagnostic::new(node.part(word), format!("{} is named already", quote(word))));
             }
         }
         Some(AnsweredBy { written: String::new(), flow, by })
@@ -294,7 +294,7 @@ impl Resolver<'_> {
 
     /// Returns true if a load balancer has a listener for this, or one that could not be read may be it.
     pub fn listens_as_balancer(&self, name: &InstanceName, service: Service) -> bool {
-        self.names.sort(name.as_str()) == Some(Sort::LoadBalancer)
+        self.names.sort(name.as_str()) == Some(EntityKind::LoadBalancer)
             && (self.names.doubts.listeners.contains(name)
                 || self.cloud.listens.get(name).is_some_and(|listens| listens.contains(&service)))
     }
@@ -308,7 +308,7 @@ impl Resolver<'_> {
                 continue;
             }
             let (name, of) = (quote(name.as_str()), quote(balancer.as_str()));
-            let draft = Draft::new(span, format!("{name} is never registered with the load balancer {of}"));
+            let draft = Diagnostic::new(span, format!("{name} is never registered with the load balancer {of}"));
             let registered: Vec<&str> = known.into_iter().flatten().map(InstanceName::as_str).collect();
             let help = match registered.as_slice() {
                 [] => "it has no instances: name them under `targets:`".to_owned(),
@@ -326,7 +326,7 @@ impl Resolver<'_> {
         }
         let help = suggest(word, [crate::model::ELB_GROUP])
             .unwrap_or_else(|| format!("`{}` is the one that rules of EC2-Classic name", crate::model::ELB_GROUP));
-        self.report(Draft::new(span, format!("unknown security group {}", quote(word))).help(help));
+        self.report(Diagnostic::new(span, format!("unknown security group {}", quote(word))).help(help));
         None
     }
 }

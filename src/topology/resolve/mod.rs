@@ -2,7 +2,6 @@
 
 mod answers;
 mod connections;
-mod daemons;
 mod during;
 mod elastic_ips;
 mod expectations;
@@ -19,6 +18,7 @@ mod networks;
 mod parse;
 mod peers;
 mod prefix_lists;
+mod processes;
 mod refused;
 mod resolver;
 mod rules;

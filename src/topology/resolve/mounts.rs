@@ -7,11 +7,11 @@ use indexmap::IndexMap;
 use super::resolver::Resolver;
 use crate::model::suggest;
 use crate::model::{DATA_FOLDER, MountAccess, MountPlace, MountSource, NoPlace, unfit_path};
-use crate::topology::document::shape::{Field, Shape, Told, Word};
+use crate::topology::document::shape::{Diagnostics, Field, Shape, SpannedText};
 use crate::topology::document::values::Mounts as MountsSaid;
 use crate::topology::document::words::{MountPlace as PlaceSaid, MountSource as SourceSaid};
 use crate::topology::files::{Files, Found};
-use crate::topology::problem::{Draft, Span, quote};
+use crate::topology::problem::{Diagnostic, Span, quote};
 use crate::topology::tree::{Kind, Node, Value};
 
 const MOUNTS: &str = MountsSaid::WHAT;
@@ -40,7 +40,8 @@ impl Resolver<'_> {
         for (key, value) in entries {
             let Some(place) = self.mount_place(key, value) else { continue };
             if let Some(first) = places.get(&place) {
-                let draft = Draft::new(key.span, format!("something is mounted at {} already", quote(place.as_str())));
+                let draft =
+                    Diagnostic::new(key.span, format!("something is mounted at {} already", quote(place.as_str())));
                 self.report(draft.related("here", *first));
                 continue;
             }
@@ -65,13 +66,13 @@ impl Resolver<'_> {
                 Value::Mapping(entries) => docker::long(entries),
                 Value::Sequence(_) => None,
             };
-            let draft = Draft::new(item.span, format!("expected {MOUNTS}, found {}", node.describe()));
+            let draft = Diagnostic::new(item.span, format!("expected {MOUNTS}, found {}", node.describe()));
             self.report(draft.maybe_help(entry.map(|entry| format!("{PLACE_FIRST}, in a mapping: `{entry}`"))));
         }
     }
 
     fn mount_place(&mut self, key: &Node, value: &Node) -> Option<MountPlace> {
-        let path = Told(&mut self.told.problems).text(key, PlaceSaid::WHAT)?;
+        let path = Diagnostics(&mut self.told.problems).text(key, PlaceSaid::WHAT)?;
         let path = path.text();
         let said = match &value.value {
             Value::Scalar(scalar) if scalar.kind() != Kind::Nothing => scalar.text.as_str(),
@@ -92,24 +93,24 @@ impl Resolver<'_> {
             NoPlace::Own(_) => Some("mount something at another place".to_owned()),
             NoPlace::Unfit(_) => None,
         });
-        let draft = Draft::new(key.span, format!("nothing can be mounted at {}: {why}", quote(path)));
+        let draft = Diagnostic::new(key.span, format!("nothing can be mounted at {}: {why}", quote(path)));
         self.report(draft.maybe_help(help));
         None
     }
 
     fn mount_source(&mut self, node: &Node, place: &MountPlace) -> Option<MountSource> {
         if let Value::Mapping(entries) = &node.value {
-            let draft = Draft::new(node.span, format!("expected {SOURCE}, found {}", node.describe()));
+            let draft = Diagnostic::new(node.span, format!("expected {SOURCE}, found {}", node.describe()));
             let entry = docker::options(entries, place.as_str());
             let help =
                 entry.map_or_else(|| "such as `./www` or `./data writable`".to_owned(), |it| format!("write `{it}`"));
             self.report(draft.help(help));
             return None;
         }
-        let word = Told(&mut self.told.problems).text(node, SOURCE)?;
+        let word = Diagnostics(&mut self.told.problems).text(node, SOURCE)?;
         let text = word.text().trim();
         if let Some(why) = unfit_path(text) {
-            self.report(Draft::new(node.span, format!("{} is no path: {why}", quote(text))));
+            self.report(Diagnostic::new(node.span, format!("{} is no path: {why}", quote(text))));
             return None;
         }
         if text == MountSource::EMPTY {
@@ -130,24 +131,24 @@ impl Resolver<'_> {
     }
 
     fn refuse_source(&mut self, Fault { span, message, help }: Fault) -> Option<MountSource> {
-        self.report(Draft::new(span, message).help(help));
+        self.report(Diagnostic::new(span, message).help(help));
         None
     }
 
     /// A source that is not there or cannot be mounted, if that can be known.
-    fn refuse_unfit(&mut self, node: &Word, path: &str, access: MountAccess) {
+    fn refuse_unfit(&mut self, node: &SpannedText, path: &str, access: MountAccess) {
         let Some(files) = self.told.files else { return };
         match files.find(path, access) {
             Found::Something | Found::Unknown => {}
             Found::Unfit { why, help } => {
-                let draft = Draft::new(node.part(path), format!("{} cannot be mounted: {why}", quote(path)));
+                let draft = Diagnostic::new(node.part(path), format!("{} cannot be mounted: {why}", quote(path)));
                 self.report(draft.maybe_help(help.map(str::to_owned)));
             }
             Found::Nothing => self.refuse_missing(files, node, path),
         }
     }
 
-    fn refuse_missing(&mut self, files: &dyn Files, node: &Word, path: &str) {
+    fn refuse_missing(&mut self, files: &dyn Files, node: &SpannedText, path: &str) {
         let is_missing = |path: &str| files.find(path, MountAccess::ReadOnly) == Found::Nothing;
         let ends = path.match_indices('/').map(|(at, _)| at).filter(|at| *at > 0).chain([path.len()]);
         // Up to the first part that is not there.
@@ -162,7 +163,7 @@ impl Resolver<'_> {
             true => "make it first",
             false => "make it first; paths begin in the folder of the file",
         };
-        let draft = Draft::new(node.part(path), format!("{} does not exist", quote(path)));
+        let draft = Diagnostic::new(node.part(path), format!("{} does not exist", quote(path)));
         self.report(draft.help(close.unwrap_or_else(|| make.to_owned())));
     }
 
@@ -178,14 +179,14 @@ impl Resolver<'_> {
             if found(path) == Found::Something && found(&room) == Found::Nothing {
                 let message = format!("there is no {} in {}, which is mounted at {above}", quote(rest), quote(path));
                 let help = format!("make {} first, for something to be mounted there", quote(&room));
-                self.report(Draft::new(*span, message).help(help));
+                self.report(Diagnostic::new(*span, message).help(help));
             }
         }
     }
 }
 
 /// Finds text behind a path that is no word for what an instance may do with it.
-fn wrong_end(node: &Word, text: &str, place: &MountPlace) -> Option<Fault> {
+fn wrong_end(node: &SpannedText, text: &str, place: &MountPlace) -> Option<Fault> {
     if let Some(more) = text.strip_prefix(MountSource::EMPTY).filter(|more| more.starts_with([' ', '\t', ':'])) {
         let more = more.trim_start_matches([' ', '\t', ':']);
         let message = format!("there is a word too many behind `{}`", MountSource::EMPTY);
@@ -212,7 +213,7 @@ fn wrong_end(node: &Word, text: &str, place: &MountPlace) -> Option<Fault> {
     Some(Fault { span: node.span, message, help: format!("write `{meant}`") })
 }
 
-fn no_path(node: &Word, path: &str) -> Option<Fault> {
+fn no_path(node: &SpannedText, path: &str) -> Option<Fault> {
     let begins = ["/", "./", "../"].iter().any(|begin| path.starts_with(begin));
     if begins || path == "." || path == ".." {
         return None;

@@ -15,7 +15,7 @@ const MAX_SEARCHES: usize = 100;
 
 /// Kind of thing that a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sort {
+pub(super) enum EntityKind {
     Host,
     Instance,
     Group,
@@ -24,7 +24,7 @@ pub(super) enum Sort {
     LoadBalancer,
 }
 
-impl Sort {
+impl EntityKind {
     pub fn article(self) -> &'static str {
         match self {
             Self::Host => "a host",
@@ -50,7 +50,7 @@ impl Sort {
 
 /// Origin of a name.
 pub(super) struct Named {
-    pub sort: Sort,
+    pub sort: EntityKind,
     /// Nothing where a running cloud has it, and no file.
     pub span: Option<Span>,
     /// The eras of the step that makes it; empty: all.
@@ -72,8 +72,8 @@ pub(super) struct Names {
 }
 
 impl Names {
-    pub fn sort(&self, name: &str) -> Option<Sort> {
-        let own = || self.is_default_group(name).then_some(Sort::Group);
+    pub fn sort(&self, name: &str) -> Option<EntityKind> {
+        let own = || self.is_default_group(name).then_some(EntityKind::Group);
         self.named.get(name).map(|named| named.sort).or_else(own)
     }
 
@@ -87,25 +87,25 @@ impl Names {
     }
 
     /// Takes up a name that a running cloud has.
-    pub fn know(&mut self, name: &str, sort: Sort) {
+    pub fn seed(&mut self, name: &str, sort: EntityKind) {
         self.named.insert(name.to_owned(), Named { sort, span: None, eras: Vec::new(), gone: false });
     }
 
     /// Takes up the name of an instance that a running cloud had: it may be launched again.
     pub fn know_gone(&mut self, name: &str) {
-        self.know(name, Sort::Instance);
+        self.seed(name, EntityKind::Instance);
         self.terminate(name);
     }
 
     /// A step terminates an instance.
     pub fn terminate(&mut self, name: &str) {
-        if let Some(named) = self.named.get_mut(name).filter(|named| named.sort == Sort::Instance) {
+        if let Some(named) = self.named.get_mut(name).filter(|named| named.sort == EntityKind::Instance) {
             named.gone = true;
         }
     }
 
     /// "did you mean" among the names of these sorts.
-    pub fn suggest(&self, word: &str, sorts: &[Sort]) -> Option<String> {
+    pub fn suggest(&self, word: &str, sorts: &[EntityKind]) -> Option<String> {
         if self.searches.replace(self.searches.get() + 1) >= MAX_SEARCHES {
             return None;
         }

@@ -1,11 +1,11 @@
 //! Names as a file makes them, and who of them exists at a step.
 
-use super::names::{Named, Sort, fault};
+use super::names::{EntityKind, Named, fault};
 use super::resolver::Resolver;
 use crate::model::{Era, GroupName, HostName, InstanceName, OwnBox, RefusalCode, VpcName, vpc_of_default_group};
-use crate::topology::document::shape::{Entry, Field, Map, Node, Span, Value, Word};
+use crate::topology::document::shape::{Entry, Field, Map, Node, Span, SpannedText, Value};
 use crate::topology::document::words::{Name, Named as Nameable};
-use crate::topology::problem::{Draft, quote};
+use crate::topology::problem::{Diagnostic, quote};
 
 /// Words that mean something of their own.
 const RESERVED: [&str; 4] = ["any", "anywhere", "internet", "localhost"];
@@ -14,13 +14,13 @@ const MAX_NAMES: usize = 5_000;
 
 impl Resolver<'_> {
     /// Takes up the names that a section makes.
-    pub fn declare_section<T: Nameable, V>(&mut self, section: &Field<Map<Name<T>, V>>, sort: Sort) {
+    pub fn declare_section<T: Nameable, V>(&mut self, section: &Field<Map<Name<T>, V>>, sort: EntityKind) {
         self.names.doubts.incomplete |= section.is_unread();
         section.get().into_iter().flat_map(|map| &map.entries).for_each(|entry| self.declare_key(entry, sort, &[]));
     }
 
     /// Takes up the name that an entry makes.
-    pub fn declare_key<T: Nameable, V>(&mut self, entry: &Entry<Name<T>, V>, sort: Sort, eras: &[Era]) {
+    pub fn declare_key<T: Nameable, V>(&mut self, entry: &Entry<Name<T>, V>, sort: EntityKind, eras: &[Era]) {
         match &entry.key {
             Some(key) => self.declare(key, sort, eras),
             None => self.names.doubts.members = true,
@@ -28,7 +28,7 @@ impl Resolver<'_> {
     }
 
     /// Takes up a name, and reports a bad or a taken one.
-    pub fn declare(&mut self, key: &Word, sort: Sort, eras: &[Era]) {
+    pub fn declare(&mut self, key: &SpannedText, sort: EntityKind, eras: &[Era]) {
         let Some(name) = self.name(key) else {
             self.names.doubts.members = true;
             self.names.doubts.unread.insert(key.text().to_owned());
@@ -38,19 +38,19 @@ impl Resolver<'_> {
             self.names.doubts.members = true;
             self.names.doubts.unread.insert(name.clone());
             let message = format!("{} cannot be the name of {}", quote(&name), sort.article());
-            return self.report(Draft::new(key.span, message).help("this word has a meaning of its own"));
+            return self.report(Diagnostic::new(key.span, message).help("this word has a meaning of its own"));
         }
         let is_own = |vpc: &&VpcName| OwnBox::ALL.iter().any(|own| own.of(vpc) == name);
         let vpc = self.names.vpcs.iter().find(is_own).cloned();
-        if let (Sort::Host | Sort::Instance | Sort::LoadBalancer, Some(vpc)) = (sort, vpc) {
+        if let (EntityKind::Host | EntityKind::Instance | EntityKind::LoadBalancer, Some(vpc)) = (sort, vpc) {
             let help = format!("the lab itself has a box of this name in the VPC {}", quote(vpc.as_str()));
             self.names.doubts.members = true;
             self.names.doubts.unread.insert(name.clone());
             let message = format!("{} cannot be the name of {}", quote(&name), sort.article());
-            return self.report(Draft::new(key.span, message).help(help));
+            return self.report(Diagnostic::new(key.span, message).help(help));
         }
-        if sort == Sort::Group && self.names.is_default_group(&name) {
-            let draft = Draft::new(key.span, format!("the group {} is there from the start", quote(&name)));
+        if sort == EntityKind::Group && self.names.is_default_group(&name) {
+            let draft = Diagnostic::new(key.span, format!("the group {} is there from the start", quote(&name)));
             return self.report(draft.help("EC2 makes it; change its rules in a step, with `authorize` and `revoke`"));
         }
         if let Some(first) = self.names.named.get(&name) {
@@ -65,31 +65,31 @@ impl Resolver<'_> {
             self.names.doubts.members = true;
             self.names.doubts.unread.insert(name.clone());
             let message = format!("the name {} is taken by {}", quote(&name), first.sort.article());
-            let draft = Draft::new(key.span, message)
+            let draft = Diagnostic::new(key.span, message)
                 .help("hosts, instances and groups share one namespace")
                 .maybe_related("first given here", first.span);
             return self.report(draft);
         }
         if self.names.named.len() == MAX_NAMES {
             let message = format!("the file names more than {MAX_NAMES} hosts, instances and groups");
-            return self.report(Draft::new(key.span, message));
+            return self.report(Diagnostic::new(key.span, message));
         }
         self.names.named.insert(name, Named { sort, span: Some(key.span), eras: eras.to_vec(), gone: false });
     }
 
     /// A name as a key, checked for its characters.
-    pub fn name(&mut self, key: &Word) -> Option<String> {
+    pub fn name(&mut self, key: &SpannedText) -> Option<String> {
         let name = key.text();
         if let Some(fault) = fault(name) {
-            self.report(Draft::new(key.span, format!("{} cannot be a name", quote(name))).help(fault));
+            self.report(Diagnostic::new(key.span, format!("{} cannot be a name", quote(name))).help(fault));
             return None;
         }
         Some(name.to_owned())
     }
 
     /// The key's text, if it was fit to be declared: for resolver on without repeating the complaint.
-    pub fn declared<'w>(&self, key: Option<&'w Word>, sort: Sort) -> Option<&'w str> {
-        key.map(Word::text).filter(|name| self.names.sort(name) == Some(sort))
+    pub fn declared<'w>(&self, key: Option<&'w SpannedText>, sort: EntityKind) -> Option<&'w str> {
+        key.map(SpannedText::text).filter(|name| self.names.sort(name) == Some(sort))
     }
 
     /// Takes up what a part that could not be read may declare: its keys, or its words.
@@ -117,7 +117,7 @@ impl Resolver<'_> {
             self.cloud.defaults_used.extend(vpc);
             return Some(name);
         }
-        self.unknown(word, span, Sort::Group);
+        self.unknown(word, span, EntityKind::Group);
         None
     }
 
@@ -140,29 +140,29 @@ impl Resolver<'_> {
         if self.cloud.now.instances.contains_key(&name) {
             return Some(name);
         }
-        self.unknown(word, span, Sort::Instance);
+        self.unknown(word, span, EntityKind::Instance);
         None
     }
 
     /// Says why a name does not stand for what is wanted here.
-    pub fn unknown(&mut self, word: &str, span: Span, wanted: Sort) {
+    pub fn unknown(&mut self, word: &str, span: Span, wanted: EntityKind) {
         let noun = wanted.noun();
         if self.names.doubts.unread.contains(word) {
             return;
         }
         let draft = match self.names.named.get(word) {
             Some(named) if named.sort != wanted => {
-                Draft::new(span, format!("{} is {}, not {}", quote(word), named.sort.article(), wanted.article()))
+                Diagnostic::new(span, format!("{} is {}, not {}", quote(word), named.sort.article(), wanted.article()))
                     .maybe_related("it is named here", named.span)
             }
             Some(named) if named.span > Some(span) => {
-                Draft::new(span, format!("the {noun} {} does not exist yet", quote(word)))
+                Diagnostic::new(span, format!("the {noun} {} does not exist yet", quote(word)))
                     .maybe_related("a later step makes it here", named.span)
             }
-            Some(named) => Draft::new(span, format!("the {noun} {} does not exist any more", quote(word)))
+            Some(named) => Diagnostic::new(span, format!("the {noun} {} does not exist any more", quote(word)))
                 .maybe_related("it was made here, and terminated since", named.span),
             None if self.names.doubts.incomplete => return,
-            None => Draft::new(span, format!("unknown {noun} {}", quote(word)))
+            None => Diagnostic::new(span, format!("unknown {noun} {}", quote(word)))
                 .maybe_help(self.names.suggest(word, &[wanted])),
         };
         self.report(draft);
@@ -170,7 +170,7 @@ impl Resolver<'_> {
 
     /// A host.
     pub fn host(&self, word: &str) -> Option<HostName> {
-        (self.names.sort(word) == Some(Sort::Host)).then(|| HostName::new(word))
+        (self.names.sort(word) == Some(EntityKind::Host)).then(|| HostName::new(word))
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use indexmap::{IndexMap, IndexSet};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::names::Sort;
+use super::names::EntityKind;
 use super::resolver::Resolver;
 use super::rules::block;
 use crate::model::suggest;
@@ -13,10 +13,10 @@ use crate::model::{
     AutomaticPublic, DEFAULT_IPV6_BLOCK, DEFAULT_VPC_CIDR, Era, Host, HostIp, HostName, Mtu, SubnetName, Vpc, VpcName,
 };
 use crate::topology::document::networks::{Addresses, Host as HostSaid, Subnet, Vpc as VpcSaid};
-use crate::topology::document::shape::{Entry, Field, Map, Or, Span, Told};
+use crate::topology::document::shape::{Diagnostics, Entry, Field, Map, Or, Span};
 use crate::topology::document::words::{Address, Block, Ipv6Block, Name, PacketSize};
-use crate::topology::problem::{Draft, quote};
-use crate::topology::taken::{Belongs, LAB_IPV6, belongs, is_global, taken_blocks};
+use crate::topology::problem::{Diagnostic, quote};
+use crate::topology::reserved_addresses::{Belongs, LAB_IPV6, belongs, is_global, taken_blocks};
 
 /// Name of the VPC and the subnet in a file that names none.
 const DEFAULT: &str = "default";
@@ -55,21 +55,21 @@ impl Resolver<'_> {
             }
         }
         if map.entries.is_empty() {
-            self.report(Draft::new(map.span, "no VPC is named").help("leave `vpcs` out to get the default one"));
+            self.report(Diagnostic::new(map.span, "no VPC is named").help("leave `vpcs` out to get the default one"));
         }
     }
 
     fn vpc(&mut self, said: &VpcSaid) -> Option<Vpc> {
         let ipv6 = said.ipv6.get().and_then(|word| self.ipv6_block(word));
         if !said.cidr.is_there() {
-            let draft = Draft::new(said.at.span, "the VPC has no address block");
+            let draft = Diagnostic::new(said.at.span, "the VPC has no address block");
             self.missing(&said.at, draft.help("it needs `cidr:`"));
         }
         let block = said.cidr.get()?;
         let cidr = self.network(block)?;
         for (taken, what) in taken_blocks() {
             if overlap(cidr, taken) {
-                self.report(Draft::new(block.span, format!("{cidr} overlaps {taken}, which is for {what}")));
+                self.report(Diagnostic::new(block.span, format!("{cidr} overlaps {taken}, which is for {what}")));
                 return None;
             }
         }
@@ -89,10 +89,10 @@ impl Resolver<'_> {
             let Some(block) = block else { continue };
             let Some(net) = self.network(block) else { continue };
             if !cidr.contains(&net) {
-                self.report(Draft::new(block.span, format!("the subnet {net} is not inside its VPC's {cidr}")));
+                self.report(Diagnostic::new(block.span, format!("the subnet {net} is not inside its VPC's {cidr}")));
             } else if let Some((other, _)) = subnets.iter().find(|(_, other)| overlap(net, **other)) {
                 let message = format!("the subnet {net} overlaps the subnet {}", quote(other.as_str()));
-                self.report(Draft::new(block.span, message));
+                self.report(Diagnostic::new(block.span, message));
             }
             subnets.insert(SubnetName::new(name), net);
         }
@@ -119,7 +119,7 @@ impl Resolver<'_> {
             Some(Or::Short(block)) => (Some(block), None),
             Some(Or::Long(subnet)) => {
                 if !subnet.cidr.is_there() {
-                    let draft = Draft::new(entry.at, "the subnet has no address block");
+                    let draft = Diagnostic::new(entry.at, "the subnet has no address block");
                     self.missing(&subnet.at, draft.help("it needs `cidr:`"));
                 }
                 (subnet.cidr.get(), subnet.routes.get())
@@ -135,7 +135,7 @@ impl Resolver<'_> {
             return None;
         }
         if self.cloud.eras.iter().any(|era| *era != Era::Vpc) {
-            let draft = Draft::new(node.span, "IPv6 belongs to era vpc");
+            let draft = Diagnostic::new(node.span, "IPv6 belongs to era vpc");
             self.report(draft.help("EC2-Classic had none; take it out, or run the file under `era: vpc` alone"));
             return None;
         }
@@ -145,26 +145,26 @@ impl Resolver<'_> {
             return blocks.into_iter().find(|block| !taken.contains(block));
         }
         let Ok(block) = word.parse::<Ipv6Net>().map(|net| net.trunc()) else {
-            let draft = Draft::new(node.span, format!("{} is not an IPv6 block", quote(word)));
+            let draft = Diagnostic::new(node.span, format!("{} is not an IPv6 block", quote(word)));
             self.report(draft.help("`yes`, or a block such as 2001:db8:1000::/56"));
             return None;
         };
         if block.prefix_len() != 56 {
-            let draft = Draft::new(node.span, format!("{block} has a size that EC2 does not take"));
+            let draft = Diagnostic::new(node.span, format!("{block} has a size that EC2 does not take"));
             self.report(draft.help("a VPC's IPv6 block is a /56"));
             return None;
         }
         if !is_global(block.network().into()) {
-            self.report(Draft::new(node.span, format!("{block} is not a block of global addresses")));
+            self.report(Diagnostic::new(node.span, format!("{block} is not a block of global addresses")));
             return None;
         }
         if let Some((its, whose)) = LAB_IPV6.into_iter().find(|(its, _)| block.contains(its) || its.contains(&block)) {
-            let draft = Draft::new(node.span, format!("{block} has {} in it, which is for {whose}", its.addr()));
+            let draft = Diagnostic::new(node.span, format!("{block} has {} in it, which is for {whose}", its.addr()));
             self.report(draft.help("the lab's own; `yes`, or another block such as 2001:db8:1000::/56"));
             return None;
         }
         if taken.contains(&block) {
-            let draft = Draft::new(node.span, format!("another VPC has the block {block}"));
+            let draft = Diagnostic::new(node.span, format!("another VPC has the block {block}"));
             self.report(draft.help("IPv6 addresses are the same inside and outside, so each VPC has its own"));
             return None;
         }
@@ -177,7 +177,7 @@ impl Resolver<'_> {
         let net = match block(word, node.span) {
             Ok(IpNet::V4(net)) => net,
             Ok(IpNet::V6(_)) => {
-                let draft = Draft::new(node.span, format!("{} is IPv6", quote(word)));
+                let draft = Diagnostic::new(node.span, format!("{} is IPv6", quote(word)));
                 self.report(draft.help("a VPC's `ipv6:` is beside its `cidr:`; subnets get theirs from it"));
                 return None;
             }
@@ -187,7 +187,7 @@ impl Resolver<'_> {
             }
         };
         if !(16..=28).contains(&net.prefix_len()) {
-            let draft = Draft::new(node.span, format!("{net} has a size that EC2 does not take"));
+            let draft = Diagnostic::new(node.span, format!("{net} has a size that EC2 does not take"));
             self.report(draft.help("from /16 to /28"));
             return None;
         }
@@ -198,13 +198,13 @@ impl Resolver<'_> {
     pub fn read_hosts(&mut self, said: &Field<Map<Name<HostName>, HostSaid>>) {
         let mut held: IndexMap<IpAddr, Span> = IndexMap::new();
         for entry in said.get().into_iter().flat_map(|map| &map.entries) {
-            let name = self.declared(entry.key.as_deref(), Sort::Host);
+            let name = self.declared(entry.key.as_deref(), EntityKind::Host);
             let none = Field::default();
             let (of, mtu): (Option<&Addresses>, _) = match &entry.value {
                 Some(Or::Short(addresses)) => (Some(addresses), &none),
                 Some(Or::Long(host)) => {
                     if !host.address.is_there() {
-                        let draft = Draft::new(entry.at, "the host has no address");
+                        let draft = Diagnostic::new(entry.at, "the host has no address");
                         self.missing(&host.at, draft.help("it needs `address:`"));
                     }
                     (host.address.get(), &host.mtu)
@@ -215,7 +215,7 @@ impl Resolver<'_> {
             for item in of.into_iter().flat_map(|of| &of.items) {
                 let Some(address) = self.host_address(item) else { continue };
                 if let Some(first) = held.get(&address) {
-                    let draft = Draft::new(item.span, format!("a host holds {address} already"));
+                    let draft = Diagnostic::new(item.span, format!("a host holds {address} already"));
                     self.report(draft.related("here", *first));
                     continue;
                 }
@@ -236,17 +236,17 @@ impl Resolver<'_> {
             return Some(Mtu::ETHERNET);
         }
         let ipv6 = addresses.iter().any(|address| address.0.is_ipv6());
-        let (least, whose) = if ipv6 { (Mtu::LEAST_IPV6, "IPv6") } else { (Mtu::LEAST_IPV4, "IPv4") };
+        let (least, whose) = if ipv6 { (Mtu::MIN_IPV6, "IPv6") } else { (Mtu::MIN_IPV4, "IPv4") };
         let what = format!("an MTU of {whose}");
         let range = least.0.into()..=Mtu::ETHERNET.0.into();
-        let number = Told(&mut self.told.problems).number_of(said.get()?, &what, range)?;
+        let number = Diagnostics(&mut self.told.problems).number_of(said.get()?, &what, range)?;
         u16::try_from(number).ok().map(Mtu)
     }
 
     fn host_address(&mut self, node: &Address) -> Option<IpAddr> {
         let word = node.text();
         let Ok(address) = word.parse::<IpAddr>() else {
-            let draft = Draft::new(node.span, format!("{} is not an address", quote(word)));
+            let draft = Diagnostic::new(node.span, format!("{} is not an address", quote(word)));
             self.report(draft.help("a host has single addresses, such as 203.0.113.10"));
             return None;
         };
@@ -254,16 +254,16 @@ impl Resolver<'_> {
         match belongs(address, &self.cloud.vpcs) {
             None => return Some(address),
             Some(Belongs::Vpc(vpc)) => {
-                let draft = Draft::new(node.span, outside(&format!("VPC {}", quote(vpc.as_str()))));
+                let draft = Diagnostic::new(node.span, outside(&format!("VPC {}", quote(vpc.as_str()))));
                 self.report(draft.help("hosts are outside the cloud"));
             }
             Some(Belongs::Lab(whose)) => {
-                let draft = Draft::new(node.span, outside(whose));
+                let draft = Diagnostic::new(node.span, outside(whose));
                 self.report(draft.help("the lab's own; any other of 2001:db8::/32 will do"));
             }
-            Some(Belongs::Block(what)) => self.report(Draft::new(node.span, outside(what))),
+            Some(Belongs::Block(what)) => self.report(Diagnostic::new(node.span, outside(what))),
             Some(Belongs::NotGlobal) => {
-                self.report(Draft::new(node.span, format!("{address} is not a global address")));
+                self.report(Diagnostic::new(node.span, format!("{address} is not a global address")));
             }
         }
         None
@@ -273,7 +273,7 @@ impl Resolver<'_> {
     pub fn vpc_name(&mut self, said: &Field<Name<VpcName>>, owner: Span) -> Option<VpcName> {
         if !said.is_there() {
             if self.cloud.vpcs.len() > 1 {
-                let draft = Draft::new(owner, format!("which of the {} VPCs is it in?", self.cloud.vpcs.len()));
+                let draft = Diagnostic::new(owner, format!("which of the {} VPCs is it in?", self.cloud.vpcs.len()));
                 self.report(draft.help("it needs `vpc:`"));
                 return None;
             }
@@ -289,7 +289,7 @@ impl Resolver<'_> {
             return None;
         }
         let help = suggest(word, self.cloud.vpcs.keys().map(VpcName::as_str));
-        self.report(Draft::new(said.span, format!("unknown VPC {}", quote(word))).maybe_help(help));
+        self.report(Diagnostic::new(said.span, format!("unknown VPC {}", quote(word))).maybe_help(help));
         None
     }
 
@@ -306,7 +306,7 @@ impl Resolver<'_> {
         }
         let help = suggest(word, subnets.keys().map(SubnetName::as_str));
         let message = format!("VPC {} has no subnet {}", quote(vpc.as_str()), quote(word));
-        self.report(Draft::new(said.span, message).maybe_help(help));
+        self.report(Diagnostic::new(said.span, message).maybe_help(help));
         None
     }
 }

@@ -4,28 +4,28 @@ use std::sync::Arc;
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::names::Sort;
+use super::names::EntityKind;
 use super::resolver::Resolver;
 use super::tracking;
 use crate::model::{
     AddressRequest, Cloud, DEFAULT_GROUP, Era, GroupName, InstanceName, InterfaceId, Operation, Service, default_group,
 };
-use crate::topology::asked::Columns;
 use crate::topology::checked::{KnobOverrides, Topology};
 use crate::topology::document::Document;
 use crate::topology::document::settings::Knobs;
-use crate::topology::document::shape::{Field, Shape, Told};
+use crate::topology::document::shape::{Diagnostics, Field, Shape};
 use crate::topology::document::values::Choice;
 use crate::topology::expected::{Expectation, ExpectedOutcome};
 use crate::topology::files::Files;
 use crate::topology::patterns::Selector;
 use crate::topology::placed::Placed;
-use crate::topology::problem::{Draft, Problems, Source, Span};
+use crate::topology::problem::{Diagnostic, Problems, Source, Span};
 use crate::topology::steps::Step;
 use crate::topology::story::Story;
-use crate::topology::strangers::{ELSEWHERE, Elsewhere};
+use crate::topology::synthetic_hosts::{ELSEWHERE, Elsewhere};
+use crate::topology::table_columns::Columns;
 use crate::topology::tree::{self, Value};
-use crate::topology::{columns, strangers};
+use crate::topology::{columns, synthetic_hosts};
 
 /// The largest topology file. A caller reads at most one byte more.
 pub const MAX_BYTES: usize = 1 << 20;
@@ -84,10 +84,11 @@ impl Topology {
         };
         let document = match root {
             Some(root) if !matches!(&root.value, Value::Scalar(s) if s.kind() == tree::Kind::Nothing) => {
-                Document::read(&root, Document::WHAT, &mut Told(&mut problems))
+                Document::read(&root, Document::WHAT, &mut Diagnostics(&mut problems))
             }
             _ => {
-                problems.push(Draft::new(START, "the file is empty").help("`sglab init` writes one to start from"));
+                problems
+                    .push(Diagnostic::new(START, "the file is empty").help("`sglab init` writes one to start from"));
                 None
             }
         };
@@ -108,17 +109,17 @@ enum Promise {
 }
 
 /// The file as text.
-fn text(bytes: &[u8]) -> Result<&str, Draft> {
+fn text(bytes: &[u8]) -> Result<&str, Diagnostic> {
     if bytes.len() > MAX_BYTES {
-        return Err(Draft::new(START, format!("the file is larger than {MAX_BYTES} bytes")));
+        return Err(Diagnostic::new(START, format!("the file is larger than {MAX_BYTES} bytes")));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let at = error.valid_up_to();
-        Draft::new(START, format!("the file is not text: byte {} is not UTF-8", at + 1))
+        Diagnostic::new(START, format!("the file is not text: byte {} is not UTF-8", at + 1))
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     match text.char_indices().find(|(_, c)| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
-        Some((at, c)) => Err(Draft::new(
+        Some((at, c)) => Err(Diagnostic::new(
             START,
             format!("the file is not text: byte {} is the control character {}", at + 1, c.escape_unicode()),
         )),
@@ -129,11 +130,11 @@ fn text(bytes: &[u8]) -> Result<&str, Draft> {
 impl Resolver<'_> {
     fn topology(&mut self, file: &Document, promise: Promise) -> Option<Topology> {
         if !file.sglab.is_there() {
-            let draft = Draft::new(file.at.span, "the file does not say which version of the format it has");
+            let draft = Diagnostic::new(file.at.span, "the file does not say which version of the format it has");
             self.missing(&file.at, draft.help("it begins with `sglab: 1`"));
         }
         if !file.era.is_there() {
-            let draft = Draft::new(file.at.span, "the file does not say which EC2 it is about");
+            let draft = Diagnostic::new(file.at.span, "the file does not say which EC2 it is about");
             self.missing(&file.at, draft.help("it needs `era: article`, `classic` or `vpc`"));
         }
         self.cloud.eras = self.era_list(&file.era);
@@ -142,11 +143,11 @@ impl Resolver<'_> {
         let overrides = file.knobs.get().map(KnobOverrides::of).unwrap_or_default();
         let tracking = file.tracking.get().map(tracking::timeouts).unwrap_or_default();
         self.know_own_boxes(&file.vpcs);
-        self.declare_section(&file.prefix_lists, Sort::PrefixList);
-        self.declare_section(&file.hosts, Sort::Host);
-        self.declare_section(&file.groups, Sort::Group);
-        self.declare_section(&file.instances, Sort::Instance);
-        self.declare_section(&file.load_balancers, Sort::LoadBalancer);
+        self.declare_section(&file.prefix_lists, EntityKind::PrefixList);
+        self.declare_section(&file.hosts, EntityKind::Host);
+        self.declare_section(&file.groups, EntityKind::Group);
+        self.declare_section(&file.instances, EntityKind::Instance);
+        self.declare_section(&file.load_balancers, EntityKind::LoadBalancer);
         self.declare_elastic_ips(&file.elastic_ips);
         let steps = file.scenario.get().map_or(&[][..], |list| &list.items);
         self.declare_later(steps);
@@ -170,7 +171,7 @@ impl Resolver<'_> {
         if promise == Promise::Demanded {
             self.refuse_no_promise(file);
         }
-        let deaf = self.deaf(&initial, &steps);
+        let closed_ports = self.closed_ports(&initial, &steps);
 
         // None of it is used if a problem was found; so nothing here needs to be told twice.
         let era = *self.cloud.eras.first()?;
@@ -195,16 +196,18 @@ impl Resolver<'_> {
             tables: std::mem::take(&mut self.cloud.tables),
             steps,
             columns: Columns::default(),
-            deaf,
+            closed_ports,
             story: Story::default(),
         };
         topology.columns = columns::columns(&topology, &self.cloud.ports);
-        strangers::add(&mut topology, self.cloud.elsewhere);
+        synthetic_hosts::add(&mut topology, self.cloud.elsewhere);
         if let Elsewhere::Named(span) = self.cloud.elsewhere
             && !topology.empty.hosts.contains_key(ELSEWHERE)
         {
-            let draft =
-                Draft::new(span, "rules of this file name addresses of every network from which `elsewhere` is taken");
+            let draft = Diagnostic::new(
+                span,
+                "rules of this file name addresses of every network from which `elsewhere` is taken",
+            );
             self.report(draft.help("name a host of your own in its place"));
         }
         if self.told.problems.is_empty() {
@@ -221,7 +224,8 @@ impl Resolver<'_> {
                 refused.extend(topology.initial_cloud(*era).err());
             }
             for (refusal, place) in &refused {
-                let draft = Draft::new(self.told.source.word_at(place), format!("era {era} refuses this: {refusal}"));
+                let draft =
+                    Diagnostic::new(self.told.source.word_at(place), format!("era {era} refuses this: {refusal}"));
                 let culprits = refusal.culprits.iter().map(|it| format!("{it}; ")).collect::<String>();
                 self.report(draft.help(format!("{culprits}write what era {era} takes, or name other eras")));
             }
@@ -248,29 +252,29 @@ impl Resolver<'_> {
             None => file.scenario.is_unread(),
         };
         if !expects {
-            let draft = Draft::new(file.scenario.key.unwrap_or(file.at.span), "the file checks nothing");
+            let draft = Diagnostic::new(file.scenario.key.unwrap_or(file.at.span), "the file checks nothing");
             self.missing(&file.at, draft.help("`test` and `walk` want a `scenario:` with at least one `expect:`; other commands take the file without"));
         }
     }
 
     /// Collects the instances and services that `refused` expectations can ever name.
-    fn deaf(&mut self, initial: &[Placed<Operation>], steps: &[Step]) -> IndexSet<(InstanceName, Service)> {
+    fn closed_ports(&mut self, initial: &[Placed<Operation>], steps: &[Step]) -> IndexSet<(InstanceName, Service)> {
         let operations = steps.iter().flat_map(Step::operations);
         let launches = initial.iter().chain(operations).filter_map(|operation| match &operation.value {
             Operation::Launch(launch) => Some((&launch.name, launch)),
             _ => None,
         });
         let launches: IndexMap<_, _> = launches.collect();
-        let mut deaf = IndexSet::new();
+        let mut closed_ports = IndexSet::new();
         for expectation in steps.iter().flat_map(|step| &step.expectations) {
             let Expectation::Flows(ExpectedOutcome::Refused, flows) = &expectation.value else { continue };
             for flow in flows {
-                if deaf.len() > MAX_DEAF {
-                    self.report(Draft::new(
+                if closed_ports.len() > MAX_DEAF {
+                    self.report(Diagnostic::new(
                         START,
                         "the `refused` flows of this file name too many instances and ports",
                     ));
-                    return deaf;
+                    return closed_ports;
                 }
                 let ends = [Some(&flow.to), flow.both_ways.then_some(&flow.from)];
                 for receiver in ends.into_iter().flatten() {
@@ -278,19 +282,19 @@ impl Resolver<'_> {
                         Selector::Instance(instance)
                         | Selector::Interface(InterfaceId { instance, .. })
                         | Selector::Forged(InterfaceId { instance, .. }, _) => {
-                            deaf.insert((instance.clone(), flow.service));
+                            closed_ports.insert((instance.clone(), flow.service));
                         }
                         Selector::Group(group) => {
                             let members = self.cloud.now.members.get(group).into_iter().flatten();
-                            deaf.extend(members.map(|member| (member.clone(), flow.service)));
+                            closed_ports.extend(members.map(|member| (member.clone(), flow.service)));
                         }
-                        Selector::Any => deaf.extend(launches.keys().map(|&name| (name.clone(), flow.service))),
+                        Selector::Any => closed_ports.extend(launches.keys().map(|&name| (name.clone(), flow.service))),
                         Selector::Host(_) | Selector::HostAddress(..) => {}
                     }
                 }
             }
         }
-        deaf
+        closed_ports
     }
 }
 

@@ -2,7 +2,7 @@
 
 use ipnet::IpNet;
 
-use super::names::Sort;
+use super::names::EntityKind;
 use super::resolver::Resolver;
 use super::rules::block;
 use crate::model::{CreatePrefixList, Era, Operation, PrefixFamily, PrefixListName, RefusalCode};
@@ -10,13 +10,13 @@ use crate::topology::document::networks::{PrefixList, PrefixListEdit};
 use crate::topology::document::shape::{Any, Field, Map, Or};
 use crate::topology::document::words::{ListedBlock, Name};
 use crate::topology::placed::Placed;
-use crate::topology::problem::{Draft, quote};
+use crate::topology::problem::{Diagnostic, quote};
 
 impl Resolver<'_> {
     /// `prefix-lists: {offices: [203.0.113.0/24]}`, or `{offices: {entries: [...], max-entries: 10}}`.
     pub fn prefix_lists(&mut self, said: &Map<Name<PrefixListName>, PrefixList>) -> Vec<Placed<Operation>> {
         if self.cloud.eras.iter().any(|era| *era != Era::Vpc) {
-            let draft = Draft::new(said.span, "prefix lists belong to era vpc");
+            let draft = Diagnostic::new(said.span, "prefix lists belong to era vpc");
             self.report(draft.help("EC2-Classic had none; take them out, or run the file under `era: vpc` alone"));
         }
         let mut made = Vec::new();
@@ -26,13 +26,14 @@ impl Resolver<'_> {
                 Some(Or::Long(long)) => (long.at.span, self.entries(long.entries.get()), long.max_entries.get()),
                 None => continue,
             };
-            let Some(name) = self.declared(entry.key.as_deref(), Sort::PrefixList).map(PrefixListName::new) else {
+            let Some(name) = self.declared(entry.key.as_deref(), EntityKind::PrefixList).map(PrefixListName::new)
+            else {
                 continue;
             };
             let family = entries.first().map_or(PrefixFamily::Ipv4, |entry| PrefixFamily::of(*entry));
             if let Some(other) = entries.iter().find(|entry| PrefixFamily::of(**entry) != family) {
                 let message = format!("a prefix list is of one family, and {other} is not of {family}");
-                self.report(Draft::new(span, message).help("write two lists"));
+                self.report(Diagnostic::new(span, message).help("write two lists"));
                 continue;
             }
             let full = u32::try_from(entries.len()).unwrap_or(u32::MAX).max(1);
@@ -60,11 +61,11 @@ impl Resolver<'_> {
         for entry in &said.entries {
             let name = entry.key.as_deref().map(|key| key.text());
             let known = name.filter(|name| {
-                self.names.sort(name) == Some(Sort::PrefixList)
+                self.names.sort(name) == Some(EntityKind::PrefixList)
                     || self.is_for_ec2(name, RefusalCode::InvalidPrefixListIdNotFound)
             });
             if let (Some(name), None) = (name, known) {
-                self.unknown(name, entry.at, Sort::PrefixList);
+                self.unknown(name, entry.at, EntityKind::PrefixList);
             }
             let Some(edit) = &entry.value else { continue };
             let (add, remove) = (self.entries(edit.add.get()), self.entries(edit.remove.get()));
@@ -73,7 +74,7 @@ impl Resolver<'_> {
             };
             if !names_any(&edit.add) && !names_any(&edit.remove) {
                 let named = quote(name.unwrap_or_default());
-                let draft = Draft::new(edit.at.span, format!("nothing of {named} changes"));
+                let draft = Diagnostic::new(edit.at.span, format!("nothing of {named} changes"));
                 self.missing(&edit.at, draft.help("`add:` or `remove:`"));
             }
             let Some(name) = known.map(PrefixListName::new) else { continue };

@@ -7,16 +7,16 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::names::Names;
 use super::refused::Refused;
-use super::standing::Standing;
+use super::standing::StepEntities;
 use crate::model::{
-    Era, Forwarding, Host, HostName, InstanceName, InterfaceId, LoadBalancerName, Place, Service, TableName, Vpc,
-    VpcName,
+    Era, Forwarding, Host, HostName, InstanceName, InterfaceId, LoadBalancerName, Service, SourceLocation, TableName,
+    Vpc, VpcName,
 };
 use crate::topology::document::shape::{At, Span};
 use crate::topology::files::Files;
 use crate::topology::patterns::{FlowPattern, Table};
-use crate::topology::problem::{Draft, Source};
-use crate::topology::strangers::Elsewhere;
+use crate::topology::problem::{Diagnostic, Source};
+use crate::topology::synthetic_hosts::Elsewhere;
 
 /// A document half resolved.
 pub(super) struct Resolver<'s> {
@@ -31,7 +31,7 @@ pub(super) struct Resolver<'s> {
 /// Problems found, with their source.
 pub(super) struct Report<'s> {
     pub source: &'s Source,
-    pub problems: Vec<Draft>,
+    pub problems: Vec<Diagnostic>,
     /// The files that it names, where these can be looked for.
     pub files: Option<&'s dyn Files>,
 }
@@ -46,7 +46,7 @@ pub(super) struct Known {
     /// The `ports:` of all tables.
     pub ports: Vec<Service>,
     /// Groups and instances.
-    pub now: Standing,
+    pub now: StepEntities,
     /// Holders of addresses in a running cloud.
     pub holders: HashMap<IpAddr, String>,
     /// Number of addresses of hosts in all rules together.
@@ -97,23 +97,23 @@ pub(super) struct Holder {
 }
 
 impl<'s> Resolver<'s> {
-    pub fn new(source: &'s Source, problems: Vec<Draft>, files: Option<&'s dyn Files>) -> Self {
+    pub fn new(source: &'s Source, problems: Vec<Diagnostic>, files: Option<&'s dyn Files>) -> Self {
         let told = Report { source, problems, files };
         Self { told, names: Names::default(), cloud: Known::default(), later: Later::default(), refused: Refused::No }
     }
 
-    pub fn report(&mut self, draft: Draft) {
+    pub fn report(&mut self, draft: Diagnostic) {
         self.told.problems.push(draft);
     }
 
     /// Reports that a key is missing, unless an unknown one, which is reported, may have been meant for it.
-    pub fn missing(&mut self, at: &At, draft: Draft) {
+    pub fn missing(&mut self, at: &At, draft: Diagnostic) {
         if !at.misspelt() {
             self.report(draft);
         }
     }
 
-    pub fn place(&self, span: Span) -> Place {
+    pub fn place(&self, span: Span) -> SourceLocation {
         self.told.source.place(span)
     }
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net};
 
-use super::names::Sort;
+use super::names::EntityKind;
 use super::resolver::Resolver;
 use crate::model::{
     Direction, ElasticIpName, GroupName, IcmpMatch, InstanceName, Peer, PeerRequest, Permission, PrefixListName,
@@ -14,7 +14,7 @@ use crate::topology::document::groups::{LongRule, Rule, Rules};
 use crate::topology::document::shape::{Field, Or, Span};
 use crate::topology::document::words::{Description, NumberOrWord, ShortRule};
 use crate::topology::grammar::{RuleWords, is_all, preposition, traffic, unknown_protocol, whom};
-use crate::topology::problem::{Draft, Source, quote};
+use crate::topology::problem::{Diagnostic, Source, quote};
 
 /// Words of newcomers for `anywhere`, where nobody has such a name.
 const EVERYWHERE: [&str; 8] = ["everywhere", "any", "anyone", "anybody", "everyone", "everybody", "all", "internet"];
@@ -95,7 +95,7 @@ impl Resolver<'_> {
     pub fn rule_of(&mut self, rule: &RuleWords, context: RuleContext<'_>) -> Option<Permission> {
         if rule.direction != context.direction {
             let message = format!("the rule {} does not say {}", quote(rule.said.text()), context.whom());
-            self.report(Draft::new(rule.preposition, message).help(context.turn(self.told.source)));
+            self.report(Diagnostic::new(rule.preposition, message).help(context.turn(self.told.source)));
             return None;
         }
         let mut requests = Vec::new();
@@ -116,13 +116,13 @@ impl Resolver<'_> {
         };
         if let Some(key) = others {
             let goes = if context.direction == Direction::Ingress { "comes in" } else { "goes out" };
-            let draft = Draft::new(key, format!("a rule for what {goes} has no such key"));
+            let draft = Diagnostic::new(key, format!("a rule for what {goes} has no such key"));
             self.report(draft.help(format!("it has `{preposition}`")));
         }
         let traffic = self.long_traffic(rule);
         let description = rule.description.get().map(|text| self.description(text));
         if !peers.is_there() && others.is_none() {
-            let draft = Draft::new(rule.at.span, format!("the rule does not say {}", context.whom()));
+            let draft = Diagnostic::new(rule.at.span, format!("the rule does not say {}", context.whom()));
             self.missing(&rule.at, draft.help(format!("it needs `{preposition}:`")));
         }
         let mut requests = Vec::new();
@@ -142,7 +142,7 @@ impl Resolver<'_> {
     /// The traffic of a long form, and the words that a short one would have for it.
     fn long_traffic(&mut self, rule: &LongRule) -> Option<(Traffic, String)> {
         if !rule.protocol.is_there() {
-            let draft = Draft::new(rule.at.span, "the rule does not say for which protocol");
+            let draft = Diagnostic::new(rule.at.span, "the rule does not say for which protocol");
             self.missing(&rule.at, draft.help("it needs `protocol: tcp`, `udp` or `icmp`"));
         }
         let protocol = rule.protocol.get()?;
@@ -175,7 +175,7 @@ impl Resolver<'_> {
         };
         let misplaced = others.into_iter().flatten().next();
         if let Some(other) = misplaced {
-            let draft = Draft::new(other, format!("a rule for {word} has no such key"));
+            let draft = Diagnostic::new(other, format!("a rule for {word} has no such key"));
             self.report(draft.help(format!("it has `{key}`")));
         }
         let mut given = wanted.iter().filter(|field| field.is_there());
@@ -188,12 +188,12 @@ impl Resolver<'_> {
                 return Some((Traffic::Icmpv6(IcmpMatch::All), "icmpv6 all".to_owned()));
             }
             let help = format!("it needs `{key}:`; `all` means every one");
-            let draft = Draft::new(rule.at.span, format!("the rule for {word} does not say to which {key}"));
+            let draft = Diagnostic::new(rule.at.span, format!("the rule for {word} does not say to which {key}"));
             self.missing(&rule.at, draft.help(help));
             return None;
         };
         if let Some(key) = given.next().and_then(|field| field.key) {
-            self.report(Draft::new(key, "a rule has `port` or `ports`, not both"));
+            self.report(Diagnostic::new(key, "a rule has `port` or `ports`, not both"));
         }
         let value = value.get()?;
         let parsed = traffic((word, protocol.span), (value.text(), value.span));
@@ -208,7 +208,7 @@ impl Resolver<'_> {
             _ if every => 0,
             Ok(code) => code,
             Err(_) => {
-                let draft = Draft::new(code.span, format!("{} is not an ICMP code", quote(code.text())));
+                let draft = Diagnostic::new(code.span, format!("{} is not an ICMP code", quote(code.text())));
                 self.report(draft.help("a whole number up to 255, or `all`"));
                 return None;
             }
@@ -227,7 +227,7 @@ impl Resolver<'_> {
                 Some((Traffic::Icmpv6(IcmpMatch::TypeAndCode(kind, code)), format!("{words}/{code}")))
             }
             _ => {
-                self.report(Draft::new(key, "a code needs one type of its own"));
+                self.report(Diagnostic::new(key, "a code needs one type of its own"));
                 None
             }
         }
@@ -246,7 +246,10 @@ impl Resolver<'_> {
     /// A free text of EC2's length.
     pub fn description(&mut self, text: &Description) -> String {
         if text.text().chars().count() > MAX_DESCRIPTION {
-            self.report(Draft::new(text.span, format!("the description is longer than {MAX_DESCRIPTION} characters")));
+            self.report(Diagnostic::new(
+                text.span,
+                format!("the description is longer than {MAX_DESCRIPTION} characters"),
+            ));
         }
         text.text().to_owned()
     }
@@ -258,7 +261,7 @@ impl Resolver<'_> {
             return cidr(Ipv4Net::default().into());
         }
         if word.is_empty() {
-            self.report(Draft::new(span, "a peer is missing at a comma"));
+            self.report(Diagnostic::new(span, "a peer is missing at a comma"));
             return Vec::new();
         }
         if word.starts_with("amazon-elb/") {
@@ -287,38 +290,40 @@ impl Resolver<'_> {
             }
             if before <= MAX_PEERS {
                 let message = format!("the rules of this file name more than {MAX_PEERS} addresses of hosts in all");
-                self.report(Draft::new(span, message));
+                self.report(Diagnostic::new(span, message));
             }
             return Vec::new();
         }
         match self.names.sort(word).filter(|_| !self.names.doubts.unread.contains(word)) {
             // Its addresses were reported where they stand.
-            Some(Sort::Host) => return Vec::new(),
-            Some(Sort::Instance) => {
-                let draft = Draft::new(span, format!("a rule cannot name the instance {}", quote(word)));
+            Some(EntityKind::Host) => return Vec::new(),
+            Some(EntityKind::Instance) => {
+                let draft = Diagnostic::new(span, format!("a rule cannot name the instance {}", quote(word)));
                 self.report(draft.help(format!(
                     "EC2's rules name groups and addresses: name a group of {word}{}",
                     if context.addresses { format!(", or `{word}.private`") } else { String::new() }
                 )));
                 return Vec::new();
             }
-            Some(Sort::LoadBalancer) => {
-                let draft = Draft::new(span, format!("a rule cannot name the load balancer {}", quote(word)));
+            Some(EntityKind::LoadBalancer) => {
+                let draft = Diagnostic::new(span, format!("a rule cannot name the load balancer {}", quote(word)));
                 self.report(draft.help("in era vpc name its group, elsewhere `amazon-elb/amazon-elb-sg`"));
                 return Vec::new();
             }
-            Some(Sort::ElasticIp) => {
+            Some(EntityKind::ElasticIp) => {
                 if !self.cloud.now.elastic_ips.contains(&ElasticIpName::new(word)) {
                     let message = format!("the Elastic IP {} is not allocated yet", quote(word));
-                    self.report(Draft::new(span, message));
+                    self.report(Diagnostic::new(span, message));
                     return Vec::new();
                 }
                 return vec![PeerRequest::ElasticIp(ElasticIpName::new(word))];
             }
-            Some(Sort::PrefixList) => return vec![PeerRequest::Peer(Peer::PrefixList(PrefixListName::new(word)))],
-            Some(Sort::Group) => {}
+            Some(EntityKind::PrefixList) => {
+                return vec![PeerRequest::Peer(Peer::PrefixList(PrefixListName::new(word)))];
+            }
+            Some(EntityKind::Group) => {}
             None if EVERYWHERE.contains(&word) && !self.may_be_unread(word) => {
-                let draft = Draft::new(span, format!("{} is nobody's name", quote(word)));
+                let draft = Diagnostic::new(span, format!("{} is nobody's name", quote(word)));
                 self.report(draft.help("did you mean `anywhere`?"));
                 return Vec::new();
             }
@@ -327,9 +332,12 @@ impl Resolver<'_> {
             }
             None if self.may_be_unread(word) => return Vec::new(),
             None => {
-                let help = self.names.suggest(word, &[Sort::Group, Sort::Host, Sort::ElasticIp, Sort::PrefixList]);
+                let help = self.names.suggest(
+                    word,
+                    &[EntityKind::Group, EntityKind::Host, EntityKind::ElasticIp, EntityKind::PrefixList],
+                );
                 let help = help.or_else(|| crate::model::suggest(word, ["anywhere"]));
-                self.report(Draft::new(span, format!("unknown security group {}", quote(word))).maybe_help(help));
+                self.report(Diagnostic::new(span, format!("unknown security group {}", quote(word))).maybe_help(help));
                 return Vec::new();
             }
         }
@@ -342,7 +350,7 @@ impl Resolver<'_> {
                 let message = format!("{} is in VPC {}, {} in {}", quote(word), theirs, quote(own.as_str()), mine);
                 let help = self.own_default_group(word, mine);
                 let help = help.unwrap_or_else(|| "a rule names groups of its own VPC".to_owned());
-                self.report(Draft::new(span, message).help(help));
+                self.report(Diagnostic::new(span, message).help(help));
                 return Vec::new();
             }
         }
@@ -362,7 +370,7 @@ impl Resolver<'_> {
             "public" => PeerRequest::PublicAddressOf,
             "ipv6" => PeerRequest::Ipv6AddressOf,
             _ => {
-                let draft = Draft::new(span, format!("{} is neither a name nor an address", quote(word)));
+                let draft = Diagnostic::new(span, format!("{} is neither a name nor an address", quote(word)));
                 self.report(
                     draft.help("`web1.private`, `web1.public` and `web1.ipv6` are the addresses of an instance"),
                 );
@@ -370,7 +378,7 @@ impl Resolver<'_> {
             }
         };
         if !context.addresses {
-            let draft = Draft::new(span, format!("{} has no address yet when this rule is made", quote(instance)));
+            let draft = Diagnostic::new(span, format!("{} has no address yet when this rule is made", quote(instance)));
             self.report(draft.help("instances get addresses at launch: authorize this rule in a step"));
             return None;
         }
@@ -400,7 +408,7 @@ fn looks_like_address(word: &str) -> bool {
 }
 
 /// A block or a bare address of either family, made canonical.
-pub(super) fn block(word: &str, span: Span) -> Result<IpNet, Draft> {
+pub(super) fn block(word: &str, span: Span) -> Result<IpNet, Diagnostic> {
     let net =
         if word.contains('/') { word.parse::<IpNet>().ok() } else { word.parse::<IpAddr>().ok().map(IpNet::from) };
     // EC2 clears the host bits as well, without a word.
@@ -410,6 +418,6 @@ pub(super) fn block(word: &str, span: Span) -> Result<IpNet, Draft> {
         } else {
             "such as 10.0.0.0/16, or one address: four numbers up to 255, a length up to 32"
         };
-        Draft::new(span, format!("{} is not an address block", quote(word))).help(help)
+        Diagnostic::new(span, format!("{} is not an address block", quote(word))).help(help)
     })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::names::Sort;
+use super::names::EntityKind;
 use super::refused::Refused;
 use super::resolver::Resolver;
 use super::rules::RuleContext;
@@ -10,11 +10,11 @@ use crate::model::{Direction, Era, GroupName, InstanceName, Operation, Permissio
 use crate::topology::document::groups::Group;
 use crate::topology::document::instances::Instance;
 use crate::topology::document::scenario::{Operations, RulesOfGroups, Said, Step as StepSaid, Verb};
-use crate::topology::document::shape::{Entry, Field, Many, Map, Node, One, Span, Tagged, Value, Word};
+use crate::topology::document::shape::{Entry, Field, Many, Map, Node, One, Span, SpannedText, Tagged, Value};
 use crate::topology::document::values::Choice;
 use crate::topology::document::words::{Holder, Name};
 use crate::topology::placed::Placed;
-use crate::topology::problem::{Draft, quote};
+use crate::topology::problem::{Diagnostic, quote};
 use crate::topology::steps::{Action, Step};
 
 /// An operation on the rules of a group.
@@ -51,12 +51,13 @@ impl Resolver<'_> {
                         names.items.iter().for_each(|name| self.names.terminate(name.text()));
                     }
                     Said::NewAddresses(names) => {
-                        let again = |name: &Word| last && self.declared(Some(name), Sort::ElasticIp).is_some();
+                        let again =
+                            |name: &SpannedText| last && self.declared(Some(name), EntityKind::ElasticIp).is_some();
                         let new: Vec<_> = names.items.iter().filter(|name| !again(name)).collect();
-                        new.into_iter().for_each(|name| self.declare(name, Sort::ElasticIp, eras));
+                        new.into_iter().for_each(|name| self.declare(name, EntityKind::ElasticIp, eras));
                     }
                     Said::Launches(map) => {
-                        map.entries.iter().for_each(|entry| self.declare_key(entry, Sort::Instance, eras));
+                        map.entries.iter().for_each(|entry| self.declare_key(entry, EntityKind::Instance, eras));
                     }
                     Said::NewGroups(map) => self.declare_groups(map, eras, last),
                     Said::Instances(..)
@@ -83,8 +84,8 @@ impl Resolver<'_> {
 
     fn declare_groups(&mut self, map: &Map<Name<GroupName>, Group>, eras: &[Era], again: bool) {
         for entry in &map.entries {
-            if !again || self.declared(entry.key.as_deref(), Sort::Group).is_none() {
-                self.declare_key(entry, Sort::Group, eras);
+            if !again || self.declared(entry.key.as_deref(), EntityKind::Group).is_none() {
+                self.declare_key(entry, EntityKind::Group, eras);
             }
         }
     }
@@ -95,13 +96,14 @@ impl Resolver<'_> {
         let mut names: HashMap<String, Span> = HashMap::new();
         for step in said {
             if !step.step.is_there() {
-                let draft = Draft::new(step.at.span, "the step has no name");
+                let draft = Diagnostic::new(step.at.span, "the step has no name");
                 self.missing(&step.at, draft.help("it begins with `- step: what is shown`"));
             }
             if let Some(name) = step.step.get() {
                 match names.get(name.text()) {
                     Some(first) => {
-                        let draft = Draft::new(name.span, format!("a step is called {} already", quote(name.text())));
+                        let draft =
+                            Diagnostic::new(name.span, format!("a step is called {} already", quote(name.text())));
                         self.report(draft.related("here", *first));
                     }
                     None => {
@@ -126,7 +128,7 @@ impl Resolver<'_> {
         self.refuse_idle_traffic(said.during.key, none.map(|none| none.span).or(key), does);
         let expectations = expect.map_or_else(Vec::new, |expect| self.expectations(expect, does));
         if !does && !said.expect.is_there() {
-            let draft = Draft::new(said.at.span, "the step does nothing and expects nothing");
+            let draft = Diagnostic::new(said.at.span, "the step does nothing and expects nothing");
             self.missing(&said.at, draft.help("`do:` or `expect:`"));
         }
         let name = said.step.get()?;
@@ -139,7 +141,7 @@ impl Resolver<'_> {
         let mut eras = Vec::new();
         for Choice { value, span } in said.get().into_iter().flat_map(|list| &list.items) {
             if eras.contains(value) {
-                self.report(Draft::new(*span, format!("the era {value} is listed already")));
+                self.report(Diagnostic::new(*span, format!("the era {value} is listed already")));
             } else {
                 eras.push(*value);
             }
@@ -181,7 +183,7 @@ impl Resolver<'_> {
 
     fn refuse_no_operation(&mut self, entry: &One<Verb>) {
         if entry.at.keys == 0 {
-            self.report(Draft::new(entry.at.span, "an operation is missing").help("such as `stop: web1`"));
+            self.report(Diagnostic::new(entry.at.span, "an operation is missing").help("such as `stop: web1`"));
         }
     }
 
@@ -224,7 +226,7 @@ impl Resolver<'_> {
         &mut self,
         said: &Many<Name<N>>,
         make: fn(T) -> Operation,
-        read: impl Fn(&mut Self, &Word) -> Option<T>,
+        read: impl Fn(&mut Self, &SpannedText) -> Option<T>,
     ) -> Vec<Placed<Operation>> {
         let mut operations = Vec::new();
         for item in &said.items {
@@ -235,10 +237,10 @@ impl Resolver<'_> {
     }
 
     /// The instance of an operation; any name, if the step wants to see it refused as unknown.
-    pub fn operand(&mut self, said: &Word, may_be_unknown: bool) -> Option<InstanceName> {
+    pub fn operand(&mut self, said: &SpannedText, may_be_unknown: bool) -> Option<InstanceName> {
         let word = said.text();
         // A name of another sort is a mistake of whoever writes it, and nothing that EC2 would be asked.
-        let other = self.names.sort(word).is_some_and(|sort| sort != Sort::Instance);
+        let other = self.names.sort(word).is_some_and(|sort| sort != EntityKind::Instance);
         if may_be_unknown && !other && super::names::fault(word).is_none() {
             return Some(InstanceName::new(word));
         }
@@ -281,7 +283,7 @@ impl Resolver<'_> {
             let context = RuleContext { group: group.as_ref(), direction, addresses: true, lenient };
             let rules = value.as_ref().map_or_else(Vec::new, |rules| self.rules(rules, context));
             if let Some(list) = value.as_ref().filter(|list| list.items.is_empty() && !list.unread) {
-                self.report(Draft::new(list.span, format!("`{verb}` names no rule")));
+                self.report(Diagnostic::new(list.span, format!("`{verb}` names no rule")));
             }
             let Some(group) = group else { continue };
             let rules = rules.into_iter().map(|(rule, _)| rule).collect();

@@ -11,7 +11,7 @@ use crate::model::{
 /// Groups and instances that exist at one step. A file may run under several eras, so this is lenient: what any
 /// earlier step made counts, and only what every era terminates is gone.
 #[derive(Clone, Default)]
-pub(super) struct Standing {
+pub(super) struct StepEntities {
     pub groups: IndexMap<GroupName, Option<VpcName>>,
     pub instances: IndexMap<InstanceName, Option<VpcName>>,
     pub elastic_ips: IndexSet<ElasticIpName>,
@@ -23,7 +23,7 @@ pub(super) struct Standing {
     pub members: IndexMap<GroupName, IndexSet<InstanceName>>,
 }
 
-impl Standing {
+impl StepEntities {
     /// Applies an operation to the names.
     pub fn apply(&mut self, operation: &Operation, in_all_eras: bool) {
         let Some(names) = operation.names() else { return };

@@ -7,7 +7,7 @@ use crate::topology::document::values::Whole;
 
 /// The timeouts of a file; what it does not say is as EC2 has it.
 pub(super) fn timeouts(said: &Tracking) -> TrackingTimeouts {
-    fn or<const LEAST: u32, const MOST: u32>(field: &Field<Whole<LEAST, MOST>>, usual: u32) -> u32 {
+    fn or<const MIN: u32, const MAX: u32>(field: &Field<Whole<MIN, MAX>>, usual: u32) -> u32 {
         field.get().map_or(usual, |number| number.value)
     }
     let usual = TrackingTimeouts::default();

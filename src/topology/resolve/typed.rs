@@ -9,7 +9,7 @@ use crate::model::{Cloud, GroupName, Operation, Permission};
 use crate::topology::builder::NewInstance;
 use crate::topology::document::scenario::{Operations, Verb};
 use crate::topology::document::shape::{One, Tagged};
-use crate::topology::problem::{Draft, Problems};
+use crate::topology::problem::{Diagnostic, Problems};
 use crate::topology::typed::{Lines, Typed, TypedRules};
 
 impl Typed {
@@ -59,7 +59,7 @@ impl TypedRules {
                 false => resolver.group(word, group.span).unwrap_or_else(|| GroupName::new(word)),
             };
             if rules.is_empty() {
-                resolver.report(Draft::new(group.span, "no rule is named"));
+                resolver.report(Diagnostic::new(group.span, "no rule is named"));
             }
             let context = RuleContext { group: Some(&name), direction: *direction, addresses: true, lenient: true };
             let mut read = Vec::new();

@@ -1,15 +1,15 @@
 //! Flows that no cloud of a file ever has a way for: the scheme of a load balancer and the families of addresses never change.
 
-use super::names::Sort;
+use super::names::EntityKind;
 use super::resolver::Resolver;
 use crate::model::{AutomaticPublic, HostIp, InstanceName, InterfaceId, Via, VpcName};
 use crate::topology::patterns::{FlowPattern, Selector};
-use crate::topology::problem::{Draft, Span, quote};
-use crate::topology::strangers::ELSEWHERE;
+use crate::topology::problem::{Diagnostic, Span, quote};
+use crate::topology::synthetic_hosts::ELSEWHERE;
 
 impl Resolver<'_> {
     /// Finds the reason why a flow, or one way of it, never selects a cell. `table` is the address that a table says.
-    pub fn no_way(&self, pattern: &FlowPattern, table: Option<Via>, span: Span) -> Option<Draft> {
+    pub fn no_way(&self, pattern: &FlowPattern, table: Option<Via>, span: Span) -> Option<Diagnostic> {
         let there = self.no_way_there(&pattern.from, &pattern.to, pattern.via, table, span);
         let back = || self.no_way_there(&pattern.to, &pattern.from, pattern.via, table, span);
         there.or_else(|| pattern.both_ways.then(back).flatten())
@@ -22,7 +22,7 @@ impl Resolver<'_> {
         asked: Option<Via>,
         table: Option<Via>,
         span: Span,
-    ) -> Option<Draft> {
+    ) -> Option<Diagnostic> {
         match (from, to) {
             (Selector::Host(_), Selector::Host(_)) => None,
             (Selector::Host(_), _)
@@ -38,7 +38,7 @@ impl Resolver<'_> {
                 match (vias.as_slice(), asked) {
                     ([], Some(Via::Ipv6)) => self.no_ipv6(host, span),
                     ([], Some(_)) if !self.families(host).is_empty() => {
-                        let draft = Draft::new(span, format!("{} has no IPv4 address", quote(&name(host))));
+                        let draft = Diagnostic::new(span, format!("{} has no IPv4 address", quote(&name(host))));
                         Some(draft.help("what it sends goes by IPv6 address"))
                     }
                     ([Via::Ipv6], _) => self.no_ipv6(other, span),
@@ -61,7 +61,7 @@ impl Resolver<'_> {
 
     /// Finds the reason why a flow never selects a cell, if its receivers never have the public address that it goes to. Launches and
     /// associations are known at the end of a file only.
-    pub fn no_public_ever(&self, pattern: &FlowPattern, span: Span) -> Option<Draft> {
+    pub fn no_public_ever(&self, pattern: &FlowPattern, span: Span) -> Option<Diagnostic> {
         let by_public = |from: &Selector| match (from, pattern.via) {
             (Selector::Host(_), None) => self.families(from) == [Via::Public],
             (_, via) => matches!(via, Some(Via::Public | Via::Dns)),
@@ -88,7 +88,7 @@ impl Resolver<'_> {
                 "a further interface has one by an Elastic IP only",
             ),
         };
-        Some(Draft::new(span, message).help(help))
+        Some(Diagnostic::new(span, message).help(help))
     }
 
     fn never_public(&self, end: &Selector) -> bool {
@@ -113,18 +113,18 @@ impl Resolver<'_> {
         }
     }
 
-    fn no_public(&self, balancer: &Selector, span: Span) -> Draft {
-        Draft::new(span, format!("{} is internal, and has no public address", quote(&name(balancer))))
+    fn no_public(&self, balancer: &Selector, span: Span) -> Diagnostic {
+        Diagnostic::new(span, format!("{} is internal, and has no public address", quote(&name(balancer))))
     }
 
     /// Finds the reason why an end has no IPv6 address, if it never has one.
-    fn no_ipv6(&self, end: &Selector, span: Span) -> Option<Draft> {
+    fn no_ipv6(&self, end: &Selector, span: Span) -> Option<Diagnostic> {
         let in_vpc = |vpc: Option<&Option<VpcName>>| {
             let vpc = self.cloud.vpcs.get(vpc?.as_ref()?)?;
             vpc.ipv6.is_none().then_some("a VPC with `ipv6: yes` gives its instances one")
         };
         let why = match end {
-            Selector::Instance(name) if self.names.sort(name.as_str()) == Some(Sort::LoadBalancer) => {
+            Selector::Instance(name) if self.names.sort(name.as_str()) == Some(EntityKind::LoadBalancer) => {
                 Some("load balancers are reached by IPv4")
             }
             Selector::Instance(name)
@@ -135,7 +135,7 @@ impl Resolver<'_> {
             Selector::Any | Selector::HostAddress(..) => None,
         }?;
         let what = if matches!(end, Selector::Group(_)) { "no member with an" } else { "no" };
-        Some(Draft::new(span, format!("{} has {what} IPv6 address", quote(&name(end)))).help(why))
+        Some(Diagnostic::new(span, format!("{} has {what} IPv6 address", quote(&name(end)))).help(why))
     }
 
     fn is_internal(&self, end: &Selector) -> bool {

@@ -4,7 +4,7 @@ use ipnet::IpNet;
 
 use super::super::document::Document;
 use super::super::document::groups::{Group, LongGroup, LongRule, Rule as RuleSaid, Rules};
-use super::super::document::instances::{Daemon, Instance as InstanceSaid, Interface as InterfaceSaid};
+use super::super::document::instances::{Instance as InstanceSaid, Interface as InterfaceSaid, Process};
 use super::super::document::networks::{Host, LongHost, LongPrefixList, LongSubnet, Subnet, Vpc as VpcSaid};
 use super::super::document::scenario::{Expect, RulesOfGroups, Step, Table, Verb};
 use super::super::document::settings::{Knobs, Tracking};
@@ -311,11 +311,11 @@ fn instance(cloud: &Cloud, name: &InstanceName, instance: &Instance) -> Result<I
     let InterfaceSaid { groups, subnet, address, source_dest_check } =
         interface(cloud, first, balancers::launched_with(cloud, name, first)?);
     let listens = (!instance.listens.is_empty()).then(|| instance.listens.iter().map(Into::into).collect());
-    let daemons = instance.daemons.iter().map(|(name, daemon)| {
-        let command = Either::List(daemon.command.iter().map(Into::into).collect());
-        let (port, log) = (daemon.port.map(Into::into), daemon.log.as_ref().map(Into::into));
-        let daemon = Daemon { command: Field::of(command), port: port.into(), log: log.into(), ..Daemon::default() };
-        (name.as_str().into(), daemon)
+    let processes = instance.processes.iter().map(|(name, process)| {
+        let command = Either::List(process.command.iter().map(Into::into).collect());
+        let (port, log) = (process.port.map(Into::into), process.log.as_ref().map(Into::into));
+        let process = Process { command: Field::of(command), port: port.into(), log: log.into(), ..Process::default() };
+        (name.as_str().into(), process)
     });
     let mut mounts = Mounts::default();
     instance.mounts.iter().for_each(|(place, source)| mounts.push(place.as_str(), &source.to_string()));
@@ -329,7 +329,7 @@ fn instance(cloud: &Cloud, name: &InstanceName, instance: &Instance) -> Result<I
         address,
         source_dest_check,
         listens: listens.into(),
-        services: Field::all(daemons),
+        services: Field::all(processes),
         mounts: Field::of(mounts),
         public: unless(first.automatic_public, usual),
         forwards: unless(instance.forwarding, Default::default()),

@@ -121,8 +121,8 @@ fn a_host_behind_a_small_link_is_written_with_it_and_any_other_in_one_word() {
     let mut sample = Sample::new(Era::Vpc).group("G", &[]).instance("a", &["G"]);
     let addresses = ["203.0.113.80", "2001:db8:ffff::80"].map(|address| HostIp(address.parse().unwrap())).to_vec();
     for (name, addresses, mtu) in [
-        ("old", addresses[..1].to_vec(), Mtu::LEAST_IPV4),
-        ("home", vec![HostIp("203.0.113.81".parse().unwrap()), addresses[1]], Mtu::LEAST_IPV6),
+        ("old", addresses[..1].to_vec(), Mtu::MIN_IPV4),
+        ("home", vec![HostIp("203.0.113.81".parse().unwrap()), addresses[1]], Mtu::MIN_IPV6),
         ("near", vec![HostIp("203.0.113.82".parse().unwrap())], Mtu(1499)),
     ] {
         sample.0.hosts.insert(HostName::new(name), Host { addresses, mtu, place: None });
@@ -326,7 +326,7 @@ proptest! {
     fn any_cloud_is_read_back_as_it_was(
         era in prop::sample::select(Era::ALL.to_vec()),
         ipv6 in any::<bool>(),
-        mtu in Mtu::LEAST_IPV6.0..=Mtu::ETHERNET.0,
+        mtu in Mtu::MIN_IPV6.0..=Mtu::ETHERNET.0,
         operations in prop::collection::vec(operation(), 1..40),
     ) {
         let mut cloud = Sample::new(era).0;

@@ -47,7 +47,7 @@ fn every_question_of_the_library_is_about_a_cell_of_its_step_and_a_step_asks_for
                 if !extent.is_empty() {
                     cells.extend(extent.grid(&cloud, &topology.columns));
                 }
-                assert!(puzzles.puzzles.len() <= FEW, "{name}, {era}: {puzzles:?}");
+                assert!(puzzles.puzzles.len() <= MAX_QUESTIONS, "{name}, {era}: {puzzles:?}");
                 let mut once = IndexSet::new();
                 for puzzle in &puzzles.puzzles {
                     assert!(once.insert(&puzzle.subject), "{name}, {era}: asked twice in {puzzles:?}");

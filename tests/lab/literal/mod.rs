@@ -11,10 +11,10 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
 use indexmap::IndexSet;
-use sglab::lab::{Asked, Lab, LabError};
+use sglab::lab::{Lab, LabError, ServiceResponse};
 use sglab::model::{
-    Cloud, CloudService, ConnectionName, DecidedBy, Endpoint, Era, Flow, GroupName, Half, HostName, IcmpMessage,
-    InstanceName, InterfaceId, Operation, Port, Reassociation, Service, SourceDestCheck, Target, Verdict, Via,
+    Cloud, ConnectionName, DecidedBy, Endpoint, Era, Flow, GroupName, Half, HostName, IcmpMessage, InstanceName,
+    InterfaceId, Operation, Port, Reassociation, Service, SourceDestCheck, Target, Verdict, Via, VpcService,
 };
 use sglab::policy;
 use sglab::probe::{Held, Outcome};
@@ -178,10 +178,10 @@ async fn play(number: usize) {
                 }
             }
             Served(_, name) => {
-                for service in CloudService::ALL {
+                for service in VpcService::ALL {
                     let asked = lab.ask_service(&InstanceName::new(name), service).await;
                     let asked = asked.unwrap_or_else(|error| panic!("{error}"));
-                    if !matches!(asked, Asked::Answered { .. }) {
+                    if !matches!(asked, ServiceResponse::Answered { .. }) {
                         wrong.push(format!("case {case}: {name} asks for {service}: {asked:?}"));
                     }
                 }

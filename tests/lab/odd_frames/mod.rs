@@ -99,14 +99,14 @@ fn seed() -> u64 {
 }
 
 /// Source ports are used once in a lab, so that whatever comes begins something.
-const MOST_OF_A_LAB: u64 = 36_000;
+const MAX_OF_A_LAB: u64 = 36_000;
 
 #[sglab::test]
 async fn of_odd_frames_only_what_a_rule_lets_in_arrives() {
     let (each, mut seed) = (number_of("SGLAB_ODD_FRAMES").unwrap_or(250), seed());
     let (mut left, begun) = (each, Instant::now());
     while left > 0 {
-        let now = left.min(MOST_OF_A_LAB / SENDERS.len() as u64);
+        let now = left.min(MAX_OF_A_LAB / SENDERS.len() as u64);
         let round = round(seed, now as u32, |network| network).await;
         println!("seed {seed}: {} frames in {:?}, let in {:?}", round.sent, begun.elapsed(), round.let_in);
         let shown: Vec<&str> = round.faults.iter().take(10).map(String::as_str).collect();

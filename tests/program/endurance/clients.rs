@@ -38,7 +38,7 @@ pub struct Asker {
 
 /// What clients were told.
 #[derive(Debug, Default)]
-pub struct Told {
+pub struct Replies {
     verdicts: BTreeMap<String, u64>,
     agreements: BTreeMap<String, u64>,
     /// What watchers did.
@@ -129,8 +129,8 @@ impl Asker {
     }
 
     /// Probes until it is over.
-    pub fn probe_until(&self, over: &AtomicBool, number: u64) -> Told {
-        let mut told = Told::default();
+    pub fn probe_until(&self, over: &AtomicBool, number: u64) -> Replies {
+        let mut told = Replies::default();
         for turn in number << 40.. {
             if over.load(Ordering::Relaxed) {
                 break;
@@ -141,7 +141,7 @@ impl Asker {
     }
 
     /// Probes some flows, others each turn; every tenth turn it asks for an explanation as well.
-    pub fn probe(&self, turn: u64, told: &mut Told) {
+    pub fn probe(&self, turn: u64, told: &mut Replies) {
         let words = (0..FLOWS).map(|it| cloud::flow(turn.wrapping_mul(FLOWS) + it, self.instances));
         let _asking = self.silence.read().expect("no panic");
         let State { cloud, revision, .. } = self.state();
@@ -179,8 +179,8 @@ impl Asker {
     }
 
     /// Looks on until it is over, at most so often that there is time for anything else.
-    pub fn watch_until(&self, over: &AtomicBool, labs: &Labs, number: usize) -> Told {
-        let mut told = Told::default();
+    pub fn watch_until(&self, over: &AtomicBool, labs: &Labs, number: usize) -> Replies {
+        let mut told = Replies::default();
         for turn in number.. {
             if over.load(Ordering::Relaxed) {
                 break;
@@ -192,7 +192,7 @@ impl Asker {
     }
 
     /// Looks on in one of the ways there are, and goes away again, with everything unread but the first word.
-    pub fn watch(&self, what: &'static str, labs: &Labs, told: &mut Told) {
+    pub fn watch(&self, what: &'static str, labs: &Labs, told: &mut Replies) {
         let _asking = self.silence.read().expect("no panic");
         let instance = || InstanceName::new("i0");
         let request = match what {
@@ -226,7 +226,7 @@ impl Asker {
     }
 }
 
-impl Told {
+impl Replies {
     pub fn add(&mut self, other: Self) {
         for (word, number) in other.verdicts {
             *self.verdicts.entry(word).or_default() += number;
@@ -252,7 +252,7 @@ impl Told {
     }
 }
 
-impl fmt::Display for Told {
+impl fmt::Display for Replies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "verdicts {:?}, explained {:?}, watched {:?}", self.verdicts, self.agreements, self.watched)
     }

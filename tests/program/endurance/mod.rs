@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 
 use crate::labs::Labs;
 use crate::program::User;
-use clients::{Asker, Told, WATCHES};
+use clients::{Asker, Replies, WATCHES};
 use growth::Series;
 use held::Held;
 
 /// What is to be endured.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked {
+pub struct Workload {
     /// How many instances.
     pub instances: usize,
     /// When it is enough.
@@ -45,7 +45,7 @@ const SAMPLES: f64 = 40.0;
 /// So many lines the table has.
 const LINES: usize = 20;
 
-impl Asked {
+impl Workload {
     /// How much of it is done: 1 at the end.
     fn done(&self, operations: u64, begun: Instant) -> f64 {
         match self.until {
@@ -64,7 +64,7 @@ struct Took {
 }
 
 /// Brings a lab up, does to it what was asked, takes it down, and gives every complaint.
-pub fn endure(user: User, asked: &Asked) -> Vec<String> {
+pub fn endure(user: User, asked: &Workload) -> Vec<String> {
     let labs = Labs::of(user);
     std::fs::write(labs.program.scratch().join("endurance.yaml"), cloud::topology(asked.instances)).expect("a file");
     let said = labs.ok(&["up", "endurance.yaml"]);
@@ -76,7 +76,7 @@ pub fn endure(user: User, asked: &Asked) -> Vec<String> {
     let log = labs.folder().join("endurance.log");
     // An event from the first moment on: who follows them waits for one. An instance's first program has a process that stays.
     asker.be_refused();
-    asker.watch("exec", &labs, &mut Told::default());
+    asker.watch("exec", &labs, &mut Replies::default());
     let over = AtomicBool::new(false);
     let begun = Instant::now();
     let mut series = Series::default();
@@ -100,7 +100,7 @@ pub fn endure(user: User, asked: &Asked) -> Vec<String> {
                 })
             })
             .collect();
-        let mut told = Told::default();
+        let mut told = Replies::default();
         let mut operations = 0;
         let mut refused = 0;
         let mut lines = 0;
@@ -205,7 +205,7 @@ fn median(figures: impl Iterator<Item = f64>) -> f64 {
 }
 
 /// What scripts/endure asks for.
-pub fn asked_by_environment() -> Asked {
+pub fn asked_by_environment() -> Workload {
     let number = |name: &str, otherwise: u64| match std::env::var(format!("ENDURE_{name}")) {
         Ok(words) => words.parse().unwrap_or_else(|_| panic!("{name} is no number: {words}")),
         Err(_) => otherwise,
@@ -214,7 +214,7 @@ pub fn asked_by_environment() -> Asked {
         0 => Until::Operations(number("OPERATIONS", 10_000)),
         seconds => Until::Time(Duration::from_secs(seconds)),
     };
-    Asked {
+    Workload {
         instances: number("INSTANCES", 20) as usize,
         until,
         probers: number("PROBERS", 4) as usize,

@@ -24,12 +24,12 @@ fn amount(packets: u64, bytes: u64) -> Amount {
     Amount { packets, bytes }
 }
 
-struct Told<'a> {
+struct ExpectedRecord<'a> {
     cloud: &'a Cloud,
     log: FlowLog,
 }
 
-impl<'a> Told<'a> {
+impl<'a> ExpectedRecord<'a> {
     fn of(cloud: &'a Cloud) -> Self {
         Self { cloud, log: FlowLog::new(100) }
     }
@@ -40,7 +40,11 @@ impl<'a> Told<'a> {
             Logged { node, record, in_index: None, out_index: None, tuple, icmp: None, flaw: None, length: 60 };
         let (a, b) = (interface(self.cloud, "a"), interface(self.cloud, "b"));
         let forward = tuple.destination_port == 22;
-        let at = if forward { Where { from: Some(a), to: Some(b) } } else { Where { from: Some(b), to: Some(a) } };
+        let at = if forward {
+            PacketEndpoints { from: Some(a), to: Some(b) }
+        } else {
+            PacketEndpoints { from: Some(b), to: Some(a) }
+        };
         self.log.record(&logged, at);
     }
 
@@ -71,7 +75,7 @@ impl<'a> Told<'a> {
 #[test]
 fn a_flow_is_two_records_at_each_end_and_only_what_is_new_is_in_the_next_window() {
     let cloud = cloud();
-    let mut told = Told::of(&cloud);
+    let mut told = ExpectedRecord::of(&cloud);
     told.admitted();
     told.counted(amount(3, 180), amount(2, 120), false);
     assert_eq!(
@@ -86,7 +90,7 @@ fn a_flow_is_two_records_at_each_end_and_only_what_is_new_is_in_the_next_window(
 #[test]
 fn what_ingress_refuses_left_the_sender_all_the_same() {
     let cloud = cloud();
-    let mut told = Told::of(&cloud);
+    let mut told = ExpectedRecord::of(&cloud);
     for _ in 0..2 {
         told.record(Record::Pass(Direction::Egress), flow(&cloud));
         told.record(Record::Drop(Direction::Ingress), flow(&cloud));
@@ -97,7 +101,7 @@ fn what_ingress_refuses_left_the_sender_all_the_same() {
 #[test]
 fn what_is_cut_at_one_end_is_not_accepted_there_though_the_kernel_counts_it() {
     let cloud = cloud();
-    let mut told = Told::of(&cloud);
+    let mut told = ExpectedRecord::of(&cloud);
     told.admitted();
     told.record(Record::Cut(Direction::Ingress), flow(&cloud));
     told.counted(amount(3, 180), amount(0, 0), true);
@@ -107,7 +111,7 @@ fn what_is_cut_at_one_end_is_not_accepted_there_though_the_kernel_counts_it() {
 #[test]
 fn an_end_that_is_heard_before_the_beginning_is_counted_all_the_same() {
     let cloud = cloud();
-    let mut told = Told::of(&cloud);
+    let mut told = ExpectedRecord::of(&cloud);
     told.counted(amount(1, 60), amount(0, 0), true);
     told.admitted();
     assert_eq!(told.close(), ["a egress Accept 1 60", "b ingress Accept 1 60"]);
@@ -116,7 +120,7 @@ fn an_end_that_is_heard_before_the_beginning_is_counted_all_the_same() {
 #[test]
 fn where_records_were_lost_every_interface_says_so() {
     let cloud = cloud();
-    let mut told = Told::of(&cloud);
+    let mut told = ExpectedRecord::of(&cloud);
     told.record(Record::Drop(Direction::Egress), flow(&cloud));
     told.log.lose();
     assert_eq!(told.close(), ["a SkipData 0 0", "a egress Reject 1 60", "b SkipData 0 0"]);
@@ -126,7 +130,7 @@ fn where_records_were_lost_every_interface_says_so() {
 #[test]
 fn the_ports_of_icmp_are_none_and_pings_of_one_pair_are_one_record() {
     let cloud = cloud();
-    let mut told = Told::of(&cloud);
+    let mut told = ExpectedRecord::of(&cloud);
     for id in [7, 8] {
         let ping = Tuple { protocol: ICMP, source_port: id, destination_port: 8, ..flow(&cloud) };
         // The test's own way to tell directions is by port.
@@ -140,7 +144,7 @@ fn the_ports_of_icmp_are_none_and_pings_of_one_pair_are_one_record() {
             flaw: None,
             length: 84,
         };
-        let at = Where { from: Some(interface(&cloud, "a")), to: Some(interface(&cloud, "b")) };
+        let at = PacketEndpoints { from: Some(interface(&cloud, "a")), to: Some(interface(&cloud, "b")) };
         told.log.record(&logged, at);
     }
     let records = told.log.close(&cloud, 160);
@@ -153,7 +157,7 @@ fn the_ports_of_icmp_are_none_and_pings_of_one_pair_are_one_record() {
 #[test]
 fn a_window_is_full_with_so_many_kinds_of_traffic_and_empty_once_it_has_ended() {
     let cloud = cloud();
-    let mut told = Told::of(&cloud);
+    let mut told = ExpectedRecord::of(&cloud);
     let from = |port| Tuple { source_port: port, ..flow(&cloud) };
     for port in 1..FULL as u16 {
         told.record(Record::Drop(Direction::Ingress), from(port));

@@ -16,7 +16,7 @@ use crate::sandbox::machine::links::open_followed;
 use crate::sandbox::raw;
 
 /// Mounts that an error names, at the most.
-const MOST_NAMED: usize = 5;
+const MAX_NAMED: usize = 5;
 
 /// A mount that an instance sees at a place of its own choice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -153,7 +153,7 @@ fn without_ids(host: &Path, errno: Errno) -> String {
     let kind = around.map_or("its file system", |(_, kind)| kind.as_str());
     let named = |(at, kind): &(PathBuf, String)| format!("{} ({kind})", at.display());
     let below: Vec<String> =
-        all.iter().filter(|(at, _)| at.starts_with(host) && at != host).take(MOST_NAMED).map(named).collect();
+        all.iter().filter(|(at, _)| at.starts_with(host) && at != host).take(MAX_NAMED).map(named).collect();
     let mut why = match errno {
         Errno::EPERM => format!("{kind} is mounted there with ids of its own already, or by another user namespace"),
         _ => format!("{kind} shows no files with an instance's ids (ext4, xfs, btrfs and tmpfs do)"),

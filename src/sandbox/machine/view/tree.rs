@@ -16,7 +16,7 @@ use nix::sys::stat::{FileStat, Mode, SFlag, fstat, mkdirat};
 use nix::unistd::symlinkat;
 
 use crate::sandbox::machine::failed::{Failed, at};
-use crate::sandbox::machine::links::{self, Followed, follow_in, is};
+use crate::sandbox::machine::links::{self, ResolvedPath, follow_in, is};
 use crate::sandbox::raw;
 
 /// Root of the tree while it is made: on the lab's own tmpfs.
@@ -94,7 +94,7 @@ impl Tree {
     }
 
     /// Follows a path in it.
-    pub fn follow(&self, path: &Path) -> Result<Followed, Failed> {
+    pub fn follow(&self, path: &Path) -> Result<ResolvedPath, Failed> {
         let followed = self.root.try_clone().and_then(|root| follow_in(root, path));
         followed.map_err(at(format!("find {}", path.display())))
     }
@@ -152,7 +152,7 @@ impl Tree {
 
     /// Opens what is at a place that has been followed; something to be mounted on is made if nothing is there. Nothing is ever made in a folder of
     /// the host's.
-    pub fn room(&mut self, place: &Followed, kind: Kind) -> Result<OwnedFd, Failed> {
+    pub fn room(&mut self, place: &ResolvedPath, kind: Kind) -> Result<OwnedFd, Failed> {
         let words = || format!("make {}", place.path.display());
         if let Some(opened) = place.opened() {
             return opened.try_clone_to_owned().map_err(at(words()));
@@ -172,7 +172,7 @@ impl Tree {
     }
 
     /// Refuses room below what is mounted, and below what another instance alters meanwhile.
-    fn refuse_room(&self, place: &Followed, missing: usize) -> Result<(), Failed> {
+    fn refuse_room(&self, place: &ResolvedPath, missing: usize) -> Result<(), Failed> {
         let above = place.path.ancestors().nth(missing).unwrap_or(Path::new("/"));
         let shown = place.path.display();
         if let Some(around) =

@@ -1,6 +1,6 @@
 //! What a mapping has under a key.
 
-use super::told::Told;
+use super::diagnostics::Diagnostics;
 use super::traits::Shape;
 use crate::topology::document::yaml::Yaml;
 use crate::topology::problem::Span;
@@ -87,7 +87,7 @@ impl<T> Field<T> {
 }
 
 /// What a mapping has under a key.
-pub fn field<T: Shape>(node: &Node, key: &str, what: &str, told: &mut Told) -> Field<T> {
+pub fn field<T: Shape>(node: &Node, key: &str, what: &str, told: &mut Diagnostics) -> Field<T> {
     let Value::Mapping(entries) = &node.value else { return Field::default() };
     let found = entries.iter().find(|(k, _)| matches!(&k.value, Value::Scalar(scalar) if scalar.text == key));
     let Some((key, value)) = found else { return Field::default() };

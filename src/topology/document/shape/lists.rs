@@ -4,10 +4,10 @@ use std::ops::Deref;
 
 use serde_json::{Value as Json, json};
 
-use super::told::{At, Told};
+use super::diagnostics::{At, Diagnostics};
 use super::traits::{Definitions, Leaf, Shape, Tagged};
 use crate::topology::document::yaml::Yaml;
-use crate::topology::problem::{Draft, Span};
+use crate::topology::problem::{Diagnostic, Span};
 use crate::topology::tree::{Kind, Node, Value};
 
 /// What a list holds.
@@ -28,7 +28,7 @@ impl<T> Default for Items<T> {
 }
 
 impl<T: Shape> Items<T> {
-    fn read(nodes: &[Node], span: Span, told: &mut Told) -> Self {
+    fn read(nodes: &[Node], span: Span, told: &mut Diagnostics) -> Self {
         let items: Vec<T> = nodes.iter().filter_map(|node| T::read(node, T::WHAT, told)).collect();
         Self { unread: items.len() < nodes.len(), items, span }
     }
@@ -84,11 +84,11 @@ macro_rules! lists {
                 if $one { json!({"anyOf": [item, many]}) } else { many }
             }
 
-            fn read(node: &Node, what: &str, told: &mut Told) -> Option<Self> {
+            fn read(node: &Node, what: &str, told: &mut Diagnostics) -> Option<Self> {
                 match &node.value {
                     Value::Sequence(items) => {
                         if items.is_empty() && !$empty {
-                            told.report(Draft::new(node.span, format!("expected {what}, found an empty list")));
+                            told.report(Diagnostic::new(node.span, format!("expected {what}, found an empty list")));
                         }
                         Some(Self(Items::read(items, node.span, told)))
                     }
@@ -136,7 +136,7 @@ impl<S: Shape, L: Shape> Shape for Or<S, L> {
         json!({"anyOf": [definitions.of::<S>(), definitions.of::<L>()]})
     }
 
-    fn read(node: &Node, what: &str, told: &mut Told) -> Option<Self> {
+    fn read(node: &Node, what: &str, told: &mut Diagnostics) -> Option<Self> {
         match &node.value {
             Value::Mapping(_) => L::read(node, L::WHAT, told).map(Self::Long),
             _ => S::read(node, what, told).map(Self::Short),
@@ -167,7 +167,7 @@ impl<S: Shape, L: Shape> Shape for Either<S, L> {
         json!({"anyOf": [definitions.of::<S>(), definitions.of::<L>()]})
     }
 
-    fn read(node: &Node, what: &str, told: &mut Told) -> Option<Self> {
+    fn read(node: &Node, what: &str, told: &mut Diagnostics) -> Option<Self> {
         match &node.value {
             Value::Scalar(_) => S::read(node, what, told).map(Self::Line),
             _ => L::read(node, what, told).map(Self::List),
@@ -236,7 +236,7 @@ impl<K: Leaf, V: Shape> Shape for Map<K, V> {
         }
     }
 
-    fn read(node: &Node, what: &str, told: &mut Told) -> Option<Self> {
+    fn read(node: &Node, what: &str, told: &mut Diagnostics) -> Option<Self> {
         let read = |(key, value): &(Node, Node)| Entry {
             at: key.span,
             key: K::read(key, K::WHAT, told),
@@ -282,19 +282,19 @@ impl<T: Tagged> Shape for One<T> {
         T::schema(definitions)
     }
 
-    fn read(node: &Node, what: &str, told: &mut Told) -> Option<Self> {
+    fn read(node: &Node, what: &str, told: &mut Diagnostics) -> Option<Self> {
         let at = told.fields(node, what, T::KEYS, T::OTHERS)?;
         let mut all = Vec::new();
         let entries = told.mapping(node, what)?;
         for (key, value) in entries {
             let Value::Scalar(scalar) = &key.value else { continue };
             if matches!(&value.value, Value::Mapping(names) if names.is_empty()) {
-                told.report(Draft::new(value.span, format!("`{}` names nothing", scalar.text)));
+                told.report(Diagnostic::new(value.span, format!("`{}` names nothing", scalar.text)));
             }
             all.extend(T::read(&scalar.text, value, told).map(|one| (value.span, one)));
         }
         if let Some((key, _)) = entries.get(1) {
-            let draft = Draft::new(key.span, "an entry of `do` holds one operation, since a mapping has no order");
+            let draft = Diagnostic::new(key.span, "an entry of `do` holds one operation, since a mapping has no order");
             told.report(draft.help("write a list: [{stop: web1}, {start: web1}]"));
         }
         Some(Self { at, all })

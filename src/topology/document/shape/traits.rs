@@ -4,8 +4,8 @@ use std::ops::Deref;
 
 use serde_json::{Map, Value, json};
 
-use super::told::Told;
-use super::word::Word;
+use super::diagnostics::Diagnostics;
+use super::spanned_text::SpannedText;
 use crate::topology::document::yaml::Yaml;
 use crate::topology::tree::Node;
 
@@ -29,7 +29,7 @@ pub trait Shape: Sized {
     fn schema(definitions: &mut Definitions) -> Value;
 
     /// Reads it; nothing if what is there is something else, which is told then.
-    fn read(node: &Node, what: &str, told: &mut Told) -> Option<Self>;
+    fn read(node: &Node, what: &str, told: &mut Diagnostics) -> Option<Self>;
 
     /// As it is written.
     fn yaml(&self) -> Yaml;
@@ -47,7 +47,7 @@ pub trait Tagged: Sized {
     const OTHERS: &'static [(&'static str, &'static str)];
 
     /// Reads what stands under one of the keys.
-    fn read(key: &str, node: &Node, told: &mut Told) -> Option<Self>;
+    fn read(key: &str, node: &Node, told: &mut Diagnostics) -> Option<Self>;
     /// The key.
     fn key(&self) -> &'static str;
     /// What is written under it.
@@ -57,7 +57,7 @@ pub trait Tagged: Sized {
 }
 
 /// A part that is one word or sentence.
-pub trait Leaf: Shape + Deref<Target = Word> {
+pub trait Leaf: Shape + Deref<Target = SpannedText> {
     /// The texts that it may be, where the schema says so.
     const PATTERN: Option<&'static str>;
 }

@@ -21,14 +21,14 @@ const VARIABLE: &str = "SGLAB_SUMMONS";
 
 /// Task of a process, and the ways to tell what came of it.
 #[derive(Debug)]
-pub struct Summons {
+pub struct Reexec {
     /// Name of the task; a test's name.
     pub what: String,
     report: UnixStream,
     stdout: OwnedFd,
 }
 
-static RECEIVED: Mutex<Option<Summons>> = Mutex::new(None);
+static RECEIVED: Mutex<Option<Reexec>> = Mutex::new(None);
 
 /// Result of the task.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +65,7 @@ impl Report {
 /// Prepares a command, of this executable, to be inside a sandbox before its `main`. The stream gives its report, as text, and
 /// ends when the process has ended and everything in its sandbox with it.
 ///
-/// Its standard output begins with [`Summons::speak`]; what a harness prints before and after is nobody's concern.
+/// Its standard output begins with [`Reexec::speak`]; what a harness prints before and after is nobody's concern.
 ///
 /// # Errors
 /// The system's word.
@@ -80,11 +80,11 @@ pub fn summon(command: &mut Command, what: &str) -> io::Result<UnixStream> {
 }
 
 /// Takes the task that this process was started for; only the first who asks is told.
-pub fn take() -> Option<Summons> {
+pub fn take() -> Option<Reexec> {
     RECEIVED.lock().ok()?.take()
 }
 
-impl Summons {
+impl Reexec {
     /// From now on standard output is heard.
     ///
     /// # Errors
@@ -137,14 +137,14 @@ pub(super) fn answer() {
 }
 
 /// Puts the report and standard output aside, so that nobody uses them by mistake.
-fn receive(what: &str) -> io::Result<Summons> {
+fn receive(what: &str) -> io::Result<Reexec> {
     // A copy gets a number from 3 on, and is closed where a program is started.
     let report = io::stdin().as_fd().try_clone_to_owned()?;
     let stdout = io::stdout().as_fd().try_clone_to_owned()?;
     let nothing = File::options().read(true).write(true).open("/dev/null")?;
     dup2_stdin(&nothing)?;
     dup2_stdout(&nothing)?;
-    Ok(Summons { what: what.to_owned(), report: report.into(), stdout })
+    Ok(Reexec { what: what.to_owned(), report: report.into(), stdout })
 }
 
 /// Enters a sandbox; in words with a remedy, why that cannot be.

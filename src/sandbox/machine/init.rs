@@ -25,7 +25,7 @@ use nix::unistd::{
 use super::calls;
 use super::failed::Failed;
 use super::view::View;
-use super::{Folder, Job, Order, Program, VARIABLE, Word};
+use super::{Folder, Job, Message, Order, Program, VARIABLE};
 use crate::sandbox::terminal::{Pty, Size};
 use crate::sandbox::{bounds, descriptors, raw};
 
@@ -73,7 +73,7 @@ impl Talk {
         Ok(Self { stream: BufReader::new(stream) })
     }
 
-    fn say(&mut self, word: &Word) -> io::Result<()> {
+    fn say(&mut self, word: &Message) -> io::Result<()> {
         let mut line = serde_json::to_vec(word).map_err(io::Error::other)?;
         line.push(b'\n');
         self.stream.get_mut().write_all(&line)
@@ -97,7 +97,7 @@ impl Talk {
             Ok(()) => Ok(()),
             Err(failed) => {
                 let (attempt, errno) = in_words(&failed);
-                self.say(&Word::Failed(attempt.clone(), errno))
+                self.say(&Message::Failed(attempt.clone(), errno))
             }
         }
     }
@@ -141,7 +141,7 @@ impl Talk {
                     Ok(Some((attempt, errno))) => return Err((attempt, io::Error::from_raw_os_error(errno))),
                     Err(_) => return Err(("begin".to_owned(), ErrorKind::UnexpectedEof.into())),
                 }
-                let up = self.say(&Word::Up(child.as_raw().unsigned_abs()));
+                let up = self.say(&Message::Up(child.as_raw().unsigned_abs()));
                 // Nothing comes: only the end does.
                 let mut rest = [0; 64];
                 while up.is_ok() && self.stream.read(&mut rest).is_ok_and(|read| read > 0) {}
@@ -206,12 +206,12 @@ impl Talk {
 
     /// Until the program has ended, or nobody cares for it any more.
     fn watch(&mut self, child: Pid, ended: &SignalFd) -> io::Result<()> {
-        self.say(&Word::Begun)?;
+        self.say(&Message::Begun)?;
         let mut pending = self.stream.buffer().to_vec();
         loop {
             match waitpid(child, Some(WaitPidFlag::WNOHANG))? {
-                WaitStatus::Exited(_, code) => return self.say(&Word::Ended(code)),
-                WaitStatus::Signaled(_, signal, _) => return self.say(&Word::Ended(128 + signal as i32)),
+                WaitStatus::Exited(_, code) => return self.say(&Message::Ended(code)),
+                WaitStatus::Signaled(_, signal, _) => return self.say(&Message::Ended(128 + signal as i32)),
                 _ => {}
             }
             let stream = self.stream.get_ref();

@@ -1,7 +1,7 @@
 //! Standing of connections, beside the stories in `tracking`: by each kind of path, and what each part of it remembers.
 
 use super::judge;
-use super::tracking::{Connection, Standing};
+use super::tracking::{Connection, ConnectionState};
 use super::way_tests::{FIREWALL, cloud, host, interface, to};
 use crate::model::Verdict;
 use crate::model::*;
@@ -15,8 +15,8 @@ fn tcp(port: u16) -> Service {
     Service::Tcp(Port(port))
 }
 
-fn cut(at: Direction, instance: &str) -> Standing {
-    Standing::Cut { at: vec![(at, InterfaceId::first_of(&InstanceName::new(instance)))] }
+fn cut(at: Direction, instance: &str) -> ConnectionState {
+    ConnectionState::Cut { at: vec![(at, InterfaceId::first_of(&InstanceName::new(instance)))] }
 }
 
 /// Everybody may send everything, so that what is for everybody is tracked by nobody.
@@ -54,7 +54,7 @@ fn by_each_path_the_receiver_cuts_what_it_does_not_track() {
         (world("2001:db8:ffff::10"), Via::Ipv6, 2),
     ] {
         let connection = opened(&cloud, (from, to("db"), via), tcp(port)).expect("it is open");
-        assert_eq!(connection.standing(&cloud), Standing::Alive, "{via:?}");
+        assert_eq!(connection.standing(&cloud), ConnectionState::Alive, "{via:?}");
         let without = after(&cloud, "revoke: {DB: [tcp 1 from anywhere, 'tcp 2 from ::/0']}");
         assert_eq!(connection.standing(&without), cut(Direction::Ingress, "db"), "{via:?}");
     }
@@ -70,7 +70,7 @@ fn to_a_host_the_senders_own_groups_are_all() {
         let tracked = via == Via::Ipv6;
         let connection = opened(&cloud, (to("web"), host(address), via), tcp(443)).expect("it is open");
         let without = after(&cloud, &format!("revoke-egress: {{WEB: ['{rule}']}}"));
-        let expected = if tracked { Standing::Alive } else { cut(Direction::Egress, "web") };
+        let expected = if tracked { ConnectionState::Alive } else { cut(Direction::Egress, "web") };
         assert_eq!(connection.standing(&without), expected, "{address}");
     }
 }
@@ -80,18 +80,18 @@ fn by_its_name_inside_the_vpc_the_private_address_is_what_it_goes_by() {
     let cloud = cloud(TWO);
     let moved = after(&cloud, "associate-address: {eip: db}");
     let by_name = opened(&cloud, (to("web"), to("db"), Via::Dns), tcp(3)).expect("it is open");
-    assert_eq!(by_name.standing(&moved), Standing::Alive);
+    assert_eq!(by_name.standing(&moved), ConnectionState::Alive);
     let from_outside = opened(&cloud, (host("198.51.100.7"), to("db"), Via::Dns), tcp(1)).expect("it is open");
-    assert_eq!(from_outside.standing(&moved), Standing::Forgotten);
+    assert_eq!(from_outside.standing(&moved), ConnectionState::Forgotten);
 }
 
 #[test]
 fn what_was_idle_for_too_long_is_forgotten() {
     let cloud = cloud(TWO);
     let mut connection = opened(&cloud, (to("web"), to("db"), Via::Private), tcp(3)).expect("it is open");
-    assert_eq!(connection.standing(&cloud), Standing::Alive);
+    assert_eq!(connection.standing(&cloud), ConnectionState::Alive);
     connection.forget();
-    assert_eq!(connection.standing(&cloud), Standing::Forgotten);
+    assert_eq!(connection.standing(&cloud), ConnectionState::Forgotten);
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn another_of_the_same_name_or_with_the_same_address_inherits_nothing() {
     let cloud = cloud(TWO);
     let connection = opened(&cloud, (to("web"), to("db"), Via::Private), tcp(3)).expect("it is open");
     let again = after(&cloud, "[{terminate: db}, {launch: {db: {groups: DB, address: 10.0.0.12}}}]");
-    assert_eq!(connection.standing(&again), Standing::Forgotten);
+    assert_eq!(connection.standing(&again), ConnectionState::Forgotten);
     for part in ["private", "IPv6"] {
         let mut moved = cloud.clone();
         let own = &mut moved.instances[&InstanceName::new("db")].interfaces[0];
@@ -107,7 +107,7 @@ fn another_of_the_same_name_or_with_the_same_address_inherits_nothing() {
             "private" => own.private = Some(PrivateIp([10, 0, 0, 99].into())),
             _ => own.ipv6 = None,
         }
-        assert_eq!(connection.standing(&moved), Standing::Forgotten, "{part}");
+        assert_eq!(connection.standing(&moved), ConnectionState::Forgotten, "{part}");
     }
 }
 
@@ -115,12 +115,12 @@ fn another_of_the_same_name_or_with_the_same_address_inherits_nothing() {
 fn through_an_appliance_its_check_and_each_of_its_ends_count() {
     let cloud = cloud(FIREWALL);
     let connection = opened(&cloud, (to("web1"), to("db1"), Via::Private), tcp(2)).expect("it is open");
-    assert_eq!(connection.standing(&cloud), Standing::Alive);
+    assert_eq!(connection.standing(&cloud), ConnectionState::Alive);
     let checking = after(&cloud, "source-dest-check: {firewall: on}");
     let interface = InterfaceId::first_of(&InstanceName::new("firewall"));
-    assert_eq!(connection.standing(&checking), Standing::FailsCheck { interface, vpc: VpcName::new("main") });
+    assert_eq!(connection.standing(&checking), ConnectionState::FailsCheck { interface, vpc: VpcName::new("main") });
     let stopped = after(&cloud, "stop: firewall");
-    assert_eq!(connection.standing(&stopped), Standing::Forgotten);
+    assert_eq!(connection.standing(&stopped), ConnectionState::Forgotten);
 }
 
 /// "The most specific route that matches" ("Route tables", VPC).

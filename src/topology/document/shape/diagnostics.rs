@@ -2,10 +2,10 @@
 
 use std::ops::RangeInclusive;
 
-use super::word::Word;
+use super::spanned_text::SpannedText;
 use crate::model::suggest;
 use crate::topology::document::not_emulated::not_emulated;
-use crate::topology::problem::{Draft, Span, quote};
+use crate::topology::problem::{Diagnostic, Span, quote};
 use crate::topology::tree::{Kind, Node, Value};
 
 /// Where a mapping stands, and what of it nobody knows.
@@ -27,18 +27,18 @@ impl At {
 }
 
 /// The problems so far.
-pub struct Told<'p>(pub &'p mut Vec<Draft>);
+pub struct Diagnostics<'p>(pub &'p mut Vec<Diagnostic>);
 
-impl Told<'_> {
+impl Diagnostics<'_> {
     /// Notes a problem.
-    pub fn report(&mut self, draft: Draft) {
+    pub fn report(&mut self, draft: Diagnostic) {
         self.0.push(draft);
     }
 
     /// Something else stands there than what is expected.
     pub fn expected<T>(&mut self, node: &Node, what: &str, help: Option<String>) -> Option<T> {
         let found = node.describe();
-        self.report(Draft::new(node.span, format!("expected {what}, found {found}")).maybe_help(help));
+        self.report(Diagnostic::new(node.span, format!("expected {what}, found {found}")).maybe_help(help));
         None
     }
 
@@ -69,7 +69,7 @@ impl Told<'_> {
             };
             let is_others = others.iter().any(|(theirs, _)| *theirs == scalar.text);
             if let Some(message) = not_emulated(&scalar.text, said).filter(|_| !is_others) {
-                self.report(Draft::new(key.span, message).help("docs/semantics.md lists what is not"));
+                self.report(Diagnostic::new(key.span, message).help("docs/semantics.md lists what is not"));
                 continue;
             }
             let help = match scalar.text.as_str() {
@@ -81,37 +81,37 @@ impl Told<'_> {
                     .or_else(|| suggest(word, known.iter().copied()))
                     .unwrap_or_else(|| format!("known here: {}", known.join(", "))),
             };
-            self.report(Draft::new(key.span, format!("unknown key {}", quote(&scalar.text))).help(help));
+            self.report(Diagnostic::new(key.span, format!("unknown key {}", quote(&scalar.text))).help(help));
         }
         Some(at)
     }
 
     /// Any scalar but nothing at all.
-    pub fn scalar(&mut self, node: &Node, what: &str) -> Option<Word> {
+    pub fn scalar(&mut self, node: &Node, what: &str) -> Option<SpannedText> {
         match &node.value {
-            Value::Scalar(scalar) if scalar.kind() != Kind::Nothing => Some(Word::of(scalar, node.span)),
+            Value::Scalar(scalar) if scalar.kind() != Kind::Nothing => Some(SpannedText::of(scalar, node.span)),
             _ => self.expected(node, what, None),
         }
     }
 
     /// Text, or a truth value, which is the word `yes` or `no` then.
-    pub fn truth_or_text(&mut self, node: &Node, what: &str) -> Option<Word> {
+    pub fn truth_or_text(&mut self, node: &Node, what: &str) -> Option<SpannedText> {
         match node.truth() {
-            Some(truth) => Some(Word::new(if truth { "yes" } else { "no" }, node.span)),
+            Some(truth) => Some(SpannedText::new(if truth { "yes" } else { "no" }, node.span)),
             None => self.text(node, what),
         }
     }
 
     /// Text, or what looks like a number.
-    pub fn number_or_text(&mut self, node: &Node, what: &str) -> Option<Word> {
+    pub fn number_or_text(&mut self, node: &Node, what: &str) -> Option<SpannedText> {
         match &node.value {
-            Value::Scalar(scalar) if scalar.kind() == Kind::Number => Some(Word::of(scalar, node.span)),
+            Value::Scalar(scalar) if scalar.kind() == Kind::Number => Some(SpannedText::of(scalar, node.span)),
             _ => self.text(node, what),
         }
     }
 
     /// Text. A plain number or truth value is none; in quotes it would be.
-    pub fn text(&mut self, node: &Node, what: &str) -> Option<Word> {
+    pub fn text(&mut self, node: &Node, what: &str) -> Option<SpannedText> {
         let word = self.scalar(node, what)?;
         if word.kind() == Kind::Text {
             return Some(word);
@@ -122,13 +122,13 @@ impl Told<'_> {
     /// A whole number of a range, quoted or not.
     pub fn number(&mut self, node: &Node, what: &str, range: RangeInclusive<u32>) -> Option<u32> {
         match &node.value {
-            Value::Scalar(scalar) => self.number_of(&Word::of(scalar, node.span), what, range),
+            Value::Scalar(scalar) => self.number_of(&SpannedText::of(scalar, node.span), what, range),
             _ => self.expected(node, what, None),
         }
     }
 
     /// A word as a whole number of a range.
-    pub fn number_of(&mut self, word: &Word, what: &str, range: RangeInclusive<u32>) -> Option<u32> {
+    pub fn number_of(&mut self, word: &SpannedText, what: &str, range: RangeInclusive<u32>) -> Option<u32> {
         let text = word.text();
         let help = format!("a whole number from {} to {}", range.start(), range.end());
         let message = if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
@@ -141,7 +141,7 @@ impl Told<'_> {
         } else {
             format!("expected {what}, found {}", quote(text))
         };
-        self.report(Draft::new(word.span, message).help(help));
+        self.report(Diagnostic::new(word.span, message).help(help));
         None
     }
 
@@ -159,7 +159,7 @@ impl Told<'_> {
         }
         let words: Vec<&str> = choices.iter().map(|choice| choice.0).collect();
         let help = suggest(word, words.iter().copied()).unwrap_or_else(|| format!("one of: {}", words.join(", ")));
-        self.report(Draft::new(node.span, format!("{} is not {what}", quote(word))).help(help));
+        self.report(Diagnostic::new(node.span, format!("{} is not {what}", quote(word))).help(help));
         None
     }
 }

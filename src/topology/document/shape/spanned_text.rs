@@ -5,13 +5,13 @@ use crate::topology::tree::{Kind, Scalar};
 
 /// A scalar and where it stands.
 #[derive(Clone, Debug)]
-pub struct Word {
+pub struct SpannedText {
     scalar: Scalar,
     /// Its place.
     pub span: Span,
 }
 
-impl Word {
+impl SpannedText {
     /// One that was read.
     pub fn of(scalar: &Scalar, span: Span) -> Self {
         Self { scalar: scalar.clone(), span }

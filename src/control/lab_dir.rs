@@ -15,7 +15,7 @@ use super::holders;
 use crate::lab::folder_of_labs;
 
 /// A lab that was killed is gone by then.
-const PATIENCE: Duration = Duration::from_secs(10);
+const EXIT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The name of a lab that stays up: letters, digits, `-` and `_`, at most 63.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,7 +43,7 @@ impl std::fmt::Display for LabName {
 
 /// Error for which a place is not to be had.
 #[derive(Debug, thiserror::Error)]
-pub enum PlaceError {
+pub enum LabDirError {
     /// The folder is not there or not ours.
     #[error("failed to use the folder of labs {}: {why}; SGLAB_RUNTIME_DIR=FOLDER names another", folder.display())]
     Folder {
@@ -69,7 +69,7 @@ pub enum PlaceError {
 
 /// The place of one lab.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct LabDir {
     /// Name of its lab.
     pub name: LabName,
     folder: PathBuf,
@@ -79,7 +79,7 @@ pub struct Place {
 #[derive(Debug)]
 pub struct Taken {
     /// Place that is held.
-    pub place: Place,
+    pub place: LabDir,
     lock: File,
 }
 
@@ -97,12 +97,12 @@ pub enum Life {
 /// Bytes that a lab writes into its lock when it ends.
 const ENDED: &[u8] = b"ended\n";
 
-impl Place {
+impl LabDir {
     /// The place of a name, in the user's folder, which is made if it is not there.
     ///
     /// # Errors
-    /// [`PlaceError::Folder`] if it cannot be made, or others could write in it.
-    pub fn of(name: LabName) -> Result<Self, PlaceError> {
+    /// [`LabDirError::Folder`] if it cannot be made, or others could write in it.
+    pub fn of(name: LabName) -> Result<Self, LabDirError> {
         Ok(Self { name, folder: folder()? })
     }
 
@@ -127,13 +127,13 @@ impl Place {
     /// Takes the place for a lab, and clears what a dead one has left.
     ///
     /// # Errors
-    /// [`PlaceError::Up`] if a lab lives there.
-    pub fn take(&self) -> Result<Taken, PlaceError> {
+    /// [`LabDirError::Up`] if a lab lives there.
+    pub fn take(&self) -> Result<Taken, LabDirError> {
         loop {
             let lock = self.open_lock()?;
             match lock.try_lock() {
                 Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Err(PlaceError::Up(self.name.clone())),
+                Err(TryLockError::WouldBlock) => return Err(LabDirError::Up(self.name.clone())),
                 Err(TryLockError::Error(source)) => return Err(self.failed("lock", self.lock(), source)),
             }
             // Somebody may have cleared the place between opening and locking: then the lock is nobody's file.
@@ -148,7 +148,7 @@ impl Place {
     ///
     /// # Errors
     /// As [`Self::take`].
-    pub fn begin(&self) -> Result<Taken, PlaceError> {
+    pub fn begin(&self) -> Result<Taken, LabDirError> {
         let taken = self.take()?;
         taken.lock.set_len(0).map_err(|source| self.failed("write", self.lock(), source))?;
         Ok(taken)
@@ -158,7 +158,7 @@ impl Place {
     ///
     /// # Errors
     /// The system's word.
-    pub fn life(&self) -> Result<Life, PlaceError> {
+    pub fn life(&self) -> Result<Life, LabDirError> {
         if !self.lock().exists() {
             return Ok(Life::None);
         }
@@ -168,7 +168,7 @@ impl Place {
                 Ok(Life::None)
             }
             Ok(_) => Ok(Life::Died),
-            Err(PlaceError::Up(_)) => Ok(Life::Up),
+            Err(LabDirError::Up(_)) => Ok(Life::Up),
             Err(error) => Err(error),
         }
     }
@@ -177,15 +177,15 @@ impl Place {
     ///
     /// # Errors
     /// The system's word.
-    pub fn is_up(&self) -> Result<bool, PlaceError> {
+    pub fn is_up(&self) -> Result<bool, LabDirError> {
         Ok(self.life()? == Life::Up)
     }
 
     /// Clears what a lab has left that is not up any more, but for its log.
     ///
     /// # Errors
-    /// [`PlaceError::Up`] if one lives here.
-    pub fn clear(&self) -> Result<(), PlaceError> {
+    /// [`LabDirError::Up`] if one lives here.
+    pub fn clear(&self) -> Result<(), LabDirError> {
         if self.lock().exists() {
             self.take()?.clear();
         }
@@ -202,12 +202,12 @@ impl Place {
     ///
     /// # Errors
     /// The system's word; and where it is still there after a while.
-    pub fn end_by_force(&self) -> Result<(), PlaceError> {
+    pub fn end_by_force(&self) -> Result<(), LabDirError> {
         let begun = Instant::now();
         while self.is_up()? {
             let held = self.lock().metadata().map(|found| (found.dev(), found.ino()));
             held.map(holders::kill).map_err(|source| self.failed("look at", self.lock(), source))?;
-            if begun.elapsed() > PATIENCE {
+            if begun.elapsed() > EXIT_TIMEOUT {
                 let source = io::Error::other("its processes have been killed, and still hold it");
                 return Err(self.failed("wait for", self.lock(), source));
             }
@@ -221,7 +221,7 @@ impl Place {
     ///
     /// # Errors
     /// The system's word.
-    pub fn wait_until_down(&self) -> Result<Life, PlaceError> {
+    pub fn wait_until_down(&self) -> Result<Life, LabDirError> {
         if !self.lock().exists() {
             return Ok(Life::None);
         }
@@ -238,7 +238,7 @@ impl Place {
         Ok(Life::None)
     }
 
-    fn open_lock(&self) -> Result<File, PlaceError> {
+    fn open_lock(&self) -> Result<File, LabDirError> {
         let path = self.lock();
         let mut options = OpenOptions::new();
         // Of a pipe that somebody has put there, nobody waits for the other end.
@@ -261,8 +261,8 @@ impl Place {
         held.ino() == named.ino() && held.dev() == named.dev()
     }
 
-    fn failed(&self, attempt: &'static str, path: PathBuf, source: io::Error) -> PlaceError {
-        PlaceError::File { attempt, path, source }
+    fn failed(&self, attempt: &'static str, path: PathBuf, source: io::Error) -> LabDirError {
+        LabDirError::File { attempt, path, source }
     }
 }
 
@@ -293,7 +293,7 @@ fn remove(path: &Path) {
 ///
 /// # Errors
 /// The system's word.
-pub fn all() -> Result<Vec<Place>, PlaceError> {
+pub fn all() -> Result<Vec<LabDir>, LabDirError> {
     Ok(found()?.into_iter().filter(|(_, life)| *life == Life::Up).map(|(place, _)| place).collect())
 }
 
@@ -301,13 +301,13 @@ pub fn all() -> Result<Vec<Place>, PlaceError> {
 ///
 /// # Errors
 /// The system's word.
-pub fn died() -> Result<Vec<Place>, PlaceError> {
+pub fn died() -> Result<Vec<LabDir>, LabDirError> {
     Ok(found()?.into_iter().filter(|(_, life)| *life == Life::Died).map(|(place, _)| place).collect())
 }
 
-fn found() -> Result<Vec<(Place, Life)>, PlaceError> {
+fn found() -> Result<Vec<(LabDir, Life)>, LabDirError> {
     let folder = folder()?;
-    let failed = |source: io::Error| PlaceError::Folder { folder: folder.clone(), why: source.to_string() };
+    let failed = |source: io::Error| LabDirError::Folder { folder: folder.clone(), why: source.to_string() };
     let mut places = Vec::new();
     for entry in fs::read_dir(&folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
@@ -315,7 +315,7 @@ fn found() -> Result<Vec<(Place, Life)>, PlaceError> {
             continue;
         }
         let Some(name) = path.file_stem().and_then(|stem| stem.to_str()).and_then(LabName::new) else { continue };
-        let place = Place { name, folder: folder.clone() };
+        let place = LabDir { name, folder: folder.clone() };
         // Pass over a file that cannot be opened or locked: it is no lab of this user's, and must hide no other.
         match place.life() {
             Ok(life @ (Life::Up | Life::Died)) => places.push((place, life)),
@@ -327,10 +327,10 @@ fn found() -> Result<Vec<(Place, Life)>, PlaceError> {
 }
 
 /// The user's folder of labs, made where it is not there.
-fn folder() -> Result<PathBuf, PlaceError> {
+fn folder() -> Result<PathBuf, LabDirError> {
     let folder = folder_of_labs();
     let user = geteuid();
-    let failed = |why: String| PlaceError::Folder { folder: folder.clone(), why };
+    let failed = |why: String| LabDirError::Folder { folder: folder.clone(), why };
     match DirBuilder::new().mode(0o700).create(&folder) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}

@@ -4,7 +4,7 @@ use super::flow::Service;
 
 /// A program that runs as long as its instance does.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Daemon {
+pub struct Process {
     /// It and its arguments; never empty. It stays in the foreground.
     pub command: Vec<String>,
     /// It is ready once it listens here; without, once it has begun. tcp or udp.

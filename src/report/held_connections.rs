@@ -4,30 +4,32 @@ use serde::Serialize;
 
 use super::Style;
 use super::text::{self, Tone};
-use crate::policy::tracking::Standing;
-use crate::scenario::{Compared, Foretold, HeldDisagreement, NotCompared, StepResult, held};
-use crate::topology::Fate;
+use crate::policy::tracking::ConnectionState;
+use crate::scenario::{Compared, HeldDisagreement, NotCompared, PredictedState, StepResult, held};
+use crate::topology::ExpectedConnection;
 
 /// The one word for what the model says.
-pub fn predicted_word(foretold: &Foretold) -> &'static str {
+pub fn predicted_word(foretold: &PredictedState) -> &'static str {
     match foretold {
-        Foretold::NotOpened(_) => "not-opened",
-        Foretold::Stands(Standing::Alive) => Fate::Alive.as_str(),
-        Foretold::Stands(Standing::Cut { .. } | Standing::FailsCheck { .. }) => Fate::Cut.as_str(),
-        Foretold::Stands(Standing::Forgotten) => "forgotten",
-        Foretold::Stands(Standing::Gone) => Fate::Gone.as_str(),
+        PredictedState::NotOpened(_) => "not-opened",
+        PredictedState::Stands(ConnectionState::Alive) => ExpectedConnection::Alive.as_str(),
+        PredictedState::Stands(ConnectionState::Cut { .. } | ConnectionState::FailsCheck { .. }) => {
+            ExpectedConnection::Cut.as_str()
+        }
+        PredictedState::Stands(ConnectionState::Forgotten) => "forgotten",
+        PredictedState::Stands(ConnectionState::Gone) => ExpectedConnection::Gone.as_str(),
     }
 }
 
 /// Describes the model's prediction: `cut at the ingress of db1`.
-pub fn predicted(foretold: &Foretold) -> String {
+pub fn predicted(foretold: &PredictedState) -> String {
     match foretold {
-        Foretold::NotOpened(_) => "it cannot have been opened".to_owned(),
-        Foretold::Stands(Standing::Cut { at }) => {
+        PredictedState::NotOpened(_) => "it cannot have been opened".to_owned(),
+        PredictedState::Stands(ConnectionState::Cut { at }) => {
             let ends: Vec<String> = at.iter().map(|(at, id)| format!("the {at} of {}", id.instance)).collect();
             format!("cut at {}", ends.join(" or "))
         }
-        Foretold::Stands(Standing::FailsCheck { interface, .. }) => {
+        PredictedState::Stands(ConnectionState::FailsCheck { interface, .. }) => {
             format!("cut by the check of source and destination of {}", interface.instance)
         }
         other => predicted_word(other).to_owned(),

@@ -4,7 +4,7 @@ use std::io::{Write, stderr, stdout};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
-use sglab::control::{Client, ClientError, Ender, LabName, Life, Place, place};
+use sglab::control::{CancelHandle, Client, ClientError, LabDir, LabName, Life, lab_dir};
 use sglab::model::{Cloud, Operation, Refusal, meant};
 use sglab::protocol::{FrameError, Reply, Request, State};
 use sglab::report::live::{self, RefusedView};
@@ -18,20 +18,20 @@ use crate::cli::{progress, screen};
 const ENDING: Duration = Duration::from_secs(2);
 
 /// The place of the lab that is meant: by name, by `SGLAB_LAB`, or the only one.
-pub(super) fn choose(named: Option<&str>) -> anyhow::Result<Place> {
+pub(super) fn choose(named: Option<&str>) -> anyhow::Result<LabDir> {
     choose_by(named, "--name or SGLAB_LAB")
 }
 
 /// The same for a command that takes the lab as its word.
-pub(super) fn choose_word(named: Option<&str>, command: &str) -> anyhow::Result<Place> {
+pub(super) fn choose_word(named: Option<&str>, command: &str) -> anyhow::Result<LabDir> {
     choose_by(named, &format!("`sglab {command} LAB` or SGLAB_LAB"))
 }
 
-fn choose_by(named: Option<&str>, how: &str) -> anyhow::Result<Place> {
+fn choose_by(named: Option<&str>, how: &str) -> anyhow::Result<LabDir> {
     let from_environment = std::env::var("SGLAB_LAB").ok().filter(|name| !name.is_empty());
     if let Some(name) = named.map(str::to_owned).or(from_environment) {
         let Some(lab) = LabName::new(&name) else { bail!("`{name}` cannot be the name of a lab") };
-        let place = Place::of(lab)?;
+        let place = LabDir::of(lab)?;
         return match place.life()? {
             Life::Up => Ok(place),
             Life::Died => bail!("{}", has_died(&place)),
@@ -45,11 +45,11 @@ fn choose_by(named: Option<&str>, how: &str) -> anyhow::Result<Place> {
             }
         };
     }
-    let mut up = place::all()?;
+    let mut up = lab_dir::all()?;
     match up.len() {
         1 => up.pop().context("there is one"),
         0 => {
-            let died: Vec<String> = place::died()?.iter().map(has_died).collect();
+            let died: Vec<String> = lab_dir::died()?.iter().map(has_died).collect();
             bail!("{}", [&["no lab is up; `sglab up FILE` boots one".to_owned()], died.as_slice()].concat().join("\n"))
         }
         _ => {
@@ -61,17 +61,17 @@ fn choose_by(named: Option<&str>, how: &str) -> anyhow::Result<Place> {
 
 /// The names of labs that are up.
 pub(super) fn names() -> anyhow::Result<Vec<String>> {
-    Ok(place::all()?.iter().map(|place| place.name.to_string()).collect())
+    Ok(lab_dir::all()?.iter().map(|place| place.name.to_string()).collect())
 }
 
 /// That a lab was killed, and what is known of it.
-pub(super) fn has_died(place: &Place) -> String {
+pub(super) fn has_died(place: &LabDir) -> String {
     live::died(place.name.as_str())
 }
 
 /// Tells a lab that has died or gone down from one that answers wrongly. The kernel ends the rest of a lab with its supervisor, but a moment
 /// later: so its lock is looked at until it is free, for a while.
-pub(super) fn failed(place: &Place, error: ClientError) -> anyhow::Error {
+pub(super) fn failed(place: &LabDir, error: ClientError) -> anyhow::Error {
     let is_closed = matches!(&error, ClientError::Frame { source: FrameError::Closed | FrameError::Io(_), .. });
     let until = Instant::now() + ENDING;
     while is_closed && Instant::now() < until && place.is_up().unwrap_or(false) {
@@ -199,7 +199,7 @@ pub(super) fn follow(
 pub(super) fn follow_until(
     which: &Which,
     request: Request,
-    begun: impl FnOnce(Ender),
+    begun: impl FnOnce(CancelHandle),
     mut take: impl FnMut(Reply) -> anyhow::Result<Option<Reply>>,
 ) -> anyhow::Result<Exit> {
     let place = choose(which.name.as_deref())?;
@@ -211,7 +211,7 @@ pub(super) fn follow_until(
             Ok(Reply::Done) => return Ok(Exit::Ok),
             Ok(reply) => {
                 if let Some(other) = take(reply)? {
-                    return otherwise(other);
+                    return unexpected_reply(other);
                 }
             }
             // Without a last word only a lab ends that is going down, however it goes.
@@ -228,7 +228,7 @@ pub(super) fn follow_until(
 }
 
 /// Ends a command by a reply that is not the wanted one.
-pub(super) fn otherwise(reply: Reply) -> anyhow::Result<Exit> {
+pub(super) fn unexpected_reply(reply: Reply) -> anyhow::Result<Exit> {
     match reply {
         Reply::Invalid(problems) => {
             tell(&problems);

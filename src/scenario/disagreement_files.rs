@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use super::cloudlike::Cloudlike;
+use super::backend::Backend;
 use super::reproduce::{self, Reproduction};
-use super::results::{Disagreement, Dossier, Head, HeldDisagreement};
+use super::results::{Disagreement, DisagreementFiles, Head, HeldDisagreement};
 use crate::compile;
 use crate::lab::{LabError, Listeners};
 use crate::model::{Cloud, Endpoint, Flow};
@@ -30,17 +30,17 @@ impl Found<'_> {
 ///
 /// # Errors
 /// When the lab fails. That no small reproduction was found is no failure: the dossier says so.
-pub async fn gather<L: Cloudlike>(
+pub async fn gather<L: Backend>(
     lab: &mut L,
     head: &Head,
     number: usize,
     listeners: &Listeners,
     disagree: Found<'_>,
-) -> Result<Option<Dossier>, LabError> {
+) -> Result<Option<DisagreementFiles>, LabError> {
     let Some(first) = disagree.first() else { return Ok(None) };
     let cloud = lab.cloud().clone();
     let addresses = addresses(&cloud, first);
-    let testimony = lab.testify(&addresses).await?;
+    let testimony = lab.kernel_snapshot(&addresses).await?;
     let folder = format!("sglab-disagreement-{}-{}-{number}", head.topology, head.era);
     let mut files = Vec::new();
     let again = format!("Run it: sglab test {} --era {} --step {number}", head.file, head.era);
@@ -78,7 +78,7 @@ pub async fn gather<L: Cloudlike>(
     for (node, ruleset) in testimony.rulesets {
         files.push((format!("kernel-{node}.nft"), ruleset));
     }
-    Ok(Some(Dossier { folder, files }))
+    Ok(Some(DisagreementFiles { folder, files }))
 }
 
 fn readme(head: &Head, number: usize, disagree: Found<'_>, found: &str) -> String {

@@ -14,7 +14,7 @@ use crate::probe::Batch;
 
 /// The rulesets and the tracked flows of a lab's kernel, by namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Testimony {
+pub struct KernelSnapshot {
     /// Every ruleset as nft lists it.
     pub rulesets: Vec<(NodeName, String)>,
     /// The tracked flows that have one of the addresses asked for, a line each.
@@ -26,8 +26,8 @@ impl Lab {
     ///
     /// # Errors
     /// The kernel's or nft's own words.
-    pub async fn testify(&self, addresses: &[IpAddr]) -> Result<Testimony, LabError> {
-        let mut testimony = Testimony::default();
+    pub async fn kernel_snapshot(&self, addresses: &[IpAddr]) -> Result<KernelSnapshot, LabError> {
+        let mut testimony = KernelSnapshot::default();
         for (name, node) in &self.state.network().nodes {
             if node.ruleset.is_none() {
                 continue;

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Maximum number of answers kept for one question, which is asked three times at the most.
-const MOST: usize = 8;
+const MAX_ANSWERS: usize = 8;
 
 /// Address and port that a question comes from. Each question has a socket of its own.
 type Asker = (IpAddr, u16);
@@ -33,7 +33,7 @@ impl Said {
     /// A service is about to say this.
     pub(super) fn note(&self, to: SocketAddr, answer: &[u8]) {
         if let Some(kept) = lock(&self.0).get_mut(&key(to))
-            && kept.len() < MOST
+            && kept.len() < MAX_ANSWERS
         {
             kept.push(answer.to_vec());
         }
@@ -80,7 +80,7 @@ mod tests {
             said.note(from, b"this");
         }
         assert!(awaited.is_said(b"this") && !awaited.is_said(b"that"));
-        assert_eq!(lock(&said.0).values().map(Vec::len).sum::<usize>(), MOST);
+        assert_eq!(lock(&said.0).values().map(Vec::len).sum::<usize>(), MAX_ANSWERS);
         drop(awaited);
         assert!(lock(&said.0).is_empty());
     }

@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use indexmap::IndexMap;
 use tokio::task::JoinSet;
 
-use crate::model::{Cloud, DaemonName, InstanceName, Service};
+use crate::model::{Cloud, InstanceName, ProcessName, Service};
 
 /// State of a service of an instance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum DaemonState {
+pub enum ProcessState {
     /// It was not started: its instance does not run, one before it did not come up, or services are not started at all.
     #[default]
     NotStarted,
@@ -26,7 +26,7 @@ pub enum DaemonState {
     GivenUp,
 }
 
-impl DaemonState {
+impl ProcessState {
     /// Returns `true` if it is still to be started, or to be ready.
     pub fn is_coming(self) -> bool {
         matches!(self, Self::NotStarted | Self::Starting)
@@ -35,35 +35,35 @@ impl DaemonState {
 
 /// States of every service of a lab, at any moment, also while somebody waits for one.
 #[derive(Clone, Debug, Default)]
-pub struct DaemonStates(Arc<Mutex<HashMap<(InstanceName, DaemonName), DaemonState>>>);
+pub struct ProcessStates(Arc<Mutex<HashMap<(InstanceName, ProcessName), ProcessState>>>);
 
-impl DaemonStates {
+impl ProcessStates {
     /// Returns the present state of a service.
-    pub fn of(&self, instance: &InstanceName, daemon: &DaemonName) -> DaemonState {
-        self.all().get(&(instance.clone(), daemon.clone())).copied().unwrap_or_default()
+    pub fn of(&self, instance: &InstanceName, process: &ProcessName) -> ProcessState {
+        self.all().get(&(instance.clone(), process.clone())).copied().unwrap_or_default()
     }
 
-    pub(super) fn set(&self, instance: &InstanceName, daemon: &DaemonName, state: DaemonState) {
-        self.all().insert((instance.clone(), daemon.clone()), state);
+    pub(super) fn set(&self, instance: &InstanceName, process: &ProcessName, state: ProcessState) {
+        self.all().insert((instance.clone(), process.clone()), state);
     }
 
     /// Each entry is whole, whatever happened elsewhere.
-    fn all(&self) -> MutexGuard<'_, HashMap<(InstanceName, DaemonName), DaemonState>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<(InstanceName, ProcessName), ProcessState>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The services of a lab.
 #[derive(Debug, Default)]
-pub(super) struct Daemons {
+pub(super) struct Processs {
     /// From where paths are meant; nothing where services are not started at all.
     folder: Option<PathBuf>,
     /// Those of the instances that run, each watched by a task that ends with this: the end of a lab is no news of theirs.
     up: IndexMap<InstanceName, JoinSet<()>>,
-    states: DaemonStates,
+    states: ProcessStates,
 }
 
-impl Daemons {
+impl Processs {
     /// Of a lab that starts them from a folder, or not at all.
     pub(super) fn of(folder: Option<PathBuf>) -> Self {
         Self { folder, ..Self::default() }
@@ -85,7 +85,7 @@ impl Daemons {
     }
 
     /// Returns the state of each.
-    pub(super) fn states(&self) -> &DaemonStates {
+    pub(super) fn states(&self) -> &ProcessStates {
         &self.states
     }
 
@@ -96,8 +96,8 @@ impl Daemons {
 
     /// Returns `true` if a port is for a service of an instance, and services are started.
     pub(super) fn hold(&self, cloud: &Cloud, instance: &InstanceName, service: Service) -> bool {
-        let daemons = cloud.instances.get(instance).map(|it| &it.daemons);
-        self.folder.is_some() && daemons.is_some_and(|all| all.values().any(|daemon| daemon.port == Some(service)))
+        let processes = cloud.instances.get(instance).map(|it| &it.processes);
+        self.folder.is_some() && processes.is_some_and(|all| all.values().any(|process| process.port == Some(service)))
     }
 
     /// Forgets those of an instance.

@@ -2,40 +2,40 @@
 
 use std::net::IpAddr;
 
-use super::{Followed, One};
+use super::{ConnectionTracker, One};
 use crate::compile::names;
 use crate::model::{Check, Cloud, ConnectionName, DecidedBy, Direction, Endpoint, InterfaceId};
 use crate::network::record::Record;
-use crate::policy::tracking::Standing;
+use crate::policy::tracking::ConnectionState;
 use crate::policy::{self, Stage};
 use crate::probe::{Drop, DropCause, Held, Recorded};
-use crate::scenario::results::Foretold;
+use crate::scenario::results::PredictedState;
 
-impl Followed {
+impl ConnectionTracker {
     /// Predicts what an examination would find; inconclusive, with the reason, where the model cannot tell.
     pub fn foresee(&self, name: &ConnectionName, cloud: &Cloud) -> Held {
         let inconclusive = |why: &str| Held::Inconclusive { why: why.to_owned() };
         let Some(one) = self.held.get(name) else { return Held::Gone { why: "it was closed".to_owned() } };
         match one.foretold(cloud) {
             Err(why) => inconclusive(&format!("not predicted: {why}")),
-            Ok(Foretold::NotOpened(_)) => inconclusive("it would not have opened"),
-            Ok(Foretold::Stands(standing)) => one.found(&standing, cloud),
+            Ok(PredictedState::NotOpened(_)) => inconclusive("it would not have opened"),
+            Ok(PredictedState::Stands(standing)) => one.found(&standing, cloud),
         }
     }
 }
 
 impl One {
-    fn found(&self, standing: &Standing, cloud: &Cloud) -> Held {
+    fn found(&self, standing: &ConnectionState, cloud: &Cloud) -> Held {
         let drops: Vec<DropCause> = match standing {
-            Standing::Alive => return Held::Alive,
-            Standing::Gone => return Held::Gone { why: "an end is no more".to_owned() },
-            Standing::Cut { at } => at.iter().map(|(at, id)| self.refused(*at, id, cloud)).collect(),
-            Standing::FailsCheck { interface, vpc } => {
+            ConnectionState::Alive => return Held::Alive,
+            ConnectionState::Gone => return Held::Gone { why: "an end is no more".to_owned() },
+            ConnectionState::Cut { at } => at.iter().map(|(at, id)| self.refused(*at, id, cloud)).collect(),
+            ConnectionState::FailsCheck { interface, vpc } => {
                 let (interface, vpc) = (interface.clone(), vpc.clone());
                 vec![DropCause::Decided(DecidedBy::SourceDestCheck { interface, check: Check::Destination, vpc })]
             }
             // A packet of a forgotten connection belongs to none, and begins none.
-            Standing::Forgotten => self.forgotten(cloud).into_iter().collect(),
+            ConnectionState::Forgotten => self.forgotten(cloud).into_iter().collect(),
         };
         match self.source(cloud) {
             Some(source) => Held::Cut(drops.into_iter().map(|cause| Drop { cause, source }).collect()),
@@ -74,7 +74,7 @@ mod tests {
 
     use crate::scenario::results::{Check, ConnectionDetails, RunResult, StepResult};
     use crate::scenario::{Options, RunVerdict, predict};
-    use crate::topology::{Fate, Topology};
+    use crate::topology::{ExpectedConnection, Topology};
 
     const IDLE: &str = include_str!("../../../topologies/gotchas/an-idle-session-is-forgotten.yaml");
     const UNTRACKED: &str = include_str!("../../../topologies/gotchas/case-17-an-untracked-session-is-cut.yaml");
@@ -90,7 +90,8 @@ mod tests {
     fn wrong(name: &str, text: &str) -> (usize, Vec<String>) {
         let runs = predicted(name, text);
         let asked: Vec<_> = runs.iter().flat_map(|run| &run.steps).flat_map(StepResult::connections).collect();
-        let wrong = asked.iter().filter(|(check, it)| !check.is_passed() && it.expected != Fate::Unanswerable);
+        let wrong =
+            asked.iter().filter(|(check, it)| !check.is_passed() && it.expected != ExpectedConnection::Unanswerable);
         let say = |(check, it): &(&Check, &ConnectionDetails)| {
             format!("{name}: {} {}, foretold {} {:?}", it.name, check.expected, check.observed, check.reason)
         };

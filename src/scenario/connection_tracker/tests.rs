@@ -24,7 +24,7 @@ fn cut() -> Held {
 fn obeying() -> Double {
     Double::new(|cloud, flow| {
         let listeners =
-            crate::lab::Listeners { columns: columns().iter().copied().collect(), deaf: Default::default() };
+            crate::lab::Listeners { columns: columns().iter().copied().collect(), closed_ports: Default::default() };
         predict::observe::observation(cloud, &listeners, flow).outcome
     })
 }
@@ -58,7 +58,7 @@ fn what_the_kernel_cuts_against_the_model_fails_each_step_and_is_kept_once() {
     assert_eq!(result.verdict, RunVerdict::Failed);
     let [first, later] = result.steps.as_slice() else { panic!("two steps") };
     let [disagreement] = first.model.connections.disagreements.as_slice() else { panic!("{:?}", first.model) };
-    assert_eq!(disagreement.predicted, Foretold::Stands(Standing::Alive));
+    assert_eq!(disagreement.predicted, PredictedState::Stands(ConnectionState::Alive));
     assert_eq!((&disagreement.observed, disagreement.is_new), (&cut(), true));
     let dossier = first.model.dossier.as_ref().expect("a dossier");
     assert!(dossier.files[0].1.contains("connection session: web1 -> db1:3306"), "{}", dossier.files[0].1);
@@ -72,7 +72,7 @@ fn what_the_model_cuts_and_the_kernel_lets_live_is_told() {
     let [disagreement] = result.steps[1].model.connections.disagreements.as_slice() else {
         panic!("{:?}", result.steps[1])
     };
-    assert_eq!(disagreement.predicted, Foretold::Stands(Standing::Forgotten));
+    assert_eq!(disagreement.predicted, PredictedState::Stands(ConnectionState::Forgotten));
     assert_eq!(result.verdict, RunVerdict::Failed);
 }
 
@@ -82,7 +82,7 @@ fn what_could_not_have_been_opened_and_was_is_told() {
     let [disagreement] = result.steps[0].model.connections.disagreements.as_slice() else {
         panic!("{:?}", result.steps[0])
     };
-    assert!(matches!(disagreement.predicted, Foretold::NotOpened(Verdict::Dropped { .. })));
+    assert!(matches!(disagreement.predicted, PredictedState::NotOpened(Verdict::Dropped { .. })));
 }
 
 #[test]

@@ -8,24 +8,24 @@ use indexmap::IndexMap;
 
 use super::admitted;
 use super::agreement::{Agreement, compare_held};
-use super::cloudlike::Cloudlike;
-use super::results::{Check, Compared, ConnectionDetails, Foretold, HeldDisagreement, NotCompared, Why};
+use super::backend::Backend;
+use super::results::{Check, Compared, ConnectionDetails, HeldDisagreement, NotCompared, PredictedState, Why};
 use crate::lab::{Admissions, LabError};
 use crate::model::{Cloud, ConnectionName, Endpoint, Flow, Forwarding, Operation, Peers, Service, Verdict};
 use crate::policy;
-use crate::policy::tracking::{Connection, Standing};
+use crate::policy::tracking::{Connection, ConnectionState};
 use crate::probe::Held;
-use crate::topology::Fate;
+use crate::topology::ExpectedConnection;
 
 /// A TCP end whose words are lost repeats them after a pause that doubles each time: one that was cut is examined once
 /// more, to see whether it comes back, and then only when somebody asks.
-const MOST_CUTS: u32 = 2;
+const MAX_CUTS: u32 = 2;
 /// One that has been cut as long may pause for longer than an examination waits.
-const SOON: Duration = Duration::from_secs(2);
+const EXAMINATION_WINDOW: Duration = Duration::from_secs(2);
 
 /// Every connection that is held, with what the model remembers of it.
 #[derive(Debug, Default)]
-pub struct Followed {
+pub struct ConnectionTracker {
     held: IndexMap<ConnectionName, One>,
     /// Pairs of ends that have ever met from fixed ports, also over what is closed by now.
     met: Vec<Peers>,
@@ -75,7 +75,7 @@ pub fn limit(cloud: &Cloud, flow: &Flow) -> Option<&'static str> {
     }
 }
 
-impl Followed {
+impl ConnectionTracker {
     /// A connection that has been opened; `cloud` is the one of that moment.
     pub fn open(&mut self, cloud: &Cloud, name: &ConnectionName, flow: &Flow) {
         let prediction = match (policy::judge(cloud, flow), limit(cloud, flow)) {
@@ -183,7 +183,7 @@ impl Followed {
     ///
     /// # Errors
     /// When the lab fails.
-    pub async fn compare<L: Cloudlike>(&mut self, lab: &mut L, found: &[Check]) -> Result<Compared, LabError> {
+    pub async fn compare<L: Backend>(&mut self, lab: &mut L, found: &[Check]) -> Result<Compared, LabError> {
         let mut compared = Compared::default();
         for (name, one) in &mut self.held {
             let mut not = |flow: &Flow, why: Why, reason: String| {
@@ -196,7 +196,7 @@ impl Followed {
                     continue;
                 }
             };
-            let is_it = |it: &&ConnectionDetails| it.name == *name && it.expected != Fate::Unanswerable;
+            let is_it = |it: &&ConnectionDetails| it.name == *name && it.expected != ExpectedConnection::Unanswerable;
             let held = match found.iter().rev().filter_map(|it| it.details.connection()).find(is_it) {
                 Some(result) => result.found.clone(),
                 // It has just been answered. Another question would make a stream of it, which is remembered for longer.
@@ -210,8 +210,8 @@ impl Followed {
                 }
             };
             let agreement = match &foretold {
-                Foretold::NotOpened(_) => Agreement::Disagree,
-                Foretold::Stands(standing) => compare_held(standing, &held),
+                PredictedState::NotOpened(_) => Agreement::Disagree,
+                PredictedState::Stands(standing) => compare_held(standing, &held),
             };
             // A slow machine is no bug: whoever comes too late finds that it has been forgotten.
             if let Some(reason) = one.may_be_forgotten(lab.cloud(), 1).filter(|_| agreement != Agreement::Agree) {
@@ -237,15 +237,15 @@ impl Followed {
 }
 
 impl One {
-    fn foretold(&self, cloud: &Cloud) -> Result<Foretold, &'static str> {
+    fn foretold(&self, cloud: &Cloud) -> Result<PredictedState, &'static str> {
         match &self.prediction {
             Prediction::Unknown(why) => Err(why),
-            Prediction::NotOpened(verdict) => Ok(Foretold::NotOpened(verdict.clone())),
+            Prediction::NotOpened(verdict) => Ok(PredictedState::NotOpened(verdict.clone())),
             Prediction::Follows(connection) => match connection.standing(cloud) {
-                Standing::Forgotten if !self.is_tcp() => {
+                ConnectionState::Forgotten if !self.is_tcp() => {
                     Err("nobody remembers it, so that what is sent over it begins a new flow")
                 }
-                standing => Ok(Foretold::Stands(standing)),
+                standing => Ok(PredictedState::Stands(standing)),
             },
         }
     }
@@ -255,15 +255,15 @@ impl One {
     }
 
     /// Gives the reason not to examine it unless the file asks.
-    fn is_better_left_alone(&self, cloud: &Cloud, foretold: &Foretold) -> Option<String> {
-        let alive = *foretold == Foretold::Stands(Standing::Alive);
-        let gone = *foretold == Foretold::Stands(Standing::Gone);
-        let for_long = self.cut_since.is_some_and(|since| since.elapsed() > SOON);
+    fn is_better_left_alone(&self, cloud: &Cloud, foretold: &PredictedState) -> Option<String> {
+        let alive = *foretold == PredictedState::Stands(ConnectionState::Alive);
+        let gone = *foretold == PredictedState::Stands(ConnectionState::Gone);
+        let for_long = self.cut_since.is_some_and(|since| since.elapsed() > EXAMINATION_WINDOW);
         if gone {
             None
         } else if self.is_tcp() && self.cuts > 0 && !self.is_stale {
             Some("nothing has changed since it was found cut".to_owned())
-        } else if self.is_tcp() && (for_long || self.cuts >= MOST_CUTS && !alive) {
+        } else if self.is_tcp() && (for_long || self.cuts >= MAX_CUTS && !alive) {
             Some("it has been cut, and its ends repeat what was lost after ever longer pauses".to_owned())
         } else {
             self.may_be_forgotten(cloud, 2)
@@ -299,6 +299,6 @@ impl One {
     }
 }
 
-mod foreseen;
+mod prediction;
 #[cfg(test)]
 mod tests;

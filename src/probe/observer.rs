@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::EventFd;
 
-use super::evidence::{Board, Logged};
+use super::evidence::{EvidenceBoard, Logged};
 use super::parties::LinkId;
 use crate::fabric::nflog::LogSocket;
 use crate::fabric::packet::flaw::Flaw;
@@ -19,7 +19,7 @@ use crate::fabric::tap::{self, Tap};
 use crate::network::NodeName;
 
 /// Socket that a witness reads.
-pub(super) enum Eye {
+pub(super) enum ObserverSocket {
     /// A namespace's log of verdicts.
     Log(LogSocket),
     /// Packets that a router sends over its link of this index, which leads to a namespace.
@@ -27,7 +27,7 @@ pub(super) enum Eye {
 }
 
 enum Order {
-    Watch(NodeName, Eye),
+    Watch(NodeName, ObserverSocket),
     Forget(NodeName),
     Unlink(LinkId),
     Stop,
@@ -35,7 +35,7 @@ enum Order {
 
 /// The witness thread. It ends when this value is dropped.
 #[derive(Debug)]
-pub(super) struct Witness {
+pub(super) struct Observer {
     orders: Sender<Order>,
     wake: Arc<EventFd>,
     thread: Option<JoinHandle<()>>,
@@ -44,9 +44,9 @@ pub(super) struct Witness {
 /// The key of the wake-up descriptor in epoll.
 const WAKE: u64 = u64::MAX;
 
-impl Witness {
+impl Observer {
     /// Starts the thread.
-    pub fn start(board: Arc<Board>) -> io::Result<Self> {
+    pub fn start(board: Arc<EvidenceBoard>) -> io::Result<Self> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let wake = Arc::new(EventFd::from_flags(nix::sys::eventfd::EfdFlags::EFD_NONBLOCK)?);
         epoll.add(wake.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, WAKE))?;
@@ -58,7 +58,7 @@ impl Witness {
     }
 
     /// Watches something of a namespace from now on.
-    pub fn watch(&self, node: NodeName, eye: Eye) {
+    pub fn watch(&self, node: NodeName, eye: ObserverSocket) {
         self.order(Order::Watch(node, eye));
     }
 
@@ -80,7 +80,7 @@ impl Witness {
     }
 }
 
-impl Drop for Witness {
+impl Drop for Observer {
     fn drop(&mut self) {
         self.order(Order::Stop);
         if let Some(thread) = self.thread.take() {
@@ -97,7 +97,7 @@ struct Eyes {
     next: u64,
 }
 
-fn watch(epoll: &Epoll, wake: &EventFd, inbox: &Receiver<Order>, board: &Board) {
+fn watch(epoll: &Epoll, wake: &EventFd, inbox: &Receiver<Order>, board: &EvidenceBoard) {
     let mut eyes = Eyes::default();
     let mut events = vec![EpollEvent::empty(); 256];
     loop {
@@ -141,16 +141,16 @@ fn watch(epoll: &Epoll, wake: &EventFd, inbox: &Receiver<Order>, board: &Board) 
 }
 
 impl Eyes {
-    fn open(&mut self, epoll: &Epoll, node: NodeName, eye: Eye) -> nix::Result<()> {
+    fn open(&mut self, epoll: &Epoll, node: NodeName, eye: ObserverSocket) -> nix::Result<()> {
         let event = |flags| EpollEvent::new(flags, self.next);
         let added = match eye {
-            Eye::Log(log) => {
+            ObserverSocket::Log(log) => {
                 let flags = if log.announces() { EpollFlags::EPOLLIN } else { EpollFlags::empty() };
                 let added = epoll.add(&log, event(flags));
                 self.logs.insert(self.next, (node, log));
                 added
             }
-            Eye::Tap(port, tap) => {
+            ObserverSocket::Tap(port, tap) => {
                 let added = epoll.add(&tap, event(EpollFlags::EPOLLIN));
                 self.taps.insert(self.next, (node, port, tap));
                 added
@@ -160,18 +160,18 @@ impl Eyes {
         added
     }
 
-    fn take_logs(&mut self, whose: impl Fn(&NodeName) -> bool) -> Vec<Eye> {
-        self.logs.extract_if(|_, (node, _)| whose(node)).map(|(_, (_, log))| Eye::Log(log)).collect()
+    fn take_logs(&mut self, whose: impl Fn(&NodeName) -> bool) -> Vec<ObserverSocket> {
+        self.logs.extract_if(|_, (node, _)| whose(node)).map(|(_, (_, log))| ObserverSocket::Log(log)).collect()
     }
 
-    fn take_taps(&mut self, which: impl Fn(&LinkId) -> bool) -> Vec<Eye> {
+    fn take_taps(&mut self, which: impl Fn(&LinkId) -> bool) -> Vec<ObserverSocket> {
         let taken = self.taps.extract_if(|_, (_, port, _)| which(port));
-        taken.map(|(_, (_, port, tap))| Eye::Tap(port, tap)).collect()
+        taken.map(|(_, (_, port, tap))| ObserverSocket::Tap(port, tap)).collect()
     }
 
     /// Reads what is there and posts it: taps are read first, and what they saw is posted last. What a filter recorded of a packet
     /// was there before the packet went on, so whoever sees a canary arrive finds on record all that came before it.
-    fn look(&mut self, ready: &[u64], epoll: &Epoll, board: &Board) {
+    fn look(&mut self, ready: &[u64], epoll: &Epoll, board: &EvidenceBoard) {
         let (mut seen, mut blind) = (Vec::new(), Vec::new());
         for key in ready {
             let Some((node, _, tap)) = self.taps.get_mut(key) else { continue };
@@ -179,11 +179,11 @@ impl Eyes {
                 Ok((sightings, missed)) => seen.push((node.clone(), sightings, missed)),
                 // It says so once. The canaries show that it is gone, and whoever takes links away closes it.
                 Err(error) if tap::is_gone(&error) => board.post_overlooked(node),
-                Err(_) => blind.extend(self.taps.remove(key).map(|(_, port, tap)| Eye::Tap(port, tap))),
+                Err(_) => blind.extend(self.taps.remove(key).map(|(_, port, tap)| ObserverSocket::Tap(port, tap))),
             }
         }
         let unread = self.logs.extract_if(|_, (node, log)| read_log(node, log, board).is_err());
-        blind.extend(unread.map(|(_, (_, log))| Eye::Log(log)));
+        blind.extend(unread.map(|(_, (_, log))| ObserverSocket::Log(log)));
         for (node, sightings, missed) in seen {
             sightings.iter().for_each(|seen| board.post_sighting(&node, seen));
             if missed > 0 {
@@ -199,17 +199,17 @@ impl Eyes {
 }
 
 /// Closes an eye without keeping the witness: the kernel holds whoever closes a packet socket for a grace period.
-fn close(epoll: &Epoll, eye: Eye) -> Option<JoinHandle<()>> {
+fn close(epoll: &Epoll, eye: ObserverSocket) -> Option<JoinHandle<()>> {
     // Closing the descriptor would take it out too, but only then.
     let _ = match &eye {
-        Eye::Log(log) => epoll.delete(log),
-        Eye::Tap(_, tap) => epoll.delete(tap),
+        ObserverSocket::Log(log) => epoll.delete(log),
+        ObserverSocket::Tap(_, tap) => epoll.delete(tap),
     };
     // Where no thread is to be had, this one drops it with the closure, and waits.
     std::thread::Builder::new().name("close".into()).spawn(move || drop(eye)).ok()
 }
 
-fn read_log(node: &NodeName, log: &mut LogSocket, board: &Board) -> io::Result<()> {
+fn read_log(node: &NodeName, log: &mut LogSocket, board: &EvidenceBoard) -> io::Result<()> {
     let read = log.read()?;
     board.post_lost(read.lost);
     for logged in read.records {

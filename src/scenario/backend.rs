@@ -7,14 +7,15 @@ use std::time::Duration;
 use super::results::Evidence;
 use crate::lab::flow_log::FlowRecord;
 use crate::lab::{
-    Admissions, Asked, Captured, HealthOfAll, Lab, LabError, Listeners, RuleHandles, RulePackets, Testimony,
+    Admissions, Captured, HealthOfAll, KernelSnapshot, Lab, LabError, Listeners, RuleHandles, RulePackets,
+    ServiceResponse,
 };
-use crate::model::{Cloud, CloudService, ConnectionName, Flow, InstanceName, Operation, Peers, Verdict};
+use crate::model::{Cloud, ConnectionName, Flow, InstanceName, Operation, Peers, Verdict, VpcService};
 use crate::policy;
 use crate::probe::{Batch, Held, Streams, Trace};
 
 /// Interface of a lab to a scenario. Implemented by [`Lab`], and by a double in tests.
-pub trait Cloudlike {
+pub trait Backend {
     /// The state of the cloud now.
     fn cloud(&self) -> &Cloud;
     /// Kind of evidence that its results rest on. Default: packets.
@@ -57,8 +58,8 @@ pub trait Cloudlike {
     fn ask_service(
         &mut self,
         from: &InstanceName,
-        service: CloudService,
-    ) -> impl Future<Output = Result<Asked, LabError>>;
+        service: VpcService,
+    ) -> impl Future<Output = Result<ServiceResponse, LabError>>;
     /// Keeps flow logs from now on, where there are packets.
     fn keep_flow_log(&mut self) -> impl Future<Output = Result<(), LabError>> {
         std::future::ready(Ok(()))
@@ -76,7 +77,7 @@ pub trait Cloudlike {
     /// Returns the predictor of its flows, where packets and predictions are to be held against each other.
     fn predictor(&self) -> Option<fn(&Cloud, &Flow) -> Verdict>;
     /// Reads what the kernel holds now: rulesets, and the tracked flows of some addresses.
-    fn testify(&self, addresses: &[IpAddr]) -> impl Future<Output = Result<Testimony, LabError>>;
+    fn kernel_snapshot(&self, addresses: &[IpAddr]) -> impl Future<Output = Result<KernelSnapshot, LabError>>;
     /// Probes one flow in a lab of its own with this cloud.
     fn elsewhere(
         &self,
@@ -90,7 +91,7 @@ pub trait Cloudlike {
     fn rule_packets(&self) -> impl Future<Output = Result<Option<RulePackets>, LabError>>;
 }
 
-impl Cloudlike for Lab {
+impl Backend for Lab {
     fn cloud(&self) -> &Cloud {
         Self::cloud(self)
     }
@@ -147,7 +148,7 @@ impl Cloudlike for Lab {
         Self::end_traffic(self, traffic).await
     }
 
-    async fn ask_service(&mut self, from: &InstanceName, service: CloudService) -> Result<Asked, LabError> {
+    async fn ask_service(&mut self, from: &InstanceName, service: VpcService) -> Result<ServiceResponse, LabError> {
         Self::ask_service(self, from, service).await
     }
 
@@ -171,8 +172,8 @@ impl Cloudlike for Lab {
         Some(policy::judge)
     }
 
-    async fn testify(&self, addresses: &[IpAddr]) -> Result<Testimony, LabError> {
-        Self::testify(self, addresses).await
+    async fn kernel_snapshot(&self, addresses: &[IpAddr]) -> Result<KernelSnapshot, LabError> {
+        Self::kernel_snapshot(self, addresses).await
     }
 
     async fn elsewhere(&self, cloud: &Cloud, listeners: Listeners, flow: &Flow) -> Result<Batch, LabError> {

@@ -9,10 +9,10 @@ use nix::sys::stat::Mode;
 use nix::unistd::pipe2;
 
 use super::ids::Maps;
-use super::raw::{self, Fenced, MapsBy};
+use super::raw::{self, InstanceNamespaces, MapsBy};
 
 /// Makes a user namespace with a network namespace in it, and gives their descriptors.
-pub(crate) fn fenced_namespaces(maps: &Maps) -> io::Result<Fenced> {
+pub(crate) fn fenced_namespaces(maps: &Maps) -> io::Result<InstanceNamespaces> {
     let (uids, gids) = maps.texts();
     if maps.are_single() {
         return Ok(raw::fenced_namespaces(&MapsBy::itself(&uids, &gids)?)?);

@@ -11,20 +11,20 @@ use indexmap::IndexMap;
 use tokio::task::JoinSet;
 
 use super::booted::Lab;
-use super::daemon_states::{DaemonState, DaemonStates};
 use super::error::LabError;
 use super::inside::Site;
 use super::logs::LogUse;
+use super::process_states::{ProcessState, ProcessStates};
 use super::programs::ProgramError;
 use super::{room, sources};
 use crate::compile::names;
 use crate::fabric::listening;
-use crate::model::{Daemon, DaemonName, InstanceName, InstanceState};
+use crate::model::{InstanceName, InstanceState, Process, ProcessName};
 use crate::sandbox::ids;
 use crate::sandbox::machine::{DATA, Folder, Program, Running};
 
 /// A service that neither listens nor ends is waited for so long.
-const PATIENCE: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// So much of a log is shown, from its end, in bytes.
 const SHOWN: u64 = 1 << 20;
 /// So many lines of it are a service's last words.
@@ -37,23 +37,23 @@ impl Lab {
     /// Without this the harness listens in their place where it is told to.
     ///
     /// # Errors
-    /// [`LabError::Daemon`] for the first that did not come up, [`LabError::Machine`] for an instance whose `mounts` cannot be mounted.
+    /// [`LabError::Process`] for the first that did not come up, [`LabError::Machine`] for an instance whose `mounts` cannot be mounted.
     /// Everything else goes on.
     pub async fn start_services(&mut self, folder: PathBuf) -> Result<(), LabError> {
         self.find_files_from(&folder);
-        self.daemons.start_from(self.mounted.folder().map(Path::to_owned));
+        self.processes.start_from(self.mounted.folder().map(Path::to_owned));
         self.start_missing_services().await
     }
 
     /// Starts the services of instances that run without, and the first processes of those that mount something: that it cannot be mounted
     /// is known then, and not when somebody comes to start a program.
     pub(super) async fn start_missing_services(&mut self) -> Result<(), LabError> {
-        let Some(folder) = self.daemons.folder().map(Path::to_owned) else { return Ok(()) };
-        let runs_without = |name: &InstanceName| !self.daemons.are_taken_up(name);
+        let Some(folder) = self.processes.folder().map(Path::to_owned) else { return Ok(()) };
+        let runs_without = |name: &InstanceName| !self.processes.are_taken_up(name);
         let running = self.state.cloud().instances.iter().filter(|(_, it)| it.state == InstanceState::Running);
-        let mut missing: Vec<(InstanceName, IndexMap<DaemonName, Daemon>)> = running
-            .filter(|(name, it)| !(it.daemons.is_empty() && it.mounts.is_empty()) && runs_without(name))
-            .map(|(name, instance)| (name.clone(), instance.daemons.clone()))
+        let mut missing: Vec<(InstanceName, IndexMap<ProcessName, Process>)> = running
+            .filter(|(name, it)| !(it.processes.is_empty() && it.mounts.is_empty()) && runs_without(name))
+            .map(|(name, instance)| (name.clone(), instance.processes.clone()))
             .collect();
         let mut failed = None;
         let mut without = Vec::new();
@@ -68,11 +68,11 @@ impl Lab {
         }
         // The others are not kept by one, and no later operation fails for it.
         missing.retain(|(name, _)| !without.contains(name));
-        without.into_iter().for_each(|name| self.daemons.take_up(name, JoinSet::new()));
+        without.into_iter().for_each(|name| self.processes.take_up(name, JoinSet::new()));
         let lab = &*self;
-        let starting = missing.iter().map(|(name, daemons)| lab.start_in_order(name, daemons, &folder));
+        let starting = missing.iter().map(|(name, processes)| lab.start_in_order(name, processes, &folder));
         for ((name, _), (watched, failure)) in missing.iter().zip(join_all(starting).await) {
-            self.daemons.take_up(name.clone(), watched);
+            self.processes.take_up(name.clone(), watched);
             failed = failed.or(failure);
         }
         failed.map_or(Ok(()), Err)
@@ -81,19 +81,19 @@ impl Lab {
     async fn start_in_order(
         &self,
         instance: &InstanceName,
-        daemons: &IndexMap<DaemonName, Daemon>,
+        processes: &IndexMap<ProcessName, Process>,
         folder: &Path,
     ) -> (JoinSet<()>, Option<LabError>) {
         let mut watched = JoinSet::new();
-        for (name, daemon) in daemons {
-            match self.start_daemon(instance, name, daemon, folder).await {
+        for (name, process) in processes {
+            match self.start_process(instance, name, process, folder).await {
                 Ok(running) => {
-                    self.daemons.states().set(instance, name, DaemonState::Ready);
-                    watched.spawn(watch(self.daemons.states().clone(), instance.clone(), name.clone(), running));
+                    self.processes.states().set(instance, name, ProcessState::Ready);
+                    watched.spawn(watch(self.processes.states().clone(), instance.clone(), name.clone(), running));
                 }
                 Err((why, last_words)) => {
-                    let (instance, daemon) = (instance.clone(), name.clone());
-                    return (watched, Some(LabError::Daemon { instance, daemon, why, last_words }));
+                    let (instance, process) = (instance.clone(), name.clone());
+                    return (watched, Some(LabError::Process { instance, process, why, last_words }));
                 }
             }
         }
@@ -101,22 +101,22 @@ impl Lab {
     }
 
     /// Starts one and waits until it is ready; else why not, and what it said.
-    async fn start_daemon(
+    async fn start_process(
         &self,
         instance: &InstanceName,
-        name: &DaemonName,
-        daemon: &Daemon,
+        name: &ProcessName,
+        process: &Process,
         folder: &Path,
     ) -> Result<Running, (String, String)> {
         let plain = |why: String| (why, String::new());
-        let path = self.log_of(instance, name, daemon, folder).map_err(|error| plain(error.to_string()))?;
+        let path = self.log_of(instance, name, process, folder).map_err(|error| plain(error.to_string()))?;
         let in_log = |error: io::Error| plain(format!("failed to open its log {}: {error}", path.display()));
         let mut log = self.mounted.open_leased_log(&path, LogUse::Add).await.map_err(in_log)?;
         let begins = log.seek(SeekFrom::End(0)).map_err(in_log)?;
         let output = || log.try_clone().map(OwnedFd::from).map_err(in_log);
         let nothing = File::open("/dev/null").map_err(in_log)?.into();
         let program = Program {
-            command: daemon.command.clone(),
+            command: process.command.clone(),
             environment: environment(instance),
             folder: Folder::OrRoot(folder.to_owned()),
             terminal: None,
@@ -127,23 +127,23 @@ impl Lab {
             .ok_or_else(|| plain("the instance does not run".to_owned()))?;
         let started = machine.entrance().run(program, [nothing, output()?, output()?]).await;
         let mut running = started.map_err(|error| plain(error.to_string()))?;
-        let state = |state| self.daemons.states().set(instance, name, state);
-        let Some(port) = daemon.port else { return Ok(running) };
-        state(DaemonState::Starting);
+        let state = |state| self.processes.states().set(instance, name, state);
+        let Some(port) = process.port else { return Ok(running) };
+        state(ProcessState::Starting);
         let namespace =
             self.state.fabric().node(&names::instance(instance)).map_err(|error| plain(error.to_string()))?;
         let ready = async {
             tokio::select! {
                 code = running.ended() => {
-                    state(DaemonState::Exited(code));
+                    state(ProcessState::Exited(code));
                     Err(format!("it ended with exit code {code} before it listened on {port}"))
                 }
                 listens = listening::awaited(namespace, port) => {
-                    listens.inspect_err(|_| state(DaemonState::GivenUp)).map_err(|error| error.to_string())
+                    listens.inspect_err(|_| state(ProcessState::GivenUp)).map_err(|error| error.to_string())
                 }
-                () = tokio::time::sleep(PATIENCE) => {
-                    state(DaemonState::GivenUp);
-                    Err(format!("it runs, and does not listen on {port} after {} s", PATIENCE.as_secs()))
+                () = tokio::time::sleep(START_TIMEOUT) => {
+                    state(ProcessState::GivenUp);
+                    Err(format!("it runs, and does not listen on {port} after {} s", START_TIMEOUT.as_secs()))
                 }
             }
         };
@@ -155,18 +155,18 @@ impl Lab {
     }
 
     /// Returns the states of its services, now and later.
-    pub fn services_states(&self) -> DaemonStates {
-        self.daemons.states().clone()
+    pub fn services_states(&self) -> ProcessStates {
+        self.processes.states().clone()
     }
 
     fn log_of(
         &self,
         instance: &InstanceName,
-        name: &DaemonName,
-        daemon: &Daemon,
+        name: &ProcessName,
+        process: &Process,
         folder: &Path,
     ) -> io::Result<PathBuf> {
-        if let Some(log) = &daemon.log {
+        if let Some(log) = &process.log {
             return Ok(sources::named_from(folder, log));
         }
         let logs =
@@ -178,17 +178,17 @@ impl Lab {
     ///
     /// # Errors
     /// In words, why there is nothing.
-    pub fn service_log(&self, instance: &InstanceName, service: &DaemonName) -> Result<String, String> {
+    pub fn service_log(&self, instance: &InstanceName, service: &ProcessName) -> Result<String, String> {
         let known =
             self.state.cloud().instances.get(instance).ok_or_else(|| format!("there is no instance `{instance}`"))?;
-        let daemon = known.daemons.get(service).ok_or_else(|| {
-            let names: Vec<&str> = known.daemons.keys().map(DaemonName::as_str).collect();
+        let process = known.processes.get(service).ok_or_else(|| {
+            let names: Vec<&str> = known.processes.keys().map(ProcessName::as_str).collect();
             let there =
                 if names.is_empty() { "it has none".to_owned() } else { format!("there are {}", names.join(", ")) };
             format!("{instance} has no service `{service}`; {there}")
         })?;
-        let folder = self.daemons.folder().ok_or("services are not started in this lab")?;
-        let path = self.log_of(instance, service, daemon, folder).map_err(|error| error.to_string())?;
+        let folder = self.processes.folder().ok_or("services are not started in this lab")?;
+        let path = self.log_of(instance, service, process, folder).map_err(|error| error.to_string())?;
         let said = self.mounted.open_log(&path, LogUse::Read).and_then(|log| {
             let size = log.metadata()?.len();
             since(log, size.saturating_sub(SHOWN))
@@ -198,9 +198,9 @@ impl Lab {
 }
 
 /// Tells of one that ends while its instance runs on.
-async fn watch(states: DaemonStates, instance: InstanceName, name: DaemonName, mut running: Running) {
+async fn watch(states: ProcessStates, instance: InstanceName, name: ProcessName, mut running: Running) {
     let code = running.ended().await;
-    states.set(&instance, &name, DaemonState::Exited(code));
+    states.set(&instance, &name, ProcessState::Exited(code));
     eprintln!("{instance}: the service {name} has ended with exit code {code}");
 }
 

@@ -3,45 +3,45 @@
 use indexmap::{IndexMap, IndexSet};
 
 use super::resolver::Resolver;
-use crate::model::{Daemon, DaemonName, Service};
-use crate::topology::document::instances::{Command, Daemon as DaemonSaid};
-use crate::topology::document::shape::{Either, Field, Map, Shape, Word};
+use crate::model::{Process, ProcessName, Service};
+use crate::topology::document::instances::{Command, Process as ProcessSaid};
+use crate::topology::document::shape::{Either, Field, Map, Shape, SpannedText};
 use crate::topology::document::words::{CommandLine, Name, Service as ServiceSaid};
 use crate::topology::files::Found;
-use crate::topology::problem::{Draft, quote};
+use crate::topology::problem::{Diagnostic, quote};
 
 const COMMAND: &str = CommandLine::WHAT;
 
 impl Resolver<'_> {
     /// The programs of an instance, beside which the harness listens on some ports.
-    pub fn daemons(
+    pub fn processes(
         &mut self,
-        said: &Field<Map<Name<DaemonName>, DaemonSaid>>,
+        said: &Field<Map<Name<ProcessName>, ProcessSaid>>,
         listens: &IndexSet<Service>,
-    ) -> IndexMap<DaemonName, Daemon> {
-        let mut daemons: IndexMap<DaemonName, Daemon> = IndexMap::new();
+    ) -> IndexMap<ProcessName, Process> {
+        let mut processes: IndexMap<ProcessName, Process> = IndexMap::new();
         for entry in said.get().into_iter().flat_map(|map| &map.entries) {
             let name = entry.key.as_deref().and_then(|key| self.name(key));
             let Some(said) = &entry.value else { continue };
-            let port = said.port.get().and_then(|port| self.daemon_port(port, listens, &daemons));
+            let port = said.port.get().and_then(|port| self.process_port(port, listens, &processes));
             let log = said.log.get().map(|path| self.log(path));
             if !said.command.is_there() {
-                let draft = Draft::new(entry.at, "the service has no command");
+                let draft = Diagnostic::new(entry.at, "the service has no command");
                 let help = "such as `command: [nginx, -g, daemon off;]`; it stays in the foreground";
                 self.missing(&said.at, draft.help(help));
             }
             let command = said.command.get().and_then(|command| self.command(command));
             if let (Some(name), Some(command)) = (name, command) {
-                daemons.insert(DaemonName::new(name), Daemon { command, port, log });
+                processes.insert(ProcessName::new(name), Process { command, port, log });
             }
         }
-        daemons
+        processes
     }
 
     /// The file that its output is added to.
-    fn log(&mut self, path: &Word) -> String {
+    fn log(&mut self, path: &SpannedText) -> String {
         if let Some(Found::Unfit { why, help }) = self.told.files.map(|files| files.find_log(path.text())) {
-            let draft = Draft::new(path.span, format!("{} cannot be a log: {why}", quote(path.text())));
+            let draft = Diagnostic::new(path.span, format!("{} cannot be a log: {why}", quote(path.text())));
             self.report(draft.maybe_help(help.map(str::to_owned)));
         }
         path.text().to_owned()
@@ -58,25 +58,25 @@ impl Resolver<'_> {
                 None => return None,
             },
         };
-        self.report(Draft::new(span, format!("expected {COMMAND}, found {found}")));
+        self.report(Diagnostic::new(span, format!("expected {COMMAND}, found {found}")));
         None
     }
 
-    fn daemon_port(
+    fn process_port(
         &mut self,
         said: &ServiceSaid,
         listens: &IndexSet<Service>,
-        others: &IndexMap<DaemonName, Daemon>,
+        others: &IndexMap<ProcessName, Process>,
     ) -> Option<Service> {
         let port = self.service(said)?;
         let other = others.iter().find(|(_, other)| other.port == Some(port));
         if !matches!(port, Service::Tcp(_) | Service::Udp(_)) {
-            self.report(Draft::new(said.span, format!("nothing listens for {port}")).help("such as `tcp 80`"));
+            self.report(Diagnostic::new(said.span, format!("nothing listens for {port}")).help("such as `tcp 80`"));
         } else if listens.contains(&port) {
-            let draft = Draft::new(said.span, format!("{port} is held by the harness"));
+            let draft = Diagnostic::new(said.span, format!("{port} is held by the harness"));
             self.report(draft.help("`listens:` is for ports where no program does: take it out there"));
         } else if let Some((other, _)) = other {
-            self.report(Draft::new(said.span, format!("{port} is the port of {} already", quote(other.as_str()))));
+            self.report(Diagnostic::new(said.span, format!("{port} is the port of {} already", quote(other.as_str()))));
         } else {
             return Some(port);
         }
