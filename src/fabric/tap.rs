@@ -1,4 +1,4 @@
-//! Taps of the packets that a router sends over its links: the second witness of every drop, and the first of everything else.
+//! Taps of the packets that a router sends over its links: the second proof of every drop, and the first of everything else.
 //!
 //! It stands on the router's side. What root in an instance puts in front of its own stack (an ingress chain, a program of XDP or of
 //! traffic control) has not touched a packet that is seen here, and cannot hide it.

@@ -28,7 +28,7 @@ pub enum LabError {
          `#[tokio::test]`, or begin it with `sglab::sandboxed!();`; in a `main`, wrap its work in `sglab::testing::main`"
     )]
     NoSandbox,
-    /// The witness of arrivals and verdicts could not be started.
+    /// The observer of arrivals and verdicts could not be started.
     #[error("failed to start the witness: {0}")]
     Observer(io::Error),
     /// The names of the lab could not be written for its programs.

@@ -1,4 +1,4 @@
-//! Testimony of a lab's kernel at a moment, for whoever has to find out why it did what it did.
+//! Rulesets and tracked flows of a lab's kernel at a moment, for whoever has to find out why it did what it did.
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The board on which witnesses post what they saw of the tuples that a probe can have.
+//! Evidence board: observers post what they saw of the tuples that a probe can have.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -273,7 +273,7 @@ pub(super) struct EvidenceBoard {
 
 impl EvidenceBoard {
     /// Gives every record of every filter to whoever is at the other end, from now on. Where there is no place, it is
-    /// counted and goes by: the witness waits for nobody.
+    /// counted and goes by: the observer waits for nobody.
     pub fn tell(&self, listener: mpsc::Sender<Logged>) {
         *lock(&self.listener) = Some(listener);
     }

@@ -1,7 +1,7 @@
 //! Sockets in namespaces, and how their evidence becomes an outcome.
 //!
-//! A drop has two witnesses: the filter's own record of the tuple, and the receiver's link, over which the router has sent a later
-//! canary and not the packet. An answer has two as well: what was sent over both links. No end of a flow is a witness, and a timeout is a
+//! A drop has two proofs: the filter's own record of the tuple, and the receiver's link, over which the router has sent a later
+//! canary and not the packet. An answer has two as well: what was sent over both links. No end of a flow is an observer, and a timeout is a
 //! fallback and proves nothing.
 
 mod ask;

@@ -18,7 +18,7 @@ use crate::fabric::packet::{self, Tuple};
 use crate::fabric::tap::{self, Tap};
 use crate::network::NodeName;
 
-/// Socket that a witness reads.
+/// Socket that an observer reads.
 pub(super) enum ObserverSocket {
     /// A namespace's log of verdicts.
     Log(LogSocket),
@@ -33,7 +33,7 @@ enum Order {
     Stop,
 }
 
-/// The witness thread. It ends when this value is dropped.
+/// The observer thread. It ends when this value is dropped.
 #[derive(Debug)]
 pub(super) struct Observer {
     orders: Sender<Order>,
@@ -198,7 +198,7 @@ impl Eyes {
     }
 }
 
-/// Closes an eye without keeping the witness: the kernel holds whoever closes a packet socket for a grace period.
+/// Closes a socket without keeping the observer waiting: the kernel holds whoever closes a packet socket for a grace period.
 fn close(epoll: &Epoll, eye: ObserverSocket) -> Option<JoinHandle<()>> {
     // Closing the descriptor would take it out too, but only then.
     let _ = match &eye {

@@ -33,7 +33,7 @@ const SHORT_CHUNK: usize = 32;
 /// So many probes wait for their answer at the same time.
 const IN_FLIGHT: usize = 256;
 
-/// Probes, listeners and witnesses of a lab.
+/// Probes, listeners and observer of a lab.
 #[derive(Debug)]
 pub struct Prober {
     pub(super) board: Arc<EvidenceBoard>,
@@ -52,7 +52,7 @@ pub struct Prober {
 }
 
 impl Prober {
-    /// Starts the witness.
+    /// Starts the observer.
     ///
     /// # Errors
     /// The kernel's word.

@@ -211,7 +211,7 @@ impl Drop for Shared {
     }
 }
 
-/// Identity of the answerer, and the board that is told of what has come.
+/// Identity of the answerer, and the evidence board that is told of what has come.
 #[derive(Clone, Debug)]
 struct Ours {
     /// Name that follows the token in an answer.

@@ -26,10 +26,10 @@ impl Found<'_> {
     }
 }
 
-/// Puts a dossier together while the lab still stands where it disagreed.
+/// Collects the files while the lab still stands where it disagreed.
 ///
 /// # Errors
-/// When the lab fails. That no small reproduction was found is no failure: the dossier says so.
+/// When the lab fails. That no small reproduction was found is no failure: the files say so.
 pub async fn gather<L: Backend>(
     lab: &mut L,
     head: &Head,

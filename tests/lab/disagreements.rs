@@ -79,7 +79,7 @@ async fn a_lab_that_does_not_follow_the_model_is_told_by_every_run() {
     assert_eq!(disagreement.flow.to, Endpoint::Instance(InstanceName::new("db1")));
     let dossier = first.model.dossier.as_ref().expect("a dossier");
     let file = |name: &str| &dossier.files.iter().find(|(it, _)| it == name).expect(name).1;
-    // A fresh lab does not do it, and the dossier says so.
+    // A fresh lab does not do it, and the kept files say so.
     assert!(file("README.txt").contains("does NOT show it"), "{}", file("README.txt"));
     assert!(file("records.txt").contains("ingress drop"), "{}", file("records.txt"));
     assert!(file("compiled.nft").contains("3306") && !file("kernel-vpc-default.nft").contains("dport 3306"));

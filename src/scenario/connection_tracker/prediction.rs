@@ -86,7 +86,7 @@ mod tests {
         topology.eras.iter().map(|era| one(*era).unwrap_or_else(|error| panic!("{name}: {error}"))).collect()
     }
 
-    /// Every connection that a file asks about, and what it says of it against what is foretold.
+    /// Every connection that a file asks about, and what it says of it against the prediction.
     fn wrong(name: &str, text: &str) -> (usize, Vec<String>) {
         let runs = predicted(name, text);
         let asked: Vec<_> = runs.iter().flat_map(|run| &run.steps).flat_map(StepResult::connections).collect();
