@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand};
 
-use super::common::{By, EraName, PlainFormat, ResultFormat, When, Which};
+use super::common::{By, EraName, PlainFormat, When, Which};
+use super::result_format::ResultFormat;
 use super::shard::Shard;
 
 const STYLES: Styles =

@@ -68,17 +68,6 @@ impl From<EraName> for Era {
     }
 }
 
-/// How `test` prints.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ResultFormat {
-    /// For people
-    Text,
-    /// For programs; the shape is in docs/output.md
-    Json,
-    /// Annotations of a GitHub workflow, beside the text on stderr
-    Github,
-}
-
 /// How others print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PlainFormat {

@@ -20,7 +20,9 @@ mod live;
 mod predict;
 mod progress;
 mod render;
+
 mod replay;
+mod result_format;
 mod schema;
 mod screen;
 mod shard;

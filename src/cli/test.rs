@@ -8,14 +8,15 @@ use futures::StreamExt;
 use sglab::lab::LabError;
 use sglab::model::Era;
 use sglab::report::evidence::bundle;
-use sglab::report::json::{self, Listed};
-use sglab::report::{self, Broken, Entry, Style, eras, github, junit, shown, terminal};
+use sglab::report::json::Listed;
+use sglab::report::{self, Broken, Entry, Style, eras, junit, shown, terminal};
 use sglab::sandbox::remedies;
 use sglab::scenario::{self, Options, Progress, RunError, RunResult, StartServices, services};
 use sglab::topology::Topology;
 
 use super::arguments::TestArguments;
-use super::common::{Exit, ResultFormat, told};
+use super::common::{Exit, told};
+use super::result_format::{Output, TextGoes};
 use super::{color, evidence, file, host, progress, replay, screen, signals, sources};
 
 pub(super) fn run(arguments: TestArguments) -> anyhow::Result<Exit> {
@@ -130,7 +131,7 @@ fn finish(
             side_by_side + &terminal::total(entries, style)
         }
     };
-    let Output { text: goes, document } = output(arguments.format);
+    let Output { text: goes, document } = arguments.format.output();
     let listed = if arguments.all_cells { Listed::All } else { Listed::Few };
     let document = document(&entries, listed)?;
     let told = goes.write(&text).and_then(|()| stdout().write_all(document.as_bytes()));
@@ -222,45 +223,8 @@ pub(super) fn broken(topology: &Topology, era: Era, error: &RunError) -> Broken 
     }
 }
 
-/// Output of a format.
-struct Output {
-    /// Stream of the text for people.
-    text: TextGoes,
-    /// Written to standard output at the end.
-    document: fn(&[Entry], Listed) -> Result<String, serde_json::Error>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum TextGoes {
-    Stdout,
-    Stderr,
-    Nowhere,
-}
-
-/// The one list of formats.
-fn output(format: ResultFormat) -> Output {
-    match format {
-        ResultFormat::Text => Output { text: TextGoes::Stdout, document: |_, _| Ok(String::new()) },
-        ResultFormat::Json => Output {
-            text: TextGoes::Nowhere,
-            document: |entries, listed| json::json(entries, listed).map(|text| text + "\n"),
-        },
-        ResultFormat::Github => Output { text: TextGoes::Stderr, document: |entries, _| Ok(github::github(entries)) },
-    }
-}
-
-impl TextGoes {
-    fn write(self, text: &str) -> std::io::Result<()> {
-        match self {
-            Self::Stdout => stdout().write_all(text.as_bytes()),
-            Self::Stderr => stderr().write_all(text.as_bytes()),
-            Self::Nowhere => Ok(()),
-        }
-    }
-}
-
 fn style(arguments: &TestArguments) -> Style {
-    let on_stdout = output(arguments.format).text == TextGoes::Stdout;
+    let on_stdout = arguments.format.output().text == TextGoes::Stdout;
     let color = color::wanted(arguments.color, if on_stdout { stdout().is_terminal() } else { stderr().is_terminal() });
     let width = if on_stdout { screen::width_of(&stdout()) } else { screen::width_of(&stderr()) };
     Style { color, grid: arguments.grid, verbose: arguments.grid, width }
@@ -286,7 +250,7 @@ impl<'a> Printer<'a> {
 
     fn tell(&mut self, text: &str) {
         if self.told.is_ok() {
-            self.told = output(self.arguments.format).text.write(text);
+            self.told = self.arguments.format.output().text.write(text);
         }
     }
 
@@ -308,7 +272,8 @@ impl<'a> Printer<'a> {
 
     fn ended(&mut self, entry: &Entry) -> std::io::Result<()> {
         self.ended += 1;
-        if stderr().is_terminal() && self.ended < self.jobs && output(self.arguments.format).text == TextGoes::Nowhere {
+        if stderr().is_terminal() && self.ended < self.jobs && self.arguments.format.output().text == TextGoes::Nowhere
+        {
             eprintln!("{} of {} done", self.ended, self.jobs);
         }
         // The eras of one file are told side by side at the end; what went wrong is told in full at once.

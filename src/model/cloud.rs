@@ -19,7 +19,7 @@ use super::name::{
     ProcessName, RuleId, SourceLocation, SubnetName, VpcName,
 };
 use super::process::Process;
-use super::rule::Rule;
+use super::rule::{PrefixFamily, Rule};
 use super::tracking::TrackingTimeouts;
 
 /// A cloud and the hosts outside it. Made by [`apply`](fn@super::apply::apply) from an empty one, step by step.
@@ -197,34 +197,6 @@ pub struct PrefixList {
     pub entries: IndexSet<IpNet>,
     /// As many entries as it may have. A rule that names it counts as this many.
     pub max_entries: u32,
-}
-
-/// The family of a prefix list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PrefixFamily {
-    /// IPv4.
-    Ipv4,
-    /// IPv6.
-    Ipv6,
-}
-
-impl PrefixFamily {
-    /// Returns the family of a block.
-    pub fn of(block: IpNet) -> Self {
-        if block.addr().is_ipv4() { Self::Ipv4 } else { Self::Ipv6 }
-    }
-
-    /// Returns true for IPv4.
-    pub fn is_ipv4(self) -> bool {
-        self == Self::Ipv4
-    }
-}
-
-impl std::fmt::Display for PrefixFamily {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(if self.is_ipv4() { "IPv4" } else { "IPv6" })
-    }
 }
 
 /// State of an instance.

@@ -4,12 +4,13 @@ use indexmap::{IndexMap, IndexSet};
 use ipnet::IpNet;
 
 use super::address::PrivateIp;
-use super::cloud::{Forwarding, PrefixFamily};
+use super::cloud::Forwarding;
 use super::flow::Service;
 use super::interface::{AutomaticPublic, SourceDestCheck};
 use super::mount::{MountPlace, MountSource};
 use super::name::{Ec2Name, GroupName, InstanceName, InterfaceId, PrefixListName, ProcessName, SubnetName, VpcName};
 use super::process::Process;
+use super::rule::PrefixFamily;
 
 /// `AllowReassociation` of `AssociateAddress`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

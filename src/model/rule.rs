@@ -128,15 +128,62 @@ pub enum Peer {
     PrefixList(PrefixListName),
 }
 
+impl Peer {
+    /// Returns the family of the addresses that it names; `None` where that depends on the cloud.
+    pub fn family(&self) -> Option<PrefixFamily> {
+        if let Self::Cidr(block) = self { Some(PrefixFamily::of(*block)) } else { None }
+    }
+
+    /// Returns true if it names every address of a family. A prefix list is a list, whatever stands in it.
+    pub fn is_anywhere(&self, family: PrefixFamily) -> bool {
+        matches!(self, Self::Cidr(block) if block.prefix_len() == 0 && PrefixFamily::of(*block) == family)
+    }
+
+    /// Returns the prefix list that it names.
+    pub fn prefix_list(&self) -> Option<&PrefixListName> {
+        if let Self::PrefixList(list) = self { Some(list) } else { None }
+    }
+}
+
+/// `anywhere`, `10.0.0.1`, `10.0.0.0/8`, `WEB`. The alternate form `{:#}` writes each block as EC2 does: `0.0.0.0/0`, `10.0.0.1/32`.
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Cidr(net) if f.alternate() => write!(f, "{net}"),
             Self::Cidr(IpNet::V4(net)) if net.prefix_len() == 0 => f.write_str("anywhere"),
             Self::Cidr(net) if net.prefix_len() == net.max_prefix_len() => write!(f, "{}", net.addr()),
             Self::Cidr(net) => write!(f, "{net}"),
             Self::Group(group) => write!(f, "{group}"),
             Self::PrefixList(list) => write!(f, "{list}"),
         }
+    }
+}
+
+/// The family of a prefix list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PrefixFamily {
+    /// IPv4.
+    Ipv4,
+    /// IPv6.
+    Ipv6,
+}
+
+impl PrefixFamily {
+    /// Returns the family of a block.
+    pub fn of(block: IpNet) -> Self {
+        if block.addr().is_ipv4() { Self::Ipv4 } else { Self::Ipv6 }
+    }
+
+    /// Returns true for IPv4.
+    pub fn is_ipv4(self) -> bool {
+        self == Self::Ipv4
+    }
+}
+
+impl fmt::Display for PrefixFamily {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(if self.is_ipv4() { "IPv4" } else { "IPv6" })
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::walk::RuleEvaluation;
-use crate::model::{Cloud, Direction, Peer, PortRange, Rule, RuleId, SecurityGroup, Service, Traffic};
+use crate::model::{Cloud, Direction, PortRange, PrefixFamily, Rule, RuleId, SecurityGroup, Service, Traffic};
 
 /// Connection tracking of an admitted flow by one end, with the reason.
 ///
@@ -70,13 +70,9 @@ fn opens_all(cloud: &Cloud, asked: &RuleEvaluation, service: Service, rules: fn(
     false
 }
 
-/// Returns true if a rule names every address of the family of this one. A prefix list is a list, whatever stands in it.
+/// Returns true if a rule names every address of the family of this one.
 fn is_for_all(rule: &Rule, address: IpAddr) -> bool {
-    match rule.peer {
-        Peer::Cidr(IpNet::V4(block)) => block.prefix_len() == 0 && address.is_ipv4(),
-        Peer::Cidr(IpNet::V6(block)) => block.prefix_len() == 0 && address.is_ipv6(),
-        Peer::Group(_) | Peer::PrefixList(_) => false,
-    }
+    rule.peer.is_anywhere(PrefixFamily::of(IpNet::from(address)))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use super::backend::Backend;
 use super::explain;
 use super::results::{CountedRule, Coverage, DecidingRule};
-use crate::model::{Cloud, Direction, Peer, Rule, RuleId, Service, Traffic, Unprobeable, Via};
+use crate::model::{Cloud, Direction, PrefixFamily, Rule, RuleId, Service, Traffic, Unprobeable, Via};
 use crate::network::record::Record;
 use crate::probe::Observation;
 
@@ -60,10 +60,10 @@ impl Met {
 /// Explains why no probe can exercise a rule: it admits one protocol, and by no kind of address that its peer has can it be asked for.
 fn unprovable(cloud: &Cloud, rule: &Rule) -> Option<Unprobeable> {
     let Traffic::Protocol(number) = rule.traffic else { return None };
-    let is_ipv6 = match &rule.peer {
-        Peer::Cidr(block) => block.addr().is_ipv6(),
-        Peer::PrefixList(list) => cloud.prefix_lists.get(list).is_some_and(|list| !list.family.is_ipv4()),
-        Peer::Group(_) => false,
+    let of_list = rule.peer.prefix_list().and_then(|list| cloud.prefix_lists.get(list)).map(|list| list.family);
+    let via = match rule.peer.family().or(of_list) {
+        Some(PrefixFamily::Ipv6) => Via::Ipv6,
+        Some(PrefixFamily::Ipv4) | None => Via::Private,
     };
-    Service::Protocol(number).unprobeable(if is_ipv6 { Via::Ipv6 } else { Via::Private })
+    Service::Protocol(number).unprobeable(via)
 }

@@ -6,12 +6,12 @@
 use indexmap::{IndexMap, IndexSet};
 
 use super::refuse::{because, refuse};
-use crate::model::cloud::{Cloud, PrefixFamily};
+use crate::model::cloud::Cloud;
 use crate::model::era::Quotas;
 use crate::model::flow::Direction;
 use crate::model::name::{ElasticIpName, GroupName, PrefixListName, VpcName};
 use crate::model::refusal::{Refusal, RefusalCode};
-use crate::model::rule::{Peer, Rule};
+use crate::model::rule::{PrefixFamily, Rule};
 
 /// Rules of a group of a VPC, in each direction and family.
 const RULES_IN_A_VPC: usize = 60;
@@ -85,13 +85,13 @@ fn weights(cloud: &Cloud, rules: &[Rule], family: PrefixFamily) -> String {
     let mut lists: IndexMap<&PrefixListName, (usize, usize)> = IndexMap::new();
     let mut others = 0;
     for rule in rules {
-        match (&rule.peer, weight(cloud, rule, family)) {
+        match (rule.peer.prefix_list(), weight(cloud, rule, family)) {
             (_, 0) => {}
-            (Peer::PrefixList(name), each) => {
+            (Some(name), each) => {
                 let (times, weight) = lists.entry(name).or_default();
                 (*times, *weight) = (*times + 1, each);
             }
-            (_, each) => others += each,
+            (None, each) => others += each,
         }
     }
     if lists.is_empty() {
@@ -105,10 +105,9 @@ fn weights(cloud: &Cloud, rules: &[Rule], family: PrefixFamily) -> String {
 
 /// As how many rules one counts in a family: a prefix list as many as it may have entries, whatever it has.
 fn weight(cloud: &Cloud, rule: &Rule, family: PrefixFamily) -> usize {
-    match &rule.peer {
-        Peer::Cidr(net) => usize::from(PrefixFamily::of(*net) == family),
-        Peer::Group(_) => 1,
-        Peer::PrefixList(name) => cloud
+    match rule.peer.prefix_list() {
+        None => usize::from(rule.peer.family().is_none_or(|of| of == family)),
+        Some(name) => cloud
             .prefix_lists
             .get(name)
             .filter(|list| list.family == family)

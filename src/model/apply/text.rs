@@ -6,11 +6,6 @@ use crate::model::rule::{IcmpMatch, Peer, PortRange, Traffic};
 ///
 /// The forms are those in circulation in logs of EC2's answers; Amazon does not document them.
 pub(super) fn as_ec2_spells(traffic: Traffic, peer: &Peer) -> String {
-    let peer = match peer {
-        Peer::Cidr(net) => net.to_string(),
-        Peer::Group(group) => group.to_string(),
-        Peer::PrefixList(list) => list.to_string(),
-    };
     let traffic = match traffic {
         Traffic::All => "ALL".to_owned(),
         Traffic::Tcp(range) => format!("TCP, {}", ports(range)),
@@ -19,7 +14,7 @@ pub(super) fn as_ec2_spells(traffic: Traffic, peer: &Peer) -> String {
         Traffic::Protocol(number) => format!("protocol: {number}"),
         Traffic::Icmpv6(messages) => format!("ICMPv6, {}", icmp(messages)),
     };
-    format!("peer: {peer}, {traffic}, ALLOW")
+    format!("peer: {peer:#}, {traffic}, ALLOW")
 }
 
 fn icmp(messages: IcmpMatch) -> String {
