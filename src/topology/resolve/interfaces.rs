@@ -9,7 +9,7 @@ use super::names::EntityKind;
 use super::resolver::Resolver;
 use crate::model::{
     Era, Forwarding, InstanceName, InterfaceId, NewInterface, Operation, RefusalCode, Service, SourceDestCheck,
-    SubnetRoute, Target, VpcName,
+    SubnetRoute, Target, VpcName, number,
 };
 use crate::topology::document::instances::{Instance as InstanceSaid, Interface as InterfaceSaid, Interfaces};
 use crate::topology::document::shape::{Entry, Field, Many, Map, Span, SpannedText};
@@ -25,12 +25,12 @@ const MAX_DEVICES: u8 = 15;
 /// `web1.eth1`, taken apart.
 pub(super) fn split(word: &str) -> Option<(&str, u8)> {
     let (instance, device) = word.rsplit_once(".eth")?;
-    device.parse().ok().filter(|device| *device <= MAX_DEVICES).map(|device| (instance, device))
+    number(device).filter(|device| *device <= MAX_DEVICES).map(|device| (instance, device))
 }
 
 /// The number of an interface beside the first, `eth1`.
 fn further(word: &str) -> Option<u8> {
-    let device = word.strip_prefix("eth").and_then(|number| number.parse().ok());
+    let device = word.strip_prefix("eth").and_then(number);
     device.filter(|device| (1..=MAX_DEVICES).contains(device))
 }
 

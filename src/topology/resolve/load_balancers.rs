@@ -6,10 +6,9 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::names::EntityKind;
 use super::resolver::Resolver;
-use crate::model::suggest;
 use crate::model::{
     CreateLoadBalancer, Era, GroupName, HealthCheck, InstanceName, LoadBalancerName, Operation, Port, RefusalCode,
-    Scheme, Service,
+    Scheme, Service, number, suggest,
 };
 use crate::topology::document::balancers::{HealthCheck as CheckSaid, LoadBalancer, Registered, Targets};
 use crate::topology::document::shape::{Field, Map, Span, SpannedText};
@@ -142,8 +141,8 @@ impl Resolver<'_> {
             self.report(draft.help("such as `tcp 80`"));
             return None;
         }
-        match port.parse::<u16>() {
-            Ok(port) if port > 0 => Some(Port(port)),
+        match number(port) {
+            Some(port) if port > 0 => Some(Port(port)),
             _ => {
                 let span = node.part_or_all(port);
                 self.report(Diagnostic::new(span, format!("{} is not a port", quote(port))).help("1 to 65535"));
