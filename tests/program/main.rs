@@ -5,6 +5,7 @@
 
 mod cli;
 mod control_groups;
+mod down;
 mod endurance;
 mod evidence;
 mod exec;
