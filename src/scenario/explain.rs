@@ -166,15 +166,21 @@ fn near_miss(flow: &Flow, source: IpAddr, (at, groups): (Direction, &[GroupName]
         let has = if groups.len() == 1 { "it has" } else { "they have" };
         return format!("; {has} no rules for what {way}");
     }
-    if source.is_ipv6() && rules().any(|(_, rule)| is_anywhere(rule) && carries(rule.traffic, flow.service)) {
-        return "; anywhere is IPv4 only: `::/0` is that of IPv6".to_owned();
+    let anywhere = |(_, rule): &(_, &Rule)| is_anywhere(rule) && carries(rule.traffic, flow.service);
+    if let Some((name, rule)) = rules().find(anywhere).filter(|_| source.is_ipv6()) {
+        return format!("; {name} \"{}\" is for IPv4 only: write `::/0` for IPv6", rule.written);
     }
     let asked = match flow.service {
         Service::IcmpEcho => IcmpMessage { kind: if source.is_ipv6() { 128 } else { 8 }, code: 0 },
         Service::Icmp(message) => message,
         Service::Tcp(_) | Service::Udp(_) | Service::Protocol(_) => return String::new(),
     };
-    let of_another_code = rules().find_map(|(name, rule)| match rule.traffic {
+    // A rule that names a group may be for it, as far as the message goes.
+    let is_for = |rule: &Rule| match &rule.peer {
+        Peer::Cidr(block) => block.contains(&source),
+        Peer::Group(_) | Peer::PrefixList(_) => true,
+    };
+    let of_another_code = rules().filter(|(_, rule)| is_for(rule)).find_map(|(name, rule)| match rule.traffic {
         Traffic::Icmp(IcmpMatch::TypeAndCode(kind, code)) if !source.is_ipv6() && kind == asked.kind => {
             (code != asked.code).then_some((name, rule, code))
         }
@@ -184,7 +190,8 @@ fn near_miss(flow: &Flow, source: IpAddr, (at, groups): (Direction, &[GroupName]
         _ => None,
     });
     of_another_code.map_or_else(String::new, |(name, rule, code)| {
-        format!("; {name} \"{}\" is for code {code}, and this has code {}", rule.written, asked.code)
+        let this = if flow.service == Service::IcmpEcho { "a ping" } else { "this message" };
+        format!("; {name} \"{}\" is for code {code} only, and {this} has code {}", rule.written, asked.code)
     })
 }
 

@@ -68,6 +68,17 @@ pub(super) fn add(topology: &mut Topology, elsewhere: Elsewhere) {
     add_host(topology, &taken, ELSEWHERE, world);
 }
 
+impl Topology {
+    /// The same, with the addresses outside that a flow of its own would have made by naming them.
+    #[must_use]
+    pub fn with_elsewhere(mut self) -> Self {
+        if !self.empty.hosts.contains_key(&HostName::new(ELSEWHERE)) {
+            add(&mut self, Elsewhere::Named(Span::default()));
+        }
+        self
+    }
+}
+
 /// Takes as many of `more` as it needs to hold addresses of two networks of this length.
 fn two_networks(held: impl Iterator<Item = IpAddr>, more: impl Iterator<Item = IpAddr>, length: u8) -> Vec<HostIp> {
     let mut networks: BTreeSet<IpNet> = held.filter_map(|address| block(address, length)).collect();

@@ -198,12 +198,15 @@ pub(super) fn miss(cloud: &Cloud, asked: &RuleEvaluation, rule: &Rule, miss: Mis
             (
                 Traffic::Icmp(IcmpMatch::TypeAndCode(kind, code)) | Traffic::Icmpv6(IcmpMatch::TypeAndCode(kind, code)),
                 Service::Icmp(message),
-            ) if kind == message.kind => format!("code {code} only, and this is code {}", message.code),
+            ) if kind == message.kind => format!("code {code} only, and this message has code {}", message.code),
             _ => "other ICMP messages".to_owned(),
         },
-        Mismatch::Family => "the ICMP of the other family of IP".to_owned(),
+        Mismatch::Family => match rule.traffic {
+            Traffic::Icmpv6(_) => "ICMP of IPv6, and this is IPv4: `icmp`".to_owned(),
+            _ => "ICMP of IPv4, and this is IPv6: `icmpv6`".to_owned(),
+        },
         Mismatch::Block => match &rule.peer {
-            Peer::Cidr(IpNet::V4(block)) if block.prefix_len() == 0 => "anywhere is IPv4 only: `::/0`".to_owned(),
+            Peer::Cidr(IpNet::V4(block)) if block.prefix_len() == 0 => "IPv4 only: write `::/0` for IPv6".to_owned(),
             peer => format!("{other} is not in {peer}"),
         },
         Mismatch::PrefixList => format!("{other} is in no entry of {}", rule.peer),

@@ -190,6 +190,10 @@ impl Resolver<'_> {
                         Diagnostic::new(span, format!("a flow names no DNS name: {}", quote(word))).help(help)
                     }
                     _ if word.parse::<IpAddr>().is_ok() => self.no_address(word, span),
+                    _ if word == ELSEWHERE => {
+                        let draft = Diagnostic::new(span, format!("this lab has no host {}", quote(word)));
+                        draft.help("one whose file names it in a flow has it; `any` is everybody who is there")
+                    }
                     Some((name, "public" | "private")) if self.names.sort(name).is_some() => {
                         let help = "write the name, and `by public address` after the port";
                         Diagnostic::new(span, format!("{} is not a name", quote(word))).help(help)
