@@ -165,8 +165,7 @@ impl fmt::Display for Endpoint {
         match self {
             Self::Instance(name) | Self::LoadBalancer(name, _) => write!(f, "{name}"),
             Self::Interface(id) => write!(f, "{id}"),
-            Self::Forged(InterfaceId { instance, device: 0 }, source) => write!(f, "{instance} as {source}"),
-            Self::Forged(id, source) => write!(f, "{id} as {source}"),
+            Self::Forged(id, source) => write!(f, "{} as {source}", id.short()),
             Self::Host(name, _) => write!(f, "{name}"),
         }
     }

@@ -4,7 +4,6 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 
-use super::cells::named;
 use super::health;
 use super::results::DecidingRule;
 use crate::model::{
@@ -104,7 +103,7 @@ fn dropped(flow: &Flow, Drop { cause, source }: &Drop, cloud: &Cloud) -> String 
 pub fn cause(cause: &DropCause) -> String {
     match cause {
         DropCause::Decided(DecidedBy::SourceDestCheck { interface, .. }) => {
-            format!("dropped at {}'s check", named(interface))
+            format!("dropped at {}'s check", interface.short())
         }
         DropCause::Decided(DecidedBy::Route { .. }) => "dropped on its route".to_owned(),
         DropCause::Decided(DecidedBy::Translation { .. }) => "dropped in the gateway".to_owned(),
@@ -117,7 +116,7 @@ pub fn beyond_groups(flow: &Flow, by: &DecidedBy, cloud: &Cloud) -> Option<Strin
     match by {
         DecidedBy::GroupRules { .. } => None,
         DecidedBy::SourceDestCheck { interface, .. } => {
-            Some(format!("the source and destination check of {} comes before any group is asked", named(interface)))
+            Some(format!("the source and destination check of {} comes before any group is asked", interface.short()))
         }
         DecidedBy::Route { .. } => Some(match idle_hop(flow, cloud) {
             Some((hop, InstanceState::Crashed)) => format!("the route leads to {hop}, which has crashed"),

@@ -316,11 +316,6 @@ impl NewInstance {
         self.forwards(Forwarding::Plain)
     }
 
-    /// As the file says it.
-    pub fn to_text(&self) -> String {
-        self.said.yaml().line()
-    }
-
     /// Its launch under a name, as a document has it.
     pub(super) fn launch(&self, name: &str) -> (Verb, Lines) {
         let mut lines = self.lines.clone();

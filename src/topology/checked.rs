@@ -86,9 +86,7 @@ impl Topology {
         }
         cloud
     }
-}
 
-impl Topology {
     /// The cloud as launched, under an era; or the operation that EC2 refuses, and why.
     ///
     /// # Errors
@@ -100,9 +98,7 @@ impl Topology {
         }
         Ok(cloud)
     }
-}
 
-impl Topology {
     /// The groups that EC2 refuses to create under an era, each with its place: names are wrong by themselves, so all are told at once.
     pub(super) fn refused_groups(&self, era: Era) -> Vec<(Refusal, SourceLocation)> {
         let mut cloud = self.empty_cloud(era);

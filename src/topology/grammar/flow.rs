@@ -9,7 +9,8 @@ use crate::topology::document::shape::SpannedText;
 use crate::topology::patterns::ColumnKind;
 use crate::topology::problem::{Diagnostic, Problems, Source, Span, TYPED, quote};
 
-const FORM: &str = "a flow reads `FROM -> TO:PORT`, such as `web1 -> db1:3306`";
+/// The form of a flow.
+pub const FORM: &str = "a flow reads `FROM -> TO:PORT`, such as `web1 -> db1:3306`";
 const BY: &str = "it goes on with `by public address`, `by private address`, `by ipv6 address` or `by dns name`, then \
                   `at ingress` or `at egress`";
 
@@ -148,7 +149,8 @@ impl Ends {
     }
 }
 
-fn in_one_line(text: &str) -> String {
+/// The text with one space between its words.
+pub fn in_one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

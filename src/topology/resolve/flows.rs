@@ -13,12 +13,10 @@ use crate::model::{GroupName, HostName, InstanceName, InterfaceId, Service, Tabl
 use crate::topology::document::scenario::Table as TableSaid;
 use crate::topology::document::shape::{Field, Map, Span, SpannedText};
 use crate::topology::document::words::{Flow, Name};
-use crate::topology::grammar::{Ends, FlowTarget, Within, unprobeable};
+use crate::topology::grammar::{Ends, FORM, FlowTarget, Within, unprobeable};
 use crate::topology::patterns::{Egress, FlowPattern, OpenCells, Pairs, Selector, Table};
 use crate::topology::problem::{Diagnostic, quote};
 use crate::topology::synthetic_hosts::{ELSEWHERE, Elsewhere};
-
-const FORM: &str = "a flow reads `FROM -> TO:PORT`, such as `web1 -> db1:3306`";
 
 /// Maximum length of a chain of tables.
 const MAX_LIKE: usize = 64;

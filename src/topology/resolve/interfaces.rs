@@ -269,10 +269,9 @@ impl Resolver<'_> {
             let there = self.interface_there(&id, span).is_some();
             let forwards = self.cloud.forwarders.get(&id.instance).is_some_and(|it| *it != Forwarding::None);
             if there && forwards && !self.later.checks_said.contains(&id) && told.insert(id.clone()) {
-                let name = if id.device == 0 { id.instance.to_string() } else { id.to_string() };
                 let message = format!(
                     "a route leads to {}, whose source and destination check drops what it is to pass on",
-                    quote(&name)
+                    quote(&id.short())
                 );
                 let help = "it needs `source-dest-check: off`; `on` says that the drop is meant";
                 self.report(Diagnostic::new(span, message).help(help));

@@ -15,7 +15,7 @@ use crate::topology::document::shape::{Field, Map, Span, SpannedText};
 use crate::topology::document::values::{Choice, Whole};
 use crate::topology::document::words::{Flow, Listener, Name};
 use crate::topology::expected::{AnsweredBy, Expectation, Rotation};
-use crate::topology::grammar::{Within, first_word};
+use crate::topology::grammar::{Within, first_word, in_one_line};
 use crate::topology::patterns::Selector;
 use crate::topology::placed::Placed;
 use crate::topology::problem::{Diagnostic, quote};
@@ -260,7 +260,7 @@ impl Resolver<'_> {
     /// `world -> lb:80 answered by web1 and web2`; nothing if the text is no such thing.
     pub fn answered_by(&mut self, node: &Flow) -> Option<Option<AnsweredBy>> {
         let (flow, names) = node.text().split_once(" answered by ")?;
-        let written = node.text().split_whitespace().collect::<Vec<_>>().join(" ");
+        let written = in_one_line(node.text());
         Some(self.answered_by_of(node, flow, names).map(|it| AnsweredBy { written, ..it }))
     }
 
