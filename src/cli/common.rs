@@ -68,7 +68,7 @@ impl From<EraName> for Era {
     }
 }
 
-/// How `test` prints.
+/// Formats of `test`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ResultFormat {
     /// For people
@@ -79,7 +79,7 @@ pub(crate) enum ResultFormat {
     Github,
 }
 
-/// How others print.
+/// Formats of the other commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PlainFormat {
     /// For people

@@ -150,7 +150,7 @@ pub fn routes_for<'a>(
     routes.into_iter().flatten().filter(move |route| route.destination.contains(&destination))
 }
 
-/// What is nearly a rule for it: one of the other family of IP, or for another code of the same ICMP message; or that there is no rule at all.
+/// Names what is nearly a rule for it: one of the other family of IP, or for another code of the same ICMP message; or that there is no rule at all.
 fn near_miss(flow: &Flow, source: IpAddr, (at, groups): (Direction, &[GroupName]), cloud: &Cloud) -> String {
     let rules = || {
         let known = groups.iter().filter_map(|name| cloud.groups.get_key_value(name));

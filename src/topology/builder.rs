@@ -231,7 +231,7 @@ impl NewGroup {
 #[must_use]
 pub struct NewInstance {
     said: Instance,
-    /// What it was said in, a line for each word.
+    /// Text that said it, a line for each word.
     lines: Lines,
 }
 

@@ -31,7 +31,7 @@ pub struct Topology {
     pub(crate) empty: Cloud,
     /// The VPCs whose default groups the file uses; one that no file names is not there, and no filter is made for it.
     pub default_groups: IndexSet<VpcName>,
-    /// The same where only load balancers wear it, which is in era vpc alone.
+    /// The same where only load balancers are in it, which is in era vpc alone.
     pub default_groups_of_balancers: IndexSet<VpcName>,
     /// The VPC to which EC2-Classic's load balancers belong, if the file has any or names their group.
     pub elb_group: Option<VpcName>,

@@ -18,7 +18,7 @@ use crate::model::{Host, HostIp, HostName, Mtu, Operation, Peer, PeerRequest};
 /// Name of the addresses outside that a file need not make, unless it makes something else by this name.
 pub(super) const ELSEWHERE: &str = "elsewhere";
 
-/// Whether a flow of the file names them.
+/// The naming of these addresses by flows of a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Elsewhere {
     #[default]

@@ -54,7 +54,7 @@ enum Wanted {
 }
 
 impl Wanted {
-    /// What is wrong whatever lab is meant.
+    /// Refuses what is wrong whatever lab is meant.
     fn check(&self) -> Result<(), Invalid> {
         match self {
             Self::Typed(typed) => quoted(typed, Typed::check),

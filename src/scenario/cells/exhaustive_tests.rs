@@ -41,7 +41,7 @@ fn a_table_has_the_cells_of_further_interfaces() {
         assert!(wrong_cells.iter().any(|cell| cell == flow), "{flow}: {wrong_cells:?}");
     }
     assert!(wrong_cells.iter().all(|cell| cell.ends_with("-> b.eth1:22")), "{wrong_cells:?}");
-    // By the interface, or by the group that it wears.
+    // By the interface, or by the group that it is in.
     for open in ["'any -> b.eth1:22'", "'any -> wide:22'"] {
         assert_eq!(wrong(&file(&format!("'closed -> closed:80', {open}"))), Vec::<String>::new());
     }

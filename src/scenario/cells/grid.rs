@@ -14,7 +14,7 @@ pub fn columns_of(columns: &Columns, senders: &[(Endpoint, Option<Via>)]) -> Vec
     columns.iter().copied().filter(can).collect()
 }
 
-/// What a grid asks beside its columns.
+/// Extent of a grid beside its columns.
 #[derive(Clone, Debug, Default)]
 pub struct Extent {
     /// By which addresses instances reach each other: a row each. Nothing stands for the usual one.

@@ -1,4 +1,4 @@
-//! What EC2 has and sglab does not: one list, which the reader and docs/semantics.md share.
+//! Parts of EC2 that sglab does not have: one list, which the reader and docs/semantics.md share.
 
 /// Something of EC2's, and how people ask for it.
 struct Missing {

@@ -17,7 +17,7 @@ const BY: &str = "it goes on with `by public address`, `by private address`, `by
 /// The ends of a flow, with what is asked between them; as words.
 #[derive(Clone, Debug)]
 pub struct Ends {
-    /// What it stands in, and what is meant where a word is missing.
+    /// The word that it stands in, which is meant where a part of it is missing.
     pub whole: SpannedText,
     /// The flow in one line.
     pub written: String,
@@ -32,7 +32,7 @@ pub struct Ends {
     by: Option<Via>,
 }
 
-/// What is asked of an end, and how.
+/// Service that is asked of an end, with the address and the place of a drop.
 #[derive(Clone, Copy, Debug)]
 pub struct FlowTarget {
     pub service: Service,
@@ -216,7 +216,7 @@ impl TypedFlow {
     /// Reads what needs no names.
     ///
     /// # Errors
-    /// What is wrong whatever the names stand for.
+    /// Everything that is wrong whatever the names stand for.
     pub fn check(&self) -> Result<(), Problems> {
         let asked = self.ends.clone().and_then(|ends| ends.asked(Within::Question));
         asked.map(drop).map_err(|draft| Problems::new(&Source::new(TYPED, &self.text), vec![draft]))

@@ -5,7 +5,7 @@ use sglab::topology::TypedRule;
 
 use crate::cli::common::{PlainFormat, Which};
 
-/// What is common to them.
+/// Arguments that all operations have.
 #[derive(Debug, Args)]
 pub(crate) struct Common {
     #[command(flatten)]
