@@ -68,7 +68,7 @@ impl From<EraName> for Era {
     }
 }
 
-/// How others print.
+/// Formats of the other commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PlainFormat {
     /// For people

@@ -144,7 +144,7 @@ pub(super) fn read(folder: &Path, inside: &Path) -> io::Result<Vec<u8>> {
 /// sooner.
 ///
 /// # Errors
-/// What could not be written; nothing of the bundle is left then, and what was there before is as it was.
+/// Failure to write a bundle; nothing of the bundle is left then, and what was there before is as it was.
 pub(super) fn write(folder: &Path, files: &[BundleFile]) -> anyhow::Result<()> {
     let failed = || format!("failed to write the evidence to {}: nothing of it was kept", told(folder));
     check_target(folder)?;
@@ -226,7 +226,7 @@ fn remove(folder: &Path) -> anyhow::Result<()> {
 /// Reads what a bundle is about.
 ///
 /// # Errors
-/// What is no bundle, or one of a later sglab.
+/// Refuses what is no bundle, or one of a later sglab.
 pub(super) fn read_manifest(folder: &Path) -> anyhow::Result<Manifest> {
     let path = folder.join(MANIFEST);
     let text = read(folder, Path::new(MANIFEST));

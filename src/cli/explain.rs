@@ -25,7 +25,7 @@ pub(super) fn run(arguments: &ExplainArguments) -> anyhow::Result<Exit> {
         bail!("{}", no_step(&topology, step));
     }
     let era = arguments.era.map_or(topology.eras[0], Era::from);
-    let cloud = predict::cloud_at(&topology, era, step)?;
+    let mut cloud = predict::cloud_at(&topology, era, step)?;
     let pattern = match FlowPattern::parse(written, &cloud) {
         Ok(pattern) => pattern,
         Err(problems) => {
@@ -33,6 +33,10 @@ pub(super) fn run(arguments: &ExplainArguments) -> anyhow::Result<Exit> {
             return Ok(Exit::BadInput);
         }
     };
+    // The file made no `elsewhere` if it names none.
+    if pattern.hosts().any(|host| !cloud.hosts.contains_key(host)) {
+        cloud = predict::cloud_at(&topology.clone().with_elsewhere(), era, step)?;
+    }
     let flows = match cells::meant(&pattern, None, &cloud) {
         Ok(flows) => flows,
         Err(why) => bail!("{why}"),

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use sglab::report::json::{Listed, json};
 use sglab::report::{Entry, github};
 
-/// How `test` prints.
+/// Formats of `test`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ResultFormat {
     /// For people

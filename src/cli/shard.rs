@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use sglab::model;
+
 /// Every so-many-th topology, from one of the first on: labs share nothing, so each machine runs its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Shard {
@@ -24,7 +26,7 @@ impl FromStr for Shard {
     fn from_str(text: &str) -> Result<Self, String> {
         let wanted = || format!("`{text}` is no share such as 2/3: the second of three");
         let (number, of) = text.split_once('/').ok_or_else(wanted)?;
-        let (number, of) = (number.parse().map_err(|_| wanted())?, of.parse().map_err(|_| wanted())?);
+        let (number, of) = (model::number(number).ok_or_else(wanted)?, model::number(of).ok_or_else(wanted)?);
         if number == 0 || number > of {
             return Err(format!("there is no share {number} of {of}; they are counted from 1"));
         }
@@ -48,7 +50,7 @@ mod tests {
     #[test]
     fn a_share_is_counted_from_one() {
         assert_eq!("2/3".parse(), Ok(Shard { number: 2, of: 3 }));
-        for wrong in ["0/3", "4/3", "3", "1/", "/2", "1/2/3", "-1/2", "a/b"] {
+        for wrong in ["0/3", "4/3", "3", "1/", "/2", "1/2/3", "-1/2", "+1/2", "1/+2", "a/b"] {
             assert!(wrong.parse::<Shard>().is_err(), "{wrong}");
         }
     }

@@ -1,7 +1,7 @@
 //! A lab that stays up: the supervisor that holds it, the socket by which it is spoken to, and the places of both.
 //!
 //! `place` says where labs are on this machine and which of them live, `supervisor` serves one lab, and `client` speaks to it.
-//! What they say to each other is in [`protocol`](crate::protocol).
+//! Their messages are in [`protocol`](crate::protocol).
 
 pub mod client;
 mod holders;

@@ -10,7 +10,7 @@ impl Fabric {
     /// Carries out phases in order. If one fails, it and those before it are taken back, last first.
     ///
     /// # Errors
-    /// What failed, with the tool's own words; [`FabricError::Broken`] if taking back failed too.
+    /// The failure, in the tool's own words; [`FabricError::Broken`] if taking back failed too.
     pub async fn execute(&mut self, phases: &Phases) -> Result<(), FabricError> {
         self.advance(phases).await?;
         match self.complete(phases).await {
@@ -52,7 +52,7 @@ impl Fabric {
     /// Carries out what cannot be taken back: forgets flows, then gives namespaces up.
     ///
     /// # Errors
-    /// What failed: nothing has been forgotten then, and no namespace given up. [`FabricError::Broken`] where something has.
+    /// The failure: nothing has been forgotten then, and no namespace given up. [`FabricError::Broken`] where something has.
     pub async fn complete(&mut self, phases: &Phases) -> Result<(), FabricError> {
         for phase in phases {
             let phase: Vec<&Action> = phase.iter().filter(|action| is_final(action)).collect();

@@ -99,5 +99,5 @@ impl LabState {
 
 /// `eth0` of an instance.
 pub(super) fn first_interface<'a>(cloud: &'a Cloud, name: &InstanceName) -> Option<&'a Interface> {
-    cloud.interface(&InterfaceId { instance: name.clone(), device: 0 })
+    cloud.interface(&InterfaceId::first_of(name))
 }

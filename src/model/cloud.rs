@@ -124,7 +124,7 @@ pub enum Forwarding {
 }
 
 impl Vpc {
-    /// What an instance gets that does not say whether it wants a public address.
+    /// Choice for an instance that does not say whether it wants a public address.
     ///
     /// Source: "Subnet settings" (Amazon VPC user guide), "Auto-assign IP settings"; a launch may say otherwise ("Assign a public IPv4 address at launch", EC2).
     pub fn automatic_public(&self, subnet: &SubnetName) -> AutomaticPublic {

@@ -7,6 +7,7 @@ use std::net::Ipv4Addr;
 use super::address::{HostIp, Port};
 use super::load_balancer::Scheme;
 use super::name::{HostName, InstanceName, InterfaceId};
+use super::number::number;
 
 /// One ICMP message, of either family: that of the path it takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -79,17 +80,17 @@ impl std::str::FromStr for Service {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let port = |text: &str| text.parse().ok().filter(|port| *port != 0).map(Port);
+        let port = |text: &str| number(text).filter(|port| *port != 0).map(Port);
         let message = |text: &str| {
             let (kind, code) = text.split_once('/').unwrap_or((text, "0"));
-            Some(IcmpMessage { kind: kind.parse().ok()?, code: code.parse().ok()? })
+            Some(IcmpMessage { kind: number(kind)?, code: number(code)? })
         };
         let service = match text.split_once(' ') {
             Some(("tcp", word)) => port(word).map(Self::Tcp),
             Some(("udp", word)) => port(word).map(Self::Udp),
             Some(("icmp", "echo")) => Some(Self::IcmpEcho),
             Some(("icmp", word)) => message(word).map(Self::Icmp),
-            Some(("protocol", word)) => word.parse().ok().map(Self::Protocol),
+            Some(("protocol", word)) => number(word).map(Self::Protocol),
             _ => None,
         };
         service.ok_or_else(|| format!("{text:?} is not a port, such as `tcp 80` or `icmp echo`"))
@@ -164,8 +165,7 @@ impl fmt::Display for Endpoint {
         match self {
             Self::Instance(name) | Self::LoadBalancer(name, _) => write!(f, "{name}"),
             Self::Interface(id) => write!(f, "{id}"),
-            Self::Forged(InterfaceId { instance, device: 0 }, source) => write!(f, "{instance} as {source}"),
-            Self::Forged(id, source) => write!(f, "{id} as {source}"),
+            Self::Forged(id, source) => write!(f, "{} as {source}", id.short()),
             Self::Host(name, _) => write!(f, "{name}"),
         }
     }
@@ -350,5 +350,21 @@ impl fmt::Display for Direction {
             Self::Ingress => "ingress",
             Self::Egress => "egress",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_numbers_of_a_service_have_no_sign() {
+        for right in ["tcp 80", "udp 53", "icmp 3/4", "icmp 13", "protocol 47"] {
+            let service: Service = right.parse().unwrap();
+            assert_eq!(service.to_string().parse(), Ok(service), "{right}");
+        }
+        for wrong in ["tcp +80", "udp +53", "icmp +3/4", "icmp 3/+4", "icmp +13", "protocol +47"] {
+            assert!(wrong.parse::<Service>().is_err(), "{wrong}");
+        }
     }
 }

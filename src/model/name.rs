@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::number::number;
 use super::shown::shown;
 
 macro_rules! name {
@@ -200,7 +201,7 @@ impl std::str::FromStr for RuleId {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        text.strip_prefix("sgr-").and_then(|n| n.parse().ok()).map(Self).ok_or(())
+        text.strip_prefix("sgr-").and_then(number).map(Self).ok_or(())
     }
 }
 
@@ -252,7 +253,7 @@ impl std::str::FromStr for InterfaceId {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let split = text.rsplit_once(".eth").and_then(|(name, device)| Some((name, device.parse().ok()?)));
+        let split = text.rsplit_once(".eth").and_then(|(name, device)| Some((name, number(device)?)));
         match split.filter(|(name, _)| name_fault(name).is_none()) {
             Some((name, device)) => Ok(Self { instance: InstanceName::new(name), device }),
             None => Err(format!("{text:?} is not an interface, such as `web1.eth1`")),
@@ -289,5 +290,18 @@ pub struct SourceLocation {
 impl fmt::Display for SourceLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", shown(&self.file), self.line, self.column)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_in_a_name_has_no_sign() {
+        assert_eq!("sgr-7".parse(), Ok(RuleId(7)));
+        assert_eq!("sgr-+7".parse::<RuleId>(), Err(()));
+        assert!("web1.eth1".parse::<InterfaceId>().is_ok());
+        assert!("web1.eth+1".parse::<InterfaceId>().is_err());
     }
 }

@@ -189,6 +189,14 @@ impl Operation {
         self.parts().permissions.is_some()
     }
 
+    /// Returns true if it gives a group rules, or takes some from it. A description is no part of what a rule does.
+    pub fn changes_rules(&self) -> bool {
+        match self {
+            Self::UpdateDescription(..) | Self::UpdateDescriptionEgress(..) => false,
+            other => other.is_of_rules(),
+        }
+    }
+
     /// The rules that it names.
     pub fn permissions(&self) -> &[Permission] {
         self.parts().permissions.unwrap_or_default()

@@ -25,7 +25,7 @@ pub enum Check {
     Destination,
 }
 
-/// What decides about a packet, in a prediction and in an observation alike. Each stage that decides has its variant.
+/// Stage that decides about a packet, in a prediction and in an observation alike. Each stage that decides has its variant.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DecidedBy {
@@ -91,7 +91,7 @@ impl DecidedBy {
     }
 }
 
-/// What lets the answer to a flow back. A filter without state will have a variant of its own.
+/// Reason why the answer to a flow comes back. A filter without state will have a variant of its own.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LetBack {
@@ -108,9 +108,9 @@ pub enum LetBack {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Half {
-    /// What whoever opens the flow sends.
+    /// The packets of whoever opens the flow.
     Request,
-    /// What comes back.
+    /// The packets that come back.
     Answer,
 }
 
@@ -128,7 +128,7 @@ pub enum Verdict {
     },
     /// Something on the way drops it.
     Dropped {
-        /// What does.
+        /// The stage that does.
         by: DecidedBy,
         /// Half that it drops.
         half: Half,

@@ -14,7 +14,7 @@ const PORT_UNREACHABLE: [IcmpMessage; 2] = [IcmpMessage { kind: 3, code: 3 }, Ic
 /// Finds the end whose rules keep from the sender the error about a datagram that was let in; nothing where the error comes. If the rules of
 /// both ends do, that is the receiver, whose egress it meets first.
 ///
-/// What goes through an appliance is not judged: its two crossings may be one flow.
+/// Leaves out what goes through an appliance: its two crossings may be one flow.
 pub fn port_unreachable_dropped(cloud: &Cloud, flow: &Flow, walk: &Walk) -> Option<RuleEvaluation> {
     let is_routed = walk.stages.iter().any(|stage| matches!(stage, Stage::Routed { .. }));
     if !matches!(flow.service, Service::Udp(_)) || is_routed || cloud.knobs.icmp_errors == IcmpErrors::OfEveryFlow {

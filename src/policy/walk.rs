@@ -77,7 +77,7 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// What was asked there, and how it decided; nothing for a stage at which nobody is asked.
+    /// Question there, and its decision; nothing for a stage at which nobody is asked.
     pub fn decided(&self) -> Option<DecidedBy> {
         match self {
             Self::RuleEvaluation(asked) => Some(asked.decided()),

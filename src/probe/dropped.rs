@@ -124,7 +124,7 @@ pub(super) fn drop_of(logged: &Logged, sent_by: SentBy, lookup: InterfaceLookup<
     Drop { cause, source: logged.tuple.source }
 }
 
-/// What decided so, by the record; nothing where no verdict knows of it. The source is checked where the packet came in, and the
+/// Returns the stage that decided so, by the record; nothing where no verdict knows of it. The source is checked where the packet came in, and the
 /// destination where it would leave.
 fn decided(logged: &Logged, sent_by: SentBy, lookup: InterfaceLookup<'_>) -> Option<DecidedBy> {
     let Logged { node, in_index, out_index, .. } = logged;
@@ -216,7 +216,7 @@ mod tests {
         vec![GroupName::new("G")]
     }
 
-    /// What a record in a box's log says of a packet from `a` to `b`.
+    /// Reads a record in a box's log of a packet from `a` to `b`.
     fn cause(record: Record, node: NodeName, flaw: Option<Flaw>, sent_by: SentBy) -> DropCause {
         let [source, destination] = [[10, 0, 0, 11], [10, 0, 0, 12]].map(IpAddr::from);
         let logged = Logged {

@@ -4,26 +4,27 @@
 //! drop of what each end sent, and the other end's link has carried a later canary and not the packet. Silence alone,
 //! a reset or the death of an end is neither.
 
+mod end;
+mod opening;
+
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream, UdpSocket};
+use end::End;
 use tokio::time::timeout;
 
 use super::ask::{Ask, parties, stays_inside, tuples};
 use super::canary::{self, Links, Receiver};
-use super::dropped::{Drop, InterfaceLookup, SentBy, drop_of, words};
+use super::dropped::{Drop, InterfaceLookup, SentBy, drop_of};
 use super::evidence::{Logged, ProbeRecord};
 use super::prober::Prober;
-use super::question::{TOKEN_BYTES, Token};
+use super::question::Token;
 use super::resolve;
-use super::socket_errors;
 use crate::fabric::packet::{TCP, Tuple};
 use crate::fabric::{FabricError, Namespace, conntrack, remembered};
-use crate::model::{Direction, Port, Service};
+use crate::model::{Port, Service};
 use crate::network::NodeName;
 use crate::network::record::Record;
 
@@ -32,8 +33,6 @@ use crate::network::record::Record;
 const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(5);
 /// The kernel counts in seconds, and clears away a little later.
 const EXPIRY_MARGIN: Duration = Duration::from_millis(50);
-/// In milliseconds. To a host outside there is no record of an ingress.
-const RECORDS_COME_WITHIN: u32 = 20;
 /// So often the rest of a flow's time is asked for.
 const MAX_ROUNDS: usize = 200;
 
@@ -93,98 +92,7 @@ impl From<String> for NotMet {
     }
 }
 
-#[derive(Debug)]
-enum End {
-    Tcp(TcpStream, Vec<u8>),
-    Udp(UdpSocket),
-    /// Only the client of a ping can begin; the answer is the kernel's.
-    Ping(UdpSocket),
-}
-
 impl Connection {
-    /// Opens one; the right receiver has answered when this returns.
-    ///
-    /// # Errors
-    /// Why it could not be opened, in words.
-    pub async fn open(
-        prober: &mut Prober,
-        ask: Ask,
-        client: Receiver,
-        lookup: InterfaceLookup<'_>,
-    ) -> Result<Self, NotMet> {
-        let server = ask.receiver.as_ref().ok_or_else(|| "nobody holds the address".to_owned())?.node.clone();
-        let (socket, port) = prober.open_socket(&ask).await.map_err(NotMet::Unproved)?;
-        let token = prober.token();
-        let there = tuples(&ask, port);
-        let case = prober.board.register(&there, parties(&ask));
-        prober.board.expect_answer(&there, &case);
-        let to = |port: u16| SocketAddr::new(ask.destination, port);
-        let text = |error: io::Error| NotMet::Unproved(error.to_string());
-        let opening = async {
-            match ask.service {
-                Service::Tcp(port) => {
-                    let stream = TcpSocket::from_std_stream(socket.into()).connect(to(port.0)).await.map_err(text)?;
-                    Ok(End::Tcp(stream, Vec::new()))
-                }
-                Service::Udp(port) => {
-                    let socket = UdpSocket::from_std(socket.into()).map_err(text)?;
-                    socket.connect(to(port.0)).await.map_err(text)?;
-                    Ok(End::Udp(socket))
-                }
-                Service::IcmpEcho => {
-                    let socket = UdpSocket::from_std(socket.into()).map_err(text)?;
-                    socket.connect(to(0)).await.map_err(text)?;
-                    Ok(End::Ping(socket))
-                }
-                Service::Icmp(_) | Service::Protocol(_) => {
-                    Err(NotMet::Apart("a connection is held over tcp, udp or ping".to_owned()))
-                }
-            }
-        };
-        let opening =
-            timeout(ARRIVAL_TIMEOUT, opening).await.map_err(|_| NotMet::Unproved("nobody answers".to_owned()));
-        let client_node = Arc::clone(&ask.sender);
-        let opened = match opening.flatten() {
-            Ok(end) => {
-                let records = Vec::new();
-                let (heard, was_forgotten) = (Instant::now(), false);
-                Self { ask, client, client_node, server, port, token, end, records, heard, was_forgotten }
-                    .answered(&case)
-                    .await
-            }
-            Err(why) => Err(why),
-        };
-        prober.board.forget(&there);
-        opened.map_err(|not_met| match not_met {
-            NotMet::Apart(why) => NotMet::Apart(why),
-            NotMet::Unproved(why) => not_opened(why, &case, lookup),
-        })
-    }
-
-    /// Itself, once the right receiver has answered.
-    async fn answered(mut self, case: &ProbeRecord) -> Result<Self, NotMet> {
-        let text = |error: io::Error| NotMet::Unproved(error.to_string());
-        let token = self.token;
-        self.send(token).await.map_err(text)?;
-        let answer = timeout(ARRIVAL_TIMEOUT, self.receive(token)).await;
-        match answer.map_err(|_| NotMet::Unproved("nobody answers".to_owned()))?.map_err(text)? {
-            // Who was sent the question may say so; any other name is only said.
-            Some(name) if name != self.server.0 => {
-                let was_sent = case.seen_elsewhere().iter().any(|node| node.0 == name);
-                let make = if was_sent { NotMet::Apart } else { NotMet::Unproved };
-                Err(make(format!("{name} answered")))
-            }
-            _ if !self.is_shown(case).await => {
-                let why = "it was answered, and nothing proves that it was sent there, or that an answer was sent back";
-                Err(NotMet::Unproved(why.to_owned()))
-            }
-            _ => {
-                self.records = admitting(&[case]).await;
-                Ok(self)
-            }
-        }
-    }
-
     /// Reports whether what the client has sent was sent over the server's link, and an answer over its own: else it may have spoken to itself.
     async fn is_shown(&self, case: &ProbeRecord) -> bool {
         if stays_inside(&self.ask) {
@@ -196,41 +104,6 @@ impl Connection {
         canary::wait(case, |case| is_sent(case) && is_answered(case)).await
             && case.seen_by(&self.server, at)
             && case.sent_back().answer
-    }
-
-    /// Has both ends send datagrams from fixed ports, until each has heard the other; the client's is this one, where the harness listens. The
-    /// first packets may be lost: who has not sent yet takes nothing that no rule admits.
-    ///
-    /// # Errors
-    /// Why they do not meet, in words.
-    pub async fn meet(prober: &mut Prober, ask: Ask, client: Receiver, port: Port) -> Result<Self, NotMet> {
-        let text = |error: io::Error| error.to_string();
-        let Service::Udp(at) = ask.service else {
-            return Err("only datagrams are sent from both ends".to_owned().into());
-        };
-        let server = ask.receiver.as_ref().ok_or_else(|| "nobody holds the address".to_owned())?.node.clone();
-        let port = port.0;
-        let socket = UdpSocket::from_std(prober.open_beside(&ask, port).await?.into()).map_err(text)?;
-        socket.connect(SocketAddr::new(ask.destination, at.0)).await.map_err(text)?;
-        let client_node = Arc::clone(&ask.sender);
-        let token = prober.token();
-        let (end, records, heard, was_forgotten) = (End::Udp(socket), Vec::new(), Instant::now(), false);
-        let mut connection = Self { ask, client, client_node, server, port, token, end, records, heard, was_forgotten };
-        // Once each has sent, each has been heard, or never is.
-        connection.exchange(prober).await?;
-        match connection.exchange(prober).await? {
-            ((Way::Arrived, Way::Arrived), _) => Ok(connection),
-            ((there, back), lacked_room) => {
-                let why = format!("what the one end sent {there}, and what the other sent {back}");
-                Err(if lacked_room {
-                    NotMet::Unproved(format!("{why}, {}", resolve::WANT_OF_ROOM))
-                } else if matches!(there, Way::Silent) || matches!(back, Way::Silent) {
-                    NotMet::Unproved(why)
-                } else {
-                    NotMet::Apart(why)
-                })
-            }
-        }
     }
 
     /// The records of what has let its packets pass, since this was last asked.
@@ -245,21 +118,6 @@ impl Connection {
         }
         let own = [self.there(), self.back()].concat();
         tuples(ask, port.0).iter().any(|tuple| own.contains(tuple))
-    }
-
-    /// Each end sends once; what became of it, and whether there was no room for it.
-    async fn exchange(&mut self, prober: &mut Prober) -> Result<((Way, Way), bool), String> {
-        let (there, back) = (self.there(), self.back());
-        let (case_there, case_back) = (self.case_there(prober), self.case_back(prober));
-        let (question, answer) = (prober.token(), prober.token());
-        prober.board.expect_delivery(question, &case_there);
-        let found = self.both_ways(prober, question, answer, (&case_there, &case_back)).await;
-        if self.records.is_empty() && matches!(found, Ok((Way::Arrived, _) | (_, Way::Arrived))) {
-            self.records = admitting(&[&case_there, &case_back]).await;
-        }
-        prober.board.forget(&[there, back].concat());
-        prober.board.forget_delivery(&question);
-        Ok((found?, [&case_there, &case_back].into_iter().any(|case| lacked_room(case))))
     }
 
     /// The tuples of what the client sends, before and behind the gateway.
@@ -285,53 +143,12 @@ impl Connection {
         prober.board.register(&self.back(), parties(&self.ask).turned(self.server.clone()))
     }
 
-    /// The client sends a token.
     async fn send(&mut self, token: Token) -> io::Result<()> {
-        match &mut self.end {
-            End::Tcp(stream, _) => stream.write_all(&token).await,
-            End::Udp(socket) => socket_errors::send(socket, self.ask.destination, &token).await,
-            End::Ping(socket) => {
-                let kind = if self.ask.destination.is_ipv4() { 8 } else { 128 };
-                let mut request = vec![kind, 0, 0, 0, 0, 0, 0, 1];
-                request.extend_from_slice(&token);
-                socket_errors::send(socket, self.ask.destination, &request).await
-            }
-        }
+        self.end.send(self.ask.destination, token).await
     }
 
-    /// Waits until a token comes to the client; gives the name that follows it, if one does.
     async fn receive(&mut self, token: Token) -> io::Result<Option<String>> {
-        let mut buffer = [0; 512];
-        match &mut self.end {
-            End::Tcp(stream, read) => loop {
-                if let Some(at) = find(read, &token) {
-                    let rest = read.split_off(at + TOKEN_BYTES);
-                    let line = rest.iter().position(|byte| *byte == b'\n');
-                    if let Some(end) = line {
-                        *read = rest[end + 1..].to_vec();
-                        return Ok(Some(String::from_utf8_lossy(&rest[..end]).trim().to_owned()));
-                    }
-                    read.extend_from_slice(&token);
-                    read.extend_from_slice(&rest);
-                }
-                match stream.read(&mut buffer).await? {
-                    0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                    length => read.extend_from_slice(&buffer[..length]),
-                }
-            },
-            End::Udp(socket) => loop {
-                let length = socket_errors::receive(socket, self.ask.destination, &mut buffer).await?;
-                if let Some(name) = buffer[..length].strip_prefix(token.as_slice()) {
-                    return Ok(Some(String::from_utf8_lossy(name).trim().to_owned()));
-                }
-            },
-            End::Ping(socket) => loop {
-                let length = socket_errors::receive(socket, self.ask.destination, &mut buffer).await?;
-                if find(&buffer[..length], &token).is_some() {
-                    return Ok(None);
-                }
-            },
-        }
+        self.end.receive(self.ask.destination, token).await
     }
 
     /// Finds out what has become of the connection.
@@ -608,54 +425,10 @@ async fn watch(case: &ProbeRecord) -> Way {
 }
 
 /// Reports whether it was dropped for want of room, or where memory might have let it pass for which there was none.
-/// Tells whether it is for the groups, or for the receiver, that a connection does not come about: an end that keeps its own packets is not
-/// answered either.
-fn not_opened(why: String, case: &ProbeRecord, lookup: InterfaceLookup<'_>) -> NotMet {
-    let records = case.records();
-    let Some(logged) = records.iter().find(|logged| logged.record.is_drop()) else {
-        return if case.sent_back().refusal { NotMet::Apart(why) } else { NotMet::Unproved(why) };
-    };
-    match resolve::unjudged(logged).or_else(|| resolve::begun_before(logged, &records)) {
-        Some(why) => NotMet::Unproved(why),
-        None if lacked_room(case) => NotMet::Unproved(format!("a drop is on record, {}", resolve::WANT_OF_ROOM)),
-        None => NotMet::Apart(words(&drop_of(logged, SentBy::Opener, lookup))),
-    }
-}
-
 pub(super) fn lacked_room(case: &ProbeRecord) -> bool {
     case.lacked_room() || case.records().iter().any(|logged| logged.record == Record::Connections)
 }
 
 fn admissions_of(case: &ProbeRecord) -> Vec<Logged> {
     case.records().into_iter().filter(|logged| !logged.record.is_drop()).collect()
-}
-
-/// The records of what has let something new pass, behind which it has arrived. They are read by others, and may come a little later: what
-/// has not come by then is not known.
-async fn admitting(cases: &[&ProbeRecord]) -> Vec<Logged> {
-    for _ in 0..RECORDS_COME_WITHIN {
-        let records: Vec<Logged> = cases.iter().flat_map(|case| admissions_of(case)).collect();
-        // Where the receiver's end is in the cloud, its record is the last.
-        if records.iter().any(|logged| logged.record.is_at(Direction::Ingress)) {
-            return records;
-        }
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    cases.iter().flat_map(|case| admissions_of(case)).collect()
-}
-
-fn find(within: &[u8], token: &Token) -> Option<usize> {
-    within.windows(TOKEN_BYTES).position(|window| window == token)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_is_found_wherever_it_begins() {
-        let token = *b"0123456789abcdef";
-        assert_eq!(find(b"xx0123456789abcdef name\n", &token), Some(2));
-        assert_eq!(find(b"0123456789abcde", &token), None);
-    }
 }

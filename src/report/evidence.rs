@@ -162,7 +162,7 @@ pub fn bundle(
     versions: Versions,
     options: &Options,
 ) -> Result<Vec<BundleFile>, serde_json::Error> {
-    let mut files = vec![("results.json".to_owned(), json::json(entries, json::Listed::Few)?.into_bytes())];
+    let mut files = vec![("results.json".to_owned(), json::json(entries, json::Listed::All)?.into_bytes())];
     let mut runs = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
         let (file, era) = match entry {
@@ -335,7 +335,24 @@ pub fn steps(result: &RunResult) -> Vec<(StepRecord, Option<String>)> {
 
 #[cfg(test)]
 mod tests {
-    use super::sha256;
+    use super::*;
+    use crate::report::testing;
+
+    #[test]
+    fn the_results_that_are_kept_are_whole_however_many_they_are() {
+        let mut result = testing::failed();
+        result.steps.truncate(1);
+        let step = &mut result.steps[0];
+        let wrong: Vec<_> = step.checks.iter().filter(|check| check.is_failed()).cloned().collect();
+        step.checks = wrong.iter().cycle().take(json::MAX_LISTED + 200).cloned().collect();
+        let versions = Versions { sglab: String::new(), kernel: String::new(), nft: String::new() };
+        let files = bundle(&[result.into()], &[], versions, &Options::default()).unwrap();
+        let (_, kept) = files.iter().find(|(name, _)| name == "results.json").unwrap();
+        let kept: serde_json::Value = serde_json::from_slice(kept).unwrap();
+        let step = &kept["runs"][0]["steps"][0];
+        assert_eq!(step["wrong"].as_array().unwrap().len(), json::MAX_LISTED + 200);
+        assert_eq!(step["left_out"]["wrong"], 0);
+    }
 
     #[test]
     fn sums_are_those_of_sha256sum() {

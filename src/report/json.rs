@@ -233,7 +233,7 @@ pub(super) fn which(flow: &Flow) -> Which {
 }
 
 /// A receiver, of a host with its address.
-fn receiver(end: &Endpoint) -> String {
+pub(super) fn receiver(end: &Endpoint) -> String {
     address(end).map_or_else(|| end.to_string(), |address| format!("{end} ({address})"))
 }
 

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use indexmap::{IndexMap, IndexSet};
 use serde::Serialize;
 
+use super::json;
 use super::lab_state::{LoadBalancerView, load_balancers};
 use super::live;
 use super::terminal::NO_CELL;
@@ -139,24 +140,16 @@ impl Matrix {
                 };
                 Some(services.iter().map(class).collect())
             };
-            let name = end(&from);
+            let name = json::receiver(&from);
             let by = via.map_or("usual", Via::as_str).to_owned();
             MatrixRow { from: name, by, cells: receivers.iter().map(block).collect() }
         });
         Self {
             ports: services.iter().map(ToString::to_string).collect(),
-            to: receivers.iter().map(end).collect(),
+            to: receivers.iter().map(json::receiver).collect(),
             rows: rows.collect(),
             load_balancers: load_balancers(state),
         }
-    }
-}
-
-/// An end of a truth table, of a host with its address.
-fn end(end: &Endpoint) -> String {
-    match end {
-        Endpoint::Host(name, address) => format!("{name} ({address})"),
-        other => other.to_string(),
     }
 }
 

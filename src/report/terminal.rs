@@ -106,6 +106,9 @@ pub fn foot(result: &RunResult, style: Style) -> String {
         Evidence::Prediction => String::new(),
     };
     let (told, next) = match verdict {
+        RunVerdict::Passed if steps.is_empty() && head.evidence == Evidence::Prediction => {
+            (format!("{}  {}\n", style.paint(Tone::Unsure, "NOTHING TO PREDICT"), without_steps(head)), String::new())
+        }
         RunVerdict::Passed => (
             format!(
                 "{rules}{}  {}, {cells}{not_asked}, {evidence}{took}\n",
@@ -150,6 +153,14 @@ pub fn foot(result: &RunResult, style: Style) -> String {
     };
     // What is to be typed is not broken, since it is copied.
     style.fit(&told) + &next
+}
+
+/// Says why there is no step.
+fn without_steps(head: &Head) -> &'static str {
+    match head.steps {
+        0 => "the file has no scenario",
+        _ => "none of the file's steps is asked for",
+    }
 }
 
 /// Says what was examined where no cell was.

@@ -40,8 +40,8 @@ pub fn moral(topology: &Topology, style: Style) -> String {
 pub fn cloud(cloud: &Cloud, style: Style) -> String {
     let mut out = String::new();
     let names = cloud.instances.keys().map(|name| name.as_str().chars().count()).max().unwrap_or(0) + 5;
-    for (name, instance, interface) in cloud.interfaces() {
-        let name = if interface.id.device == 0 { name.to_string() } else { interface.id.to_string() };
+    for (_, instance, interface) in cloud.interfaces() {
+        let name = interface.id.short();
         let groups: Vec<&str> = interface.groups.iter().map(|group| group.as_str()).collect();
         let private = interface.private.map_or_else(|| "-".to_owned(), |address| address.to_string());
         let public = interface.public.map_or_else(|| "-".to_owned(), |address| address.to_string());
@@ -258,7 +258,7 @@ pub fn transcript(
             .map(|(step, walked)| WalkedStep {
                 actions: &walked.actions,
                 questions: walked.told.iter().map(asked).collect(),
-                result: json::step(step, json::Listed::Few),
+                result: json::step(step, json::Listed::All),
             })
             .collect(),
     };
@@ -280,5 +280,26 @@ fn asked(it: &GradedAnswer) -> Question<'_> {
         rule: it.rule.as_ref(),
         reason: it.reason.as_deref(),
         resolved: it.resolved,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::testing;
+
+    #[test]
+    fn a_transcript_is_whole_however_many_cells_it_tells_of() {
+        let mut result = testing::failed();
+        result.steps.truncate(1);
+        let step = &mut result.steps[0];
+        let wrong: Vec<_> = step.checks.iter().filter(|check| check.is_failed()).cloned().collect();
+        step.checks = wrong.iter().cycle().take(json::MAX_LISTED + 200).cloned().collect();
+        let walked = [Walked { actions: Vec::new(), told: Vec::new() }];
+        let told = transcript(&result, &walked, Score::default(), Ended::Finished).unwrap();
+        let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+        let step = &told["steps"][0]["result"];
+        assert_eq!(step["wrong"].as_array().unwrap().len(), json::MAX_LISTED + 200);
+        assert_eq!(step["left_out"]["wrong"], 0);
     }
 }

@@ -55,7 +55,7 @@ pub enum Scarce {
 /// Starts the runtime that drives all probes, where there is room for it: tokio itself would panic or wait for ever.
 ///
 /// # Errors
-/// What there is too little of.
+/// Resource that there is too little of.
 pub fn runtime() -> Result<Runtime, Scarce> {
     afford_files(OF_THE_RUNTIME)?;
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
@@ -66,7 +66,7 @@ pub fn runtime() -> Result<Runtime, Scarce> {
 /// Checks that a lab of so many namespaces, in which so many ports are listened on, finds what it takes.
 ///
 /// # Errors
-/// What there is too little of.
+/// Resource that there is too little of.
 pub fn afford(namespaces: usize, ports: usize) -> Result<(), Scarce> {
     // Each namespace is held, with that of its users, and watched.
     afford_files(4 * namespaces + ports + FOR_A_MOMENT)?;

@@ -41,7 +41,7 @@ pub struct Demands {
     pub empty: Vec<Finding>,
 }
 
-/// What the grid of a file asks of a cloud, for all of its tables together; nothing where it has none.
+/// Returns the extent of the grid that a file asks of a cloud, for all of its tables together; nothing where it has none.
 pub fn extent(topology: &Topology, cloud: &Cloud) -> cells::Extent {
     let egress = topology.tables.values().fold(Egress::default(), |all, table| all.and(&of_era(&table.egress, cloud)));
     cells::Extent { vias: topology.tables.values().map(|table| table.via).collect(), egress }

@@ -4,7 +4,6 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 
-use super::cells::named;
 use super::health;
 use super::results::DecidingRule;
 use crate::model::{
@@ -104,7 +103,7 @@ fn dropped(flow: &Flow, Drop { cause, source }: &Drop, cloud: &Cloud) -> String 
 pub fn cause(cause: &DropCause) -> String {
     match cause {
         DropCause::Decided(DecidedBy::SourceDestCheck { interface, .. }) => {
-            format!("dropped at {}'s check", named(interface))
+            format!("dropped at {}'s check", interface.short())
         }
         DropCause::Decided(DecidedBy::Route { .. }) => "dropped on its route".to_owned(),
         DropCause::Decided(DecidedBy::Translation { .. }) => "dropped in the gateway".to_owned(),
@@ -117,7 +116,7 @@ pub fn beyond_groups(flow: &Flow, by: &DecidedBy, cloud: &Cloud) -> Option<Strin
     match by {
         DecidedBy::GroupRules { .. } => None,
         DecidedBy::SourceDestCheck { interface, .. } => {
-            Some(format!("the source and destination check of {} comes before any group is asked", named(interface)))
+            Some(format!("the source and destination check of {} comes before any group is asked", interface.short()))
         }
         DecidedBy::Route { .. } => Some(match idle_hop(flow, cloud) {
             Some((hop, InstanceState::Crashed)) => format!("the route leads to {hop}, which has crashed"),
@@ -151,7 +150,7 @@ pub fn routes_for<'a>(
     routes.into_iter().flatten().filter(move |route| route.destination.contains(&destination))
 }
 
-/// What is nearly a rule for it: one of the other family of IP, or for another code of the same ICMP message; or that there is no rule at all.
+/// Names what is nearly a rule for it: one of the other family of IP, or for another code of the same ICMP message; or that there is no rule at all.
 fn near_miss(flow: &Flow, source: IpAddr, (at, groups): (Direction, &[GroupName]), cloud: &Cloud) -> String {
     let rules = || {
         let known = groups.iter().filter_map(|name| cloud.groups.get_key_value(name));
@@ -166,15 +165,21 @@ fn near_miss(flow: &Flow, source: IpAddr, (at, groups): (Direction, &[GroupName]
         let has = if groups.len() == 1 { "it has" } else { "they have" };
         return format!("; {has} no rules for what {way}");
     }
-    if source.is_ipv6() && rules().any(|(_, rule)| is_anywhere(rule) && carries(rule.traffic, flow.service)) {
-        return "; anywhere is IPv4 only: `::/0` is that of IPv6".to_owned();
+    let anywhere = |(_, rule): &(_, &Rule)| is_anywhere(rule) && carries(rule.traffic, flow.service);
+    if let Some((name, rule)) = rules().find(anywhere).filter(|_| source.is_ipv6()) {
+        return format!("; {name} \"{}\" is for IPv4 only: write `::/0` for IPv6", rule.written);
     }
     let asked = match flow.service {
         Service::IcmpEcho => IcmpMessage { kind: if source.is_ipv6() { 128 } else { 8 }, code: 0 },
         Service::Icmp(message) => message,
         Service::Tcp(_) | Service::Udp(_) | Service::Protocol(_) => return String::new(),
     };
-    let of_another_code = rules().find_map(|(name, rule)| match rule.traffic {
+    // A rule that names a group may be for it, as far as the message goes.
+    let is_for = |rule: &Rule| match &rule.peer {
+        Peer::Cidr(block) => block.contains(&source),
+        Peer::Group(_) | Peer::PrefixList(_) => true,
+    };
+    let of_another_code = rules().filter(|(_, rule)| is_for(rule)).find_map(|(name, rule)| match rule.traffic {
         Traffic::Icmp(IcmpMatch::TypeAndCode(kind, code)) if !source.is_ipv6() && kind == asked.kind => {
             (code != asked.code).then_some((name, rule, code))
         }
@@ -184,7 +189,8 @@ fn near_miss(flow: &Flow, source: IpAddr, (at, groups): (Direction, &[GroupName]
         _ => None,
     });
     of_another_code.map_or_else(String::new, |(name, rule, code)| {
-        format!("; {name} \"{}\" is for code {code}, and this has code {}", rule.written, asked.code)
+        let this = if flow.service == Service::IcmpEcho { "a ping" } else { "this message" };
+        format!("; {name} \"{}\" is for code {code} only, and {this} has code {}", rule.written, asked.code)
     })
 }
 

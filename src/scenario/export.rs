@@ -94,7 +94,7 @@ fn egress(cloud: &Cloud) -> Egress {
     if cloud.has_egress_rules() && !cloud.hosts.is_empty() { Egress::All } else { Egress::default() }
 }
 
-/// What lines say of ports.
+/// Ports in the words of lines.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Ports {
     /// One line each.

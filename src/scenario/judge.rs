@@ -8,7 +8,9 @@ use super::demand::Demand;
 use super::results::{Cell, CellDetails, CellSource, Check, CheckStatus, Class, Details, Finding, Grid, Row, Seen};
 use super::{cells, change, explain};
 use crate::lab::RuleHandles;
-use crate::model::{Cloud, Endpoint, Flow, InstanceName, Refusal, RefusalCode, Service, SourceLocation, Via};
+use crate::model::{
+    Cloud, Endpoint, Flow, InstanceName, InstanceState, Refusal, RefusalCode, Service, SourceLocation, Via,
+};
 use crate::probe::Outcome;
 use crate::topology::{AddressFate, AddressKind, Columns, ExpectedOutcome};
 
@@ -174,7 +176,7 @@ fn kept(name: &InstanceName, moments: Moments<'_>) -> Option<String> {
     let same = |what: &str, was: Option<String>, is: Option<String>| match (was, is) {
         (Some(was), Some(is)) if was == is => Some(format!("{name} kept its {what} address {was}")),
         (Some(_), Some(_)) => None,
-        (None, _) => Some(had_none(name, what)),
+        (None, _) => Some(had_none(name, what, moments)),
         (_, None) => Some(format!("{name} has no {what} address now")),
     };
     let wrong: Vec<String> = [
@@ -187,12 +189,15 @@ fn kept(name: &InstanceName, moments: Moments<'_>) -> Option<String> {
     (!wrong.is_empty()).then(|| format!("new-addresses: {}", wrong.join(", and ")))
 }
 
-/// Says that an instance held no address at the end of the step before: it may have been stopped there.
-fn had_none(name: &InstanceName, what: &str) -> String {
-    format!(
-        "{name} had no {what} address before this step; the address before and after one step are compared, so stop and start it in one: \
-         `do: [{{stop: {name}}}, {{start: {name}}}]`"
-    )
+/// Says that an instance held no address at the end of the step before, and what to do about it where it was stopped there.
+fn had_none(name: &InstanceName, what: &str, moments: Moments<'_>) -> String {
+    let advice = match moments.before.state_of(name) {
+        Some(InstanceState::Stopped) => format!(
+            "; the address before and after one step are compared, so stop and start it in one: `do: [{{stop: {name}}}, {{start: {name}}}]`"
+        ),
+        Some(InstanceState::Running | InstanceState::Crashed) | None => String::new(),
+    };
+    format!("{name} had no {what} address before this step{advice}")
 }
 
 /// Finds what is wrong with one address of an instance that must be another one, or the same.
@@ -217,7 +222,7 @@ fn fated(name: &InstanceName, kind: AddressKind, fate: AddressFate, moments: Mom
         (AddressFate::Same, Some(was), Some(is)) if was == is => return None,
         (AddressFate::New, Some(was), Some(_)) => format!("{name} kept its {what} address {was}"),
         (AddressFate::Same, Some(was), Some(is)) => format!("{name} has the {what} address {is} in place of {was}"),
-        (_, None, _) => had_none(name, what),
+        (_, None, _) => had_none(name, what, moments),
         (_, _, None) => format!("{name} has no {what} address now"),
     };
     Some(format!("{expected}: {wrong}"))

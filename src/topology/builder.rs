@@ -231,7 +231,7 @@ impl NewGroup {
 #[must_use]
 pub struct NewInstance {
     said: Instance,
-    /// What it was said in, a line for each word.
+    /// Text that said it, a line for each word.
     lines: Lines,
 }
 
@@ -314,11 +314,6 @@ impl NewInstance {
     /// It may send and receive what is not its own, and passes it on as it is.
     pub fn forwards_as_is(self) -> Self {
         self.forwards(Forwarding::Plain)
-    }
-
-    /// As the file says it.
-    pub fn to_text(&self) -> String {
-        self.said.yaml().line()
     }
 
     /// Its launch under a name, as a document has it.

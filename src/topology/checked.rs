@@ -31,7 +31,7 @@ pub struct Topology {
     pub(crate) empty: Cloud,
     /// The VPCs whose default groups the file uses; one that no file names is not there, and no filter is made for it.
     pub default_groups: IndexSet<VpcName>,
-    /// The same where only load balancers wear it, which is in era vpc alone.
+    /// The same where only load balancers are in it, which is in era vpc alone.
     pub default_groups_of_balancers: IndexSet<VpcName>,
     /// The VPC to which EC2-Classic's load balancers belong, if the file has any or names their group.
     pub elb_group: Option<VpcName>,
@@ -86,9 +86,7 @@ impl Topology {
         }
         cloud
     }
-}
 
-impl Topology {
     /// The cloud as launched, under an era; or the operation that EC2 refuses, and why.
     ///
     /// # Errors
@@ -100,9 +98,7 @@ impl Topology {
         }
         Ok(cloud)
     }
-}
 
-impl Topology {
     /// The groups that EC2 refuses to create under an era, each with its place: names are wrong by themselves, so all are told at once.
     pub(super) fn refused_groups(&self, era: Era) -> Vec<(Refusal, SourceLocation)> {
         let mut cloud = self.empty_cloud(era);

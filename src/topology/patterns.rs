@@ -210,6 +210,14 @@ pub struct FlowPattern {
 }
 
 impl FlowPattern {
+    /// Returns the hosts that it names.
+    pub fn hosts(&self) -> impl Iterator<Item = &HostName> {
+        [&self.from, &self.to].into_iter().filter_map(|end| match end {
+            Selector::Host(name) | Selector::HostAddress(name, _) => Some(name),
+            _ => None,
+        })
+    }
+
     /// Returns the service that the second end of a `<->` sends to: of datagrams the port that the first sends from. Without one that is
     /// the port of the other end, which is also what the other way of a `<->` asks for that means two flows.
     pub fn back(&self) -> Service {
@@ -234,7 +242,7 @@ pub struct Question {
 }
 
 /// Ends that a word of a pattern selects.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Selector {
     /// Every host, and every running instance but the flow's other end.
     Any,

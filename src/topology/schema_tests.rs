@@ -148,7 +148,7 @@ fn bent(document: &mut Json, place: &str, how: &Bend) {
     }
 }
 
-/// What the reader says of the shape alone.
+/// Problems of the shape alone, by the reader.
 fn misshapen(text: &str) -> Vec<String> {
     let mut problems = Vec::new();
     match tree::parse(text, &mut problems) {

@@ -18,7 +18,7 @@ use crate::model::{Host, HostIp, HostName, Mtu, Operation, Peer, PeerRequest};
 /// Name of the addresses outside that a file need not make, unless it makes something else by this name.
 pub(super) const ELSEWHERE: &str = "elsewhere";
 
-/// Whether a flow of the file names them.
+/// The naming of these addresses by flows of a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Elsewhere {
     #[default]
@@ -66,6 +66,17 @@ pub(super) fn add(topology: &mut Topology, elsewhere: Elsewhere) {
         world.extend(two_networks(held.iter().copied().filter(IpAddr::is_ipv6), strangers, 32));
     }
     add_host(topology, &taken, ELSEWHERE, world);
+}
+
+impl Topology {
+    /// The same, with the addresses outside that a flow of its own would have made by naming them.
+    #[must_use]
+    pub fn with_elsewhere(mut self) -> Self {
+        if !self.empty.hosts.contains_key(&HostName::new(ELSEWHERE)) {
+            add(&mut self, Elsewhere::Named(Span::default()));
+        }
+        self
+    }
 }
 
 /// Takes as many of `more` as it needs to hold addresses of two networks of this length.

@@ -68,7 +68,7 @@ pub enum Typed {
     SourceDestCheck {
         /// The instance or interface.
         target: String,
-        /// Whether it checks.
+        /// The check from now on.
         check: SourceDestCheck,
     },
     /// Changes the entries of a prefix list.
@@ -103,7 +103,7 @@ pub struct TypedLaunch {
     pub instance: String,
     /// Its groups; without any, `default`.
     pub groups: Vec<String>,
-    /// What answers on it: `tcp 80`.
+    /// Ports that answer on it: `tcp 80`.
     pub listens: Vec<String>,
     /// Its VPC, where there are several.
     pub vpc: Option<String>,
@@ -111,11 +111,11 @@ pub struct TypedLaunch {
     pub subnet: Option<String>,
     /// The private address that it asks for.
     pub address: Option<String>,
-    /// Whether it gets a public address; nothing where its subnet decides.
+    /// Its public address; nothing where its subnet decides.
     pub public: Option<AutomaticPublic>,
 }
 
-/// What an operation does with rules of a group.
+/// Rules of a group, for an operation on them.
 pub(super) type WithRules = fn(GroupName, Vec<Permission>) -> Operation;
 
 /// Rules of a group.
@@ -218,7 +218,7 @@ impl Typed {
     /// Reads what needs no names: the grammar of rules.
     ///
     /// # Errors
-    /// What is wrong whatever the names stand for.
+    /// Everything that is wrong whatever the names stand for.
     pub fn check(&self) -> Result<(), Problems> {
         let mut lines = Lines::default();
         let (rules, direction) = match self {

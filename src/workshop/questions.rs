@@ -383,7 +383,7 @@ fn touched(step: &Step) -> (IndexSet<InstanceName>, IndexSet<GroupName>) {
             | NameEffect::NoElasticIp(_) => None,
         });
         instances.extend(power.into_iter().chain(changed).cloned());
-        if operation.is_of_rules() {
+        if operation.changes_rules() {
             groups.extend(operation.groups().next().cloned());
         }
     }

@@ -3,6 +3,7 @@
 use sglab::model::{Cloud, Era, Flow, Forwarding, Service, Via};
 use sglab::policy;
 use sglab::scenario::agreement::{Agreement, compare};
+use sglab::scenario::explain::routes_for;
 use sglab::topology::Topology;
 
 use crate::cells::cells;
@@ -49,13 +50,17 @@ pub async fn is_as_the_policy_says(name: &str, text: &str) {
     }
 }
 
-/// Without ports, what a NAT instance sends to its own public address comes back to it as an answer, which it passes on to whom it has sent it for.
-/// That is nothing that a table asks about, and no prediction says it.
+/// Without ports, what a NAT instance sends to its own public address comes back to it as an answer, which it passes on to whom it has sent it for:
+/// to a sender whose route leads to it. That is nothing that a table asks about, and no prediction says it.
 fn comes_back_by_its_appliance(cloud: &Cloud, flow: &Flow) -> bool {
-    let to = flow.to.instance().and_then(|name| cloud.instances.get(name));
-    matches!(flow.service, Service::Protocol(_))
-        && flow.via == Via::Public
-        && to.is_some_and(|instance| instance.forwarding == Forwarding::Nat)
+    let Some((nat, from)) = flow.to.interface().zip(flow.from.interface()) else { return false };
+    let is_nat = cloud.instances.get(&nat.instance).is_some_and(|instance| instance.forwarding == Forwarding::Nat);
+    let public = cloud.interface(&nat).and_then(|interface| interface.public);
+    let leads_there = public.is_some_and(|public| {
+        let route = routes_for(cloud, &from, public.0).max_by_key(|route| route.destination.prefix_len());
+        route.is_some_and(|route| route.target.instance == nat.instance)
+    });
+    matches!(flow.service, Service::Protocol(_)) && flow.via == Via::Public && is_nat && leads_there
 }
 
 #[sglab::test]

@@ -49,10 +49,20 @@ async fn are_never_open(lab: &mut Lab, asked: sglab::model::Flow) {
     }
 }
 
-/// Sends so many that the log may have no place for all: a canary then has none either.
+/// Sends so many that the log may have no place for all: a canary then has none either. Each has begun a flow, by the kernel's own count.
 async fn send_many(lab: &mut Lab, from: &str, packets: Vec<Vec<u8>>) {
+    let (before, sent) = (tracked(lab).await, packets.len());
     send_raw(&node(lab, from), packets).await;
     while !lab.probe(&[]).await.unwrap_or_else(|error| panic!("{error}")).canaries_held {}
+    let now = tracked(lab).await;
+    assert!(now >= before + sent, "{sent} packets: {now} flows are tracked, and {before} were");
+}
+
+/// Counts the flows that the router tracks.
+async fn tracked(lab: &Lab) -> usize {
+    let count = || std::fs::read_to_string("/proc/sys/net/netfilter/nf_conntrack_count");
+    let count = inside(&node(lab, "vpc-default"), count).await.expect("the kernel tells");
+    count.trim().parse().expect("a number")
 }
 
 async fn revoke_all(lab: &mut Lab) {

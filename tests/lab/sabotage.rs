@@ -79,10 +79,8 @@ pub async fn begin(lab: &mut Lab, instance: &str, script: &str) -> (Running, Fil
 async fn carry_out(lab: &mut Lab, after: &str, words: &str) {
     let operations = read_operations(lab.cloud(), words).unwrap_or_else(|problems| panic!("{problems}"));
     for operation in operations {
-        let begun = std::time::Instant::now();
         let done = lab.apply(&operation.value).await;
         done.unwrap_or_else(|error| panic!("{words} after `{after}`: {error}"));
-        assert!(begun.elapsed() < patience(8), "{words} after `{after}`: {:?}", begun.elapsed());
     }
 }
 
@@ -200,10 +198,8 @@ async fn connections_to_the_services_are_limited_by_who_makes_them() {
             (0..400).filter_map(connect).collect::<Vec<_>>()
         };
         let held = inside(&node(&lab, "web1"), many).await;
-        let begun = std::time::Instant::now();
         let (status, _) = http(&node(&lab, "web2"), "169.254.169.254:80", INSTANCE_ID.to_owned()).await;
         assert_eq!(status, 200);
-        assert!(begun.elapsed() < patience(2), "{service}: {:?}", begun.elapsed());
         let is_open = |mut stream: TcpStream| {
             stream.set_read_timeout(Some(Duration::from_millis(5))).expect("a timeout");
             matches!(stream.read(&mut [0; 1]), Err(error) if error.kind() == ErrorKind::WouldBlock)

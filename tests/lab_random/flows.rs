@@ -125,7 +125,7 @@ fn forged(cloud: &Cloud, columns: &IndexSet<Service>) -> Vec<Flow> {
         let vpc = |name: &InstanceName| cloud.instances[name].interfaces[0].vpc.clone();
         let source = cloud.instances[victim].interfaces[0].private.filter(|_| victim != from);
         let Some(source) = source.filter(|_| from != to && vpc(from) == vpc(to)) else { continue };
-        let from = InterfaceId { instance: from.clone(), device: 0 };
+        let from = InterfaceId::first_of(from);
         flows.extend(services.iter().map(|&service| Flow {
             from: Endpoint::Forged(from.clone(), source.0),
             to: Endpoint::Instance(to.clone()),

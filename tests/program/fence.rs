@@ -485,7 +485,12 @@ fn the_usual_tools_work_inside() {
         fence.inside(
             "ip link add dummy0 type dummy 2>/dev/null || ip link show eth0; nft add table inet own; nft list tables",
         );
-        fence.inside("tcpdump -c 1 -i lo & while kill -0 $! 2>/dev/null; do nc.openbsd -z 127.0.0.1 1; done; true");
+        // It gives up root's ids, for which there must be others.
+        if fence.inside("awk '{n += $3} END {print n}' /proc/self/uid_map").trim() != "1" {
+            let asks =
+                "while kill -0 $! 2>/dev/null; do nc.openbsd -z 127.0.0.1 1; [ $? = 1 ] || { kill $!; exit 1; }; done";
+            fence.inside(&format!("tcpdump -c 1 -i lo & {asks}; wait $!"));
+        }
         // Each works, and says so by its exit code.
         for works in ["iptables -A INPUT -p tcp --dport 9 -j DROP", "ping -c 1 127.0.0.1", "strace -fo /dev/null true"]
         {

@@ -5,6 +5,7 @@
 
 mod cli;
 mod control_groups;
+mod down;
 mod endurance;
 mod evidence;
 mod exec;
@@ -23,6 +24,7 @@ mod minimal_system;
 mod misses;
 mod mounts;
 mod mounts_refused;
+mod paper;
 #[path = "../common/patience.rs"]
 mod patience;
 #[path = "../common/program.rs"]

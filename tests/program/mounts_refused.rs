@@ -138,7 +138,6 @@ fn a_lease_on_a_file_of_the_labs_holds_nobody() {
         site.labs.ok(&["stop", "web1"]);
         let (mut log, said) = lease("/var/lib/x/log");
         assert_eq!(said, "held\n", "as {:?}", site.labs.user);
-        let begun = Instant::now();
         let said = site.labs.say(&["logs", "--service", "web1/a"]);
         assert!(said.code != Some(0) && said.err.contains("holds a lease on it"), "as {:?}: {said:?}", site.labs.user);
         let said = site.labs.say(&["start", "web1"]);
@@ -149,7 +148,6 @@ fn a_lease_on_a_file_of_the_labs_holds_nobody() {
         let (mut hosts, said) = lease("/etc/hosts");
         assert!(said.starts_with("none"), "as {:?}: {said}", site.labs.user);
         site.labs.ok(&["apply", "{launch: {web3: {groups: WEB}}}"]);
-        assert!(begun.elapsed() < patience(30), "as {:?}, {said}: {:?}", site.labs.user, begun.elapsed());
         hosts.kill().unwrap();
         hosts.wait().unwrap();
         assert!(site.inside("cat /etc/hosts").contains("web3"), "as {:?}", site.labs.user);

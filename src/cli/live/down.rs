@@ -36,6 +36,17 @@ pub(crate) struct DownArguments {
 }
 
 pub(super) fn run(arguments: &DownArguments) -> anyhow::Result<Exit> {
+    let mut views = Vec::new();
+    let ended = bring_down(arguments, &mut views);
+    // What is down is told also where another lab is not.
+    if arguments.format == PlainFormat::Json && (ended.is_ok() || !views.is_empty()) {
+        println!("{}", serde_json::to_string_pretty(&views)?);
+    }
+    ended.map(|()| Exit::Ok)
+}
+
+/// Notes each lab that is down.
+fn bring_down(arguments: &DownArguments, views: &mut Vec<DownView>) -> anyhow::Result<()> {
     let named = arguments.lab.as_deref().or(arguments.name.as_deref());
     let mut places = match (arguments.all, named.and_then(LabName::new)) {
         (true, _) => lab_dir::all()?,
@@ -43,7 +54,6 @@ pub(super) fn run(arguments: &DownArguments) -> anyhow::Result<Exit> {
         (false, Some(name)) if LabDir::of(name.clone())?.life()? == Life::Died => Vec::new(),
         (false, _) => vec![session::choose_word(named, "down")?],
     };
-    let mut views = Vec::new();
     places.sort_by(|a, b| a.name.cmp(&b.name));
     for place in &places {
         if arguments.force {
@@ -64,10 +74,7 @@ pub(super) fn run(arguments: &DownArguments) -> anyhow::Result<Exit> {
             println!("{} had died before, and is cleared", place.name);
         }
     }
-    if arguments.format == PlainFormat::Json {
-        println!("{}", serde_json::to_string_pretty(&views)?);
-    }
-    Ok(Exit::Ok)
+    Ok(())
 }
 
 /// Asks a lab to end, and waits until nothing of it is left.

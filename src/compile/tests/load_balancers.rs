@@ -8,7 +8,7 @@ use crate::network::NodeKind;
 fn with_balancer(era: Era, groups: &[&str]) -> Cloud {
     let mut cloud = two_tier(era);
     let interface = Interface {
-        id: InterfaceId { instance: InstanceName::new("lb"), device: 0 },
+        id: InterfaceId::first_of(&InstanceName::new("lb")),
         eni: NetworkInterfaceId::first_of(&["lb"]),
         attached_to: None,
         number: 90,

@@ -15,7 +15,7 @@ use super::answers::Said;
 use super::now::{MAX_CONNECTIONS, Now};
 use super::tokens::{LONGEST, Tokens};
 use crate::compile::services::metadata;
-use crate::model::{Cloud, Interface, VpcName};
+use crate::model::{Cloud, Interface, VpcName, number};
 use crate::probe::connections::Connections;
 
 /// A head of more bytes is no head.
@@ -187,7 +187,7 @@ pub(super) fn reply(
             if request.forwarded {
                 return Reply::status(FORBIDDEN);
             }
-            let ttl = request.ttl.and_then(|ttl| ttl.parse::<u32>().ok()).filter(|ttl| (1..=LONGEST).contains(ttl));
+            let ttl = request.ttl.and_then(number::<u32>).filter(|ttl| (1..=LONGEST).contains(ttl));
             ttl.map_or(Reply::status(BAD_REQUEST), |ttl| Reply {
                 status: OK,
                 body: tokens.issue(interface.number, now, ttl),

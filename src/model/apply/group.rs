@@ -136,14 +136,11 @@ fn holders(cloud: &Cloud, name: &GroupName) -> Vec<String> {
             .filter(names_it)
             .map(move |rule| format!("{other} \"{}\"", rule.written))
     });
-    let worn = cloud.network_interfaces().filter(|interface| interface.groups.contains(name));
-    let worn = worn.map(|interface| match interface.id.device {
-        0 => interface.id.instance.to_string(),
-        _ => interface.id.to_string(),
-    });
-    let (named, worn): (Vec<String>, Vec<String>) = (named.collect(), worn.collect());
+    let members = cloud.network_interfaces().filter(|interface| interface.groups.contains(name));
+    let members = members.map(|interface| interface.id.short());
+    let (named, members): (Vec<String>, Vec<String>) = (named.collect(), members.collect());
     let say = |what: &str, all: Vec<String>| (!all.is_empty()).then(|| format!("{what} {}", some_of(&all)));
-    [say("rules name it:", named), say("it is worn by", worn)].into_iter().flatten().collect()
+    [say("rules name it:", named), say("interfaces in it:", members)].into_iter().flatten().collect()
 }
 
 /// The first few, and how many others there are.

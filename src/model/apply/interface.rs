@@ -99,7 +99,7 @@ pub(super) fn target(cloud: &Cloud, of: &Target) -> Result<InterfaceId, Refusal>
                  operation instead."
             ),
         )),
-        Target::Instance(name) => Ok(InterfaceId { instance: name.clone(), device: 0 }),
+        Target::Instance(name) => Ok(InterfaceId::first_of(name)),
     }
 }
 

@@ -41,7 +41,7 @@ fn stop_and_start(sample: Sample, name: &str) -> Sample {
 }
 
 #[test]
-fn in_a_vpc_it_wears_the_groups_it_was_given_and_has_both_addresses() {
+fn in_a_vpc_it_is_in_the_groups_it_was_given_and_has_both_addresses() {
     let sample = with_two(Era::Vpc, &["ELB"]);
     let interface = &sample.0.load_balancers["lb"].interface;
     assert_eq!(interface.groups, IndexSet::from([GroupName::new("ELB")]));
@@ -142,7 +142,7 @@ fn what_cannot_be_registered_is_refused_and_nothing_of_the_request_is_done() {
 }
 
 #[test]
-fn a_group_that_a_load_balancer_wears_is_in_use() {
+fn a_group_that_a_load_balancer_is_in_is_in_use() {
     let sample = with_two(Era::Vpc, &["ELB"]);
     let delete = Operation::DeleteGroup(GroupName::new("ELB"));
     assert_eq!(refusal(&sample, &delete), "DependencyViolation: resource ELB has a dependent object");

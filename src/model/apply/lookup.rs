@@ -19,7 +19,7 @@ pub(super) fn name_together(refusal: &mut Refusal) {
     }
 }
 
-/// Refuses a group that Amazon owns: nobody else edits, deletes or wears it.
+/// Refuses a group that Amazon owns: nobody else edits or deletes it, or is in it.
 pub(super) fn must_be_ours(group: &GroupName) -> Result<(), Refusal> {
     if !group.as_str().starts_with("amazon-elb/") {
         return Ok(());

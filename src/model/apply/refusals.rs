@@ -22,7 +22,7 @@ fn no_more_egress(group: &str, rule: &str) -> Operation {
     Operation::RevokeEgress(GroupName::new(group), vec![permission(rule)])
 }
 
-/// `used` is worn by an instance, `named` by a rule of `used`, `own` by its own rule; `idle` by nobody.
+/// An instance is in `used`; `named` by a rule of `used`, `own` by its own rule; `idle` by nobody.
 fn sample(era: Era) -> Sample {
     let mut sample = Sample::new(era);
     add_default_group(&mut sample.0, &VpcName::new("default"));
@@ -92,7 +92,7 @@ fn groups_and_rules_are_refused_in_ec2s_words() {
 }
 
 #[test]
-fn a_group_that_nobody_else_names_or_wears_can_go() {
+fn a_group_that_nobody_else_names_or_is_in_can_go() {
     for era in Era::ALL {
         let sample = sample(era).with(delete("own")).with(delete("idle"));
         assert!(!sample.0.groups.contains_key(&GroupName::new("own")), "only its own rule named it: {era}");
@@ -218,10 +218,10 @@ fn what_is_in_the_way_is_named() {
     };
     for era in Era::ALL {
         assert_eq!(culprits(&sample(era), &delete("named")), ["rules name it: used \"tcp 22 from named\""], "{era}");
-        assert_eq!(culprits(&sample(era), &delete("used")), ["it is worn by a"], "{era}");
+        assert_eq!(culprits(&sample(era), &delete("used")), ["interfaces in it: a"], "{era}");
     }
     let both = sample(Era::Vpc).with(egress("idle", "tcp 22 to used"));
-    let expected = ["rules name it: idle \"tcp 22 from used\"", "it is worn by a"];
+    let expected = ["rules name it: idle \"tcp 22 from used\"", "interfaces in it: a"];
     assert_eq!(culprits(&both, &delete("used")), expected);
     let expected = ["idle would have 61 of 60 rules for what comes in over IPv4"];
     assert_eq!(culprits(&full(), &authorize("idle", "tcp 61 from 10.0.0.1")), expected);

@@ -1,6 +1,10 @@
+use std::net::IpAddr;
+
 use super::super::parties::{LinkPosition, Route};
+use super::case::SentBack;
 use super::*;
 use crate::fabric::packet::{ECHO_REQUEST, ICMP, UDP};
+use crate::model::IcmpMessage;
 
 const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 11));
 const THERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 12));

@@ -37,7 +37,7 @@ pub(super) fn answering(own: IpAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// What was sent.
+/// Packets that were sent.
 #[derive(Debug, Default)]
 pub(super) struct Sent {
     /// Each packet, and the moments between which it was sent.

@@ -90,7 +90,7 @@ pub(super) fn stage(cloud: &Cloud, stage: &Stage) -> String {
             let private = cloud.interface(receiver).and_then(|it| it.private).is_some_and(|it| it.0 == *address);
             let which =
                 if private { "private, as both are in one VPC" } else { "public, as asked from outside the VPC" };
-            format!("the public DNS name of {} is {address}: {which}", named(receiver))
+            format!("the public DNS name of {} is {address}: {which}", receiver.short())
         }
         Stage::Sent { from, source, destination } => {
             let vpc = cloud.interface(from).map(|it| &it.vpc);
@@ -114,7 +114,7 @@ pub(super) fn stage(cloud: &Cloud, stage: &Stage) -> String {
             let whose = whose.map_or_else(String::new, |(name, balancer)| {
                 format!("; {} means that address inside as well", balancer_name(name, balancer.scheme))
             });
-            format!("{} sends {source} -> {destination}: {towards}{whose}", named(from))
+            format!("{} sends {source} -> {destination}: {towards}{whose}", from.short())
         }
         Stage::RuleEvaluation(asked) => {
             let groups: Vec<String> =
@@ -133,20 +133,20 @@ pub(super) fn stage(cloud: &Cloud, stage: &Stage) -> String {
                 (true, _) => "; they have no such rules",
                 (false, _) => "",
             };
-            let (name, list) = (named(&asked.interface), groups.join(", "));
+            let (name, list) = (asked.interface.short(), groups.join(", "));
             format!("do the groups of {name} {direction}, {preposition} {}{who}? {list}{none}{appliance}", asked.other)
         }
         Stage::OwnAnswer { interface } => {
-            let name = named(interface);
+            let name = interface.short();
             format!(
                 "{name} has sent it, and without ports what comes in looks like the answer: no rule of {name} is asked"
             )
         }
         Stage::NoEgressRules { interface } => {
-            format!("{} may send everything: this era has no rules for what goes out", named(interface))
+            format!("{} may send everything: this era has no rules for what goes out", interface.short())
         }
-        Stage::Routed { to } => format!("the route table of the sender's subnet leads through {}", named(to)),
-        Stage::PassedOn { by, source } => format!("{} passes it on, from {source}", named(by)),
+        Stage::Routed { to } => format!("the route table of the sender's subnet leads through {}", to.short()),
+        Stage::PassedOn { by, source } => format!("{} passes it on, from {source}", by.short()),
         Stage::TranslatedSource { vpc, private, public } => {
             format!("the gateway of {vpc} writes {public} over {private}: from here on it comes from a public address")
         }
@@ -157,22 +157,17 @@ pub(super) fn stage(cloud: &Cloud, stage: &Stage) -> String {
     }
 }
 
-/// `web1`, or `web1.eth1` for a further interface.
-fn named(id: &InterfaceId) -> String {
-    if id.device == 0 { id.instance.to_string() } else { id.to_string() }
-}
-
 /// Describes the owner of an address.
 fn owner(cloud: &Cloud, address: IpAddr) -> Option<String> {
     for it in cloud.network_interfaces() {
         if it.private.is_some_and(|private| IpAddr::V4(private.0) == address) {
-            return Some(format!("the private address of {}", named(&it.id)));
+            return Some(format!("the private address of {}", it.id.short()));
         }
         if it.public.is_some_and(|public| IpAddr::V4(public.0) == address) {
-            return Some(format!("the public address of {}", named(&it.id)));
+            return Some(format!("the public address of {}", it.id.short()));
         }
         if it.ipv6.is_some_and(|ipv6| IpAddr::V6(ipv6.0) == address) {
-            return Some(format!("the IPv6 address of {}", named(&it.id)));
+            return Some(format!("the IPv6 address of {}", it.id.short()));
         }
     }
     let host = cloud.hosts.iter().find(|(_, host)| host.addresses.iter().any(|it| it.0 == address));
@@ -198,12 +193,15 @@ pub(super) fn miss(cloud: &Cloud, asked: &RuleEvaluation, rule: &Rule, miss: Mis
             (
                 Traffic::Icmp(IcmpMatch::TypeAndCode(kind, code)) | Traffic::Icmpv6(IcmpMatch::TypeAndCode(kind, code)),
                 Service::Icmp(message),
-            ) if kind == message.kind => format!("code {code} only, and this is code {}", message.code),
+            ) if kind == message.kind => format!("code {code} only, and this message has code {}", message.code),
             _ => "other ICMP messages".to_owned(),
         },
-        Mismatch::Family => "the ICMP of the other family of IP".to_owned(),
+        Mismatch::Family => match rule.traffic {
+            Traffic::Icmpv6(_) => "ICMP of IPv6, and this is IPv4: `icmp`".to_owned(),
+            _ => "ICMP of IPv4, and this is IPv6: `icmpv6`".to_owned(),
+        },
         Mismatch::Block => match &rule.peer {
-            Peer::Cidr(IpNet::V4(block)) if block.prefix_len() == 0 => "anywhere is IPv4 only: `::/0`".to_owned(),
+            Peer::Cidr(IpNet::V4(block)) if block.prefix_len() == 0 => "IPv4 only: write `::/0` for IPv6".to_owned(),
             peer => format!("{other} is not in {peer}"),
         },
         Mismatch::PrefixList => format!("{other} is in no entry of {}", rule.peer),
@@ -262,7 +260,7 @@ pub(super) fn small_link(link: &SmallLink) -> String {
     let mut text =
         format!("a link on the way takes {takes} bytes, and its ends send up to {sent}; a router says so by `{word}`");
     for (interface, comes) in ends {
-        let whose = named(interface);
+        let whose = interface.short();
         text.push_str(&match comes {
             Comes::WithTheFlow => format!("; that comes to {whose}, as it is about a flow that passes there"),
             Comes::ByRule => format!("; that comes to {whose} by a rule"),

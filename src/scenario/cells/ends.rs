@@ -27,11 +27,6 @@ pub fn inside(cloud: &Cloud) -> impl Iterator<Item = Endpoint> + '_ {
     })
 }
 
-/// An interface as people say it: the first by the name of its instance.
-pub fn named(id: &InterfaceId) -> String {
-    if id.device == 0 { id.instance.to_string() } else { id.to_string() }
-}
-
 pub fn hosts(cloud: &Cloud) -> Vec<Endpoint> {
     let addresses = |(name, host): (&crate::model::HostName, &crate::model::Host)| {
         host.addresses.iter().map(|&address| Endpoint::Host(name.clone(), address)).collect::<Vec<_>>()

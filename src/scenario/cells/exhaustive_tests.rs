@@ -41,7 +41,7 @@ fn a_table_has_the_cells_of_further_interfaces() {
         assert!(wrong_cells.iter().any(|cell| cell == flow), "{flow}: {wrong_cells:?}");
     }
     assert!(wrong_cells.iter().all(|cell| cell.ends_with("-> b.eth1:22")), "{wrong_cells:?}");
-    // By the interface, or by the group that it wears.
+    // By the interface, or by the group that it is in.
     for open in ["'any -> b.eth1:22'", "'any -> wide:22'"] {
         assert_eq!(wrong(&file(&format!("'closed -> closed:80', {open}"))), Vec::<String>::new());
     }
@@ -182,6 +182,10 @@ fn what_goes_out_to_a_host_is_asked_where_a_table_names_it_or_says_so() {
     let counts = predict::predict(&topology(&silent), Era::Vpc, &Options::default(), &mut |_| ()).unwrap().counts;
     // Two instances; o, its neighbour and two strangers; 22, 443, 8080 and ping.
     assert_eq!((counts.cells, counts.not_asked), (2 * 4 * 4 + 2 * 4, 2 * 4 * 4));
+    // A cell that the step names itself was asked.
+    let named = silent.replace("{table: t}", "{table: t, open: ['a -> o:443']}");
+    let counts = predict::predict(&topology(&named), Era::Vpc, &Options::default(), &mut |_| ()).unwrap().counts;
+    assert_eq!((counts.cells, counts.not_asked), (2 * 4 * 4 + 2 * 4 + 1, 2 * 4 * 4 - 1));
     let hosts = wrong(&file("tcp 443 to anywhere", "'o -> g:22'", all));
     assert!(hosts.contains(&"a -> o:443".to_owned()) && hosts.contains(&"b -> elsewhere:443".to_owned()), "{hosts:?}");
     assert!(hosts.iter().all(|cell| cell.ends_with(":443")), "{hosts:?}");

@@ -14,7 +14,7 @@ pub fn columns_of(columns: &Columns, senders: &[(Endpoint, Option<Via>)]) -> Vec
     columns.iter().copied().filter(can).collect()
 }
 
-/// What a grid asks beside its columns.
+/// Extent of a grid beside its columns.
 #[derive(Clone, Debug, Default)]
 pub struct Extent {
     /// By which addresses instances reach each other: a row each. Nothing stands for the usual one.
@@ -55,8 +55,8 @@ impl Extent {
         inside(cloud).chain(asked).collect()
     }
 
-    /// Counts the cells of hosts that are no receivers and could be.
-    pub fn not_asked(&self, cloud: &Cloud, columns: &Columns) -> usize {
+    /// Counts the cells of hosts that are no receivers and could be, but for those that are asked all the same.
+    pub fn not_asked(&self, cloud: &Cloud, columns: &Columns, asked: &IndexSet<Flow>) -> usize {
         if !cloud.has_egress_rules() {
             return 0;
         }
@@ -64,9 +64,15 @@ impl Extent {
             .into_iter()
             .filter(|host| !matches!(host, Endpoint::Host(name, _) if self.egress.has(name)))
             .collect();
-        let paths = inside(cloud)
-            .flat_map(|from| left_out.iter().filter_map(move |to| path(cloud, &from, to, None)).collect::<Vec<_>>());
-        paths.map(|via| columns.by(via).count()).sum()
+        let mut count = 0;
+        for from in inside(cloud) {
+            for to in &left_out {
+                let Some(via) = path(cloud, &from, to, None) else { continue };
+                let cell = |service| Flow { from: from.clone(), to: to.clone(), via, service };
+                count += columns.by(via).filter(|service| !asked.contains(&cell(*service))).count();
+            }
+        }
+        count
     }
 }
 

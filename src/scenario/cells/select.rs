@@ -2,7 +2,7 @@
 
 use indexmap::IndexSet;
 
-use super::ends::{has_ipv6, has_name, has_public, holder, hosts, inside, named, via_of, vpc_of};
+use super::ends::{has_ipv6, has_name, has_public, holder, hosts, inside, via_of, vpc_of};
 use crate::model::{Cloud, Endpoint, Flow, GroupName, InstanceName, InstanceState, InterfaceId, Peers, Service, Via};
 use crate::topology::{Columns, FlowPattern, OpenCells, Selector};
 
@@ -160,12 +160,12 @@ impl Selection<'_> {
                     return;
                 };
                 if via == Via::Ipv6 && !has_ipv6(self.cloud, &other) {
-                    self.no_path.get_or_insert_with(|| format!("{} has no IPv6 address", named(&other)));
+                    self.no_path.get_or_insert_with(|| format!("{} has no IPv6 address", other.short()));
                     return;
                 }
                 let by_its_name = by_name && has_name(self.cloud, &other);
                 if from == host && via == Via::Public && !by_its_name && !has_public(self.cloud, &other) {
-                    self.no_path.get_or_insert_with(|| format!("{} has no public address", named(&other)));
+                    self.no_path.get_or_insert_with(|| format!("{} has no public address", other.short()));
                     return;
                 }
                 if by_name { Via::Dns } else { via }
@@ -190,7 +190,7 @@ impl Selection<'_> {
                 if via == Via::Ipv6
                     && let Some(without) = [a, b].into_iter().find(|id| !has_ipv6(self.cloud, id))
                 {
-                    self.no_path.get_or_insert_with(|| format!("{} has no IPv6 address", named(&without)));
+                    self.no_path.get_or_insert_with(|| format!("{} has no IPv6 address", without.short()));
                     return;
                 }
                 via

@@ -19,6 +19,8 @@ pub struct Head {
     pub era: Era,
     /// The first era of the topology, which commands are about unless told otherwise.
     pub first_era: Era,
+    /// Steps of the file, whatever their eras.
+    pub steps: usize,
     /// Instances at boot.
     pub instances: usize,
     /// Hosts outside with their addresses.

@@ -65,10 +65,12 @@ pub(super) async fn run_step<L: Backend>(
     let mut flows: IndexSet<Flow> = IndexSet::new();
     if !extent.is_empty() {
         flows.extend(extent.grid(&now, &topology.columns));
-        result.counts.not_asked = extent.not_asked(&now, &topology.columns);
     }
     flows.extend(demands.demands.iter().map(|demand| demand.flow.clone()));
     flows.extend(asked.iter().cloned());
+    if !extent.is_empty() {
+        result.counts.not_asked = extent.not_asked(&now, &topology.columns, &flows);
+    }
     let flows: Vec<Flow> = flows.into_iter().collect();
     let batch = if flows.is_empty() { None } else { Some(lab.probe(&flows).await?) };
     let canaries_held = batch.as_ref().is_none_or(|batch| batch.canaries_held);

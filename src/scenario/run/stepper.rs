@@ -137,6 +137,7 @@ fn head(topology: &Topology, cloud: &Cloud, boot: Duration) -> Head {
         file: topology.file.clone(),
         era: cloud.era,
         first_era: topology.eras.first().copied().unwrap_or(cloud.era),
+        steps: topology.steps.len(),
         instances: cloud.instances.len(),
         hosts: cloud.hosts.iter().map(|(name, host)| (name.clone(), host.addresses.clone())).collect(),
         groups: cloud.groups.len(),

@@ -3,7 +3,8 @@ use std::net::Ipv4Addr;
 use super::*;
 use crate::lab::ServiceResponse;
 use crate::model::{
-    Cloud, GroupName, InstanceName, Operation, Peer, PrivateIp, PublicIp, Refusal, RefusalCode, Service, VpcService,
+    Cloud, GroupName, InstanceName, InstanceState, Operation, Peer, PrivateIp, PublicIp, Refusal, RefusalCode, Service,
+    VpcService,
 };
 use crate::probe::Outcome;
 use crate::scenario::predict;
@@ -11,7 +12,7 @@ use crate::scenario::results::{CellDetails, Check, Class, RunVerdict, Section, S
 use crate::scenario::testing::{
     Double, by_the_article, cloud, doing, dropped, flows, open, place, step, table, topology,
 };
-use crate::topology::{Expectation, ExpectedOutcome, Question, Selector, Step, Topology};
+use crate::topology::{AddressFate, AddressKind, Expectation, ExpectedOutcome, Question, Selector, Step, Topology};
 
 async fn results(mut lab: Double, steps: Vec<Step>, options: Options) -> RunResult {
     run_on(&mut lab, &topology(steps), Duration::from_millis(24), &options, &mut |_| ()).await.expect("a result")
@@ -121,6 +122,42 @@ async fn a_start_on_new_addresses_is_told_and_one_on_old_addresses_fails() {
         stayed.findings[0].text,
         "new-addresses: web1 kept its private address 10.0.0.11, and web1 kept its public address 198.18.0.11"
     );
+}
+
+#[tokio::test]
+async fn only_an_instance_that_was_stopped_is_to_be_stopped_in_the_same_step() {
+    let without_public = |cloud: &mut Cloud, _: &Operation| {
+        cloud.instances[&InstanceName::new("web1")].interfaces[0].public = None;
+        Ok(())
+    };
+    let stops = |cloud: &mut Cloud, _: &Operation| {
+        let web1 = &mut cloud.instances[&InstanceName::new("web1")];
+        (web1.state, web1.interfaces[0].public) = (InstanceState::Stopped, None);
+        Ok(())
+    };
+    let told = async |change: fn(&mut Cloud, &Operation) -> Result<(), Refusal>| {
+        let mut told = Vec::new();
+        for expected in [
+            Expectation::NewAddresses(vec![InstanceName::new("web1")]),
+            Expectation::Address(AddressKind::Public, AddressFate::Same, vec![InstanceName::new("web1")]),
+        ] {
+            let steps = vec![
+                doing(vec![start("web1")], step("s", vec![])),
+                doing(vec![start("web1")], step("t", vec![expected])),
+            ];
+            let lab = Double::new(by_the_article).applying(change);
+            let step = results(lab, steps, Options::default()).await.steps.remove(1);
+            told.push(step.findings[0].text.clone());
+        }
+        told
+    };
+    let had_none = "web1 had no public address before this step";
+    for text in told(without_public).await {
+        assert!(text.ends_with(had_none), "it ran: {text}");
+    }
+    for text in told(stops).await {
+        assert!(text.contains(had_none) && text.contains("so stop and start it in one"), "it was stopped: {text}");
+    }
 }
 
 #[tokio::test]

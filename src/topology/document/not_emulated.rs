@@ -1,36 +1,44 @@
-//! What EC2 has and sglab does not: one list, which the reader and docs/semantics.md share.
+//! Parts of EC2 that sglab does not have: one list, which the reader and docs/semantics.md share.
 
-/// Kinds of load balancer, and what stands under `type` of one.
-const KINDS: &[(&str, &str)] = &[
-    ("network load balancers", "network"),
-    ("application load balancers", "application"),
-    ("gateway load balancers", "gateway"),
+/// Something of EC2's, and how people ask for it.
+struct Missing {
+    what: &'static str,
+    /// The keys under which they look for it.
+    keys: &'static [&'static str],
+    /// The word under `type` of a load balancer that stands for it.
+    kind: Option<&'static str>,
+}
+
+const fn missing(what: &'static str, keys: &'static [&'static str]) -> Missing {
+    Missing { what, keys, kind: None }
+}
+
+const fn balancers(what: &'static str, kind: &'static str, keys: &'static [&'static str]) -> Missing {
+    Missing { what, keys, kind: Some(kind) }
+}
+
+const NOT_EMULATED: &[Missing] = &[
+    missing("VPC peering", &["peering", "peerings", "peering-connections", "vpc-peering", "vpc-peerings"]),
+    missing("transit gateways", &["transit-gateway", "transit-gateways"]),
+    missing("network ACLs", &["acl", "acls", "nacl", "nacls", "network-acl", "network-acls"]),
+    missing("NAT gateways", &["nat-gateway", "nat-gateways"]),
+    missing("VPC endpoints", &["endpoint", "endpoints", "vpc-endpoint", "vpc-endpoints"]),
+    balancers("network load balancers", "network", &["nlb", "nlbs", "preserve-client-ip"]),
+    balancers("application load balancers", "application", &["alb", "albs", "target-group", "target-groups"]),
+    balancers("gateway load balancers", "gateway", &["gwlb"]),
+    missing("secondary addresses", &["secondary-address", "secondary-addresses", "secondary-private-addresses"]),
+    missing("tags", &["tag", "tags"]),
+    missing("DHCP", &["dhcp", "dhcp-options"]),
+    missing("user data", &["user-data"]),
 ];
 
-/// What it is, and the keys under which people look for it.
-pub const NOT_EMULATED: &[(&str, &[&str])] = &[
-    ("VPC peering", &["peering", "peerings", "peering-connections", "vpc-peering", "vpc-peerings"]),
-    ("transit gateways", &["transit-gateway", "transit-gateways"]),
-    ("network ACLs", &["acl", "acls", "nacl", "nacls", "network-acl", "network-acls"]),
-    ("NAT gateways", &["nat-gateway", "nat-gateways"]),
-    ("VPC endpoints", &["endpoint", "endpoints", "vpc-endpoint", "vpc-endpoints"]),
-    ("network load balancers", &["nlb", "nlbs", "preserve-client-ip"]),
-    ("application load balancers", &["alb", "albs", "target-group", "target-groups"]),
-    ("gateway load balancers", &["gwlb"]),
-    ("secondary addresses", &["secondary-address", "secondary-addresses", "secondary-private-addresses"]),
-    ("tags", &["tag", "tags"]),
-    ("DHCP", &["dhcp", "dhcp-options"]),
-    ("user data", &["user-data"]),
-];
-
-/// Says that what a key means is not emulated, if it is one of these. A load balancer has its kind under `type`.
+/// Says that what a key means is not emulated, if it is one of these.
 pub fn not_emulated(key: &str, value: Option<&str>) -> Option<String> {
     let word = |text: &str| text.to_ascii_lowercase().replace('_', "-");
     let kind = value.filter(|_| key == "type").map(word);
-    let of_kind = KINDS.iter().find(|(_, known)| kind.as_deref() == Some(*known)).map(|(what, _)| what);
     let key = word(key);
-    let what =
-        of_kind.or_else(|| NOT_EMULATED.iter().find(|(_, keys)| keys.contains(&key.as_str())).map(|(what, _)| what))?;
+    let is_meant = |it: &&Missing| it.keys.contains(&key.as_str()) || it.kind.is_some() && it.kind == kind.as_deref();
+    let what = NOT_EMULATED.iter().find(is_meant)?.what;
     let verb = if what.ends_with('s') { "are" } else { "is" };
     Some(format!("{what} {verb} not emulated"))
 }
@@ -43,7 +51,7 @@ mod tests {
     fn the_documentation_has_the_same_list() {
         let semantics = include_str!("../../../docs/semantics.md");
         let (_, section) = semantics.split_once("\n## Not emulated\n").expect("it has the section");
-        for (what, _) in NOT_EMULATED {
+        for Missing { what, .. } in NOT_EMULATED {
             assert!(section.to_lowercase().contains(&what.to_lowercase()), "{what}");
         }
     }

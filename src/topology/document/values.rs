@@ -191,7 +191,9 @@ impl Shape for Seconds {
     fn read(node: &Node, what: &str, told: &mut Diagnostics) -> Option<Self> {
         let Value::Scalar(scalar) = &node.value else { return told.expected(node, what, None) };
         match scalar.text.parse::<f64>() {
-            Ok(seconds) if (SHORTEST..=LONGEST).contains(&seconds) => Some(Self(Duration::from_secs_f64(seconds))),
+            Ok(seconds) if !scalar.text.starts_with('+') && (SHORTEST..=LONGEST).contains(&seconds) => {
+                Some(Self(Duration::from_secs_f64(seconds)))
+            }
             _ => {
                 let draft = Diagnostic::new(node.span, format!("{} is no time for this", quote(&scalar.text)));
                 told.report(draft.help(format!("a number of seconds, from {SHORTEST} to {LONGEST}")));

@@ -10,7 +10,7 @@ use crate::topology::tree::{Node, Value};
 /// A longer line is broken.
 const WIDTH: usize = 120;
 
-/// What is written.
+/// Value to write.
 #[derive(Clone, Debug)]
 pub enum Yaml {
     /// A text, in quotes where it would be read as something else.

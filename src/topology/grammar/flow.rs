@@ -9,14 +9,15 @@ use crate::topology::document::shape::SpannedText;
 use crate::topology::patterns::ColumnKind;
 use crate::topology::problem::{Diagnostic, Problems, Source, Span, TYPED, quote};
 
-const FORM: &str = "a flow reads `FROM -> TO:PORT`, such as `web1 -> db1:3306`";
+/// The form of a flow.
+pub const FORM: &str = "a flow reads `FROM -> TO:PORT`, such as `web1 -> db1:3306`";
 const BY: &str = "it goes on with `by public address`, `by private address`, `by ipv6 address` or `by dns name`, then \
                   `at ingress` or `at egress`";
 
 /// The ends of a flow, with what is asked between them; as words.
 #[derive(Clone, Debug)]
 pub struct Ends {
-    /// What it stands in, and what is meant where a word is missing.
+    /// The word that it stands in, which is meant where a part of it is missing.
     pub whole: SpannedText,
     /// The flow in one line.
     pub written: String,
@@ -31,7 +32,7 @@ pub struct Ends {
     by: Option<Via>,
 }
 
-/// What is asked of an end, and how.
+/// Service that is asked of an end, with the address and the place of a drop.
 #[derive(Clone, Copy, Debug)]
 pub struct FlowTarget {
     pub service: Service,
@@ -148,7 +149,8 @@ impl Ends {
     }
 }
 
-fn in_one_line(text: &str) -> String {
+/// The text with one space between its words.
+pub fn in_one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -214,7 +216,7 @@ impl TypedFlow {
     /// Reads what needs no names.
     ///
     /// # Errors
-    /// What is wrong whatever the names stand for.
+    /// Everything that is wrong whatever the names stand for.
     pub fn check(&self) -> Result<(), Problems> {
         let asked = self.ends.clone().and_then(|ends| ends.asked(Within::Question));
         asked.map(drop).map_err(|draft| Problems::new(&Source::new(TYPED, &self.text), vec![draft]))

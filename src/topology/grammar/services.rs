@@ -1,8 +1,7 @@
 //! Protocols and ports, in their short form: `tcp 80`, `tcp 7000-8000`, `icmp echo`; and services as a flow asks for.
 
 use crate::model::protocol::unnamed;
-use crate::model::suggest;
-use crate::model::{IcmpMatch, IcmpMessage, Port, PortRange, Service, Traffic, Via};
+use crate::model::{IcmpMatch, IcmpMessage, Port, PortRange, Service, Traffic, Via, number, suggest};
 use crate::topology::document::shape::SpannedText;
 use crate::topology::problem::{Diagnostic, Span, quote};
 
@@ -52,7 +51,7 @@ fn no_number(word: &str, span: Span) -> Diagnostic {
 fn protocol_of_a_rule(word: &str, span: Span) -> Result<Traffic, Diagnostic> {
     let named =
         |name: &str| Err(Diagnostic::new(span, format!("protocol {word} is {name}")).help(format!("write `{name}`")));
-    match byte(word) {
+    match number::<u8>(word) {
         Some(6) => named("tcp"),
         Some(17) => named("udp"),
         Some(1) => named("icmp"),
@@ -102,19 +101,15 @@ fn icmp(word: &str, span: Span, echo: u8) -> Result<IcmpMatch, Diagnostic> {
                 return Err(Diagnostic::new(span, "a code needs one type of its own")
                     .help("`all` is every type with every code"));
             }
-            Some((kind, "all" | "-1")) => byte(kind).map(IcmpMatch::Type),
-            Some((kind, code)) => byte(kind).zip(byte(code)).map(|(kind, code)| IcmpMatch::TypeAndCode(kind, code)),
-            None => byte(word).map(IcmpMatch::Type),
+            Some((kind, "all" | "-1")) => number(kind).map(IcmpMatch::Type),
+            Some((kind, code)) => number(kind).zip(number(code)).map(|(kind, code)| IcmpMatch::TypeAndCode(kind, code)),
+            None => number(word).map(IcmpMatch::Type),
         },
     };
     matched.ok_or_else(|| {
         Diagnostic::new(span, format!("{} is not an ICMP type", quote(word)))
             .help("`echo`, `all`, a type such as 8, or type/code such as 3/4; each at most 255")
     })
-}
-
-fn byte(text: &str) -> Option<u8> {
-    (!text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok()).flatten()
 }
 
 /// Reads the service of a flow: `80`, `80/tcp`, `53/udp`, `ping`, `tcp 80`, `udp 53`, `icmp echo`, `icmp 13`, `protocol 47`. Gives what
@@ -165,7 +160,7 @@ pub fn service<'t>(node: &SpannedText, text: &'t str) -> Result<(Service, &'t st
 /// `13`, `3/4`: one message.
 fn icmp_message(word: &str, span: Span) -> Result<Service, Diagnostic> {
     let (kind, code) = word.split_once('/').unwrap_or((word, "0"));
-    let message = byte(kind).zip(byte(code)).map(|(kind, code)| Service::Icmp(IcmpMessage { kind, code }));
+    let message = number(kind).zip(number(code)).map(|(kind, code)| Service::Icmp(IcmpMessage { kind, code }));
     message.ok_or_else(|| {
         Diagnostic::new(span, format!("{} is not an ICMP message", quote(word)))
             .help("`echo`, a type such as 13, or type/code such as 3/4; each at most 255")
@@ -186,7 +181,7 @@ pub fn unprobeable(node: &SpannedText, asked: &str, service: Service, via: Via) 
 
 /// `47`: a protocol of IP that has no ports.
 fn protocol(word: &str, span: Span) -> Result<Service, Diagnostic> {
-    match byte(word) {
+    match number::<u8>(word) {
         Some(6) => Err(Diagnostic::new(span, "protocol 6 is tcp").help("such as `tcp 80`")),
         Some(17) => Err(Diagnostic::new(span, "protocol 17 is udp").help("such as `udp 53`")),
         Some(1 | 58) => Err(Diagnostic::new(span, format!("protocol {word} is icmp")).help("such as `icmp echo`")),

@@ -4,7 +4,7 @@ use super::resolver::Resolver;
 use crate::model::VpcService;
 use crate::model::suggest;
 use crate::topology::document::shape::SpannedText;
-use crate::topology::grammar::Within;
+use crate::topology::grammar::{Within, in_one_line};
 use crate::topology::patterns::{Question, Selector};
 use crate::topology::problem::{Diagnostic, quote};
 
@@ -32,7 +32,7 @@ impl Resolver<'_> {
             self.report(draft.help("an instance, a group of them, or `any`"));
             return None;
         }
-        let written = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let written = in_one_line(text);
         Some(Question { written, place: self.place(node.span), from, service })
     }
 }

@@ -1,5 +1,7 @@
 //! Expectations of a step: each kind of expectation, the flows that it names, and how it is read.
 
+use std::collections::HashMap;
+
 use super::names::EntityKind;
 use super::resolver::Resolver;
 use crate::model::suggest;
@@ -18,12 +20,11 @@ use crate::topology::problem::{Diagnostic, quote};
 /// Expectations of a step, as they are read.
 type Expectations = Vec<Placed<Expectation>>;
 
-/// The flows of a step with an outcome each, as far as they have been read.
+/// The flows of a step with an outcome each, as far as they have been read: of each way the first with an outcome, and with an end.
 #[derive(Default)]
-struct StatedOutcomes(Vec<ToldFlow>);
+struct StatedOutcomes(HashMap<Way, Vec<ToldFlow>>);
 
 struct ToldFlow {
-    way: Way,
     outcome: ExpectedOutcome,
     at: Option<Direction>,
     span: Span,
@@ -160,10 +161,9 @@ impl Resolver<'_> {
     ) {
         let mut new = Vec::new();
         for way in self.ways(flow) {
-            let other = |it: &&ToldFlow| {
-                it.way == way && (it.outcome != outcome || it.at.zip(flow.at).is_some_and(|(one, other)| one != other))
-            };
-            if let Some(first) = told.0.iter().find(other) {
+            let other =
+                |it: &&ToldFlow| it.outcome != outcome || it.at.zip(flow.at).is_some_and(|(one, other)| one != other);
+            if let Some(first) = told.0.get(&way).and_then(|of_way| of_way.iter().find(other)) {
                 let (was, is) = (first.outcome.as_str(), outcome.as_str());
                 let message = match was == is {
                     true => format!("{} is dropped at its other end in the same step", quote(&flow.written)),
@@ -173,9 +173,14 @@ impl Resolver<'_> {
                     Diagnostic::new(span, message).help("a flow has one outcome; another one is of another step");
                 return self.report(draft.related(format!("{was} here"), first.span));
             }
-            new.push(ToldFlow { way, outcome, at: flow.at, span });
+            new.push(way);
         }
-        told.0.extend(new);
+        for way in new {
+            let of_way = told.0.entry(way).or_default();
+            if !of_way.iter().any(|it| (it.outcome, it.at) == (outcome, flow.at)) {
+                of_way.push(ToldFlow { outcome, at: flow.at, span });
+            }
+        }
     }
 
     /// `hops: {'web1 -> office:443': [gateway, internet]}`.

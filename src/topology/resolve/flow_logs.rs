@@ -6,7 +6,7 @@ use crate::model::suggest;
 use crate::topology::document::shape::{Many, Map, Shape, Span, SpannedText};
 use crate::topology::document::words::{LogLine, Logging};
 use crate::topology::expected::{Expectation, ExpectedLog, LogAction, LogPart, LogWanted};
-use crate::topology::grammar::{Within, first_word};
+use crate::topology::grammar::{Within, first_word, in_one_line};
 use crate::topology::patterns::Selector;
 use crate::topology::placed::Placed;
 use crate::topology::problem::{Diagnostic, quote};
@@ -46,7 +46,7 @@ impl Resolver<'_> {
     fn logging(&mut self, node: &SpannedText) -> Option<InterfaceId> {
         let word = node.text();
         match self.selector(node, word, Within::Step { dropped: false })? {
-            Selector::Instance(instance) => Some(InterfaceId { instance, device: 0 }),
+            Selector::Instance(instance) => Some(InterfaceId::first_of(&instance)),
             Selector::Interface(id) => Some(id),
             _ => {
                 let draft = Diagnostic::new(node.span, format!("{} has no flow log of its own", quote(word)));
@@ -58,7 +58,7 @@ impl Resolver<'_> {
 
     fn log_line(&mut self, node: &SpannedText) -> Option<(LogWanted, String)> {
         let text = node.text();
-        let written = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let written = in_one_line(text);
         let (first, after) = first_word(text);
         let (without, (action, rest)) = match first {
             "no" => (true, first_word(after)),

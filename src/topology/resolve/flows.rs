@@ -13,12 +13,10 @@ use crate::model::{GroupName, HostName, InstanceName, InterfaceId, Service, Tabl
 use crate::topology::document::scenario::Table as TableSaid;
 use crate::topology::document::shape::{Field, Map, Span, SpannedText};
 use crate::topology::document::words::{Flow, Name};
-use crate::topology::grammar::{Ends, FlowTarget, Within, unprobeable};
+use crate::topology::grammar::{Ends, FORM, FlowTarget, Within, unprobeable};
 use crate::topology::patterns::{Egress, FlowPattern, OpenCells, Pairs, Selector, Table};
 use crate::topology::problem::{Diagnostic, quote};
 use crate::topology::synthetic_hosts::{ELSEWHERE, Elsewhere};
-
-const FORM: &str = "a flow reads `FROM -> TO:PORT`, such as `web1 -> db1:3306`";
 
 /// Maximum length of a chain of tables.
 const MAX_LIKE: usize = 64;
@@ -190,6 +188,10 @@ impl Resolver<'_> {
                         Diagnostic::new(span, format!("a flow names no DNS name: {}", quote(word))).help(help)
                     }
                     _ if word.parse::<IpAddr>().is_ok() => self.no_address(word, span),
+                    _ if word == ELSEWHERE => {
+                        let draft = Diagnostic::new(span, format!("this lab has no host {}", quote(word)));
+                        draft.help("one whose file names it in a flow has it; `any` is everybody who is there")
+                    }
                     Some((name, "public" | "private")) if self.names.sort(name).is_some() => {
                         let help = "write the name, and `by public address` after the port";
                         Diagnostic::new(span, format!("{} is not a name", quote(word))).help(help)

@@ -9,7 +9,7 @@ use super::names::EntityKind;
 use super::resolver::Resolver;
 use crate::model::{
     Era, Forwarding, InstanceName, InterfaceId, NewInterface, Operation, RefusalCode, Service, SourceDestCheck,
-    SubnetRoute, Target, VpcName,
+    SubnetRoute, Target, VpcName, number,
 };
 use crate::topology::document::instances::{Instance as InstanceSaid, Interface as InterfaceSaid, Interfaces};
 use crate::topology::document::shape::{Entry, Field, Many, Map, Span, SpannedText};
@@ -25,12 +25,12 @@ const MAX_DEVICES: u8 = 15;
 /// `web1.eth1`, taken apart.
 pub(super) fn split(word: &str) -> Option<(&str, u8)> {
     let (instance, device) = word.rsplit_once(".eth")?;
-    device.parse().ok().filter(|device| *device <= MAX_DEVICES).map(|device| (instance, device))
+    number(device).filter(|device| *device <= MAX_DEVICES).map(|device| (instance, device))
 }
 
 /// The number of an interface beside the first, `eth1`.
 fn further(word: &str) -> Option<u8> {
-    let device = word.strip_prefix("eth").and_then(|number| number.parse().ok());
+    let device = word.strip_prefix("eth").and_then(number);
     device.filter(|device| (1..=MAX_DEVICES).contains(device))
 }
 
@@ -269,10 +269,9 @@ impl Resolver<'_> {
             let there = self.interface_there(&id, span).is_some();
             let forwards = self.cloud.forwarders.get(&id.instance).is_some_and(|it| *it != Forwarding::None);
             if there && forwards && !self.later.checks_said.contains(&id) && told.insert(id.clone()) {
-                let name = if id.device == 0 { id.instance.to_string() } else { id.to_string() };
                 let message = format!(
                     "a route leads to {}, whose source and destination check drops what it is to pass on",
-                    quote(&name)
+                    quote(&id.short())
                 );
                 let help = "it needs `source-dest-check: off`; `on` says that the drop is meant";
                 self.report(Diagnostic::new(span, message).help(help));

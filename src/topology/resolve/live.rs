@@ -260,7 +260,7 @@ fn seed(resolver: &mut Resolver<'_>, cloud: &Cloud) {
     for interface in cloud.network_interfaces() {
         let (private, public) = (interface.private.map(|it| it.0.into()), interface.public.map(|it| it.0.into()));
         let addresses = [private, public, interface.ipv6.map(|it| it.0.into())];
-        let held = addresses.into_iter().flatten().map(|address| (address, interface.id.short().to_string()));
+        let held = addresses.into_iter().flatten().map(|address| (address, interface.id.short()));
         resolver.cloud.holders.extend(held);
     }
     // An instance that is gone may have left an address behind it, which its name still stands for.

@@ -6,17 +6,16 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::names::EntityKind;
 use super::resolver::Resolver;
-use crate::model::suggest;
 use crate::model::{
     CreateLoadBalancer, Era, GroupName, HealthCheck, InstanceName, LoadBalancerName, Operation, Port, RefusalCode,
-    Scheme, Service,
+    Scheme, Service, number, suggest,
 };
 use crate::topology::document::balancers::{HealthCheck as CheckSaid, LoadBalancer, Registered, Targets};
 use crate::topology::document::shape::{Field, Map, Span, SpannedText};
 use crate::topology::document::values::{Choice, Whole};
 use crate::topology::document::words::{Flow, Listener, Name};
 use crate::topology::expected::{AnsweredBy, Expectation, Rotation};
-use crate::topology::grammar::{Within, first_word};
+use crate::topology::grammar::{Within, first_word, in_one_line};
 use crate::topology::patterns::Selector;
 use crate::topology::placed::Placed;
 use crate::topology::problem::{Diagnostic, quote};
@@ -142,8 +141,8 @@ impl Resolver<'_> {
             self.report(draft.help("such as `tcp 80`"));
             return None;
         }
-        match port.parse::<u16>() {
-            Ok(port) if port > 0 => Some(Port(port)),
+        match number(port) {
+            Some(port) if port > 0 => Some(Port(port)),
             _ => {
                 let span = node.part_or_all(port);
                 self.report(Diagnostic::new(span, format!("{} is not a port", quote(port))).help("1 to 65535"));
@@ -261,7 +260,7 @@ impl Resolver<'_> {
     /// `world -> lb:80 answered by web1 and web2`; nothing if the text is no such thing.
     pub fn answered_by(&mut self, node: &Flow) -> Option<Option<AnsweredBy>> {
         let (flow, names) = node.text().split_once(" answered by ")?;
-        let written = node.text().split_whitespace().collect::<Vec<_>>().join(" ");
+        let written = in_one_line(node.text());
         Some(self.answered_by_of(node, flow, names).map(|it| AnsweredBy { written, ..it }))
     }
 

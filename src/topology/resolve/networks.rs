@@ -102,7 +102,7 @@ impl Resolver<'_> {
         Some(Vpc { cidr, subnets, routes, without_public, ipv6 })
     }
 
-    /// What the instances of a subnet get that do not say it themselves.
+    /// Choices for instances of a subnet that do not say it themselves.
     fn subnet_public(&mut self, entry: &Entry<Name<SubnetName>, Subnet>) -> AutomaticPublic {
         let Some(Or::Long(subnet)) = &entry.value else { return AutomaticPublic::Given };
         let Some(choice) = subnet.public.get() else { return AutomaticPublic::Given };

@@ -67,7 +67,7 @@ pub(super) struct Known {
     pub defaults_of_balancers: IndexSet<VpcName>,
     /// True if there is a load balancer, or something names their group.
     pub elb_group_used: bool,
-    /// Whether a flow names the addresses outside that no section makes.
+    /// The last flow that names the addresses outside that no section makes.
     pub elsewhere: Elsewhere,
 }
 

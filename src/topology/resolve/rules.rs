@@ -8,7 +8,7 @@ use super::names::EntityKind;
 use super::resolver::Resolver;
 use crate::model::{
     Direction, ElasticIpName, GroupName, IcmpMatch, InstanceName, Peer, PeerRequest, Permission, PrefixListName,
-    Traffic,
+    Traffic, number,
 };
 use crate::topology::document::groups::{LongRule, Rule, Rules};
 use crate::topology::document::shape::{Field, Or, Span};
@@ -204,10 +204,10 @@ impl Resolver<'_> {
         }
         let (key, code) = rule.code.entry()?;
         let every = matches!(code.text(), "all" | "-1");
-        let code = match code.text().parse::<u8>() {
+        let code = match number(code.text()) {
             _ if every => 0,
-            Ok(code) => code,
-            Err(_) => {
+            Some(code) => code,
+            None => {
                 let draft = Diagnostic::new(code.span, format!("{} is not an ICMP code", quote(code.text())));
                 self.report(draft.help("a whole number up to 255, or `all`"));
                 return None;

@@ -50,7 +50,7 @@ pub fn flow(flow: &Flow) -> String {
     format!("{} -> {}:{service}{}", flow.from, flow.to, by(flow))
 }
 
-/// What a table opens in all columns of a kind, between the ends of a flow.
+/// Writes the cells of all columns of a kind, between the ends of a flow.
 pub fn open_cells(flow: &Flow, columns: ColumnKind) -> String {
     format!("{} -> {}:{}{}", flow.from, flow.to, columns.words(), by(flow))
 }

@@ -87,3 +87,21 @@ fn what_cannot_be_launched_has_no_questions() {
     let (refusal, _) = of(&example("gotchas/case-21-no-egress-no-way-out"), Era::Classic).expect_err("egress rules");
     assert_eq!(refusal.code.as_str(), "InvalidParameterValue");
 }
+
+#[test]
+fn a_description_changes_no_packet_and_so_touches_nothing() {
+    let touched_by = |does: &str| {
+        let text = format!(
+            "sglab: 1\nera: vpc\nhosts: {{o: 203.0.113.10}}\ngroups: {{g: [tcp 22 from o]}}\n\
+             instances: {{a: {{groups: g}}}}\nscenario: [{{step: s, do: [{does}], expect: {{dropped: ['o -> a:80']}}}}]\n"
+        );
+        let topology = Topology::parse("t.yaml", text.as_bytes()).unwrap_or_else(|problems| panic!("{problems}"));
+        let (instances, groups) = touched(&topology.steps[0]);
+        (instances.len(), groups.len())
+    };
+    assert_eq!(
+        touched_by("{update-description: {g: [{protocol: tcp, port: 22, from: o, description: admins}]}}"),
+        (0, 0)
+    );
+    assert_eq!(touched_by("{revoke: {g: [tcp 22 from o]}}"), (0, 1));
+}

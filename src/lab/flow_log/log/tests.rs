@@ -12,7 +12,7 @@ fn cloud() -> Cloud {
 }
 
 fn interface<'a>(cloud: &'a Cloud, name: &str) -> &'a Interface {
-    cloud.interface(&InterfaceId { instance: InstanceName::new(name), device: 0 }).expect("an interface")
+    cloud.interface(&InterfaceId::first_of(&InstanceName::new(name))).expect("an interface")
 }
 
 fn flow(cloud: &Cloud) -> Tuple {

@@ -13,14 +13,14 @@ use crate::topology::tree::{Kind, Node, Value};
 pub struct At {
     /// Its place.
     pub span: Span,
-    /// How many keys it has.
+    /// Number of its keys.
     pub keys: usize,
     /// Under keys that the format has not: what seems to be missing may be said there.
     pub unknown: Vec<Node>,
 }
 
 impl At {
-    /// Whether a key is unknown.
+    /// True if a key is unknown.
     pub fn misspelt(&self) -> bool {
         !self.unknown.is_empty()
     }
@@ -69,7 +69,7 @@ impl Diagnostics<'_> {
             };
             let is_others = others.iter().any(|(theirs, _)| *theirs == scalar.text);
             if let Some(message) = not_emulated(&scalar.text, said).filter(|_| !is_others) {
-                self.report(Diagnostic::new(key.span, message).help("docs/semantics.md lists what is not"));
+                self.report(Diagnostic::new(key.span, message).help("docs/semantics.md lists what is not emulated"));
                 continue;
             }
             let help = match scalar.text.as_str() {

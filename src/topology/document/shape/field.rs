@@ -70,12 +70,12 @@ impl<T> Field<T> {
         self.value.as_ref()
     }
 
-    /// Whether the key is there, be it with something that could not be read.
+    /// Returns true if the key is there, be it with something that could not be read.
     pub fn is_there(&self) -> bool {
         self.key.is_some()
     }
 
-    /// Whether the key is there, with something that could not be read.
+    /// Returns true if the key is there, with something that could not be read.
     pub fn is_unread(&self) -> bool {
         self.key.is_some() && self.value.is_none()
     }

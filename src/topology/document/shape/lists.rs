@@ -10,7 +10,7 @@ use crate::topology::document::yaml::Yaml;
 use crate::topology::problem::{Diagnostic, Span};
 use crate::topology::tree::{Kind, Node, Value};
 
-/// What a list holds.
+/// Items of a list.
 #[derive(Clone, Debug)]
 pub struct Items<T> {
     /// Those that could be read.

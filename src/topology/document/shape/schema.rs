@@ -8,13 +8,13 @@ pub struct Described {
     pub key: &'static str,
     /// The lines of its documentation.
     pub doc: &'static [&'static str],
-    /// Whether it must be there.
+    /// True if it must be there.
     pub needed: bool,
-    /// Whether one of those that say so must be there.
+    /// True if one of those that say so must be there.
     pub either: bool,
-    /// Whether the list that is under it must not be empty.
+    /// True if the list that is under it must not be empty.
     pub some: bool,
-    /// What is under it.
+    /// Schema of what is under it.
     pub schema: Value,
 }
 

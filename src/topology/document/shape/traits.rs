@@ -15,9 +15,9 @@ pub trait Shape: Sized {
     const WHAT: &'static str;
     /// Expected where several may stand, for messages: "a list of rules".
     const MANY: &'static str = Self::WHAT;
-    /// Whether a mapping may stand there.
+    /// True if a mapping may stand there.
     const IS_MAPPING: bool = false;
-    /// Whether one alone is written without a list.
+    /// True if one alone is written without a list.
     const ALONE: bool = false;
 
     /// Its name in the schema; nothing where it is written out wherever it stands.

@@ -1,5 +1,5 @@
 use super::{Files, Found};
-use crate::model::MountAccess;
+use crate::model::{Era, MountAccess};
 use crate::topology::{Topology, schema};
 
 fn as_json(yaml: &str) -> serde_json::Value {
@@ -63,11 +63,11 @@ fn mounts_are_read_as_the_schema_has_them_and_looked_for_only_beside_their_file(
 }
 
 #[test]
-fn many_mounts_are_read_in_good_time() {
+fn many_deep_mounts_are_read() {
     let deep = "/x".repeat(400);
     let mounts: Vec<_> = (0..1000).map(|n| format!("{deep}/{n}: ./there")).collect();
     let text = format!("{{sglab: 1, era: vpc, instances: {{a: {{mounts: {{{}}}}}}}}}", mounts.join(", "));
-    let begun = std::time::Instant::now();
-    Topology::parse_cloud_beside("t.yaml", text.as_bytes(), &Beside).expect("a cloud");
-    assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+    let cloud = Topology::parse_cloud_beside("t.yaml", text.as_bytes(), &Beside).expect("a cloud");
+    let launched = cloud.initial_cloud(Era::Vpc).expect("a cloud");
+    assert_eq!(launched.instances.values().map(|it| it.mounts.len()).collect::<Vec<_>>(), [1000]);
 }

@@ -1,0 +1,84 @@
+//! Questions about a file that need no packet.
+
+use crate::program::{Program, sglab, write};
+
+/// Without hosts, tables and steps.
+const SMALL: &str = "sglab: 1
+era: vpc
+groups:
+  web: [tcp 443 from anywhere]
+instances:
+  web1: {groups: [web], listens: [tcp 443]}
+";
+
+#[test]
+fn a_file_without_a_scenario_has_nothing_to_predict() {
+    let program = Program::copy();
+    write(&program, "small.yaml", SMALL);
+    let said = sglab(&program, &["predict", "small.yaml"]);
+    let expected = "NOTHING TO PREDICT  the file has no scenario\n";
+    assert!(said.code == Some(0) && said.out.ends_with(expected) && !said.out.contains("PASSED"), "{said:?}");
+    let of_another_era = "scenario: [{step: s, eras: [classic], expect: {open: [web1 -> web1.eth1:443]}}]\n";
+    let text = SMALL.replace("era: vpc", "era: [vpc, classic]")
+        + &of_another_era.replace("web1 -> web1.eth1:443", "elsewhere -> web1:443");
+    write(&program, "classic.yaml", &text);
+    let said = sglab(&program, &["predict", "classic.yaml", "--era", "vpc"]);
+    let expected = "NOTHING TO PREDICT  none of the file's steps is asked for\n";
+    assert!(said.code == Some(0) && said.out.ends_with(expected), "{said:?}");
+}
+
+#[test]
+fn a_file_that_names_nobody_outside_is_asked_about_any_address_there() {
+    let program = Program::copy();
+    write(&program, "small.yaml", SMALL);
+    for (flow, expected) in [
+        ("elsewhere -> web1:443", "open, by web \"tcp 443 from anywhere\""),
+        ("elsewhere -> web1:22", "dropped at web1's ingress"),
+        ("web1 -> elsewhere:443", "open"),
+    ] {
+        let said = sglab(&program, &["explain", "small.yaml", flow]);
+        assert!(said.code == Some(0) && said.out.contains(expected), "{flow}: {said:?}");
+        assert!(said.out.contains("198.51.100.7") && said.out.contains("192.0.2.99"), "{flow}: {said:?}");
+    }
+    // Who is not asked about is not there.
+    let said = sglab(&program, &["explain", "small.yaml", "any -> web1:443"]);
+    assert!(said.code == Some(2) && !said.out.contains("elsewhere"), "{said:?}");
+    let said = sglab(&program, &["explain", "small.yaml", "elsewere -> web1:443"]);
+    assert!(said.code == Some(2) && said.err.contains("did you mean `elsewhere`?"), "{said:?}");
+}
+
+#[test]
+fn what_is_nearly_a_rule_is_told_as_what_it_is() {
+    let program = Program::copy();
+    let text = "sglab: 1
+era: vpc
+vpcs: {main: {cidr: 10.0.0.0/16, ipv6: yes}}
+hosts: {office: [203.0.113.10, '2001:db8:aaaa::7'], home: 198.51.100.7}
+groups:
+  web: [tcp 443 from anywhere, icmp 8/1 from office, icmp 3/1 from home, icmpv6 128/3 from ::/0]
+instances: {web1: {groups: web}}
+";
+    for (flow, reason) in [
+        ("office -> web1:443 by ipv6 address", "web \"tcp 443 from anywhere\" is for IPv4 only: write `::/0` for IPv6"),
+        ("office -> web1:80 by ipv6 address", ""),
+        (
+            "office -> web1:ping by public address",
+            "web \"icmp 8/1 from office\" is for code 1 only, and a ping has code 0",
+        ),
+        ("home -> web1:ping", ""),
+        ("home -> web1:icmp 3/4", "web \"icmp 3/1 from home\" is for code 1 only, and this message has code 4"),
+        // It is from somebody else, whatever its code.
+        ("office -> web1:icmp 3/4 by public address", ""),
+        (
+            "office -> web1:ping by ipv6 address",
+            "web \"icmpv6 128/3 from ::/0\" is for code 3 only, and a ping has code 0",
+        ),
+    ] {
+        write(&program, "near.yaml", &format!("{text}scenario: [{{step: s, expect: {{open: ['{flow}']}}}}]\n"));
+        let said = sglab(&program, &["predict", "near.yaml"]);
+        let because =
+            said.out.lines().find(|line| line.contains("because")).unwrap_or_else(|| panic!("{flow}: {said:?}"));
+        let told = because.split_once("; ").map_or("", |(_, told)| told);
+        assert_eq!(told, reason, "{flow}: {because}");
+    }
+}
