@@ -12,6 +12,7 @@ mod answered;
 mod answers;
 mod bare;
 mod blink;
+mod blink_pings;
 mod broken_packets;
 #[path = "../common/cells.rs"]
 mod cells;
