@@ -98,6 +98,8 @@ pub const UNCOUNTED: &str = "uncounted";
 pub const PUBLIC_OF: &str = "public-of";
 /// The gateway's set of private addresses that have a public one.
 pub const TRANSLATED: &str = "translated";
+/// Set of a gateway: IPv6 addresses of the interfaces behind it, from which alone something leaves.
+pub const HELD_IPV6: &str = "held-ipv6";
 
 /// An interface name is at most this long in the kernel.
 pub const LONGEST_INTERFACE: usize = 15;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use super::address::{HostIp, Port};
 use super::load_balancer::Scheme;
@@ -116,8 +116,8 @@ pub enum Endpoint {
     Instance(InstanceName),
     /// An instance, by a further interface: `web1.eth1`.
     Interface(InterfaceId),
-    /// An instance that sends from an address which is not its own: `nat as 10.0.0.99`. Only ever a sender.
-    Forged(InterfaceId, Ipv4Addr),
+    /// An instance that sends from an address which is not its own, of either family: `nat as 10.0.0.99`. Only ever a sender.
+    Forged(InterfaceId, IpAddr),
     /// A load balancer, by the name that it has among the holders of interfaces. Its scheme says which address its name means.
     LoadBalancer(InstanceName, Scheme),
     /// A host outside, by one of its addresses.

@@ -124,7 +124,12 @@ pub fn beyond_groups(flow: &Flow, by: &DecidedBy, cloud: &Cloud) -> Option<Strin
             Some((hop, _)) => format!("the route leads to {hop}, which is stopped"),
             None => "the route leads to what is not there, or passes nothing on".to_owned(),
         }),
-        DecidedBy::Translation { .. } => Some(format!("{} has no public address to send it on with", flow.from)),
+        DecidedBy::Translation { .. } => Some(match flow.from {
+            Endpoint::Forged(_, source) if source.is_ipv6() => {
+                format!("{source} is the address of no interface of the VPC, and nothing else leaves it")
+            }
+            _ => format!("{} has no public address to send it on with", flow.from),
+        }),
     }
 }
 

@@ -34,6 +34,7 @@ mod fixed_ports;
 mod flow_logs;
 mod foretold;
 mod forged_answers;
+mod forged_sources;
 mod forgetting;
 mod fragments;
 mod gotchas;

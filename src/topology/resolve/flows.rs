@@ -58,20 +58,21 @@ impl Resolver<'_> {
         let node = &ends.whole;
         let from = self.selector(ends.or_whole(&ends.from), ends.from.text(), within);
         let to = self.selector(ends.or_whole(&ends.to), ends.to.text(), within);
-        let FlowTarget { service, via, at } = match ends.asked(within) {
+        let asked = match ends.asked(within) {
             Ok(asked) => asked,
             Err(draft) => {
                 self.report(draft);
                 return None;
             }
         };
+        let FlowTarget { service, via, at } = asked;
         let from_port = match &ends.from_port {
             Some(word) => Some(self.sent_from(ends, word, service, within)?),
             None => None,
         };
         let (from, to) = (from?, to?);
         let both_ways = ends.both_ways;
-        if self.refuse_forged(&from, &to, service, node.span) {
+        if self.refuse_forged((&from, &to), asked, both_ways, node.span) {
             return None;
         }
         let drops = [Within::Step { dropped: true }, Within::Question];
@@ -100,6 +101,7 @@ impl Resolver<'_> {
             Selector::Host(name) => {
                 self.cloud.hosts.get(name).is_some_and(|it| it.addresses.iter().all(|a| a.0.is_ipv6()))
             }
+            Selector::Forged(_, source) => source.is_ipv6(),
             _ => false,
         };
         let by = match via {

@@ -10,7 +10,11 @@ use crate::topology::synthetic_hosts::ELSEWHERE;
 impl Resolver<'_> {
     /// Finds the reason why a flow, or one way of it, never selects a cell. `table` is the address that a table says.
     pub fn no_way(&self, pattern: &FlowPattern, table: Option<Via>, span: Span) -> Option<Diagnostic> {
-        let there = self.no_way_there(&pattern.from, &pattern.to, pattern.via, table, span);
+        let said = match &pattern.from {
+            Selector::Forged(_, source) if source.is_ipv6() => Some(Via::Ipv6),
+            _ => pattern.via,
+        };
+        let there = self.no_way_there(&pattern.from, &pattern.to, said, table, span);
         let back = || self.no_way_there(&pattern.to, &pattern.from, pattern.via, table, span);
         there.or_else(|| pattern.both_ways.then(back).flatten())
     }
@@ -171,6 +175,7 @@ fn name(end: &Selector) -> String {
     match end {
         Selector::Any => "any".to_owned(),
         Selector::Instance(name) => name.to_string(),
+        Selector::Forged(InterfaceId { instance, device: 0 }, _) => instance.to_string(),
         Selector::Interface(id) | Selector::Forged(id, _) => id.to_string(),
         Selector::Group(group) => group.to_string(),
         Selector::Host(name) | Selector::HostAddress(name, _) => name.to_string(),
