@@ -26,6 +26,7 @@ pub(super) fn run(arguments: &ExplainArguments) -> anyhow::Result<Exit> {
     }
     let era = arguments.era.map_or(topology.eras[0], Era::from);
     let cloud = predict::cloud_at(&topology, era, step)?;
+    let cloud = TypedFlow::new(written).with_strangers(&cloud);
     let pattern = match FlowPattern::parse(written, &cloud) {
         Ok(pattern) => pattern,
         Err(problems) => {

@@ -185,10 +185,11 @@ pub fn gateway_port(vpc: &VpcName, number: u32) -> String {
 /// A host's link as the internet sees it; `number` counts hosts from 1.
 pub fn host_port(host: &str, number: u32) -> String {
     let reserved = matches!(host, "lo" | "all" | "default") || host.starts_with("gw-");
-    if !reserved && host.len() <= LONGEST_INTERFACE {
+    // An address is the name of a host that is there while somebody asks for it.
+    if !reserved && host.len() <= LONGEST_INTERFACE && !host.contains(['.', ':']) {
         host.to_owned()
     } else {
-        shortened(host.trim_start_matches("gw-"), number)
+        shortened(&host.trim_start_matches("gw-").replace(['.', ':'], "-"), number)
     }
 }
 

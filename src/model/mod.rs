@@ -26,6 +26,8 @@ mod rule;
 #[cfg(test)]
 pub(crate) mod sample;
 mod shown;
+mod stranger;
+pub(crate) mod taken;
 mod tracking;
 mod unprobeable;
 mod verdict;

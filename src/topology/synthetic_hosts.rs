@@ -11,8 +11,8 @@ use ipnet::{IpNet, Ipv4Net};
 
 use super::checked::Topology;
 use super::problem::Span;
-use super::reserved_addresses::belongs;
 use super::steps::Step;
+use crate::model::reserved_addresses::belongs;
 use crate::model::{Host, HostIp, HostName, Mtu, Operation, Peer, PeerRequest};
 
 /// Name of the addresses outside that a file need not make, unless it makes something else by this name.
