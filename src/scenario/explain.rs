@@ -86,7 +86,9 @@ fn dropped(flow: &Flow, Drop { cause, source }: &Drop, cloud: &Cloud) -> String 
     let list = groups.iter().map(GroupName::as_str).collect::<Vec<_>>().join(", ");
     let mut text = match at {
         Direction::Ingress => format!("no rule of {list} admits {} from {source}", flow.service),
-        Direction::Egress => format!("no egress rule of {list} lets {instance} out"),
+        Direction::Egress => {
+            format!("no egress rule of {list} lets {} to {} out of {instance}", flow.service, named_end(&flow.to))
+        }
     };
     if at == Direction::Ingress {
         if let Some(more) = public_source(flow, *source, groups, cloud) {
@@ -98,6 +100,13 @@ fn dropped(flow: &Flow, Drop { cause, source }: &Drop, cloud: &Cloud) -> String 
     }
     text.push_str(&near_miss(flow, *source, (at, groups), cloud));
     text
+}
+
+fn named_end(end: &Endpoint) -> String {
+    match end {
+        Endpoint::Host(_, address) => address.to_string(),
+        other => other.to_string(),
+    }
 }
 
 /// Says what dropped a packet where no group did.

@@ -24,6 +24,7 @@ mod minimal_system;
 mod misses;
 mod mounts;
 mod mounts_refused;
+mod near_misses;
 #[path = "../common/patience.rs"]
 mod patience;
 #[path = "../common/program.rs"]

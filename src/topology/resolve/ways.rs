@@ -58,6 +58,8 @@ impl Resolver<'_> {
                     Some(self.no_public(to, span).help(help))
                 }
                 Some(Via::Ipv6) => self.no_ipv6(from, span).or_else(|| self.no_ipv6(to, span)),
+                Some(Via::Private) => self.no_private_path(from, to, span),
+                None if !self.is_public_balancer(to) => self.no_private_path(from, to, span),
                 _ => None,
             },
         }
@@ -140,6 +142,28 @@ impl Resolver<'_> {
         }?;
         let what = if matches!(end, Selector::Group(_)) { "no member with an" } else { "no" };
         Some(Diagnostic::new(span, format!("{} has {what} IPv6 address", quote(&name(end)))).help(why))
+    }
+
+    /// Finds the VPCs of two ends, where they differ and are those of instances or groups at this step.
+    fn no_private_path(&self, from: &Selector, to: &Selector, span: Span) -> Option<Diagnostic> {
+        let vpc = |end: &Selector| match end {
+            Selector::Instance(name)
+            | Selector::Interface(InterfaceId { instance: name, .. })
+            | Selector::Forged(InterfaceId { instance: name, .. }, _) => self.cloud.now.instances.get(name)?.clone(),
+            Selector::Group(group) => self.cloud.now.groups.get(group)?.clone(),
+            Selector::Any | Selector::Host(_) | Selector::HostAddress(..) => None,
+        };
+        let (one, other) = (vpc(from)?, vpc(to)?);
+        (one != other).then(|| {
+            let what = format!("{} and {} are in different VPCs, and have no private path", name(from), name(to));
+            Diagnostic::new(span, what).help("`by public address` it leaves the one and comes to the other")
+        })
+    }
+
+    /// Returns true if the name of an end means a public address, inside as well.
+    fn is_public_balancer(&self, end: &Selector) -> bool {
+        let is_balancer = |name: &InstanceName| self.names.sort(name.as_str()) == Some(EntityKind::LoadBalancer);
+        matches!(end, Selector::Instance(name) if is_balancer(name)) && !self.is_internal(end)
     }
 
     fn is_internal(&self, end: &Selector) -> bool {
