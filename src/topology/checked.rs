@@ -125,7 +125,7 @@ impl Topology {
                 let is_quota = refusal.code.as_str().ends_with("LimitExceeded");
                 let is_told =
                     |it: &RefusedAtFirst| it.refusal == refusal || is_quota && it.refusal.code == refusal.code;
-                if !follows && !(is_quota && all.iter().any(is_told)) {
+                if !(follows || is_quota && all.iter().any(is_told)) {
                     all.push(RefusedAtFirst { refusal, place, description });
                 }
             }
