@@ -25,7 +25,8 @@ pub(super) fn run(arguments: &ExplainArguments) -> anyhow::Result<Exit> {
         bail!("{}", no_step(&topology, step));
     }
     let era = arguments.era.map_or(topology.eras[0], Era::from);
-    let mut cloud = predict::cloud_at(&topology, era, step)?;
+    let flow = TypedFlow::new(written);
+    let mut cloud = flow.with_synthetic_hosts(&predict::cloud_at(&topology, era, step)?).into_owned();
     let pattern = match FlowPattern::parse(written, &cloud) {
         Ok(pattern) => pattern,
         Err(problems) => {
@@ -35,7 +36,8 @@ pub(super) fn run(arguments: &ExplainArguments) -> anyhow::Result<Exit> {
     };
     // The file made no `elsewhere` if it names none.
     if pattern.hosts().any(|host| !cloud.hosts.contains_key(host)) {
-        cloud = predict::cloud_at(&topology.clone().with_elsewhere(), era, step)?;
+        let whole = predict::cloud_at(&topology.clone().with_elsewhere(), era, step)?;
+        cloud = flow.with_synthetic_hosts(&whole).into_owned();
     }
     let flows = match cells::meant(&pattern, None, &cloud) {
         Ok(flows) => flows,

@@ -138,7 +138,7 @@ fn guide(topology: &Topology, steps: usize, lab: &Lab, inside: Option<&str>) -> 
         let groups: Vec<&str> = interface.groups.iter().map(|group| group.as_str()).collect();
         let private = interface.private.map_or_else(|| "-".to_owned(), |address| address.to_string());
         let public = interface.public.map_or_else(|| "-".to_owned(), |address| address.to_string());
-        let state = format!("{:?}", instance.state).to_lowercase();
+        let state = instance.state.to_string();
         row(&mut text, &name.to_string(), &state, [&private, &public], &groups);
     }
     for (name, balancer) in &cloud.load_balancers {

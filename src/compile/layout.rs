@@ -129,8 +129,12 @@ fn check_names(cloud: &Cloud) -> Result<(), CompileError> {
     let hosts = cloud.hosts.keys().map(|name| ("host", name.as_str()));
     for (what, name) in groups.chain(vpcs).chain(instances).chain(balancers).chain(hosts) {
         // Amazon's own groups are called `amazon-elb/...`; a namespace's name must not lead anywhere.
-        let spelled =
-            |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-') || what == "group" && b == b'/';
+        let spelled = |b: u8| {
+            b.is_ascii_alphanumeric()
+                || matches!(b, b'.' | b'_' | b'-')
+                || what == "group" && b == b'/'
+                || what == "host" && b == b':'
+        };
         let spelled = name.bytes().all(spelled);
         if !spelled || name.is_empty() || matches!(name, "." | "..") || name.len() > LONGEST_NAME {
             return Err(CompileError::Name { what, name: name.to_owned(), longest: LONGEST_NAME });

@@ -98,6 +98,8 @@ pub const UNCOUNTED: &str = "uncounted";
 pub const PUBLIC_OF: &str = "public-of";
 /// The gateway's set of private addresses that have a public one.
 pub const TRANSLATED: &str = "translated";
+/// Set of a gateway: IPv6 addresses of the interfaces behind it, from which alone something leaves.
+pub const HELD_IPV6: &str = "held-ipv6";
 
 /// An interface name is at most this long in the kernel.
 pub const LONGEST_INTERFACE: usize = 15;
@@ -183,10 +185,11 @@ pub fn gateway_port(vpc: &VpcName, number: u32) -> String {
 /// A host's link as the internet sees it; `number` counts hosts from 1.
 pub fn host_port(host: &str, number: u32) -> String {
     let reserved = matches!(host, "lo" | "all" | "default") || host.starts_with("gw-");
-    if !reserved && host.len() <= LONGEST_INTERFACE {
+    // An address is the name of a host that is there while somebody asks for it.
+    if !reserved && host.len() <= LONGEST_INTERFACE && !host.contains(['.', ':']) {
         host.to_owned()
     } else {
-        shortened(host.trim_start_matches("gw-"), number)
+        shortened(&host.trim_start_matches("gw-").replace(['.', ':'], "-"), number)
     }
 }
 

@@ -4,8 +4,8 @@ use ipnet::Ipv6Net;
 
 use super::filter::{BEFORE_FRAGMENTS, unreachable};
 use super::names::{
-    GATEWAY_ADDRESS, GATEWAY_INSIDE, GATEWAY_OUTSIDE, PUBLIC_OF, ROUTER_ADDRESS, SOURCES, SOURCES_IPV6, TRANSLATED,
-    UNREACHABLE,
+    GATEWAY_ADDRESS, GATEWAY_INSIDE, GATEWAY_OUTSIDE, HELD_IPV6, PUBLIC_OF, ROUTER_ADDRESS, SOURCES, SOURCES_IPV6,
+    TRANSLATED, UNREACHABLE,
 };
 use super::parts::set;
 use super::rule::{UNPLACED, log, own};
@@ -21,7 +21,7 @@ use std::net::{IpAddr, Ipv4Addr};
 /// The ruleset of a gateway: public and private address of each interface that has both, one to one, both ways.
 ///
 /// A packet from inside to a public address of the same VPC has both of its addresses translated and goes back in,
-/// where its source is a public address that no group reference can match. IPv6 passes as it is. `inside` are the addresses that
+/// where its source is a public address that no group reference can match. IPv6 passes as it is, from an address that an interface holds. `inside` are the addresses that
 /// interfaces have there, `outside` is the gateway's own.
 pub fn gateway(
     pairs: &[(PrivateIp, PublicIp)],
@@ -58,7 +58,9 @@ pub fn gateway(
         own("outside", format!("iifname \"{GATEWAY_OUTSIDE}\" meta nfproto ipv4 accept")),
     ]);
     if let Some(block) = ipv6 {
-        forward.push(own("inside-ipv6", format!("iifname \"{GATEWAY_INSIDE}\" ip6 saddr {block} accept")));
+        let held = inside.iter().filter(|address| address.is_ipv6()).map(ToString::to_string);
+        ruleset.sets.insert(HELD_IPV6.to_owned(), set("ipv6_addr", held));
+        forward.push(own("inside-ipv6", format!("iifname \"{GATEWAY_INSIDE}\" ip6 saddr @{HELD_IPV6} accept")));
         forward.push(own("outside-ipv6", format!("iifname \"{GATEWAY_OUTSIDE}\" ip6 daddr {block} accept")));
     }
     forward.push(own("untranslated", format!("{} drop", log(Record::Untranslated))));

@@ -38,7 +38,7 @@ pub struct Fabric {
     /// Folders of its own that have memory of their own.
     volumes: Mutex<HashSet<PathBuf>>,
     /// The hosts files, open for as long as the lab is there.
-    hosts: Mutex<HashMap<NodeName, File>>,
+    hosts: Arc<Mutex<HashMap<NodeName, File>>>,
 }
 
 /// Size of one at the most: a quarter of the machine's memory, and so many files.
@@ -70,7 +70,7 @@ impl Fabric {
             folder,
             timeouts: None,
             volumes: Mutex::default(),
-            hosts: Mutex::default(),
+            hosts: Arc::default(),
         })
     }
 
@@ -119,16 +119,22 @@ impl Fabric {
     ///
     /// # Errors
     /// The system's word.
-    pub fn write_hosts_file(&self, router: &NodeName, text: &str) -> io::Result<()> {
-        self.faults().around(router, "write the hosts file", || {
-            let mut open = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-            let file = match open.entry(router.clone()) {
-                Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(new) => new.insert(File::create(self.hosts_file(router))?),
-            };
-            file.set_len(0)?;
-            file.write_all_at(text.as_bytes(), 0)
-        })
+    pub async fn write_hosts_file(&self, router: &NodeName, text: String) -> io::Result<()> {
+        let (faults, hosts) = (self.faults().clone(), Arc::clone(&self.hosts));
+        let (path, router) = (self.hosts_file(router), router.clone());
+        // A file system may take its time, and what waits for it is not to wait on the runtime's threads.
+        let written = tokio::task::spawn_blocking(move || {
+            faults.around(&router, "write the hosts file", || {
+                let mut open = hosts.lock().unwrap_or_else(PoisonError::into_inner);
+                let file = match open.entry(router.clone()) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(new) => new.insert(File::create(path)?),
+                };
+                file.set_len(0)?;
+                file.write_all_at(text.as_bytes(), 0)
+            })
+        });
+        written.await.map_err(io::Error::other)?
     }
 
     /// A folder of the lab for what somebody else fills: it has memory of its own, and when that is full nothing else is.

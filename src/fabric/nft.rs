@@ -259,7 +259,9 @@ fn said(ended: &Ended, patience: Duration) -> String {
         Status::Success | Status::Failure if words.is_empty() => "nft failed without a word".to_owned(),
         Status::Success | Status::Failure => words.to_owned(),
         Status::Signalled(signal) => format!("nft was ended by signal {signal} {words}").trim().to_owned(),
-        Status::Overdue => format!("nft had not ended after {patience:?}, and was killed {words}").trim().to_owned(),
+        Status::Overdue => {
+            format!("nft had not ended after {} s, and was killed {words}", patience.as_secs_f64()).trim().to_owned()
+        }
     }
 }
 

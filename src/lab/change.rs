@@ -252,7 +252,7 @@ impl Lab {
         self.prober.listen(wanted).await?;
         self.open_balancers(cloud).await?;
         match holders.is_none_or(|holders| !holders.is_empty()) {
-            true => hosts_file::write(self.state.fabric(), cloud),
+            true => hosts_file::write(self.state.fabric(), cloud).await,
             false => Ok(()),
         }
     }
@@ -283,7 +283,7 @@ impl Lab {
         for (_, machine) in opened.machines {
             machine.end().await;
         }
-        let written = hosts_file::write(self.state.fabric(), self.state.cloud());
+        let written = hosts_file::write(self.state.fabric(), self.state.cloud()).await;
         for name in &opened.listening {
             self.prober.silence(name).await;
         }

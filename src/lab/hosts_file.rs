@@ -11,10 +11,10 @@ use crate::network::NodeName;
 
 /// Writes the names of now for the programs of each VPC and of hosts outside, in place, so that those which have the file open
 /// or mounted see the change.
-pub(super) fn write(fabric: &Fabric, cloud: &Cloud) -> Result<(), LabError> {
+pub(super) async fn write(fabric: &Fabric, cloud: &Cloud) -> Result<(), LabError> {
     for (router, view) in views(cloud) {
         let failed = |source| LabError::Names { file: format!("hosts file of {router}"), source };
-        fabric.write_hosts_file(&router, &text(cloud, &view)).map_err(failed)?;
+        fabric.write_hosts_file(&router, text(cloud, &view)).await.map_err(failed)?;
     }
     Ok(())
 }

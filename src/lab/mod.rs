@@ -39,6 +39,7 @@ mod services;
 mod shared_folders;
 pub mod sources;
 mod state;
+mod synthetic_hosts;
 mod traffic;
 mod trust;
 mod unfit;

@@ -145,13 +145,17 @@ impl Lab {
         let asleep = || format!("{from} is not running, so it can ask nothing");
         if flow.via == Via::Ipv6 {
             let ipv6 = interface.ipv6.ok_or_else(|| format!("{from} has no IPv6 address"))?;
-            let source = running.then_some(ipv6.0.into()).ok_or_else(asleep)?;
+            let source = match from {
+                Endpoint::Forged(_, source) => *source,
+                _ => ipv6.0.into(),
+            };
+            let source = running.then_some(source).ok_or_else(asleep)?;
             return Ok(Sender { node, source, public: None });
         }
         let private = interface.private.filter(|_| running).ok_or_else(asleep)?;
         let public = interface.public.map(|public| public.0.into());
         match from {
-            Endpoint::Forged(_, source) => Ok(Sender { node, source: (*source).into(), public: None }),
+            Endpoint::Forged(_, source) => Ok(Sender { node, source: *source, public: None }),
             _ => Ok(Sender { node, source: private.0.into(), public }),
         }
     }

@@ -122,7 +122,11 @@ impl Lab {
     /// The end that a packet leaves by: what has the address of another interface of the sender's leaves by that one.
     fn leaves_by(&self, from: &Endpoint) -> Endpoint {
         let Endpoint::Forged(id, source) = from else { return from.clone() };
-        let own = self.interfaces_of(&id.instance).find(|own| own.private.is_some_and(|own| own.0 == *source));
+        let own = self.interfaces_of(&id.instance).find(|own| {
+            let private = own.private.map(|own| IpAddr::V4(own.0));
+            let ipv6 = own.ipv6.map(|own| IpAddr::V6(own.0));
+            [private, ipv6].contains(&Some(*source))
+        });
         own.map_or_else(|| from.clone(), |own| Endpoint::Interface(own.id.clone()))
     }
 }

@@ -53,6 +53,8 @@ pub enum Change {
     SourceDestCheck {
         /// The interface.
         interface: InterfaceId,
+        /// Before.
+        before: SourceDestCheck,
         /// Now.
         now: SourceDestCheck,
     },
@@ -171,8 +173,9 @@ fn of_interface(was: Option<&Interface>, now: &Interface, changes: &mut Vec<Chan
         let all = |it: &Interface| it.groups.iter().cloned().collect();
         changes.push(Change::Groups { interface: now.id.clone(), before: was.map(all), groups: all(now) });
     }
-    if was.is_some_and(|was| was.source_dest_check != now.source_dest_check) {
-        changes.push(Change::SourceDestCheck { interface: now.id.clone(), now: now.source_dest_check });
+    if let Some(was) = was.filter(|was| was.source_dest_check != now.source_dest_check) {
+        let (before, now_is) = (was.source_dest_check, now.source_dest_check);
+        changes.push(Change::SourceDestCheck { interface: now.id.clone(), before, now: now_is });
     }
 }
 
@@ -225,6 +228,7 @@ pub(super) fn of_load_balancer(
     if was.is_none() {
         changes.push(Change::LoadBalancerCreated(name.clone()));
     }
+    of_interface(was.map(|was| &was.interface), &now.interface, changes);
     for (target, address) in was.into_iter().flat_map(|was| &was.registrations) {
         if now.registrations.get(target) != Some(address) {
             changes.push(Change::Deregistered(name.clone(), target.clone(), *address));
@@ -282,7 +286,9 @@ impl fmt::Display for Change {
                 let before = before.as_ref().map_or_else(String::new, |before| format!("{} -> ", names(before)));
                 write!(f, "{} groups {before}{}", interface.short(), names(groups))
             }
-            Self::SourceDestCheck { interface, now } => write!(f, "{} source-dest-check {now}", interface.short()),
+            Self::SourceDestCheck { interface, before, now } => {
+                write!(f, "{} source-dest-check {before} -> {now}", interface.short())
+            }
             Self::InterfaceDetached(id) => write!(f, "{id} is gone"),
             Self::GroupDeleted(name) => write!(f, "{name} is deleted"),
             Self::GroupCreated(name) => write!(f, "{name} is created"),
@@ -296,9 +302,11 @@ impl fmt::Display for Change {
             }
             Self::LoadBalancerCreated(name) => write!(f, "{name} is created"),
             Self::Deregistered(name, target, address) => {
-                write!(f, "{name} - {target}, which was registered with {address}")
+                write!(f, "{name} registration of {target} {address} -> none")
             }
-            Self::Registered(name, target, address) => write!(f, "{name} + {target}, registered with {address}"),
+            Self::Registered(name, target, address) => {
+                write!(f, "{name} registration of {target} none -> {address}")
+            }
             Self::AddressAllocated(name, address) => write!(f, "{name} is {address}"),
             Self::AddressReleased(name, address) => write!(f, "{name}, {address}, is released"),
             Self::EntryAdded(name, entry) => write!(f, "{name} + {entry}"),

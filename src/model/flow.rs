@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use super::address::{HostIp, Port};
 use super::load_balancer::Scheme;
@@ -117,8 +117,8 @@ pub enum Endpoint {
     Instance(InstanceName),
     /// An instance, by a further interface: `web1.eth1`.
     Interface(InterfaceId),
-    /// An instance that sends from an address which is not its own: `nat as 10.0.0.99`. Only ever a sender.
-    Forged(InterfaceId, Ipv4Addr),
+    /// An instance that sends from an address which is not its own, of either family: `nat as 10.0.0.99`. Only ever a sender.
+    Forged(InterfaceId, IpAddr),
     /// A load balancer, by the name that it has among the holders of interfaces. Its scheme says which address its name means.
     LoadBalancer(InstanceName, Scheme),
     /// A host outside, by one of its addresses.
@@ -268,14 +268,21 @@ pub struct Flow {
 
 impl fmt::Display for Flow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let to = before_a_colon(&self.to);
         match self.service {
-            Service::Tcp(port) => write!(f, "{} -> {}:{port}", self.from, self.to)?,
-            Service::Udp(port) => write!(f, "{} -> {}:{port}/udp", self.from, self.to)?,
-            Service::IcmpEcho => write!(f, "{} -> {}:ping", self.from, self.to)?,
-            Service::Icmp(_) | Service::Protocol(_) => write!(f, "{} -> {}:{}", self.from, self.to, self.service)?,
+            Service::Tcp(port) => write!(f, "{} -> {to}:{port}", self.from)?,
+            Service::Udp(port) => write!(f, "{} -> {to}:{port}/udp", self.from)?,
+            Service::IcmpEcho => write!(f, "{} -> {to}:ping", self.from)?,
+            Service::Icmp(_) | Service::Protocol(_) => write!(f, "{} -> {to}:{}", self.from, self.service)?,
         }
         self.by().map_or(Ok(()), |via| write!(f, " {via}"))
     }
+}
+
+/// An end as it stands before a port: an IPv6 address in brackets.
+fn before_a_colon(end: &Endpoint) -> String {
+    let text = end.to_string();
+    if text.contains(':') { format!("[{text}]") } else { text }
 }
 
 impl Flow {
@@ -283,6 +290,7 @@ impl Flow {
     pub fn by(&self) -> Option<Via> {
         match (&self.from, self.via) {
             (Endpoint::Host(..), Via::Public | Via::Private) => None,
+            _ if matches!(self.to, Endpoint::Host(..)) && self.via == Via::Public => None,
             (_, via) => Some(via).filter(|via| *via != self.to.usual_via()),
         }
     }
@@ -326,8 +334,9 @@ impl Peers {
 impl fmt::Display for Peers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Flow { from, to, service, .. } = &self.there;
+        let to = before_a_colon(to);
         match (self.port(), service) {
-            (Some(own), Service::Udp(port)) => write!(f, "{from}:{own} <-> {to}:{port}/udp")?,
+            (Some(own), Service::Udp(port)) => write!(f, "{}:{own} <-> {to}:{port}/udp", before_a_colon(from))?,
             _ => write!(f, "{from} <-> {to}:{service}")?,
         }
         self.there.by().map_or(Ok(()), |via| write!(f, " {via}"))

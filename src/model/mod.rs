@@ -23,10 +23,12 @@ mod process;
 pub mod protocol;
 mod refusal;
 mod request;
+pub(crate) mod reserved_addresses;
 mod rule;
 #[cfg(test)]
 pub(crate) mod sample;
 mod shown;
+mod synthetic_host;
 mod tracking;
 mod unprobeable;
 mod verdict;

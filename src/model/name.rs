@@ -7,7 +7,7 @@ use super::number::number;
 use super::shown::shown;
 
 macro_rules! name {
-    ($(#[$doc:meta])* $type:ident $(, also below $prefix:literal)*) => {
+    ($(#[$doc:meta])* $type:ident $(, also below $prefix:literal)* $(, or $other:ident)?) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $type(Arc<str>);
@@ -53,7 +53,8 @@ macro_rules! name {
                 let text = String::deserialize(deserializer)?;
                 let own = text.as_str();
                 $(let own = own.strip_prefix($prefix).unwrap_or(own);)*
-                match name_fault(own) {
+                let is_other = false $(|| $other(own))?;
+                match name_fault(own).filter(|_| !is_other) {
                     None => Ok(Self::new(text)),
                     Some(fault) => Err(serde::de::Error::custom(format!("{text:?}: {fault}"))),
                 }
@@ -64,6 +65,11 @@ macro_rules! name {
 
 /// Characters of the longest name: as many as fit a host name.
 const MAX_NAME: usize = 63;
+
+/// Returns true if a text is an address as it is written.
+fn is_address(text: &str) -> bool {
+    text.parse::<std::net::IpAddr>().is_ok_and(|address| address.to_string() == text)
+}
 
 /// The reason why a text cannot be a name.
 pub(crate) fn name_fault(name: &str) -> Option<&'static str> {
@@ -91,8 +97,8 @@ name!(
     GroupName, also below "amazon-elb/", also below "default-"
 );
 name!(
-    /// The name of a host outside the cloud, such as `office`.
-    HostName
+    /// The name of a host outside the cloud, such as `office`; or the address of one that is there for as long as somebody asks for it.
+    HostName, or is_address
 );
 name!(
     /// The name of a VPC. A file that names none has one, called `default`.

@@ -1,6 +1,6 @@
 //! Takes a new flow along its way, and asks everybody who may stop it.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::routes::{NextHop, next_hop, passes_on};
 use super::rules;
@@ -39,7 +39,7 @@ impl<'a> Walker<'a> {
             },
             (_, Some(sender), Endpoint::Host(_, receiver), _) => match receiver.0 {
                 IpAddr::V4(address) => self.by_address(flow, &sender, address),
-                IpAddr::V6(_) => self.inside_out_by_ipv6(&sender, receiver.0),
+                IpAddr::V6(_) => self.inside_out_by_ipv6(&flow.from, &sender, receiver.0),
             },
             (_, Some(sender), _, Some(receiver)) => match flow.via {
                 Via::Private => self.by_private_address(flow, &sender, &receiver),
@@ -49,7 +49,7 @@ impl<'a> Walker<'a> {
                     Some(address) => self.by_address(flow, &sender, address.0),
                     None => NOTHING_TO_SEND,
                 },
-                Via::Ipv6 => self.by_ipv6_address(&sender, &receiver),
+                Via::Ipv6 => self.by_ipv6_address(&flow.from, &sender, &receiver),
                 Via::Dns => self.by_dns_name(flow, &sender, &receiver),
             },
             // Between hosts outside there is no group.
@@ -105,7 +105,7 @@ impl<'a> Walker<'a> {
     fn by_address(&mut self, flow: &Flow, sender: &InterfaceId, destination: Ipv4Addr) -> Verdict {
         let Some(sender) = interface_of(self.cloud, sender) else { return NOTHING_TO_SEND };
         let Some(own) = sender.private else { return NOTHING_TO_SEND };
-        let Endpoint::Forged(_, source) = flow.from else {
+        let Endpoint::Forged(_, IpAddr::V4(source)) = flow.from else {
             return self.leg(&Leg { sender, source: own.0, destination }, 0);
         };
         // With the address of another interface of its own it forges nothing: it sends by that interface.
@@ -237,33 +237,75 @@ impl<'a> Walker<'a> {
     }
 
     /// From an instance to a host over IPv6.
-    fn inside_out_by_ipv6(&mut self, sender: &InterfaceId, receiver: IpAddr) -> Verdict {
-        let Some(sender) = interface_of(self.cloud, sender) else { return NOTHING_TO_SEND };
-        let Some(source) = sender.ipv6 else { return NOTHING_TO_SEND };
-        self.sent(sender, source.0.into(), receiver);
-        self.egress(sender, receiver, Path::Direct).unwrap_or_else(|| self.open())
+    fn inside_out_by_ipv6(&mut self, from: &Endpoint, sender: &InterfaceId, receiver: IpAddr) -> Verdict {
+        let Some((sender, source)) = self.sender_by_ipv6(from, sender) else { return NOTHING_TO_SEND };
+        self.sent(sender, source.into(), receiver);
+        if let Some(dropped) = self.source_check_by_ipv6(sender, source) {
+            return dropped;
+        }
+        if let Some(dropped) = self.egress(sender, receiver, Path::Direct) {
+            return dropped;
+        }
+        self.out_by_ipv6(sender, source).unwrap_or_else(|| self.open())
+    }
+
+    /// The interface that a packet over IPv6 leaves by, and its source: with the address of another interface of its own it forges nothing.
+    fn sender_by_ipv6(&self, from: &Endpoint, sender: &InterfaceId) -> Option<(&'a Interface, Ipv6Addr)> {
+        let sender = interface_of(self.cloud, sender)?;
+        let own = sender.ipv6?.0;
+        let Endpoint::Forged(_, IpAddr::V6(source)) = *from else { return Some((sender, own)) };
+        let is_the_sources = |interface: &&Interface| {
+            interface.id.instance == sender.id.instance && interface.ipv6.is_some_and(|own| own.0 == source)
+        };
+        Some((self.cloud.network_interfaces().find(is_the_sources).unwrap_or(sender), source))
+    }
+
+    fn source_check_by_ipv6(&self, sender: &Interface, source: Ipv6Addr) -> Option<Verdict> {
+        let is_its_own = sender.ipv6.is_some_and(|own| own.0 == source);
+        (!is_its_own && sender.source_dest_check == SourceDestCheck::On).then(|| fails(Check::Source, sender))
+    }
+
+    /// Out of the VPC over IPv6: nothing is translated, and only what has the address of an interface of the VPC leaves it, as over IPv4.
+    fn out_by_ipv6(&self, sender: &Interface, source: Ipv6Addr) -> Option<Verdict> {
+        let cloud = self.cloud;
+        let is_up = |it: &&Interface| cloud.state_of(&it.id.instance) != Some(InstanceState::Stopped);
+        let mut inside = cloud.network_interfaces().filter(is_up).filter(|it| it.vpc == sender.vpc);
+        let is_held = inside.any(|it| it.ipv6.is_some_and(|own| own.0 == source));
+        (!is_held).then(|| dropped(DecidedBy::Translation { vpc: sender.vpc.clone() }))
     }
 
     /// From instance to instance over IPv6, in one VPC or from one to the other: each end sees the other's own address.
     ///
     /// Source: "Compare IPv4 and IPv6" (VPC): the addresses are global, and nothing translates them.
-    fn by_ipv6_address(&mut self, sender: &InterfaceId, receiver: &InterfaceId) -> Verdict {
-        let (Some(sender), Some(receiver)) = (interface_of(self.cloud, sender), self.cloud.interface(receiver)) else {
+    fn by_ipv6_address(&mut self, from: &Endpoint, sender: &InterfaceId, receiver: &InterfaceId) -> Verdict {
+        let (Some((sender, source)), Some(receiver)) =
+            (self.sender_by_ipv6(from, sender), self.cloud.interface(receiver))
+        else {
             return NOTHING_TO_SEND;
         };
-        let (Some(source), Some(destination)) = (sender.ipv6, receiver.ipv6) else { return NOTHING_TO_SEND };
+        let Some(destination) = receiver.ipv6 else { return NOTHING_TO_SEND };
         let is_up = interface_of(self.cloud, &receiver.id).is_some();
-        if !is_up && sender.vpc == receiver.vpc {
+        let checked = self.source_check_by_ipv6(sender, source);
+        let inside = sender.vpc == receiver.vpc;
+        if !is_up && inside && checked.is_none() {
             return Verdict::Unreachable { by: Some(Hop::Router(sender.vpc.clone())) };
         }
-        self.sent(sender, source.0.into(), destination.0.into());
+        self.sent(sender, source.into(), destination.0.into());
+        if let Some(dropped) = checked {
+            return dropped;
+        }
         if let Some(dropped) = self.egress(sender, destination.0.into(), Path::Direct) {
+            return dropped;
+        }
+        if !inside && let Some(dropped) = self.out_by_ipv6(sender, source) {
             return dropped;
         }
         if !is_up {
             return Verdict::Unreachable { by: Some(Hop::Internet) };
         }
-        self.ingress(source.0.into(), receiver, Path::Direct)
+        let is_its_own = sender.ipv6.is_some_and(|own| own.0 == source);
+        let path = if is_its_own || !inside { Path::Direct } else { Path::ThroughAnAppliance };
+        self.ingress(source.into(), receiver, path)
     }
 
     /// The sender's side: nothing if it admits the flow, else the drop.

@@ -137,6 +137,8 @@ fn next_change_by(cloud: &Cloud, flow: &Flow, walk: &Walk, by: &DecidedBy) -> Op
             let mut stopped = routes.filter_map(|route| start(cloud, &route.target));
             stopped.next().map(|start| vec![start])
         }
+        // No association gives it a forged source.
+        DecidedBy::Translation { .. } if matches!(flow.from, Endpoint::Forged(_, source) if source.is_ipv6()) => None,
         DecidedBy::Translation { .. } => {
             let sender = flow.from.interface()?;
             let name = ElasticIpName::new(format!("eip-{}", sender.instance));

@@ -280,6 +280,43 @@ instances:
 ";
 
 #[test]
+fn over_ipv6_a_forged_source_is_checked_and_no_member_and_leaves_no_vpc_unless_an_interface_there_has_it() {
+    let text = "
+groups: {A: [], C: ['udp 53 from 2001:db8:9::9', udp 54 from A]}
+vpcs: {main: {cidr: 10.0.0.0/16, ipv6: '2001:db8:1000::/56'}}
+hosts: {office: '2001:db8:ffff::10'}
+instances:
+  a: {groups: A}
+  c: {groups: C}
+  nat: {groups: A, source-dest-check: off}
+";
+    let cloud = cloud(text);
+    let own = cloud.interface(&interface("a", 0)).and_then(|it| it.ipv6).unwrap().0.to_string();
+    let judged = |from: &str, source: &str, to: Endpoint, port: u16| {
+        let from = Endpoint::Forged(interface(from, 0), source.parse().unwrap());
+        walk(&cloud, &Flow { from, to, via: Via::Ipv6, service: Service::Udp(Port(port)) }).verdict
+    };
+    let office = || {
+        let (name, host) = cloud.hosts.first().unwrap();
+        Endpoint::Host(name.clone(), host.addresses[0])
+    };
+    let by = |verdict: Verdict| match verdict {
+        Verdict::Open { .. } => "open",
+        Verdict::Dropped { by: DecidedBy::GroupRules { .. }, .. } => "groups",
+        Verdict::Dropped { by: DecidedBy::SourceDestCheck { .. }, .. } => "check",
+        Verdict::Dropped { by: DecidedBy::Translation { .. }, .. } => "gateway",
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(by(judged("nat", "2001:db8:9::9", to("c"), 53)), "open");
+    assert_eq!(by(judged("nat", "2001:db8:9::8", to("c"), 53)), "groups");
+    assert_eq!(by(judged("nat", &own, to("c"), 54)), "groups", "as a member, and no member");
+    assert_eq!(by(judged("a", "2001:db8:9::9", to("c"), 53)), "check");
+    assert_eq!(by(judged("a", &own, to("c"), 54)), "open", "it is its own");
+    assert_eq!(by(judged("nat", "2001:db8:9::9", office(), 53)), "gateway");
+    assert_eq!(by(judged("nat", &own, office(), 53)), "open");
+}
+
+#[test]
 fn the_address_of_another_interface_of_its_own_is_not_forged_and_leaves_by_that_interface() {
     let cloud = cloud(TWO_INTERFACES);
     let forged = |source: &str| {

@@ -43,8 +43,10 @@ fn unbound(service: Service, source: IpAddr, source_port: u16, forged: bool) -> 
     } else if kind == Type::DGRAM {
         socket_errors::receive_errors(&socket, source)?;
     }
-    if forged && source.is_ipv4() {
-        socket.set_ip_transparent_v4(true)?;
+    match source {
+        IpAddr::V4(_) if forged => socket.set_ip_transparent_v4(true)?,
+        IpAddr::V6(_) if forged => socket.set_freebind_v6(true)?,
+        _ => {}
     }
     Ok((socket, bound))
 }

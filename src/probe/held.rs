@@ -345,7 +345,7 @@ impl Connection {
                 }
             }
             if let Some(left) = rest(node).await.map_err(in_words)? {
-                return Err(format!("{} remembers it for another {left:?}", node.name));
+                return Err(format!("{} remembers it for another {} ms", node.name, left.as_millis()));
             }
         }
         Ok(())

@@ -1,7 +1,8 @@
 //! Traffic that flows while the cloud changes: a packet each millisecond, in turn of every stream.
 //!
 //! A stream is one flow. Of each millisecond's packets some begin a new connection, from a source port of its own; over
-//! UDP the others belong to one that is held, and go both ways by themselves. Which arrive is read at the receivers by
+//! UDP the others belong to one that is held, and go both ways by themselves. A ping has an identifier in place of the port, and its held
+//! requests go one way: the answers are the kernel's. Which arrive is read at the receivers by
 //! packet sockets of the traffic's own, which know what they have missed; why one did not is in the filters' log.
 
 mod looks;
@@ -33,7 +34,7 @@ use crate::model::{Port, Service};
 use looks::{Known, Watch, looks, watch};
 use marks::{Mark, flow};
 use reading::{Passage, Read};
-use sending::{Lane, Sent, TICK, answering, send};
+use sending::{Carrier, Lane, Sent, TICK, answering, send};
 
 pub use looks::Course;
 pub use marks::Part;
@@ -106,10 +107,8 @@ impl Streams {
             let Course { ask, client } = course;
             let stream = u32::try_from(number).unwrap_or(u32::MAX);
             let receiver = ask.receiver.as_ref().ok_or_else(|| "nobody holds the address".to_owned())?;
-            let (port, is_tcp) = match ask.service {
-                Service::Tcp(port) => (port, true),
-                Service::Udp(port) => (port, false),
-                _ => return Err("traffic flows over tcp or udp".to_owned().into()),
+            let Some((carrier, port)) = Carrier::of(ask.service) else {
+                return Err("traffic flows over tcp, udp or ping".to_owned().into());
             };
             let mut ports = Vec::new();
             for number in 0..most {
@@ -128,28 +127,29 @@ impl Streams {
                 let ways = tuples(ask, fresh);
                 let mark = (stream, Part::New, number);
                 cases.insert(mark, prober.board.register(&ways, parties(ask)));
-                known.syns.extend(ways.iter().filter(|_| is_tcp).map(|way| (*way, mark)));
+                known.syns.extend(ways.iter().filter(|_| carrier == Carrier::Tcp).map(|way| (*way, mark)));
                 known.looks.insert(mark, looks(ask, client, receiver, fresh));
                 registered.extend(ways);
                 ports.push((number, fresh));
             }
             let (mut forth, mut back, mut held_port) = (None, None, None);
-            if !is_tcp {
+            if carrier != Carrier::Tcp {
                 let (socket, held) = prober.open_socket(ask).await?;
                 held_port = Some(Port(held));
                 let ways = tuples(ask, held);
                 let there = looks(ask, client, receiver, held);
-                known.looks.insert((stream, Part::Back, 0), there.turned(ask, held));
+                if carrier == Carrier::Udp {
+                    known.looks.insert((stream, Part::Back, 0), there.turned(ask, held));
+                    let turned: Vec<Tuple> = ways.iter().map(|way| way.turned()).collect();
+                    let back = prober.board.register(&turned, parties(ask).turned(receiver.node.clone()));
+                    cases.insert((stream, Part::Back, 0), back);
+                    registered.extend(turned);
+                }
                 known.looks.insert((stream, Part::Forth, 0), there);
                 cases.insert((stream, Part::Forth, 0), prober.board.register(&ways, parties(ask)));
-                let turned: Vec<Tuple> = ways.iter().map(|way| way.turned()).collect();
-                cases.insert(
-                    (stream, Part::Back, 0),
-                    prober.board.register(&turned, parties(ask).turned(receiver.node.clone())),
-                );
-                registered.extend(ways.into_iter().chain(turned));
+                registered.extend(ways);
                 forth = Some(socket);
-                if ask.source.is_ipv4() {
+                if parts(course).contains(&Part::Back) {
                     let namespace = Arc::clone(&receiver.namespace);
                     let seen = looks::seen_source(ask);
                     let own = receiver.address;
@@ -167,8 +167,8 @@ impl Streams {
                 from: Arc::clone(&ask.sender),
                 source: ask.source,
                 to: SocketAddr::new(ask.destination, port.0),
-                is_tcp,
-                parts: parts(&courses[number]),
+                carrier,
+                parts: parts(course),
                 ports: ports.into_iter(),
                 forth,
                 back,
@@ -363,7 +363,7 @@ fn not_sent(course: &Course, part: Part) -> String {
 fn parts(course: &Course) -> &'static [Part] {
     match (course.ask.service, course.ask.source) {
         (Service::Udp(_), IpAddr::V4(_)) => &[Part::New, Part::Forth, Part::Back],
-        (Service::Udp(_), IpAddr::V6(_)) => &[Part::New, Part::Forth],
+        (Service::Udp(_), IpAddr::V6(_)) | (Service::IcmpEcho, _) => &[Part::New, Part::Forth],
         _ => &[Part::New],
     }
 }

@@ -142,10 +142,11 @@ pub fn foot(result: &RunResult, style: Style) -> String {
         }
         RunVerdict::Inconclusive => (
             format!(
-                "{rules}{}  {} of {}, {cells}{not_asked}, {evidence}{took}    exit code {}\n",
+                "{rules}{}  {} of {}, {cells}{}{not_asked}, {evidence}{took}    exit code {}\n",
                 style.paint(Tone::Unsure, "INCONCLUSIVE"),
                 with(StepStatus::Inconclusive),
                 text::count(steps.len(), "step"),
+                others_unproved(steps),
                 super::INCONCLUSIVE
             ),
             look(head, steps, StepStatus::Inconclusive),
@@ -160,6 +161,14 @@ fn without_steps(head: &Head) -> &'static str {
     match head.steps {
         0 => "the file has no scenario",
         _ => "none of the file's steps is asked for",
+    }
+}
+
+/// Says how many expectations beside cells, such as of connections, nothing proves.
+fn others_unproved(steps: &[StepResult]) -> String {
+    match steps.iter().flat_map(StepResult::sections).filter(|check| check.is_inconclusive()).count() {
+        0 => String::new(),
+        others => format!(", {} not proved", text::count(others, "other expectation")),
     }
 }
 

@@ -85,7 +85,9 @@ fn dropped(flow: &Flow, Drop { cause, source }: &Drop, cloud: &Cloud) -> String 
     let list = groups.iter().map(GroupName::as_str).collect::<Vec<_>>().join(", ");
     let mut text = match at {
         Direction::Ingress => format!("no rule of {list} admits {} from {source}", flow.service),
-        Direction::Egress => format!("no egress rule of {list} lets {instance} out"),
+        Direction::Egress => {
+            format!("no egress rule of {list} lets {} to {} out of {instance}", flow.service, named_end(&flow.to))
+        }
     };
     if at == Direction::Ingress {
         if let Some(more) = public_source(flow, *source, groups, cloud) {
@@ -97,6 +99,13 @@ fn dropped(flow: &Flow, Drop { cause, source }: &Drop, cloud: &Cloud) -> String 
     }
     text.push_str(&near_miss(flow, *source, (at, groups), cloud));
     text
+}
+
+fn named_end(end: &Endpoint) -> String {
+    match end {
+        Endpoint::Host(_, address) => address.to_string(),
+        other => other.to_string(),
+    }
 }
 
 /// Says what dropped a packet where no group did.
@@ -123,7 +132,12 @@ pub fn beyond_groups(flow: &Flow, by: &DecidedBy, cloud: &Cloud) -> Option<Strin
             Some((hop, _)) => format!("the route leads to {hop}, which is stopped"),
             None => "the route leads to what is not there, or passes nothing on".to_owned(),
         }),
-        DecidedBy::Translation { .. } => Some(format!("{} has no public address to send it on with", flow.from)),
+        DecidedBy::Translation { .. } => Some(match flow.from {
+            Endpoint::Forged(_, source) if source.is_ipv6() => {
+                format!("{source} is the address of no interface of the VPC, and nothing else leaves it")
+            }
+            _ => format!("{} has no public address to send it on with", flow.from),
+        }),
     }
 }
 

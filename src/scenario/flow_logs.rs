@@ -150,7 +150,7 @@ impl Window<'_> {
     fn addresses(self, end: &Endpoint, flow: &Flow, at: &InterfaceId) -> Vec<IpAddr> {
         match end {
             Endpoint::Host(_, address) => return vec![address.0],
-            Endpoint::Forged(_, source) => return vec![(*source).into()],
+            Endpoint::Forged(_, source) => return vec![*source],
             Endpoint::Instance(_) | Endpoint::LoadBalancer(..) | Endpoint::Interface(_) => {}
         }
         let Some(interface) = end.interface().and_then(|id| self.cloud.interface(&id)) else { return Vec::new() };

@@ -10,7 +10,7 @@ use super::backend::Backend;
 use super::results::{Check, CheckStatus, Details, Evidence, Finding, Promise, Said, TrafficDetails};
 use super::{cells, explain};
 use crate::lab::LabError;
-use crate::model::{Cloud, Endpoint, Flow, InstanceState, Peers, SourceLocation, Via};
+use crate::model::{Cloud, Endpoint, Flow, InstanceState, Peers, Service, SourceLocation, Via};
 use crate::policy;
 use crate::probe::{Drop, Outcome, Packet, Part, Streams, Trace};
 use crate::topology::Step;
@@ -241,8 +241,12 @@ fn verdicts(flow: &Flow, moments: &Moments<'_>) -> Vec<Option<bool>> {
     verdict.collect()
 }
 
-/// Tells for each cloud whether it lets the two ends of a flow meet, where both send from fixed ports as those of a held connection do.
+/// Tells for each cloud whether it lets the two ends of a flow meet, where both send from fixed ports as those of a held connection do. A ping's
+/// receiver sends answers only, to what has come.
 fn meetings(peers: &Peers, moments: &Moments<'_>) -> Vec<Option<bool>> {
+    if peers.there.service == Service::IcmpEcho {
+        return vec![Some(false); moments.clouds.len() + 1];
+    }
     let clouds = std::iter::once(moments.before).chain(moments.clouds.iter().map(|(_, cloud)| cloud));
     clouds.map(|cloud| policy::meeting(cloud, peers).map(|meeting| meeting.there)).collect()
 }

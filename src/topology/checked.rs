@@ -10,8 +10,8 @@ use super::steps::Step;
 use super::story::Story;
 use super::table_columns::Columns;
 use crate::model::{
-    Cloud, Era, InstanceName, Knobs, Operation, Refusal, Service, SourceLocation, TableName, VpcName,
-    add_default_group, add_elb_group,
+    Cloud, CreateGroup, Ec2Name, Era, InstanceName, Knobs, Operation, Permission, Refusal, Service, SourceLocation,
+    TableName, VpcName, add_default_group, add_elb_group,
 };
 
 /// A checked topology file: whatever it names exists, and its initial cloud can be launched.
@@ -99,19 +99,84 @@ impl Topology {
         Ok(cloud)
     }
 
-    /// The groups that EC2 refuses to create under an era, each with its place: names are wrong by themselves, so all are told at once.
-    pub(super) fn refused_groups(&self, era: Era) -> Vec<(Refusal, SourceLocation)> {
+    /// All that EC2 refuses of the cloud before the first step under an era. What is refused is left out, or stands there without the words that
+    /// are refused, so that what follows is told by itself.
+    pub(super) fn refused_at_first(&self, era: Era) -> Vec<RefusedAtFirst> {
         let mut cloud = self.empty_cloud(era);
-        let groups = self.initial.iter().filter(|it| matches!(it.value, Operation::CreateGroup(_)));
-        let refused = groups.filter_map(|group| {
-            let refusal = crate::model::apply(&mut cloud, &group.value).err()?;
-            Some((refusal, group.place.clone()))
-        });
-        let mut refused: Vec<_> = refused.collect();
-        // A quota that is full says so of each further group.
-        refused.dedup_by(|(next, _), (first, _)| next == first);
-        refused
+        let mut all: Vec<RefusedAtFirst> = Vec::new();
+        for Placed { value, place } in &self.initial {
+            for (operation, place) in one_by_one(value, place) {
+                let Err(refusal) = crate::model::apply(&mut cloud, &operation) else { continue };
+                let plain = without_description(&operation);
+                let is_for_its_words = plain.is_some_and(|(plain, _)| crate::model::apply(&mut cloud, &plain).is_ok());
+                let description = without_description(&operation).map(|(_, said)| said).filter(|_| is_for_its_words);
+                if let (Operation::CreateGroup(group), false) = (&operation, is_for_its_words) {
+                    let other = Some(Ec2Name::new(format!("stand-in {}", all.len())));
+                    let (ec2_name, description) = (other, None);
+                    let group = CreateGroup { ec2_name, description, ..group.clone() };
+                    drop(crate::model::apply(&mut cloud, &Operation::CreateGroup(group)));
+                }
+                // What names something that was refused follows from that; and a quota that is full says so of all that comes later.
+                let follows = !refusal.unknown.is_empty();
+                let is_quota = refusal.code.as_str().ends_with("LimitExceeded");
+                let is_told =
+                    |it: &RefusedAtFirst| it.refusal == refusal || is_quota && it.refusal.code == refusal.code;
+                if !(follows || is_quota && all.iter().any(is_told)) {
+                    all.push(RefusedAtFirst { refusal, place, description });
+                }
+            }
+        }
+        all
     }
+}
+
+/// Part of the cloud before the first step that EC2 refuses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct RefusedAtFirst {
+    pub refusal: Refusal,
+    pub place: SourceLocation,
+    /// The description, where nothing else is refused.
+    pub description: Option<String>,
+}
+
+/// An operation rule by rule, each with its place.
+fn one_by_one(operation: &Operation, place: &SourceLocation) -> Vec<(Operation, SourceLocation)> {
+    let each = |permissions: &[Permission], make: &dyn Fn(Vec<Permission>) -> Operation| {
+        let one = |permission: &Permission| {
+            let place = permission.place.clone().unwrap_or_else(|| place.clone());
+            (make(vec![permission.clone()]), place)
+        };
+        permissions.iter().map(one).collect()
+    };
+    match operation {
+        Operation::AuthorizeIngress(group, all) => each(all, &|one| Operation::AuthorizeIngress(group.clone(), one)),
+        Operation::AuthorizeEgress(group, all) => each(all, &|one| Operation::AuthorizeEgress(group.clone(), one)),
+        other => vec![(other.clone(), place.clone())],
+    }
+}
+
+/// The same operation without the description that it gives, and that description.
+fn without_description(operation: &Operation) -> Option<(Operation, String)> {
+    let of_one = |permissions: &[Permission]| {
+        let [permission] = permissions else { return None };
+        let said = permission.description.clone()?;
+        Some((vec![Permission { description: None, ..permission.clone() }], said))
+    };
+    Some(match operation {
+        Operation::CreateGroup(group) => {
+            let said = group.description.clone()?;
+            (Operation::CreateGroup(CreateGroup { description: None, ..group.clone() }), said)
+        }
+        Operation::AuthorizeIngress(group, all) => {
+            let (all, said) = of_one(all)?;
+            (Operation::AuthorizeIngress(group.clone(), all), said)
+        }
+        Operation::AuthorizeEgress(group, all) => {
+            let (all, said) = of_one(all)?;
+            (Operation::AuthorizeEgress(group.clone(), all), said)
+        }
+        _ => return None,
+    })
 }
 
 impl KnobOverrides {

@@ -11,7 +11,6 @@ mod patterns;
 mod placed;
 mod predictions;
 mod problem;
-mod reserved_addresses;
 mod resolve;
 #[cfg(test)]
 pub(crate) mod sample;

@@ -1,7 +1,7 @@
 //! Flows as a file means them, by who opens them to whom, and the tables of them.
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use crate::model::{
     Direction, GroupName, HostIp, HostName, InstanceName, InterfaceId, Port, Service, SourceLocation, TableName, Via,
@@ -251,7 +251,7 @@ pub enum Selector {
     /// A further interface of an instance: `web1.eth1`.
     Interface(InterfaceId),
     /// An instance with a source address that is not its own: `nat as 10.0.0.99`.
-    Forged(InterfaceId, Ipv4Addr),
+    Forged(InterfaceId, IpAddr),
     /// The running members of a group, at that moment.
     Group(GroupName),
     /// A host, by each of its addresses.

@@ -360,6 +360,12 @@ impl Source {
         Span { start, end: start + end }
     }
 
+    /// The next place behind a word where a text stands as it is.
+    pub fn behind(&self, word: Span, text: &str) -> Option<Span> {
+        let start = word.start + self.text.get(word.start..)?.find(text)?;
+        Some(Span { start, end: start + text.len() })
+    }
+
     fn characters_before(&self, at: usize) -> usize {
         let block = (at / BLOCK).min(self.characters.len().saturating_sub(1));
         let rest = self.text.as_bytes().get(block * BLOCK..at).unwrap_or_default();

@@ -11,8 +11,8 @@ use ipnet::{IpNet, Ipv4Net};
 
 use super::checked::Topology;
 use super::problem::Span;
-use super::reserved_addresses::belongs;
 use super::steps::Step;
+use crate::model::reserved_addresses::belongs;
 use crate::model::{Host, HostIp, HostName, Mtu, Operation, Peer, PeerRequest};
 
 /// Name of the addresses outside that a file need not make, unless it makes something else by this name.
@@ -28,11 +28,11 @@ pub(super) enum Elsewhere {
 }
 
 /// Addresses of the three networks that are set aside for documentation, one each.
-const STRANGERS: [Ipv4Addr; 3] =
+const UNRELATED: [Ipv4Addr; 3] =
     [Ipv4Addr::new(198, 51, 100, 7), Ipv4Addr::new(192, 0, 2, 99), Ipv4Addr::new(203, 0, 113, 250)];
 
 /// And two for "anywhere" over IPv6: one of the block for documentation, and one of the real internet's range.
-const STRANGERS_IPV6: [Ipv6Addr; 2] =
+const UNRELATED_IPV6: [Ipv6Addr; 2] =
     [Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 7), Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 99)];
 
 /// Adds what is missing: a neighbour for each host with a rule of its own, and a world of two networks.
@@ -59,11 +59,11 @@ pub(super) fn add(topology: &mut Topology, elsewhere: Elsewhere) {
     let outside = |address: &IpAddr| belongs(*address, &topology.empty.vpcs).is_none();
     // A file that names them means two, whoever else is outside.
     let held = if elsewhere != Elsewhere::Unnamed { Vec::new() } else { held };
-    let strangers = STRANGERS.map(IpAddr::V4).into_iter().filter(far).filter(free).filter(outside);
-    let mut world = two_networks(held.iter().copied().filter(IpAddr::is_ipv4), strangers, 16);
+    let unrelated = UNRELATED.map(IpAddr::V4).into_iter().filter(far).filter(free).filter(outside);
+    let mut world = two_networks(held.iter().copied().filter(IpAddr::is_ipv4), unrelated, 16);
     if topology.empty.vpcs.values().any(|vpc| vpc.ipv6.is_some()) {
-        let strangers = STRANGERS_IPV6.map(IpAddr::V6).into_iter().filter(far).filter(free).filter(outside);
-        world.extend(two_networks(held.iter().copied().filter(IpAddr::is_ipv6), strangers, 32));
+        let unrelated = UNRELATED_IPV6.map(IpAddr::V6).into_iter().filter(far).filter(free).filter(outside);
+        world.extend(two_networks(held.iter().copied().filter(IpAddr::is_ipv6), unrelated, 32));
     }
     add_host(topology, &taken, ELSEWHERE, world);
 }

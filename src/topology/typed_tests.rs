@@ -223,11 +223,22 @@ fn a_flow_is_typed_in_one_argument_or_in_two_and_its_carets_stand_there() {
         wrong(TypedFlow::between("wbe1", "web2:99999")),
         ["wbe1: did you mean `web1`?", "99999: one port, such as 80, 80/tcp, 53/udp, or `ping`"]
     );
+    let ends = |from: &str, to: &str| {
+        let flow = TypedFlow::between(from, to);
+        let pattern = flow.flow(&flow.with_synthetic_hosts(&cloud)).unwrap_or_else(|problems| panic!("{problems}"));
+        (pattern.from, pattern.to, pattern.via)
+    };
+    let (web1, web2) = ["web1", "web2"].map(|name| Selector::Instance(crate::model::InstanceName::new(name))).into();
+    let (office, other) = ["office", "8.8.8.8"].map(|name| Selector::Host(crate::model::HostName::new(name))).into();
+    let by_private = Some(crate::model::Via::Private);
+    assert_eq!(ends("web2", &format!("{private}:80")), (web2, web1.clone(), by_private));
+    assert_eq!(ends("203.0.113.10", "web1:80"), (office, web1.clone(), None));
+    assert_eq!(ends("8.8.8.8", "web1:80"), (other, web1, None));
+    assert_eq!(wrong(TypedFlow::between("8.8.8.8", "web1:80")), ["8.8.8.8: name an instance, a group or a host"]);
     assert_eq!(
-        wrong(TypedFlow::between("web2", &format!("{private}:80"))),
-        [format!("{private}: write `web1`, which has it")]
+        wrong(TypedFlow::between("web2", "2001:db8::9:80")),
+        ["2001:db8::9:80: an IPv6 address stands in brackets: `[2001:db8::9]:80`"]
     );
-    assert_eq!(wrong(TypedFlow::between("203.0.113.10", "web1:80")), ["203.0.113.10: write `office`, which has it"]);
     let twice = TypedFlow::between("web2", "web1:80 by dns name").by(Some(crate::model::Via::Public));
     assert!(twice.check().unwrap_err().to_string().contains("the flow says `by dns name` already"));
     assert!("web1 -> web2".parse::<TypedFlow>().is_err() && "web1 -> nobody:80".parse::<TypedFlow>().is_ok());

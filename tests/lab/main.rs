@@ -12,6 +12,7 @@ mod answered;
 mod answers;
 mod bare;
 mod blink;
+mod blink_pings;
 mod broken_packets;
 #[path = "../common/cells.rs"]
 mod cells;
@@ -33,6 +34,7 @@ mod fixed_ports;
 mod flow_logs;
 mod foretold;
 mod forged_answers;
+mod forged_sources;
 mod forgetting;
 mod fragments;
 mod gotchas;

@@ -127,11 +127,20 @@ fn forged(cloud: &Cloud, columns: &IndexSet<Service>) -> Vec<Flow> {
         let Some(source) = source.filter(|_| from != to && vpc(from) == vpc(to)) else { continue };
         let from = InterfaceId::first_of(from);
         flows.extend(services.iter().map(|&service| Flow {
-            from: Endpoint::Forged(from.clone(), source.0),
+            from: Endpoint::Forged(from.clone(), source.0.into()),
             to: Endpoint::Instance(to.clone()),
             via: Via::Private,
             service,
         }));
+        let six = |name: &InstanceName| cloud.instances[name].interfaces[0].ipv6;
+        if let (Some(source), Some(_), Some(_)) = (six(victim), six(&from.instance), six(to)) {
+            flows.extend(services.iter().map(|&service| Flow {
+                from: Endpoint::Forged(from.clone(), source.0.into()),
+                to: Endpoint::Instance(to.clone()),
+                via: Via::Ipv6,
+                service,
+            }));
+        }
     }
     flows
 }

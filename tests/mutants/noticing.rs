@@ -281,6 +281,36 @@ pub fn is_forged(flow: &Flow) -> bool {
     matches!(flow.from, Endpoint::Forged(..))
 }
 
+/// Flows of an interface as a neighbour and as nobody, over IPv6, inside and out to the hosts.
+fn forged_ipv6<'a>(
+    cloud: &Cloud,
+    from: &Interface,
+    others: impl Iterator<Item = &'a Interface> + Clone,
+    services: &[Service],
+) -> Vec<Flow> {
+    let six = |interface: &Interface| interface.ipv6.map(|own| own.0);
+    let Some(own) = six(from) else { return Vec::new() };
+    let nobody = (u128::from(own) ^ 0x8000).into();
+    let neighbour = others.clone().find_map(six);
+    let inside = others.filter(|it| it.ipv6.is_some()).take(2).map(|it| Endpoint::Interface(it.id.clone()));
+    let hosts = cloud.hosts.iter().flat_map(|(name, host)| {
+        let of_ipv6 = host.addresses.iter().filter(|address| address.0.is_ipv6());
+        of_ipv6.map(|address| Endpoint::Host(name.clone(), *address))
+    });
+    let ends: Vec<Endpoint> = inside.chain(hosts).collect();
+    let mut flows = Vec::new();
+    for source in neighbour.into_iter().chain([nobody]) {
+        let is_its_own =
+            |to: &Endpoint| to.interface().and_then(|id| cloud.interface(&id)).and_then(six) == Some(source);
+        for to in ends.iter().filter(|to| !is_its_own(to)) {
+            let from = || Endpoint::Forged(from.id.clone(), source.into());
+            let of = |service: &Service| Flow { from: from(), to: to.clone(), via: Via::Ipv6, service: *service };
+            flows.extend(services.iter().map(of));
+        }
+    }
+    flows
+}
+
 /// Flows that the grid has not: from and to further interfaces, to hosts, and from forged sources.
 pub fn of_other_ends(lab: &Lab, topology: &Topology) -> Vec<Flow> {
     let cloud = lab.cloud();
@@ -318,11 +348,12 @@ pub fn of_other_ends(lab: &Lab, topology: &Topology) -> Vec<Flow> {
         let nobody = from.private.map(|private| (u32::from(private.0) ^ 0x80).into());
         for source in neighbour.into_iter().chain(nobody).chain(named_and_nobodys(cloud)) {
             for to in others().filter(|to| Some(source) != to.private.map(|private| private.0)).take(2) {
-                let from = || Endpoint::Forged(from.id.clone(), source);
+                let from = || Endpoint::Forged(from.id.clone(), source.into());
                 let of = |service: &Service| Flow { from: from(), to: end(to), via: Via::Private, service: *service };
                 flows.extend(udp.iter().map(of));
             }
         }
+        flows.extend(forged_ipv6(cloud, from, others().copied(), &udp));
     }
     flows
 }

@@ -67,8 +67,8 @@ fn a_lab_answers_what_is_typed_at_the_words_that_were_typed() {
     assert!(told.contains("  web1 groups WEB -> WEB, ADMIN\n"), "{told}");
     let told = labs.ok(&["explain", "office", "web1:80"]);
     assert!(told.starts_with("office -> web1:80 "), "{told}");
-    let said = labs.say(&["probe", "office", "10.0.1.10:80"]);
-    assert!(said.code == Some(2) && said.err.contains("a flow names no address: `10.0.1.10`"), "{said:?}");
+    let said = labs.say(&["probe", "office", "10.0.1.99:80"]);
+    assert!(said.code == Some(2) && said.err.contains("nobody has 10.0.1.99, which lies in VPC `main`"), "{said:?}");
     let said = labs.say(&["authorize", "WEB", "tcp 443 from everywhere"]);
     assert!(said.code == Some(2) && said.err.contains("did you mean `anywhere`?"), "{said:?}");
     let down: Value = serde_json::from_str(&labs.ok(&["down", "--format", "json"])).expect("JSON");

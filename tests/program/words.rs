@@ -250,9 +250,9 @@ scenario: [{step: s, expect: {open: [home -> site:80]}}]
     assert!(labs.ok(&["probe", "home -> web1:80"]).contains("  open  "));
     assert!(labs.ok(&["probe", "home -> web1:80/tcp by public address"]).contains("  open  "));
     let told = labs.ok(&["deregister-instances", "site", "web1"]);
-    assert!(told.contains("  site - web1, which was registered with 10.0."), "{told}");
+    assert!(told.contains("  site registration of web1 10.0."), "{told}");
     let told = labs.ok(&["apply", "register-instances: {site: web1}"]);
-    assert!(told.contains("  site + web1, registered with 10.0."), "{told}");
+    assert!(told.contains("  site registration of web1 none -> 10.0."), "{told}");
     let state = labs.ok(&["state"]);
     for words in ["groups         WEB", "hosts outside  home", "Elastic IPs    eip-spare", "health checks  site tcp 80"]
     {

@@ -1,6 +1,7 @@
 //! `sglab explain` on a lab that is up.
 
 use std::io::{IsTerminal, Write, stdout};
+use std::sync::Arc;
 
 use sglab::protocol::{ProbeDetails, Reply, Request, State};
 use sglab::report::{Style, events};
@@ -20,14 +21,17 @@ pub(in crate::cli) fn run(arguments: &ExplainArguments, flow: &TypedFlow) -> any
     let style = Style { color, ..style };
     let alone = || Ok(flow.check()?);
     let read = |state: &State| {
-        let cloud = &state.cloud;
+        let cloud = &flow.with_synthetic_hosts(&state.cloud);
         let pattern = flow.question(cloud)?;
         let flows = cells::meant(&pattern, None, cloud).map_err(|why| Invalid::new(&why))?;
         let request = Request::Probe { flows, details: ProbeDetails::Records, at: Some(state.revision) };
         Ok((request, cells::peers(&pattern, cloud).unwrap_or_default()))
     };
     let (all, state, peers) = match session::ask_at(&arguments.which, alone, read)? {
-        Ok((Reply::Probed(all), state, peers)) => (all, state, peers),
+        Ok((Reply::Probed(all), state, peers)) => {
+            let cloud = Arc::new(flow.with_synthetic_hosts(&state.cloud).into_owned());
+            (all, State { cloud, ..state }, peers)
+        }
         Ok((other, ..)) => return session::unexpected_reply(other),
         Err(invalid) => return Ok(invalid.say()),
     };

@@ -24,6 +24,8 @@ Examples:
   sglab probe web1 db1:3306
   sglab probe web1 db1:53/udp
   sglab probe office web1:ping
+  sglab probe 8.8.8.8 web1:443
+      an address of nobody's is a host outside for as long as it is asked
   sglab probe 'web1 -> db1:3306 by public address'
   sglab probe web1 db1:3306 --by public
       by public address; also: private, ipv6, dns")]
@@ -81,7 +83,8 @@ pub(super) fn run(arguments: &ProbeArguments) -> anyhow::Result<Exit> {
     let flow = flow(&arguments.from, arguments.to.as_deref(), arguments.by);
     let alone = || Ok(flow.check()?);
     let read = |state: &State| {
-        let flows = cells::select(&flow.flow(&state.cloud)?, None, &state.cloud);
+        let cloud = flow.with_synthetic_hosts(&state.cloud);
+        let flows = cells::select(&flow.flow(&cloud)?, None, &cloud);
         let flows = flows.map_err(|why| Invalid::new(&why))?;
         Ok((Request::Probe { flows, details: ProbeDetails::None, at: Some(state.revision) }, ()))
     };

@@ -14,11 +14,18 @@ use crate::scenario::{Class, explain, health};
 impl Supervised {
     /// Probes flows, and tells whoever follows the events.
     pub(super) async fn probe(&mut self, flows: &[Flow], details: ProbeDetails) -> Reply {
-        let batch = match self.lab.probe(flows).await {
-            Ok(batch) => batch,
+        let synthetic = match self.lab.add_hosts(flows).await {
+            Ok(synthetic) => synthetic,
+            Err(error) => return Reply::Failed(format!("no packet was sent: {error}")),
+        };
+        let probed = self.lab.probe(flows).await.map(|batch| self.probed(&batch, details));
+        if let Err(error) = self.lab.remove_hosts(&synthetic).await {
+            return Reply::Failed(error.to_string());
+        }
+        let all = match probed {
+            Ok(all) => all,
             Err(error) => return Reply::Failed(error.to_string()),
         };
-        let all = self.probed(&batch, details);
         self.hear_all();
         all.iter().for_each(|probed| self.events.tell(EventKind::Probe(Box::new(probed.clone()))));
         Reply::Probed(all)

@@ -9,7 +9,7 @@ use nix::sys::eventfd::EventFd;
 
 use super::looks::{Appliance, Known, Shows, Watch};
 use super::marks::{LENGTH, Mark, Part, flow, mark};
-use crate::fabric::packet::{TCP, Tuple, UDP};
+use crate::fabric::packet::{ECHO_REQUEST, ECHO_REQUEST_IPV6, ICMP, ICMPV6, TCP, Tuple, UDP};
 use crate::fabric::tap;
 use crate::network::NodeName;
 
@@ -142,6 +142,8 @@ fn is_sound(packet: &[u8]) -> bool {
             (UDP, [_, _, _, _, high, low, ..]) => {
                 follows.len() == 8 + LENGTH && usize::from(u16::from_be_bytes([*high, *low])) == follows.len()
             }
+            (ICMP, [kind, 0, ..]) => follows.len() == 8 + LENGTH && u16::from(*kind) == ECHO_REQUEST,
+            (ICMPV6, [kind, 0, ..]) => follows.len() == 8 + LENGTH && u16::from(*kind) == ECHO_REQUEST_IPV6,
             _ => false,
         }
 }
@@ -243,6 +245,27 @@ mod tests {
         let mut longer_within = packet;
         longer_within[45] += 1;
         assert!(!is_sound(&longer_within));
+    }
+
+    #[test]
+    fn of_a_ping_only_the_whole_request_is_sound() {
+        let written = |builder: etherparse::PacketBuilderStep<etherparse::Icmpv4Header>, content: &[u8]| {
+            let mut packet = Vec::new();
+            builder.write(&mut packet, content).expect("a vector takes it");
+            packet
+        };
+        let four = || PacketBuilder::ipv4([10, 0, 0, 11], [10, 0, 0, 12], 64);
+        let request = written(four().icmpv4_echo_request(7, 1), b"thirteen byte");
+        assert!(is_sound(&request));
+        assert!(!is_sound(&written(four().icmpv4_echo_reply(7, 1), b"thirteen byte")), "an answer");
+        assert!(!is_sound(&written(four().icmpv4_echo_request(7, 1), b"fourteen bytes")), "longer");
+        let mut of_code = request;
+        of_code[21] = 8;
+        assert!(!is_sound(&of_code), "another code is no ping");
+        let mut packet = Vec::new();
+        let six = PacketBuilder::ipv6([1; 16], [2; 16], 64).icmpv6_echo_request(7, 1);
+        six.write(&mut packet, b"thirteen byte").expect("a vector takes it");
+        assert!(is_sound(&packet));
     }
 
     #[test]

@@ -8,20 +8,43 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::marks::{Mark, Part, payload};
+use super::marks::{LENGTH, Mark, Part, payload};
 use crate::fabric::Namespace;
+use crate::fabric::packet::{ECHO_REQUEST, ECHO_REQUEST_IPV6};
+use crate::model::{Port, Service};
 
 /// One packet each, over all streams.
 pub(super) const TICK: Duration = Duration::from_millis(1);
 /// Longest delay that is made up for in one burst.
 const LATE: Duration = Duration::from_millis(20);
+/// Protocol that carries the packets of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Carrier {
+    Tcp,
+    Udp,
+    /// Echo requests. Those of one identifier are one flow, as those from one port are.
+    Ping,
+}
+
+impl Carrier {
+    /// The carrier of a service and the port that is asked; nothing for what no traffic is made of.
+    pub fn of(service: Service) -> Option<(Self, Port)> {
+        match service {
+            Service::Tcp(port) => Some((Self::Tcp, port)),
+            Service::Udp(port) => Some((Self::Udp, port)),
+            Service::IcmpEcho => Some((Self::Ping, Port(0))),
+            Service::Icmp(_) | Service::Protocol(_) => None,
+        }
+    }
+}
+
 /// A stream, as the sending thread needs it.
 pub(super) struct Lane {
     pub stream: u32,
     pub from: Arc<Namespace>,
     pub source: IpAddr,
     pub to: SocketAddr,
-    pub is_tcp: bool,
+    pub carrier: Carrier,
     pub parts: &'static [Part],
     pub ports: std::vec::IntoIter<(u32, u16)>,
     pub forth: Option<Socket>,
@@ -103,7 +126,7 @@ impl Lane {
             Part::Forth => {
                 let mark = (self.stream, part, round);
                 let socket = self.forth.as_ref().ok_or(io::ErrorKind::NotConnected)?;
-                again(|| socket.send_to(&payload(mark), &self.to.into()))?;
+                self.tell(socket, mark)?;
                 Ok(mark)
             }
             Part::Back => {
@@ -120,21 +143,40 @@ impl Lane {
     }
 
     fn begin(&self, port: u16, mark: Mark) -> io::Result<()> {
-        let (kind, protocol) = if self.is_tcp { (Type::STREAM, Protocol::TCP) } else { (Type::DGRAM, Protocol::UDP) };
         let own = SocketAddr::new(self.source, port);
+        let (kind, protocol) = match self.carrier {
+            Carrier::Tcp => (Type::STREAM, Protocol::TCP),
+            Carrier::Udp => (Type::DGRAM, Protocol::UDP),
+            Carrier::Ping if own.is_ipv6() => (Type::DGRAM, Protocol::ICMPV6),
+            Carrier::Ping => (Type::DGRAM, Protocol::ICMPV4),
+        };
         let socket = Socket::new(Domain::for_address(own), kind.nonblocking().cloexec(), Some(protocol))?;
-        if self.is_tcp {
+        if self.carrier == Carrier::Tcp {
             socket.set_linger(Some(Duration::ZERO))?;
         }
         socket.bind(&own.into())?;
-        if self.is_tcp {
+        if self.carrier == Carrier::Tcp {
             // Its first packet is all that is asked for: closed at once, it sends no second.
             return match socket.connect(&self.to.into()) {
                 Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Ok(()),
                 connected => connected,
             };
         }
-        again(|| socket.send_to(&payload(mark), &self.to.into())).map(drop)
+        self.tell(&socket, mark)
+    }
+
+    /// Sends a datagram or an echo request with a mark. The kernel fills in the identifier of a request, which is the socket's port.
+    fn tell(&self, socket: &Socket, mark: Mark) -> io::Result<()> {
+        let mut content = Vec::with_capacity(8 + LENGTH);
+        if self.carrier == Carrier::Ping {
+            let kind = if self.to.is_ipv4() { ECHO_REQUEST } else { ECHO_REQUEST_IPV6 };
+            let [_, kind] = kind.to_be_bytes();
+            let (_, _, number) = mark;
+            let [_, _, high, low] = number.to_be_bytes();
+            content.extend([kind, 0, 0, 0, 0, 0, high, low]);
+        }
+        content.extend(payload(mark));
+        again(|| socket.send_to(&content, &self.to.into())).map(drop)
     }
 }
 

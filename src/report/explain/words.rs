@@ -171,6 +171,8 @@ fn owner(cloud: &Cloud, address: IpAddr) -> Option<String> {
         }
     }
     let host = cloud.hosts.iter().find(|(_, host)| host.addresses.iter().any(|it| it.0 == address));
+    // One that is there for as long as somebody asks has no other name.
+    let host = host.filter(|(name, _)| name.as_str() != address.to_string());
     host.map(|(name, _)| format!("the address of {name}"))
 }
 

@@ -145,7 +145,7 @@ impl Selection<'_> {
                     self.no_path.get_or_insert_with(|| format!("{to} is outside, and EC2 has no name for it"));
                     return;
                 }
-                let its = via_of(host).filter(|via| match self.asked {
+                let its = via_of(host).filter(|via| has_family(from, *via)).filter(|via| match self.asked {
                     None => true,
                     // Its resolver is at an IPv4 address, and the public name means one.
                     Some(Via::Dns) => *via == Via::Public,
@@ -153,6 +153,7 @@ impl Selection<'_> {
                 });
                 let Some(via) = its else {
                     self.no_address.get_or_insert_with(|| match self.asked {
+                        None if is_forged_ipv6(from) => format!("{host} has no IPv6 address"),
                         Some(Via::Private) => format!("{host} is outside, and private addresses lead nowhere there"),
                         Some(Via::Ipv6) => format!("{host} has no IPv6 address"),
                         Some(Via::Public | Via::Dns) | None => format!("{host} has no IPv4 address"),
@@ -172,7 +173,8 @@ impl Selection<'_> {
             }
             (Some(a), Some(b)) if a.instance == b.instance && !self.leaves_and_comes_back(to) => return,
             (Some(a), Some(b)) => {
-                let via = self.said.unwrap_or_else(|| to.usual_via());
+                let usual = || if is_forged_ipv6(from) { Via::Ipv6 } else { to.usual_via() };
+                let via = self.said.unwrap_or_else(usual);
                 if via == Via::Private && vpc_of(self.cloud, &a) != vpc_of(self.cloud, &b) {
                     let why = || format!("{from} and {to} are in different VPCs, and have no private path");
                     self.no_path.get_or_insert_with(why);
@@ -220,6 +222,15 @@ impl Selection<'_> {
             .or_else(|| self.no_address.clone())
             .unwrap_or_else(|| "both ends are the same".to_owned())
     }
+}
+
+fn is_forged_ipv6(from: &Endpoint) -> bool {
+    matches!(from, Endpoint::Forged(_, source) if source.is_ipv6())
+}
+
+/// Returns `true` unless a forged source is of the other family.
+fn has_family(from: &Endpoint, via: Via) -> bool {
+    !matches!(from, Endpoint::Forged(..)) || is_forged_ipv6(from) == (via == Via::Ipv6)
 }
 
 /// Returns `true` if a selector names a single instance or interface.

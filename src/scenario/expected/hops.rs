@@ -230,7 +230,7 @@ fn addresses(cloud: &Cloud, end: &Endpoint) -> Vec<IpAddr> {
     });
     let beside = match end {
         Endpoint::Host(_, address) => Some(address.0),
-        Endpoint::Forged(_, source) => Some((*source).into()),
+        Endpoint::Forged(_, source) => Some(*source),
         Endpoint::Instance(_) | Endpoint::Interface(_) | Endpoint::LoadBalancer(..) => None,
     };
     own.chain(beside).collect()

@@ -48,7 +48,7 @@ pub struct Step {
     /// What it does, in order.
     #[shape(either, "an operation or a list of operations")]
     pub r#do: Field<Operations>,
-    /// Traffic that flows meanwhile, over tcp or udp; `leak` and `loss` say what must hold of it.
+    /// Traffic that flows meanwhile, over tcp, udp or ping; `leak` and `loss` say what must hold of it.
     #[shape("at least one flow")]
     pub during: Field<Many<Flow>>,
     /// What must hold then.

@@ -1,5 +1,6 @@
 //! A flow: `web1 -> db1:3306 by public address`.
 
+use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 use super::services::{first_word, service};
@@ -55,15 +56,8 @@ impl Ends {
 
     /// Puts a flow together of who asks, and of whom and for what.
     pub fn between(whole: &SpannedText, from: &SpannedText, to: &SpannedText) -> Result<Self, Diagnostic> {
-        let Some((end, asked)) = to.text().split_once(':') else {
-            let draft = Diagnostic::new(to.span, format!("{} has no port", quote(to.text())));
-            return Err(draft.help("such as `:3306`, `:53/udp` or `:ping`"));
-        };
-        let (sender, port) = match from.text().split_once(':') {
-            // A forged source may be an address of any kind, with colons.
-            Some((end, port)) if !end.contains(" as ") => (end.trim(), Some(port.trim())),
-            _ => (from.text(), None),
-        };
+        let (end, asked) = receiver(to)?;
+        let (sender, port) = sender(from.text());
         Ok(Self {
             whole: whole.clone(),
             written: in_one_line(&format!("{} -> {}", from.text(), to.text())),
@@ -147,6 +141,48 @@ impl Ends {
             (via, by) => Ok(FlowTarget { service, via: via.or(by), at }),
         }
     }
+}
+
+/// Takes apart who is asked, and for what. An IPv6 address stands in brackets, since its port is told by a colon too.
+fn receiver(to: &SpannedText) -> Result<(&str, &str), Diagnostic> {
+    let text = to.text();
+    if let Some(parts) = bracketed(text) {
+        return Ok(parts);
+    }
+    let (word, _) = first_word(text);
+    let (end, port) = word.rsplit_once(':').unwrap_or((word, ""));
+    for (address, port) in [(end, port), (word, "443")] {
+        if address.parse::<Ipv6Addr>().is_ok() {
+            let draft = Diagnostic::new(to.span, format!("where does the address end in {}?", quote(word)));
+            return Err(draft.help(format!("an IPv6 address stands in brackets: `[{address}]:{port}`")));
+        }
+    }
+    text.split_once(':').ok_or_else(|| {
+        let draft = Diagnostic::new(to.span, format!("{} has no port", quote(text)));
+        draft.help("such as `:3306`, `:53/udp` or `:ping`")
+    })
+}
+
+/// Takes apart who asks, and the port that it sends from.
+fn sender(from: &str) -> (&str, Option<&str>) {
+    let whole = (from, None);
+    if let Some((end, port)) = bracketed(from) {
+        return (end, Some(port.trim()));
+    }
+    if let Some(end) = from.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        return (end, None);
+    }
+    match from.split_once(':') {
+        _ if from.parse::<Ipv6Addr>().is_ok() => whole,
+        // A forged source may be an address of any kind, with colons.
+        Some((end, port)) if !end.contains(" as ") => (end.trim(), Some(port.trim())),
+        _ => whole,
+    }
+}
+
+/// An end in brackets, and what follows its colon.
+fn bracketed(text: &str) -> Option<(&str, &str)> {
+    text.strip_prefix('[')?.split_once("]:")
 }
 
 /// The text with one space between its words.

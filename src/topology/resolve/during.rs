@@ -14,11 +14,12 @@ impl Resolver<'_> {
         let mut read = Vec::new();
         for item in &flows.items {
             let Some(flow) = self.flow(item, Within::Step { dropped: false }) else { continue };
-            if matches!(flow.service, Service::Tcp(_) | Service::Udp(_)) {
+            if matches!(flow.service, Service::Tcp(_) | Service::Udp(_) | Service::IcmpEcho) {
                 read.push(flow);
             } else {
                 self.report(
-                    Diagnostic::new(item.span, "traffic flows over tcp or udp").help("such as `:3306` or `:53/udp`"),
+                    Diagnostic::new(item.span, "traffic flows over tcp, udp or ping")
+                        .help("such as `:3306`, `:53/udp` or `:ping`"),
                 );
             }
         }

@@ -54,22 +54,25 @@ impl Resolver<'_> {
     /// Looks up the ends of a flow.
     pub fn flow_between(&mut self, ends: &Ends, within: Within) -> Option<FlowPattern> {
         let node = &ends.whole;
-        let from = self.selector(ends.or_whole(&ends.from), ends.from.text(), within);
-        let to = self.selector(ends.or_whole(&ends.to), ends.to.text(), within);
-        let FlowTarget { service, via, at } = match ends.asked(within) {
+        let from = self.end(ends.or_whole(&ends.from), ends.from.text(), within);
+        let to = self.end(ends.or_whole(&ends.to), ends.to.text(), within);
+        let asked = match ends.asked(within) {
             Ok(asked) => asked,
             Err(draft) => {
                 self.report(draft);
                 return None;
             }
         };
+        let FlowTarget { service, at, .. } = asked;
         let from_port = match &ends.from_port {
             Some(word) => Some(self.sent_from(ends, word, service, within)?),
             None => None,
         };
         let (from, to) = (from?, to?);
+        let via = self.goes_by(ends, asked.via, &from, &to).ok()?;
+        let (from, to) = (from.selector, to.selector);
         let both_ways = ends.both_ways;
-        if self.refuse_forged(&from, &to, service, node.span) {
+        if self.refuse_forged((&from, &to), asked, both_ways, node.span) {
             return None;
         }
         let drops = [Within::Step { dropped: true }, Within::Question];
@@ -79,7 +82,7 @@ impl Resolver<'_> {
             );
             return None;
         }
-        let host = |selector: &Selector| matches!(selector, Selector::Host(_));
+        let host = |selector: &Selector| matches!(selector, Selector::Host(_) | Selector::HostAddress(..));
         if host(&from) && host(&to) {
             self.report(Diagnostic::new(node.span, "a flow between two hosts outside never meets the cloud"));
             return None;
@@ -98,6 +101,7 @@ impl Resolver<'_> {
             Selector::Host(name) => {
                 self.cloud.hosts.get(name).is_some_and(|it| it.addresses.iter().all(|a| a.0.is_ipv6()))
             }
+            Selector::Forged(_, source) => source.is_ipv6(),
             _ => false,
         };
         let by = match via {
@@ -217,10 +221,8 @@ impl Resolver<'_> {
     fn no_address(&self, word: &str, span: Span) -> Diagnostic {
         let address: Option<IpAddr> = word.parse().ok();
         let hosts = self.cloud.hosts.iter().find(|(_, host)| host.addresses.iter().any(|it| Some(it.0) == address));
-        let holder = hosts.map(|(name, _)| name.to_string());
-        let holder = holder.or_else(|| self.cloud.holders.get(&address?).cloned());
-        let help = match holder {
-            Some(name) => format!("write {}, which has it", quote(&name)),
+        let help = match hosts {
+            Some((name, _)) => format!("write {}, which has it", quote(name.as_str())),
             None => "it names instances, groups and hosts".to_owned(),
         };
         Diagnostic::new(span, format!("a flow names no address: {}", quote(word))).help(help)

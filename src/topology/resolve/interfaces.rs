@@ -1,6 +1,6 @@
 //! Interfaces: `web1.eth1` where a file names one, those of an instance, and what steps do with them.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use indexmap::IndexSet;
 use ipnet::Ipv4Net;
@@ -9,12 +9,13 @@ use super::names::EntityKind;
 use super::resolver::Resolver;
 use crate::model::{
     Era, Forwarding, InstanceName, InterfaceId, NewInterface, Operation, RefusalCode, Service, SourceDestCheck,
-    SubnetRoute, Target, VpcName, number,
+    SubnetRoute, Target, Via, VpcName, number,
 };
 use crate::topology::document::instances::{Instance as InstanceSaid, Interface as InterfaceSaid, Interfaces};
 use crate::topology::document::shape::{Entry, Field, Many, Map, Span, SpannedText};
 use crate::topology::document::values::Choice;
 use crate::topology::document::words::{Block, Device, Holder, Name};
+use crate::topology::grammar::FlowTarget;
 use crate::topology::patterns::Selector;
 use crate::topology::placed::Placed;
 use crate::topology::problem::{Diagnostic, quote};
@@ -26,6 +27,16 @@ const MAX_DEVICES: u8 = 15;
 pub(super) fn split(word: &str) -> Option<(&str, u8)> {
     let (instance, device) = word.rsplit_once(".eth")?;
     number(device).filter(|device| *device <= MAX_DEVICES).map(|device| (instance, device))
+}
+
+/// Reports whether a packet from this address is sent on by a router at all.
+fn is_sent_from(source: IpAddr) -> bool {
+    let stays = source.is_unspecified() || source.is_loopback() || source.is_multicast();
+    !stays
+        && match source {
+            IpAddr::V4(four) => !four.is_broadcast(),
+            IpAddr::V6(six) => !six.is_unicast_link_local() && six.to_ipv4_mapped().is_none(),
+        }
 }
 
 /// The number of an interface beside the first, `eth1`.
@@ -77,12 +88,16 @@ impl Resolver<'_> {
     pub fn interface_end(&mut self, node: &SpannedText, word: &str) -> Option<Result<Selector, ()>> {
         if let Some((holder, source)) = word.split_once(" as ") {
             let (name, device) = split(holder.trim()).unwrap_or((holder.trim(), 0));
-            let Ok(source) = source.trim().parse::<Ipv4Addr>() else {
-                let draft =
-                    Diagnostic::new(node.part(word), format!("{} is not an IPv4 address", quote(source.trim())));
+            let Ok(source) = source.trim().parse::<IpAddr>() else {
+                let draft = Diagnostic::new(node.part(word), format!("{} is not an address", quote(source.trim())));
                 self.report(draft.help("such as `nat as 10.0.0.99`: an instance that forges its source"));
                 return Some(Err(()));
             };
+            if !is_sent_from(source) {
+                let draft = Diagnostic::new(node.part(word), format!("no packet comes from {source} by a router"));
+                self.report(draft.help("loopback, multicast, link-local and unspecified addresses stay on their link"));
+                return Some(Err(()));
+            }
             let id = self.end_at(node, holder.trim(), name, device);
             return Some(id.map(|id| Selector::Forged(id, source)).ok_or(()));
         }
@@ -99,11 +114,30 @@ impl Resolver<'_> {
         self.interface_there(&id, node.part(word)).map(|()| id)
     }
 
-    /// Refuses services that cannot be asked from a forged source, since nobody sees the answer.
-    pub fn refuse_forged(&mut self, from: &Selector, to: &Selector, service: Service, span: Span) -> bool {
+    /// Refuses services that cannot be asked from a forged source, since nobody sees the answer; and an address of the other family than that source.
+    pub fn refuse_forged(
+        &mut self,
+        ends: (&Selector, &Selector),
+        asked: FlowTarget,
+        both_ways: bool,
+        span: Span,
+    ) -> bool {
+        let ((from, to), FlowTarget { service, via, .. }) = (ends, asked);
         let forged = |end: &Selector| matches!(end, Selector::Forged(..));
-        if forged(to) {
+        if forged(to) || forged(from) && both_ways {
             self.report(Diagnostic::new(span, "only the sender of a flow can forge its address"));
+            return true;
+        }
+        if let Selector::Forged(_, source) = from
+            && via.is_some_and(|via| (via == Via::Ipv6) != source.is_ipv6())
+        {
+            let family = if source.is_ipv6() { "IPv6" } else { "IPv4" };
+            let draft =
+                Diagnostic::new(span, format!("{source} is an {family} address, and the flow goes by another family"));
+            self.report(draft.help(match source {
+                IpAddr::V6(_) => "leave the words about the address out: it goes by IPv6 address",
+                IpAddr::V4(_) => "leave `by ipv6 address` out, or forge an IPv6 address",
+            }));
             return true;
         }
         if forged(from) && matches!(service, Service::Tcp(_) | Service::IcmpEcho) {

@@ -1,10 +1,15 @@
 //! The words of a topology file, read for a cloud that runs: operations, flows and ports as somebody types them.
 
+use std::borrow::Cow;
+use std::net::IpAddr;
+
 use super::names::EntityKind;
 use super::parse::MAX_BYTES;
 use super::refused::Refused;
-use super::resolver::Resolver;
-use crate::model::{Cloud, Direction, Forwarding, GroupName, Operation, Permission, Scheme, Service, default_group};
+use super::resolver::{Held, Resolver};
+use crate::model::{
+    Cloud, Direction, Forwarding, GroupName, Operation, Permission, Scheme, Service, Via, default_group,
+};
 use crate::topology::document::scenario::Operations;
 use crate::topology::document::shape::{Any, Diagnostics, Shape};
 use crate::topology::document::words::Service as ServiceSaid;
@@ -88,6 +93,18 @@ impl FlowPattern {
 }
 
 impl TypedFlow {
+    /// Returns a cloud in which the addresses outside that it names and nobody has are hosts, each by its address as its name.
+    pub fn with_synthetic_hosts<'c>(&self, cloud: &'c Cloud) -> Cow<'c, Cloud> {
+        let mut all = Cow::Borrowed(cloud);
+        let ends = self.ends.iter().flat_map(|ends| [ends.from.text(), ends.to.text()]);
+        for address in ends.filter_map(|end| end.parse::<IpAddr>().ok()) {
+            if let Some((name, host)) = all.synthetic_host(address) {
+                all.to_mut().hosts.insert(name, host);
+            }
+        }
+        all
+    }
+
     /// Looks up its names in a running cloud.
     ///
     /// # Errors
@@ -258,10 +275,16 @@ fn seed(resolver: &mut Resolver<'_>, cloud: &Cloud) {
         resolver.names.seed(name.as_str(), EntityKind::PrefixList);
     }
     for interface in cloud.network_interfaces() {
-        let (private, public) = (interface.private.map(|it| it.0.into()), interface.public.map(|it| it.0.into()));
-        let addresses = [private, public, interface.ipv6.map(|it| it.0.into())];
-        let held = addresses.into_iter().flatten().map(|address| (address, interface.id.short()));
-        resolver.cloud.holders.extend(held);
+        let addresses: [(Option<IpAddr>, Via); 3] = [
+            (interface.private.map(|it| it.0.into()), Via::Private),
+            (interface.public.map(|it| it.0.into()), Via::Public),
+            (interface.ipv6.map(|it| it.0.into()), Via::Ipv6),
+        ];
+        for (address, kind) in addresses {
+            let Some(address) = address else { continue };
+            let held = Held { by: interface.id.clone(), kind };
+            resolver.cloud.holders.entry(address).or_default().push(held);
+        }
     }
     // An instance that is gone may have left an address behind it, which its name still stands for.
     for name in cloud.previous_addresses.keys() {

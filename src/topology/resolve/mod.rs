@@ -1,5 +1,6 @@
 //! Resolution of a document: its names and words, against the file itself or a running cloud. Every problem is noted, and reading goes on.
 
+mod addressed;
 mod answers;
 mod connections;
 mod during;

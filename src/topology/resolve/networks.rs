@@ -8,6 +8,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::names::EntityKind;
 use super::resolver::Resolver;
 use super::rules::block;
+use crate::model::reserved_addresses::{Belongs, LAB_IPV6, belongs, is_global, taken_blocks};
 use crate::model::suggest;
 use crate::model::{
     AutomaticPublic, DEFAULT_IPV6_BLOCK, DEFAULT_VPC_CIDR, Era, Host, HostIp, HostName, Mtu, SubnetName, Vpc, VpcName,
@@ -16,7 +17,6 @@ use crate::topology::document::networks::{Addresses, Host as HostSaid, Subnet, V
 use crate::topology::document::shape::{Diagnostics, Entry, Field, Map, Or, Span};
 use crate::topology::document::words::{Address, Block, Ipv6Block, Name, PacketSize};
 use crate::topology::problem::{Diagnostic, quote};
-use crate::topology::reserved_addresses::{Belongs, LAB_IPV6, belongs, is_global, taken_blocks};
 
 /// Name of the VPC and the subnet in a file that names none.
 const DEFAULT: &str = "default";

@@ -10,7 +10,7 @@ use super::tracking;
 use crate::model::{
     AddressRequest, Cloud, DEFAULT_GROUP, Era, GroupName, InstanceName, InterfaceId, Operation, Service, default_group,
 };
-use crate::topology::checked::{KnobOverrides, Topology};
+use crate::topology::checked::{KnobOverrides, RefusedAtFirst, Topology};
 use crate::topology::document::Document;
 use crate::topology::document::settings::Knobs;
 use crate::topology::document::shape::{Diagnostics, Field, Shape};
@@ -218,20 +218,28 @@ impl Resolver<'_> {
 
     /// Reports what EC2 would refuse before the first step as a mistake of the file, in EC2's words.
     fn refuse_unlaunchable(&mut self, topology: &Topology) {
+        let mut all: Vec<(RefusedAtFirst, Vec<Era>)> = Vec::new();
         for era in &topology.eras {
-            let mut refused = topology.refused_groups(*era);
-            if refused.is_empty() {
-                refused.extend(topology.initial_cloud(*era).err());
+            for refused in topology.refused_at_first(*era) {
+                match all.iter_mut().find(|(known, _)| *known == refused) {
+                    Some((_, eras)) => eras.push(*era),
+                    None => all.push((refused, vec![*era])),
+                }
             }
-            for (refusal, place) in &refused {
-                let draft =
-                    Diagnostic::new(self.told.source.word_at(place), format!("era {era} refuses this: {refusal}"));
-                let culprits = refusal.culprits.iter().map(|it| format!("{it}; ")).collect::<String>();
-                self.report(draft.help(format!("{culprits}write what era {era} takes, or name other eras")));
-            }
-            if !refused.is_empty() {
-                return;
-            }
+        }
+        for (RefusedAtFirst { refusal, place, description }, eras) in all {
+            let (refuse, take) = match eras.as_slice() {
+                [era] => (format!("era {era} refuses"), format!("era {era} takes")),
+                several => {
+                    let names: Vec<String> = several.iter().map(ToString::to_string).collect();
+                    (format!("eras {} refuse", names.join(" and ")), "they take".to_owned())
+                }
+            };
+            let word = self.told.source.word_at(&place);
+            let span = description.and_then(|said| self.told.source.behind(word, &said)).unwrap_or(word);
+            let culprits = refusal.culprits.iter().map(|it| format!("{it}; ")).collect::<String>();
+            let draft = Diagnostic::new(span, format!("{refuse} this: {refusal}"));
+            self.report(draft.help(format!("{culprits}write what {take}, or name other eras")));
         }
     }
 

@@ -10,7 +10,7 @@ use super::refused::Refused;
 use super::standing::StepEntities;
 use crate::model::{
     Era, Forwarding, Host, HostName, InstanceName, InterfaceId, LoadBalancerName, Service, SourceLocation, TableName,
-    Vpc, VpcName,
+    Via, Vpc, VpcName,
 };
 use crate::topology::document::shape::{At, Span};
 use crate::topology::files::Files;
@@ -36,6 +36,13 @@ pub(super) struct Report<'s> {
     pub files: Option<&'s dyn Files>,
 }
 
+/// Interface that has an address, and the kind of that address.
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    pub by: InterfaceId,
+    pub kind: Via,
+}
+
 /// Cloud as known at the step that is being read.
 #[derive(Default)]
 pub(super) struct Known {
@@ -48,7 +55,7 @@ pub(super) struct Known {
     /// Groups and instances.
     pub now: StepEntities,
     /// Holders of addresses in a running cloud.
-    pub holders: HashMap<IpAddr, String>,
+    pub holders: HashMap<IpAddr, Vec<Held>>,
     /// Number of addresses of hosts in all rules together.
     pub peers: usize,
     /// Services that instances listen on.

@@ -10,7 +10,11 @@ use crate::topology::synthetic_hosts::ELSEWHERE;
 impl Resolver<'_> {
     /// Finds the reason why a flow, or one way of it, never selects a cell. `table` is the address that a table says.
     pub fn no_way(&self, pattern: &FlowPattern, table: Option<Via>, span: Span) -> Option<Diagnostic> {
-        let there = self.no_way_there(&pattern.from, &pattern.to, pattern.via, table, span);
+        let said = match &pattern.from {
+            Selector::Forged(_, source) if source.is_ipv6() => Some(Via::Ipv6),
+            _ => pattern.via,
+        };
+        let there = self.no_way_there(&pattern.from, &pattern.to, said, table, span);
         let back = || self.no_way_there(&pattern.to, &pattern.from, pattern.via, table, span);
         there.or_else(|| pattern.both_ways.then(back).flatten())
     }
@@ -54,6 +58,8 @@ impl Resolver<'_> {
                     Some(self.no_public(to, span).help(help))
                 }
                 Some(Via::Ipv6) => self.no_ipv6(from, span).or_else(|| self.no_ipv6(to, span)),
+                Some(Via::Private) => self.no_private_path(from, to, span),
+                None if !self.is_public_balancer(to) => self.no_private_path(from, to, span),
                 _ => None,
             },
         }
@@ -138,6 +144,28 @@ impl Resolver<'_> {
         Some(Diagnostic::new(span, format!("{} has {what} IPv6 address", quote(&name(end)))).help(why))
     }
 
+    /// Finds the VPCs of two ends, where they differ and are those of instances or groups at this step.
+    fn no_private_path(&self, from: &Selector, to: &Selector, span: Span) -> Option<Diagnostic> {
+        let vpc = |end: &Selector| match end {
+            Selector::Instance(name)
+            | Selector::Interface(InterfaceId { instance: name, .. })
+            | Selector::Forged(InterfaceId { instance: name, .. }, _) => self.cloud.now.instances.get(name)?.clone(),
+            Selector::Group(group) => self.cloud.now.groups.get(group)?.clone(),
+            Selector::Any | Selector::Host(_) | Selector::HostAddress(..) => None,
+        };
+        let (one, other) = (vpc(from)?, vpc(to)?);
+        (one != other).then(|| {
+            let what = format!("{} and {} are in different VPCs, and have no private path", name(from), name(to));
+            Diagnostic::new(span, what).help("`by public address` it leaves the one and comes to the other")
+        })
+    }
+
+    /// Returns true if the name of an end means a public address, inside as well.
+    fn is_public_balancer(&self, end: &Selector) -> bool {
+        let is_balancer = |name: &InstanceName| self.names.sort(name.as_str()) == Some(EntityKind::LoadBalancer);
+        matches!(end, Selector::Instance(name) if is_balancer(name)) && !self.is_internal(end)
+    }
+
     fn is_internal(&self, end: &Selector) -> bool {
         matches!(end, Selector::Instance(name) if self.cloud.internal.contains(name))
     }
@@ -171,6 +199,7 @@ fn name(end: &Selector) -> String {
     match end {
         Selector::Any => "any".to_owned(),
         Selector::Instance(name) => name.to_string(),
+        Selector::Forged(InterfaceId { instance, device: 0 }, _) => instance.to_string(),
         Selector::Interface(id) | Selector::Forged(id, _) => id.to_string(),
         Selector::Group(group) => group.to_string(),
         Selector::Host(name) | Selector::HostAddress(name, _) => name.to_string(),

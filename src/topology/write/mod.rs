@@ -47,7 +47,10 @@ pub fn flow(flow: &Flow) -> String {
         Service::IcmpEcho => "ping".to_owned(),
         Service::Icmp(_) | Service::Protocol(_) => flow.service.to_string(),
     };
-    format!("{} -> {}:{service}{}", flow.from, flow.to, by(flow))
+    // An IPv6 address stands in brackets before a port.
+    let to = flow.to.to_string();
+    let to = if to.contains(':') { format!("[{to}]") } else { to };
+    format!("{} -> {to}:{service}{}", flow.from, by(flow))
 }
 
 /// Writes the cells of all columns of a kind, between the ends of a flow.

@@ -8,7 +8,7 @@ mod operations;
 mod vpc;
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use indexmap::IndexSet;
 use sglab::lab::{Lab, LabError, ServiceResponse};
@@ -289,7 +289,7 @@ fn flow_of(cloud: &Cloud, words: &str) -> Flow {
 fn end(cloud: &Cloud, word: &str) -> Endpoint {
     let interface = |instance: &str, device| InterfaceId { instance: InstanceName::new(instance), device };
     if let Some((name, source)) = word.split_once(" as ") {
-        return Endpoint::Forged(interface(name, 0), source.parse::<Ipv4Addr>().expect("an address"));
+        return Endpoint::Forged(interface(name, 0), source.parse::<IpAddr>().expect("an address"));
     }
     if let Some((name, device)) = word.split_once(".eth") {
         return Endpoint::Interface(interface(name, device.parse().expect("a device")));

@@ -5,10 +5,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use indexmap::IndexMap;
 use ipnet::{Ipv4Net, Ipv6Net};
 
-use crate::model::{DEFAULT_PUBLIC_POOL, GATEWAYS_IPV6, INTERNET_ADDRESS_IPV6, Vpc, VpcName};
+use super::cloud::{DEFAULT_PUBLIC_POOL, GATEWAYS_IPV6, INTERNET_ADDRESS_IPV6, Vpc};
+use super::name::VpcName;
 
 /// Owner of an address that no host can have.
-pub(super) enum Belongs<'v> {
+pub(crate) enum Belongs<'v> {
     Vpc(&'v VpcName),
     Lab(&'static str),
     Block(&'static str),
@@ -16,7 +17,7 @@ pub(super) enum Belongs<'v> {
 }
 
 /// Returns the owner of an address that no host outside can have.
-pub(super) fn belongs(address: IpAddr, vpcs: &IndexMap<VpcName, Vpc>) -> Option<Belongs<'_>> {
+pub(crate) fn belongs(address: IpAddr, vpcs: &IndexMap<VpcName, Vpc>) -> Option<Belongs<'_>> {
     let block = || match address {
         IpAddr::V4(address) => {
             taken_blocks().into_iter().find(|(taken, _)| taken.contains(&address)).map(|(_, what)| Belongs::Block(what))
@@ -36,13 +37,13 @@ pub(super) fn belongs(address: IpAddr, vpcs: &IndexMap<VpcName, Vpc>) -> Option<
 }
 
 /// The global addresses of the lab's own boxes; those of IPv4 are link-local.
-pub(super) const LAB_IPV6: [(Ipv6Net, &str); 2] = [
+pub(crate) const LAB_IPV6: [(Ipv6Net, &str); 2] = [
     (Ipv6Net::new_assert(INTERNET_ADDRESS_IPV6, 128), "the internet's own router"),
     (GATEWAYS_IPV6, "the gateways of VPCs"),
 ];
 
 /// Blocks that no VPC and no host may use.
-pub(super) fn taken_blocks() -> [(Ipv4Net, &'static str); 6] {
+pub(crate) fn taken_blocks() -> [(Ipv4Net, &'static str); 6] {
     let net = |a, b, length| Ipv4Net::new(Ipv4Addr::new(a, b, 0, 0), length).unwrap_or_default();
     [
         (net(0, 0, 8), "\"this network\""),
@@ -55,6 +56,6 @@ pub(super) fn taken_blocks() -> [(Ipv4Net, &'static str); 6] {
 }
 
 /// Returns true if an IPv6 address is one of 2000::/3, where all global ones are.
-pub(super) fn is_global(address: IpAddr) -> bool {
+pub(crate) fn is_global(address: IpAddr) -> bool {
     matches!(address, IpAddr::V6(address) if address.segments()[0] & 0xe000 == 0x2000)
 }

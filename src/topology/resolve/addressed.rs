@@ -1,0 +1,90 @@
+//! Ends of a flow that are said by their address: who has it, and which of the ways to its holder it is.
+
+use std::net::IpAddr;
+
+use super::resolver::{Held, Resolver};
+use crate::model::Via;
+use crate::model::reserved_addresses::{Belongs, belongs};
+use crate::topology::document::shape::SpannedText;
+use crate::topology::grammar::{Ends, Within};
+use crate::topology::patterns::Selector;
+use crate::topology::problem::{Diagnostic, quote};
+
+/// An end, and the kind of address that its words are.
+#[derive(Clone, Debug)]
+pub(super) struct End {
+    pub selector: Selector,
+    pub kind: Option<Via>,
+}
+
+impl Resolver<'_> {
+    /// Reads an end of a flow. Of a running cloud an address stands for whoever has it.
+    pub fn end(&mut self, node: &SpannedText, word: &str, within: Within) -> Option<End> {
+        let is_of_a_cloud = self.told.source.is_typed() || within == Within::Question;
+        match word.parse::<IpAddr>() {
+            Ok(address) if is_of_a_cloud => self.addressed(node, word, address),
+            _ => self.selector(node, word, within).map(|selector| End { selector, kind: None }),
+        }
+    }
+
+    fn addressed(&mut self, node: &SpannedText, word: &str, address: IpAddr) -> Option<End> {
+        let host = self.cloud.hosts.iter().find(|(_, host)| host.addresses.iter().any(|own| own.0 == address));
+        if let Some((name, host)) = host {
+            let own = host.addresses.iter().find(|own| own.0 == address).filter(|_| host.addresses.len() > 1);
+            let selector = match own {
+                Some(own) => Selector::HostAddress(name.clone(), *own),
+                None => Selector::Host(name.clone()),
+            };
+            return Some(End { selector, kind: None });
+        }
+        let span = node.part(word);
+        match self.cloud.holders.get(&address).map_or(&[][..], Vec::as_slice) {
+            [Held { by, kind }] => {
+                let selector = match by.device {
+                    0 => Selector::Instance(by.instance.clone()),
+                    _ => Selector::Interface(by.clone()),
+                };
+                return Some(End { selector, kind: Some(*kind) });
+            }
+            [] => {}
+            several => {
+                let names: Vec<String> = several.iter().map(|held| quote(&held.by.short())).collect();
+                let draft = Diagnostic::new(span, format!("{address} is an address of {}", names.join(" and of ")));
+                self.report(draft.help("name the one that is meant"));
+                return None;
+            }
+        }
+        let nobody = |what: &str| Diagnostic::new(span, format!("nobody has {address}: it is for {what}"));
+        let draft = match belongs(address, &self.cloud.vpcs) {
+            None => Diagnostic::new(span, format!("nobody has {address}")).help("name an instance, a group or a host"),
+            Some(Belongs::Vpc(vpc)) => {
+                let draft =
+                    Diagnostic::new(span, format!("nobody has {address}, which lies in VPC {}", quote(vpc.as_str())));
+                draft.help("name an instance, or an address outside")
+            }
+            Some(Belongs::Lab(whose)) => nobody(whose).help("the lab's own; any other of 2001:db8::/32 will do"),
+            Some(Belongs::Block(what)) => nobody(what).help("name an instance, or an address outside"),
+            Some(Belongs::NotGlobal) => Diagnostic::new(span, format!("{address} is not a global address")),
+        };
+        self.report(draft);
+        None
+    }
+
+    /// The address that a flow goes by: the one that is said, or the one that its ends are said by.
+    pub fn goes_by(&mut self, ends: &Ends, said: Option<Via>, from: &End, to: &End) -> Result<Option<Via>, ()> {
+        // A sender's private address is its address inside, whatever the receiver's is.
+        let implied = to.kind.or(from.kind.filter(|kind| *kind != Via::Private));
+        match (said, implied) {
+            (Some(said), Some(implied)) if said != implied => {
+                let address = if to.kind.is_some() { &ends.to } else { &ends.from };
+                let what = format!("{} is an address that a flow goes to {}", address.text(), implied.words());
+                self.report(
+                    Diagnostic::new(address.span, what)
+                        .help(format!("leave `{}` out, or name the instance", said.words())),
+                );
+                Err(())
+            }
+            (said, implied) => Ok(said.or(implied)),
+        }
+    }
+}
