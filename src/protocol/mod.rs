@@ -273,7 +273,7 @@ pub fn read_any(bytes: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Cloud;
+    use crate::model::{Cloud, InterfaceId, LoadBalancerName};
     use crate::topology::{EXAMPLES, Topology};
 
     #[test]
@@ -312,6 +312,20 @@ mod tests {
             let request = Envelope { sglab: VERSION, request: Request::Apply { operations, at: Some(Revision(7)) } };
             let frame = frame(&request, MAX_REPLY).unwrap();
             assert_eq!(read::<Envelope>(&mut frame.as_slice(), MAX_REPLY).unwrap(), request, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_interface_of_a_load_balancer_comes_back_as_no_instances() {
+        let of_balancer = InterfaceId::LoadBalancer(LoadBalancerName::new("web1"));
+        let of_instance = InterfaceId::first_of(&InstanceName::new("web1"));
+        assert_eq!(of_balancer.to_string(), of_instance.to_string(), "people read one form");
+        for id in [of_balancer, of_instance] {
+            let text = serde_json::to_string(&id).unwrap();
+            assert_eq!(serde_json::from_str::<InterfaceId>(&text).unwrap(), id, "{text}");
+        }
+        for wrong in [r#""load-balancer/""#, r#""load-balancer/../x""#, r#""instance/web1.eth0""#] {
+            assert!(serde_json::from_str::<InterfaceId>(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -40,8 +40,8 @@ pub fn moral(topology: &Topology, style: Style) -> String {
 pub fn cloud(cloud: &Cloud, style: Style) -> String {
     let mut out = String::new();
     let names = cloud.instances.keys().map(|name| name.as_str().chars().count()).max().unwrap_or(0) + 5;
-    for (name, instance, interface) in cloud.interfaces() {
-        let name = if interface.id.device == 0 { name.to_string() } else { interface.id.to_string() };
+    for (_, instance, interface) in cloud.interfaces() {
+        let name = interface.id.short();
         let groups: Vec<&str> = interface.groups.iter().map(|group| group.as_str()).collect();
         let private = interface.private.map_or_else(|| "-".to_owned(), |address| address.to_string());
         let public = interface.public.map_or_else(|| "-".to_owned(), |address| address.to_string());

@@ -42,10 +42,7 @@ pub fn judge(all: &[&ExpectedLog], window: Option<&[FlowRecord]>, cloud: &Cloud)
 }
 
 fn check(expected: &ExpectedLog, status: CheckStatus, observed: String) -> Check {
-    let interface = match &expected.interface {
-        InterfaceId { instance, device: 0 } => instance.to_string(),
-        further => further.to_string(),
-    };
+    let interface = expected.interface.short();
     Check {
         subject: format!("flow log of {interface}"),
         expected: expected.written.clone(),

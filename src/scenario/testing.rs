@@ -58,7 +58,7 @@ fn group(name: &str, ingress: Vec<Rule>) -> (GroupName, SecurityGroup) {
 pub(crate) fn add_instance(cloud: &mut Cloud, name: &str, last: u8, groups: &[&str]) {
     let id = InstanceId::first_of(&[name]);
     let interface = Interface {
-        id: InterfaceId { instance: InstanceName::new(name), device: 0 },
+        id: InterfaceId::first_of(&InstanceName::new(name)),
         eni: NetworkInterfaceId::first_of(&[name]),
         attached_to: Some(id),
         number: u32::from(last),

@@ -8,8 +8,8 @@ use ipnet::IpNet;
 use sglab::compile::names;
 use sglab::lab::{Lab, ServiceResponse};
 use sglab::model::{
-    Cloud, Direction, Endpoint, Flow, Forwarding, IcmpMessage, InstanceName, InstanceState, Interface, Peer, Port,
-    PortRange, Service, Traffic, Verdict, Via, VpcService,
+    Attachment, Cloud, Direction, Endpoint, Flow, Forwarding, IcmpMessage, InstanceName, InstanceState, Interface,
+    Peer, Port, PortRange, Service, Traffic, Verdict, Via, VpcService,
 };
 use sglab::policy;
 use sglab::probe::Observation;
@@ -289,16 +289,17 @@ pub fn of_other_ends(lab: &Lab, topology: &Topology) -> Vec<Flow> {
         .filter(|(_, instance, interface)| instance.state == InstanceState::Running && interface.private.is_some())
         .map(|(_, _, interface)| interface)
         .collect();
-    let end = |interface: &Interface| match interface.id.device {
-        0 => Endpoint::Instance(interface.id.instance.clone()),
-        _ => Endpoint::Interface(interface.id.clone()),
+    let end = |interface: &Interface| match interface.id.attachment().expect("of an instance") {
+        Attachment { instance, device: 0 } => Endpoint::Instance(instance.clone()),
+        further => Endpoint::Interface(further.clone()),
     };
     let mut flows = Vec::new();
     let udp: Vec<Service> =
         topology.columns.iter().filter(|service| matches!(service, Service::Udp(_))).copied().collect();
     for from in &up {
-        let others = || up.iter().filter(|to| to.id.instance != from.id.instance && to.vpc == from.vpc);
-        for to in others().filter(|to| from.id.device > 0 || to.id.device > 0) {
+        let Some(own) = from.id.attachment() else { continue };
+        let others = || up.iter().filter(|to| to.id.holder() != from.id.holder() && to.vpc == from.vpc);
+        for to in others().filter(|to| from.id.device() > 0 || to.id.device() > 0) {
             let of = |service: &Service| Flow { from: end(from), to: end(to), via: Via::Private, service: *service };
             flows.extend(topology.columns.iter().map(of));
         }
@@ -318,7 +319,7 @@ pub fn of_other_ends(lab: &Lab, topology: &Topology) -> Vec<Flow> {
         let nobody = from.private.map(|private| (u32::from(private.0) ^ 0x80).into());
         for source in neighbour.into_iter().chain(nobody).chain(named_and_nobodys(cloud)) {
             for to in others().filter(|to| Some(source) != to.private.map(|private| private.0)).take(2) {
-                let from = || Endpoint::Forged(from.id.clone(), source);
+                let from = || Endpoint::Forged(own.clone(), source);
                 let of = |service: &Service| Flow { from: from(), to: end(to), via: Via::Private, service: *service };
                 flows.extend(udp.iter().map(of));
             }

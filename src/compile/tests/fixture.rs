@@ -78,7 +78,7 @@ pub fn launch(cloud: &mut Cloud, name: &str, last: u8, groups: &[&str]) {
     cloud.counters.interface += 1;
     let id = InstanceId::first_of(&[name]);
     let interface = Interface {
-        id: InterfaceId { instance: InstanceName::new(name), device: 0 },
+        id: InterfaceId::first_of(&InstanceName::new(name)),
         eni: NetworkInterfaceId::first_of(&[name]),
         attached_to: Some(id),
         number: cloud.counters.interface,

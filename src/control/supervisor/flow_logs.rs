@@ -122,7 +122,7 @@ fn told(record: &FlowRecord, cloud: &Cloud) -> FlowLogRecord {
     let out = traffic.is_some_and(|it| it.direction == Direction::Egress);
     let rule = |id| cloud.rule(id).map_or_else(|| id.to_string(), |(group, _)| format!("{group}/{id}"));
     FlowLogRecord {
-        interface: if id.device == 0 { id.instance.to_string() } else { id.to_string() },
+        interface: id.short(),
         interface_id: *eni,
         instance_id: *instance,
         vpc_id: *vpc,

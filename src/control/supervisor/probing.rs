@@ -60,7 +60,7 @@ impl Supervised {
     fn agreement(&self, seen: &Observation) -> Agreement {
         let cloud = self.lab.cloud();
         let verdict = policy::judge(cloud, &seen.flow);
-        let balancer = seen.flow.to.instance().and_then(|name| cloud.load_balancer_of(name));
+        let balancer = seen.flow.to.load_balancer().and_then(|name| cloud.load_balancers.get(name));
         let behind = balancer.and_then(|it| listener(cloud, it, seen.flow.service.tcp_port()?, &health::ears(cloud)));
         compare_all(&verdict, behind.as_ref(), seen)
     }

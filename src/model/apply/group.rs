@@ -137,10 +137,7 @@ fn holders(cloud: &Cloud, name: &GroupName) -> Vec<String> {
             .map(move |rule| format!("{other} \"{}\"", rule.written))
     });
     let worn = cloud.network_interfaces().filter(|interface| interface.groups.contains(name));
-    let worn = worn.map(|interface| match interface.id.device {
-        0 => interface.id.instance.to_string(),
-        _ => interface.id.to_string(),
-    });
+    let worn = worn.map(|interface| interface.id.short());
     let (named, worn): (Vec<String>, Vec<String>) = (named.collect(), worn.collect());
     let say = |what: &str, all: Vec<String>| (!all.is_empty()).then(|| format!("{what} {}", some_of(&all)));
     [say("rules name it:", named), say("it is worn by", worn)].into_iter().flatten().collect()

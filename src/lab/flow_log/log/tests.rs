@@ -12,7 +12,7 @@ fn cloud() -> Cloud {
 }
 
 fn interface<'a>(cloud: &'a Cloud, name: &str) -> &'a Interface {
-    cloud.interface(&InterfaceId { instance: InstanceName::new(name), device: 0 }).expect("an interface")
+    cloud.interface(&InterfaceId::first_of(&InstanceName::new(name))).expect("an interface")
 }
 
 fn flow(cloud: &Cloud) -> Tuple {
@@ -64,7 +64,7 @@ impl<'a> ExpectedRecord<'a> {
         let line = |it: &FlowRecord| {
             let what =
                 it.traffic.map_or_else(|| format!("{:?}", it.status), |t| format!("{} {:?}", t.direction, t.action));
-            format!("{} {what} {} {}", it.eni.id.instance, it.amount.packets, it.amount.bytes)
+            format!("{} {what} {} {}", it.eni.id.holder(), it.amount.packets, it.amount.bytes)
         };
         let mut lines: Vec<String> = records.iter().map(line).collect();
         lines.sort();
