@@ -88,5 +88,5 @@ pub(super) fn verdict(lab: &Lab, logged: &Logged) -> PacketVerdict {
 }
 
 fn answer_dropped(drop: &Drop) -> AnswerDropped {
-    AnswerDropped { record: drop.cause.record().to_string(), interface: drop.cause.interface().cloned() }
+    AnswerDropped { record: drop.cause.record(), interface: drop.cause.interface().cloned() }
 }
