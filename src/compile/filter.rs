@@ -6,6 +6,7 @@
 use ipnet::IpNet;
 
 use super::error::CompileError;
+use super::members::{Appliances, Members};
 use super::names::{
     self, AGAIN, CANARY, CANARY_ADDRESS, CANARY_OPEN_PORT, CHECKED, GW, NOBODY, OPEN_EGRESS, SERVICES, SERVICES_IPV6,
     SOURCES, SOURCES_IPV6, UNCHECKED, UNCOUNTED, UNREACHABLE,
@@ -35,10 +36,11 @@ pub fn ruleset(
 ) -> Result<Ruleset, CompileError> {
     let mut ruleset = Ruleset::default();
     let groups: Vec<_> = cloud.groups.iter().filter(|(_, group)| group.vpc == *name).collect();
+    let members = Members::of(cloud);
     for (group, _) in &groups {
-        ruleset.sets.insert(names::members(group), set("ipv4_addr", members(cloud, group)));
+        ruleset.sets.insert(names::members(group), set("ipv4_addr", members.private(group)));
         if vpc.ipv6.is_some() {
-            ruleset.sets.insert(names::members_ipv6(group), set("ipv6_addr", members_ipv6(cloud, group)));
+            ruleset.sets.insert(names::members_ipv6(group), set("ipv6_addr", members.ipv6(group)));
         }
     }
     for (name, list) in &cloud.prefix_lists {
@@ -57,8 +59,9 @@ pub fn ruleset(
         let served = served(cloud, vpc, false);
         ruleset.sets.insert(SERVICES_IPV6.to_owned(), set("ipv6_addr . inet_proto . inet_service", served));
     }
+    let appliances = Appliances::of(cloud, name);
     for group in groups {
-        add_group(&mut ruleset, cloud, group)?;
+        add_group(&mut ruleset, (cloud, appliances), group)?;
     }
     for direction in DIRECTIONS {
         let mut new = verdicts();
@@ -110,17 +113,6 @@ pub fn ruleset(
     Ok(ruleset)
 }
 
-/// A member is an address, held by an interface: also by that of a stopped instance, where the era lets it keep one.
-fn members(cloud: &Cloud, group: &GroupName) -> Vec<String> {
-    let interfaces = cloud.network_interfaces();
-    interfaces.filter(|i| i.groups.contains(group)).filter_map(|i| i.private).map(|ip| ip.to_string()).collect()
-}
-
-fn members_ipv6(cloud: &Cloud, group: &GroupName) -> Vec<String> {
-    let interfaces = cloud.network_interfaces();
-    interfaces.filter(|i| i.groups.contains(group)).filter_map(|i| i.ipv6).map(|ip| ip.to_string()).collect()
-}
-
 /// The entries of a prefix list. The kernel wants intervals that do not overlap; and all addresses in two halves.
 fn prefixes(list: &PrefixList) -> Set {
     let entries: Vec<IpNet> = list.entries.iter().copied().collect();
@@ -169,14 +161,18 @@ fn destination_check() -> NftRule {
     own("destination", format!("{of_others} {} drop", log(Record::NotItsOwn)))
 }
 
-fn add_group(ruleset: &mut Ruleset, cloud: &Cloud, group: (&GroupName, &SecurityGroup)) -> Result<(), CompileError> {
+fn add_group(
+    ruleset: &mut Ruleset,
+    (cloud, appliances): (&Cloud, Appliances),
+    group: (&GroupName, &SecurityGroup),
+) -> Result<(), CompileError> {
     for direction in DIRECTIONS {
         if direction == Direction::Egress && !cloud.has_egress_rules() {
             continue;
         }
         let (mut new, mut live) = (Vec::new(), Vec::new());
         for rule in rules(group.1, direction) {
-            let compiling = Compiling::new(cloud, group, direction, rule);
+            let compiling = Compiling::new((cloud, appliances), group, direction, rule);
             new.extend(compiling.new_flows()?);
             live.extend(compiling.flows_under_way()?);
         }

@@ -109,12 +109,12 @@ pub fn render(cloud: &Cloud) -> Result<String, CompileError> {
 /// The interfaces of a VPC that have a link: those that hold an address and are not stopped. A crashed instance that
 /// keeps its address keeps its link, without an address of its own: what arrives there is answered by nobody.
 fn attached<'a>(cloud: &'a Cloud, vpc: &VpcName) -> Vec<&'a Interface> {
-    let up = |i: &&Interface| cloud.state_of(&i.id.instance).is_some_and(|state| state != InstanceState::Stopped);
+    let up = |i: &&Interface| cloud.state_of(&i.id).is_some_and(|state| state != InstanceState::Stopped);
     cloud.network_interfaces().filter(up).filter(|i| i.vpc == *vpc && i.private.is_some()).collect()
 }
 
 fn is_answering(cloud: &Cloud, interface: &Interface) -> bool {
-    cloud.state_of(&interface.id.instance) == Some(InstanceState::Running)
+    cloud.state_of(&interface.id) == Some(InstanceState::Running)
 }
 
 /// The longest name of a group, a VPC, an instance or a host: EC2 allows a group 255, and nft a chain 255 with ours
@@ -349,9 +349,10 @@ impl Builder {
     fn interface(&mut self, cloud: &Cloud, interface: &Interface, families: Families) -> Result<(), CompileError> {
         let answering = is_answering(cloud, interface);
         let Some(PrivateIp(private)) = interface.private else { return Ok(()) };
-        let (node, router) = (names::instance(&interface.id.instance), names::router(&interface.vpc));
-        if interface.id.device == 0 || !self.network.nodes.contains_key(&node) {
-            let forwarding = cloud.instances.get(&interface.id.instance).map(|instance| instance.forwarding);
+        let (node, router) = (names::holder(&interface.id.holder()), names::router(&interface.vpc));
+        if interface.id.device() == 0 || !self.network.nodes.contains_key(&node) {
+            let instance = interface.id.instance().and_then(|name| cloud.instances.get(name));
+            let forwarding = instance.map(|instance| instance.forwarding);
             let kind = match forwarding {
                 None => NodeKind::LoadBalancer,
                 Some(Forwarding::None) => NodeKind::Instance,
@@ -364,7 +365,7 @@ impl Builder {
         let held: Vec<IpAddr> = std::iter::once(private.into()).chain(ipv6.map(IpAddr::V6)).collect();
         let next = ipv6.map(|_| IpAddr::V6(names::NEXT_HOP_IPV6));
         let index = names::port_index(interface.number);
-        let device = u32::from(interface.id.device);
+        let device = u32::from(interface.id.device());
         self.link(
             (Wire::Instance, interface.number),
             &Side {
@@ -391,7 +392,7 @@ impl Builder {
             return Ok(());
         }
         // What the instance begins leaves by the first interface, and what has another's address leaves by that one.
-        let table = Table(interface.id.device);
+        let table = Table(interface.id.device());
         let way = by_from(2 + device, names::ROUTER_ADDRESS, private);
         self.route_in(table, &node, EVERYWHERE, way);
         if device > 0 {

@@ -10,6 +10,7 @@ mod fragments;
 mod icmp_errors;
 mod idle;
 mod layout;
+mod members;
 pub mod memory;
 pub mod names;
 mod parts;

@@ -5,7 +5,10 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use ipnet::Ipv6Net;
 
 pub use crate::model::INTERNET_ADDRESS_IPV6;
-use crate::model::{Direction, GATEWAYS_IPV6, GroupName, InstanceName, InterfaceId, OwnBox, PrefixListName, VpcName};
+use crate::model::{
+    Direction, GATEWAYS_IPV6, GroupName, InstanceName, InterfaceHolder, InterfaceId, LoadBalancerName, OwnBox,
+    PrefixListName, VpcName,
+};
 use crate::network::{LinkName, NodeName};
 
 /// The node that routes public addresses.
@@ -154,6 +157,19 @@ pub fn instance(name: &InstanceName) -> NodeName {
     NodeName(name.to_string())
 }
 
+/// The node of a load balancer.
+pub fn load_balancer(name: &LoadBalancerName) -> NodeName {
+    NodeName(name.to_string())
+}
+
+/// The node of who holds an interface.
+pub fn holder(holder: &InterfaceHolder) -> NodeName {
+    match holder {
+        InterfaceHolder::Instance(name) => instance(name),
+        InterfaceHolder::LoadBalancer(name) => load_balancer(name),
+    }
+}
+
 /// The link that ends in this interface of this lower node.
 pub fn link(lower: &NodeName, interface: &str) -> LinkName {
     LinkName(format!("{lower}.{interface}"))
@@ -161,10 +177,11 @@ pub fn link(lower: &NodeName, interface: &str) -> LinkName {
 
 /// The name of an instance's link as its VPC's router sees it: the instance's name where the kernel can hold it.
 pub fn port(id: &InterfaceId, number: u32) -> String {
-    let name = id.instance.as_str();
+    let holder = id.holder();
+    let name = holder.as_str();
     // The kernel keeps "all" and "default" for its settings.
     let reserved = matches!(name, "lo" | "all" | "default" | GW | CANARY);
-    if id.device == 0 && !reserved && name.len() <= LONGEST_INTERFACE {
+    if id.device() == 0 && !reserved && name.len() <= LONGEST_INTERFACE {
         name.to_owned()
     } else {
         shortened(name, number)

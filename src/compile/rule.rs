@@ -3,11 +3,12 @@
 use ipnet::IpNet;
 
 use super::error::CompileError;
+use super::members::Appliances;
 use super::names;
 use crate::model::protocol::{ICMP, ICMPV6, TCP, UDP};
 use crate::model::{
     Cloud, Direction, GroupName, GroupReferenceIpv6, IcmpMatch, Peer, PortRange, Rule, SecurityGroup, SelfReference,
-    SourceDestCheck, Traffic,
+    Traffic,
 };
 use crate::network::nft::NftRule;
 use crate::network::record::{LOG_GROUP, Record};
@@ -113,17 +114,18 @@ pub struct Compiling<'a> {
     group: (&'a GroupName, &'a SecurityGroup),
     direction: Direction,
     rule: &'a Rule,
+    appliances: Appliances,
 }
 
 impl<'a> Compiling<'a> {
     /// A rule of a group.
     pub fn new(
-        cloud: &'a Cloud,
+        (cloud, appliances): (&'a Cloud, Appliances),
         group: (&'a GroupName, &'a SecurityGroup),
         direction: Direction,
         rule: &'a Rule,
     ) -> Self {
-        Self { cloud, group, direction, rule }
+        Self { cloud, group, direction, rule, appliances }
     }
 
     /// The rules for new flows. The first or last has the rule's own id, others `sgr-7/tracked` and the like.
@@ -271,7 +273,7 @@ impl<'a> Compiling<'a> {
                 let own = self.peer_set(group)?;
                 // What an appliance passes on has a member's address and does not come from the member.
                 let at = match (self.direction, when) {
-                    _ if !when.is_empty() || !self.has_appliances() => None,
+                    _ if !when.is_empty() || self.appliances == Appliances::None => None,
                     (Direction::Ingress, _) => Some("iifname"),
                     (Direction::Egress, _) => Some("oifname"),
                 };
@@ -294,16 +296,6 @@ impl<'a> Compiling<'a> {
                 }
             }
         })
-    }
-
-    /// Reports whether an interface of the group's VPC passes on what is not its own.
-    ///
-    /// Source: "Security group rules" (Amazon VPC user guide): through a middlebox a reference to the other's group
-    /// admits nothing.
-    fn has_appliances(&self) -> bool {
-        let vpc = &self.group.1.vpc;
-        let interfaces = self.cloud.interfaces().map(|(_, _, interface)| interface);
-        interfaces.filter(|i| i.vpc == *vpc).any(|i| i.source_dest_check == SourceDestCheck::Off)
     }
 
     /// Reports whether a group means the private addresses of its members only.

@@ -195,10 +195,10 @@ impl Supervised {
                 // It was carried out all the same, and in force before the service was waited for.
                 Ok(InForce { changes, services: Err(error), .. }) => {
                     done.push(self.applied(operation, changes, begun.elapsed()));
-                    return Reply::Failed(format!("{}, but {error}", in_force(&done)));
+                    return partly(done, None, &error);
                 }
                 Err(error) if done.is_empty() => return Reply::Failed(error.to_string()),
-                Err(error) => return Reply::Failed(format!("{}, but {operation} failed: {error}", in_force(&done))),
+                Err(error) => return partly(done, Some(operation), &error),
             }
         }
         Reply::Applied(done)
@@ -235,8 +235,8 @@ impl Supervised {
     }
 }
 
-/// `stop web1 and stop web2 are in force`.
-fn in_force(done: &[Applied]) -> String {
-    let all: Vec<String> = done.iter().map(|applied| applied.operation.to_string()).collect();
-    format!("{} {} in force", all.join(" and "), if all.len() == 1 { "is" } else { "are" })
+/// Some of a request is in force, and the rest is not.
+fn partly(done: Vec<Applied>, failed: Option<Operation>, error: &impl ToString) -> Reply {
+    let done = done.into_iter().map(|applied| applied.operation).collect();
+    Reply::Partly { done, failed: failed.map(Box::new), why: error.to_string() }
 }

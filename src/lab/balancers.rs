@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use super::booted::Lab;
 use super::error::LabError;
 use crate::compile::names;
-use crate::model::{Cloud, Flow, InstanceName, LoadBalancer, LoadBalancerName, Service};
+use crate::model::{Cloud, Flow, InstanceName, LoadBalancerName, Service};
 use crate::probe::{AtWork, Health, Plan};
 
 /// A wait that is longer than this wants a word.
@@ -27,7 +27,7 @@ impl Lab {
     pub async fn health(&self) -> Result<HealthOfAll, LabError> {
         self.refuse_broken()?;
         let all = self.state.cloud().load_balancers.iter().map(|(name, balancer)| async move {
-            let node = names::instance(balancer.node());
+            let node = names::load_balancer(name);
             let health = self.prober.health(&node);
             let check = &balancer.health_check;
             let sentence = || {
@@ -45,10 +45,8 @@ impl Lab {
 
     /// The load balancers at work, to look at, also while the lab is busy.
     pub fn balancers_at_work(&self) -> IndexMap<LoadBalancerName, AtWork> {
-        let at_work = |(name, balancer): (&LoadBalancerName, &LoadBalancer)| {
-            Some((name.clone(), self.prober.at_work(&names::instance(balancer.node()))?))
-        };
-        self.state.cloud().load_balancers.iter().filter_map(at_work).collect()
+        let at_work = |name: &LoadBalancerName| Some((name.clone(), self.prober.at_work(&names::load_balancer(name))?));
+        self.state.cloud().load_balancers.keys().filter_map(at_work).collect()
     }
 
     /// Sets the function that is told, in a sentence, of each wait longer than a second, once each time: for health checks, for services to be ready,
@@ -69,7 +67,7 @@ impl Lab {
 
     /// Returns `true` if a flow comes to a listener of a load balancer.
     pub(super) fn is_balanced(&self, flow: &Flow) -> bool {
-        let balancer = flow.to.instance().and_then(|name| self.state.cloud().load_balancer_of(name));
+        let balancer = flow.to.load_balancer().and_then(|name| self.state.cloud().load_balancers.get(name));
         match (balancer, flow.service) {
             (Some(balancer), Service::Tcp(port)) => balancer.listeners.contains_key(&port),
             _ => false,
@@ -79,7 +77,7 @@ impl Lab {
     /// Lists the holders of the addresses that the listener of a flow passes on to, each with the port there. None where a health check asks at that
     /// port: who answers it for a moment would come into service.
     pub(super) fn passed_on_to(&self, flow: &Flow) -> Vec<(InstanceName, Service)> {
-        let balancer = flow.to.instance().and_then(|name| self.state.cloud().load_balancer_of(name));
+        let balancer = flow.to.load_balancer().and_then(|name| self.state.cloud().load_balancers.get(name));
         let to = balancer.and_then(|it| it.listeners.get(&flow.service.tcp_port()?));
         let (Some(balancer), Some(to)) = (balancer, to) else { return Vec::new() };
         if self.state.cloud().load_balancers.values().any(|it| it.health_check.port == *to) {
@@ -94,8 +92,8 @@ impl Lab {
 
     /// Puts those to work that are not yet.
     pub(super) async fn open_balancers(&mut self, cloud: &Cloud) -> Result<(), LabError> {
-        for balancer in cloud.load_balancers.values() {
-            let node = names::instance(balancer.node());
+        for (name, balancer) in &cloud.load_balancers {
+            let node = names::load_balancer(name);
             let Some(private) = balancer.interface.private.filter(|_| !self.prober.balances(&node)) else { continue };
             let plan = Plan {
                 node: Arc::clone(self.state.fabric().node(&node)?),
@@ -110,9 +108,9 @@ impl Lab {
 
     /// Tells each who is behind it now.
     pub(super) fn register_targets(&mut self) {
-        for balancer in self.state.cloud().load_balancers.values() {
+        for (name, balancer) in &self.state.cloud().load_balancers {
             let targets = balancer.registrations.iter().map(|(name, private)| (name.clone(), IpAddr::V4(private.0)));
-            self.prober.register_targets(&names::instance(balancer.node()), &targets.collect());
+            self.prober.register_targets(&names::load_balancer(name), &targets.collect());
         }
     }
 }

@@ -114,7 +114,7 @@ impl Lab {
         let instance = self.state.cloud().instances.iter().find(|(name, _)| name.as_str() == node.0);
         !self.listening.answers_for_all()
             || instance.is_some_and(|(name, instance)| {
-                instance.state != InstanceState::Running || self.listening.is_deaf(name, service)
+                instance.state != InstanceState::Running || self.listening.is_deaf(&name.into(), service)
             })
     }
 

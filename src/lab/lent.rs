@@ -9,7 +9,7 @@ use super::booted::Lab;
 use super::error::LabError;
 use crate::compile::names;
 use crate::fabric::FabricError;
-use crate::model::{Flow, InstanceName, InstanceState, Service};
+use crate::model::{Flow, InstanceName, InstanceState, InterfaceHolder, Service};
 use crate::network::NodeName;
 use crate::probe::{Answering, Ask};
 
@@ -64,17 +64,25 @@ impl Lab {
     fn wanted(&self, flow: &Flow, ask: &Ask) -> Vec<Door> {
         let receiver = ask.receiver.iter().map(|receiver| (receiver.node.clone(), flow.service));
         let own =
-            receiver.filter(|(_, service)| flow.to.interface().is_none_or(|id| self.may_lend(&id.instance, *service)));
+            receiver.filter(|(_, service)| flow.to.holder().is_none_or(|holder| self.may_lend_at(&holder, *service)));
         let behind = self.passed_on_to(flow).into_iter().filter(|(name, service)| self.may_lend(name, *service));
         let all = own.chain(behind.map(|(name, service)| (names::instance(&name), service)));
         all.filter(|(node, service)| !self.prober.serves(node, *service)).collect()
+    }
+
+    /// Nothing is lent at a load balancer.
+    fn may_lend_at(&self, holder: &InterfaceHolder, service: Service) -> bool {
+        match holder {
+            InterfaceHolder::Instance(name) => self.may_lend(name, service),
+            InterfaceHolder::LoadBalancer(_) => false,
+        }
     }
 
     /// Returns `true` if an instance runs and a port of it is nobody's. What a service is to hold is its own, also where it has ended: nobody answers
     /// in its place.
     fn may_lend(&self, name: &InstanceName, service: Service) -> bool {
         self.state.cloud().instances.get(name).is_some_and(|it| it.state == InstanceState::Running)
-            && !self.listening.is_deaf(name, service)
+            && !self.listening.is_deaf(&name.into(), service)
             && !self.processes.hold(self.state.cloud(), name, service)
     }
 }

@@ -2,7 +2,7 @@
 
 use indexmap::IndexSet;
 
-use crate::model::{Cloud, InstanceName, InstanceState, Service};
+use crate::model::{Cloud, InstanceName, InstanceState, InterfaceHolder, Service};
 use crate::network::{Families, Network, Node, NodeKind, NodeName};
 
 /// Ports that the harness listens on, beside what the instances' own services hold.
@@ -11,7 +11,7 @@ pub struct Listeners {
     /// Every instance and host listens on these.
     pub columns: IndexSet<Service>,
     /// But not these.
-    pub closed_ports: IndexSet<(InstanceName, Service)>,
+    pub closed_ports: IndexSet<(InterfaceHolder, Service)>,
 }
 
 impl Listeners {
@@ -62,8 +62,8 @@ impl Listening {
     }
 
     /// Returns `true` if the harness is not to listen at a port of an instance.
-    pub fn is_deaf(&self, name: &InstanceName, service: Service) -> bool {
-        self.listeners.closed_ports.contains(&(name.clone(), service))
+    pub fn is_deaf(&self, holder: &InterfaceHolder, service: Service) -> bool {
+        self.listeners.closed_ports.contains(&(holder.clone(), service))
     }
 
     /// Lists what is to listen in a namespace; nothing for routers and for instances that do not run. `held` says which ports are for services.
@@ -79,18 +79,17 @@ impl Listening {
             NodeKind::Host => Some(columns.iter().copied().collect()),
             NodeKind::Instance | NodeKind::Appliance => {
                 let (name, instance) = cloud.instances.get_key_value(name.0.as_str())?;
-                let closed_ports = |service: &Service| self.is_deaf(name, *service) || held(name, *service);
+                let closed_ports = |service: &Service| self.is_deaf(&name.into(), *service) || held(name, *service);
                 let all = columns.union(&instance.listens).copied();
                 (instance.state == InstanceState::Running)
                     .then(|| all.filter(|service| !closed_ports(service)).collect())
             }
             // Its listeners are its own; elsewhere the harness listens, so that "allowed" reads as open there too.
             NodeKind::LoadBalancer => {
-                let name = InstanceName::new(&name.0);
-                let balancer = cloud.load_balancer_of(&name)?;
+                let (name, balancer) = cloud.load_balancers.get_key_value::<str>(name.0.as_ref())?;
                 let own =
                     |service: &Service| matches!(service, Service::Tcp(port) if balancer.listeners.contains_key(port));
-                Some(columns.iter().copied().filter(|it| !own(it) && !self.is_deaf(&name, *it)).collect())
+                Some(columns.iter().copied().filter(|it| !own(it) && !self.is_deaf(&name.into(), *it)).collect())
             }
             NodeKind::Router | NodeKind::Gateway | NodeKind::Internet | NodeKind::Canary => None,
         }

@@ -15,7 +15,7 @@ use super::state::first_interface;
 use crate::compile::names;
 use crate::compile::services::{OUTSIDE_RESOLVER, address, zone};
 use crate::fabric::Namespace;
-use crate::model::{Endpoint, Flow, InstanceName, InstanceState, Via, VpcService};
+use crate::model::{Endpoint, Flow, InstanceName, InstanceState, InterfaceId, LoadBalancerName, Via, VpcService};
 
 /// So many questions are under way at the same time.
 const IN_FLIGHT: usize = 64;
@@ -40,13 +40,13 @@ impl Lab {
     fn question(&self, flow: &Flow) -> Result<(Arc<Namespace>, IpAddr, IpAddr, String), String> {
         let receiver = flow.to.interface().ok_or_else(|| format!("{} has no DNS name", flow.to))?;
         let Sender { node, source, .. } = self.sender(flow)?;
-        let resolver = match flow.from.instance() {
+        let resolver = match flow.from.interface() {
             None => OUTSIDE_RESOLVER.into(),
-            Some(sender) => self.service_of(sender, VpcService::Dns)?,
+            Some(sender) => self.service_of(&sender, VpcService::Dns)?,
         };
         let from = Arc::clone(self.state.fabric().node(&node).map_err(|error| error.to_string())?);
-        let balancer = |name: &InstanceName| self.state.cloud().load_balancers.get_key_value(name.as_str());
-        let name = match flow.to.instance().and_then(balancer) {
+        let balancer = |name: &LoadBalancerName| self.state.cloud().load_balancers.get_key_value(name);
+        let name = match flow.to.load_balancer().and_then(balancer) {
             Some((name, balancer)) => zone::balancer_name(name, balancer.scheme),
             None => {
                 // Of one that has lost its public address it is the name that it had: the resolver knows better.
@@ -57,13 +57,13 @@ impl Lab {
         Ok((from, source, resolver, name))
     }
 
-    /// Finds the address of a service for an instance.
-    fn service_of(&self, instance: &InstanceName, service: VpcService) -> Result<IpAddr, String> {
-        let interface =
-            first_interface(self.state.cloud(), instance).ok_or_else(|| format!("there is no {instance}"))?;
+    /// Finds the address of a service for who holds an interface.
+    fn service_of(&self, id: &InterfaceId, service: VpcService) -> Result<IpAddr, String> {
+        let holder = id.holder();
+        let interface = self.state.cloud().interface(id).ok_or_else(|| format!("there is no {holder}"))?;
         let vpc = self.state.cloud().vpcs.get(&interface.vpc);
         let address = vpc.and_then(|vpc| address(self.state.cloud(), vpc, service));
-        address.ok_or_else(|| format!("{instance} has no {service}"))
+        address.ok_or_else(|| format!("{holder} has no {service}"))
     }
 
     /// Has an instance ask a service for something that it must know, over real packets.
@@ -79,7 +79,7 @@ impl Lab {
             let why = format!("{instance} is not running, so it can ask nothing");
             return Ok(ServiceResponse::Inconclusive { why });
         };
-        let at = match self.service_of(instance, service) {
+        let at = match self.service_of(&InterfaceId::first_of(instance), service) {
             Ok(at) => at,
             Err(why) => return Ok(ServiceResponse::Inconclusive { why }),
         };

@@ -9,7 +9,7 @@ use super::error::LabError;
 use super::resolved::Resolved;
 use crate::compile::names;
 use crate::model::{
-    Direction, Endpoint, Flow, HostName, InstanceName, InstanceState, Interface, InterfaceId, Service, Via,
+    Direction, Endpoint, Flow, HostName, InstanceState, Interface, InterfaceHolder, InterfaceId, Service, Via,
 };
 use crate::network::{NodeKind, NodeName};
 use crate::probe::{Answering, Ask, KnownPath, Receiver};
@@ -79,7 +79,7 @@ impl Lab {
 
     /// Lists who may answer in place of the receiver: the instances behind the listener of a load balancer.
     fn behind(&self, flow: &Flow) -> Vec<NodeName> {
-        let balancer = flow.to.instance().and_then(|name| self.state.cloud().load_balancer_of(name));
+        let balancer = flow.to.load_balancer().and_then(|name| self.state.cloud().load_balancers.get(name));
         let listens = |port| balancer.is_some_and(|balancer| balancer.listeners.contains_key(port));
         match (balancer, flow.service) {
             (Some(balancer), Service::Tcp(port)) if listens(&port) => {
@@ -92,10 +92,11 @@ impl Lab {
     /// Tells what answers at the other end: the one that is asked, or those behind the load balancer that is. The harness has some ports for a while.
     pub(super) fn answering(&self, flow: &Flow, ask: &Ask, lent: &HashSet<(NodeName, Service)>) -> Answering {
         let port = |service| if let Service::Tcp(port) = service { Some(port) } else { None };
-        let balancer = flow.to.instance().and_then(|name| self.state.cloud().load_balancer_of(name));
+        let balancer = flow.to.load_balancer().and_then(|name| self.state.cloud().load_balancers.get(name));
         let listener = balancer.and_then(|balancer| balancer.listeners.get(&port(flow.service)?));
-        let runs =
-            |node: &NodeName| self.state.cloud().state_of(&InstanceName::new(&node.0)) == Some(InstanceState::Running);
+        let state =
+            |node: &NodeName| self.state.cloud().instances.get::<str>(node.0.as_ref()).map(|instance| instance.state);
+        let runs = |node: &NodeName| state(node) == Some(InstanceState::Running);
         if let Some(to) = listener.filter(|_| !ask.behind.is_empty()) {
             let ours = |node: &NodeName| {
                 let service = Service::Tcp(*to);
@@ -113,8 +114,8 @@ impl Lab {
     fn is_address_of(&self, end: &Endpoint, address: IpAddr) -> bool {
         match end {
             Endpoint::Host(_, own) => own.0 == address,
-            _ => end.instance().is_some_and(|name| {
-                self.interfaces_of(name).any(|own| {
+            _ => end.holder().is_some_and(|holder| {
+                self.interfaces_of(&holder).any(|own| {
                     let private = own.private.map(|private| IpAddr::V4(private.0));
                     private == Some(address) || own.ipv6.map(|ipv6| IpAddr::V6(ipv6.0)) == Some(address)
                 })
@@ -122,8 +123,8 @@ impl Lab {
         }
     }
 
-    pub(super) fn interfaces_of<'a>(&'a self, name: &'a InstanceName) -> impl Iterator<Item = &'a Interface> {
-        self.state.cloud().network_interfaces().filter(move |interface| interface.id.instance == *name)
+    pub(super) fn interfaces_of(&self, holder: &InterfaceHolder) -> impl Iterator<Item = &Interface> {
+        self.state.cloud().interfaces_of(holder)
     }
 
     /// Returns `true` if routes lead to the sender.
@@ -140,8 +141,8 @@ impl Lab {
         };
         let from = &flow.from;
         let interface = self.state.cloud().interface(&id).ok_or_else(|| format!("there is no {from}"))?;
-        let running = self.state.cloud().state_of(&id.instance) == Some(InstanceState::Running);
-        let node = names::instance(&id.instance);
+        let running = self.state.cloud().state_of(&id) == Some(InstanceState::Running);
+        let node = names::holder(&id.holder());
         let asleep = || format!("{from} is not running, so it can ask nothing");
         if flow.via == Via::Ipv6 {
             let ipv6 = interface.ipv6.ok_or_else(|| format!("{from} has no IPv6 address"))?;
@@ -182,7 +183,7 @@ impl Lab {
                     Via::Ipv6 => interface.ipv6.map(|ipv6| ipv6.0.into()),
                     Via::Private | Via::Public | Via::Dns => interface.private.map(|private| private.0.into()),
                 });
-                (names::instance(&id.instance), id.device, address)
+                (names::holder(&id.holder()), id.device(), address)
             }
             (Endpoint::Host(name, address), None) => (host_node(name), 0, Some(address.0)),
             (_, None) => return Ok(None),

@@ -165,7 +165,8 @@ impl Lab {
         if self.processes.folder().is_none() {
             return Vec::new();
         }
-        let runs = |cloud: &Cloud, name: &InstanceName| cloud.state_of(name) == Some(InstanceState::Running);
+        let state = |cloud: &Cloud, name: &InstanceName| cloud.instances.get(name).map(|instance| instance.state);
+        let runs = |cloud: &Cloud, name: &InstanceName| state(cloud, name) == Some(InstanceState::Running);
         let begins = |name: &InstanceName| {
             let is_rebooted = matches!(operation, Some(Operation::Reboot(rebooted)) if rebooted == name);
             runs(cloud, name) && (is_rebooted || !runs(self.state.cloud(), name))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::packet_endpoints::PacketEndpoints;
 use crate::compile::names;
 use crate::fabric::Fabric;
-use crate::model::{Cloud, GroupName, InstanceName, Interface, InterfaceId};
+use crate::model::{Attachment, Cloud, GroupName, InstanceName, Interface, InterfaceId};
 use crate::network::{Network, NodeName};
 use crate::probe::Logged;
 
@@ -92,12 +92,12 @@ impl LabState {
     /// Finds the interface of the cloud that an index of a router leads to, and its groups.
     pub fn interface_by_index(&self, node: &NodeName, index: u32) -> Option<(InterfaceId, Vec<GroupName>)> {
         let Interface { id, groups, .. } = self.at_index(node, index)?;
-        let link = names::link(&names::instance(&id.instance), &format!("eth{}", id.device));
+        let link = names::link(&names::holder(&id.holder()), &format!("eth{}", id.device()));
         self.network.links.contains_key(&link).then(|| (id.clone(), groups.iter().cloned().collect()))
     }
 }
 
 /// `eth0` of an instance.
 pub(super) fn first_interface<'a>(cloud: &'a Cloud, name: &InstanceName) -> Option<&'a Interface> {
-    cloud.interface(&InterfaceId::first_of(name))
+    cloud.attached(&Attachment::first_of(name))
 }

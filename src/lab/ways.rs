@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::booted::Lab;
 use crate::compile::names;
-use crate::model::{Endpoint, Flow, Forwarding, InstanceName, Interface, PrivateIp, PublicIp, Service, Via};
+use crate::model::{Endpoint, Flow, Forwarding, Interface, InterfaceHolder, PrivateIp, PublicIp, Service, Via};
 use crate::probe::{Ends, LinkPosition, Private, Receiver, Route};
 
 impl Lab {
@@ -13,7 +13,7 @@ impl Lab {
         let sender = flow.from.interface().and_then(|id| self.state.cloud().interface(&id));
         let vpc = sender.and_then(|sender| Some((sender, self.state.cloud().vpcs.get(&sender.vpc)?)));
         let routes = vpc.and_then(|(sender, vpc)| vpc.routes.get(&sender.subnet));
-        let targets = routes.into_iter().flatten().filter_map(|route| self.state.cloud().interface(&route.target));
+        let targets = routes.into_iter().flatten().filter_map(|route| self.state.cloud().attached(&route.target));
         let addresses = |target: &Interface| {
             [target.private.map(|private| private.0.into()), target.public.map(|public| public.0.into())]
         };
@@ -88,31 +88,34 @@ impl Lab {
     }
 
     fn place_of(&self, target: &Interface, ends: Vec<Ends>) -> Option<LinkPosition> {
-        let holder = self.holder(&Endpoint::Interface(target.id.clone()), Via::Private).ok().flatten()?;
+        let at = target.id.attachment()?.clone();
+        let holder = self.holder(&Endpoint::Interface(at), Via::Private).ok().flatten()?;
         Some(place(&holder, ends))
     }
 
     fn forwarding(&self, target: &Interface) -> Forwarding {
-        self.state.cloud().instances.get(&target.id.instance).map_or(Forwarding::None, |instance| instance.forwarding)
+        let instance = target.id.instance().and_then(|name| self.state.cloud().instances.get(name));
+        instance.map_or(Forwarding::None, |instance| instance.forwarding)
     }
 
     /// The interfaces of appliances, each as a route names it, that what an end sends may be led through: an appliance's own may be led
     /// through another.
     fn led_through(&self, end: &Endpoint) -> Vec<&Interface> {
         let mut found: Vec<&Interface> = Vec::new();
-        let mut senders: Vec<InstanceName> = end.instance().cloned().into_iter().collect();
+        let mut senders: Vec<InterfaceHolder> = end.holder().into_iter().collect();
         let mut asked = senders.clone();
         while let Some(sender) = senders.pop() {
             let routes = self
                 .interfaces_of(&sender)
                 .filter_map(|own| self.state.cloud().vpcs.get(&own.vpc)?.routes.get(&own.subnet));
-            for target in routes.flatten().filter_map(|route| self.state.cloud().interface(&route.target)) {
+            for target in routes.flatten().filter_map(|route| self.state.cloud().attached(&route.target)) {
                 if !found.iter().any(|known| known.id == target.id) {
                     found.push(target);
                 }
-                if !asked.contains(&target.id.instance) {
-                    asked.push(target.id.instance.clone());
-                    senders.push(target.id.instance.clone());
+                let holder = target.id.holder();
+                if !asked.contains(&holder) {
+                    asked.push(holder.clone());
+                    senders.push(holder);
                 }
             }
         }
@@ -122,12 +125,13 @@ impl Lab {
     /// The end that a packet leaves by: what has the address of another interface of the sender's leaves by that one.
     fn leaves_by(&self, from: &Endpoint) -> Endpoint {
         let Endpoint::Forged(id, source) = from else { return from.clone() };
-        let own = self.interfaces_of(&id.instance).find(|own| {
+        let holder = InterfaceHolder::from(&id.instance);
+        let own = self.interfaces_of(&holder).find(|own| {
             let private = own.private.map(|own| IpAddr::V4(own.0));
             let ipv6 = own.ipv6.map(|own| IpAddr::V6(own.0));
             [private, ipv6].contains(&Some(*source))
         });
-        own.map_or_else(|| from.clone(), |own| Endpoint::Interface(own.id.clone()))
+        own.and_then(|own| own.id.attachment()).map_or_else(|| from.clone(), |at| Endpoint::Interface(at.clone()))
     }
 }
 

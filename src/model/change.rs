@@ -10,8 +10,9 @@ use super::address::{PrivateIp, PublicIp};
 use super::cloud::{ElasticIp, Instance, InstanceState, PrefixList, SecurityGroup};
 use super::flow::Direction;
 use super::interface::{Interface, SourceDestCheck};
+use super::interface_id::InterfaceId;
 use super::load_balancer::LoadBalancer;
-use super::name::{ElasticIpName, GroupName, InstanceName, InterfaceId, LoadBalancerName, PrefixListName, RuleId};
+use super::name::{ElasticIpName, GroupName, InstanceName, LoadBalancerName, PrefixListName, RuleId};
 use super::rule::Rule;
 
 /// One fact that operations have changed. `Display` has it as a line: `web1 private 10.0.0.11 -> 10.0.0.13`.

@@ -11,12 +11,13 @@ use super::era::{Era, Knobs};
 use super::flow::Service;
 use super::id::{AllocationId, InstanceId, PrefixListId, SecurityGroupId};
 use super::interface::{AutomaticPublic, Interface};
+use super::interface_id::{Attachment, InterfaceHolder, InterfaceId};
 use super::load_balancer::LoadBalancer;
 use super::mount::{MountPlace, MountSource};
 use super::mtu::Mtu;
 use super::name::{
-    Ec2Name, ElasticIpName, GroupName, HostName, InstanceName, InterfaceId, LoadBalancerName, PrefixListName,
-    ProcessName, RuleId, SourceLocation, SubnetName, VpcName,
+    Ec2Name, ElasticIpName, GroupName, HostName, InstanceName, LoadBalancerName, PrefixListName, ProcessName, RuleId,
+    SourceLocation, SubnetName, VpcName,
 };
 use super::process::Process;
 use super::rule::{PrefixFamily, Rule};
@@ -47,9 +48,9 @@ pub struct Cloud {
     pub previous_addresses: IndexMap<InstanceName, Vec<PrivateIp>>,
     /// The public address that each interface gave back last: who asks for it by public address while it has none asks
     /// there.
-    pub last_public: IndexMap<InterfaceId, PublicIp>,
+    pub last_public: IndexMap<Attachment, PublicIp>,
     /// The private address that an interface has given back, until it gets another: who has it written down asks there.
-    pub last_private: IndexMap<InterfaceId, PrivateIp>,
+    pub last_private: IndexMap<Attachment, PrivateIp>,
     /// Idle timeouts of tracked flows.
     pub tracking: TrackingTimeouts,
     /// Automatic public addresses come from here.
@@ -107,7 +108,7 @@ pub struct SubnetRoute {
     /// Destination block. The longest prefix wins; the block of the VPC itself is a route to everybody in it.
     pub destination: Ipv4Net,
     /// The interface that gets the packets.
-    pub target: InterfaceId,
+    pub target: Attachment,
 }
 
 /// Forwarding of packets for somebody else by an instance's operating system.
@@ -181,7 +182,7 @@ pub struct ElasticIp {
     /// The address, until it is released.
     pub address: PublicIp,
     /// Interface that it is associated with now.
-    pub association: Option<InterfaceId>,
+    pub association: Option<Attachment>,
 }
 
 /// Address blocks under one name. A rule that names it means every entry of that moment.
@@ -288,28 +289,44 @@ impl Cloud {
         self.interfaces().map(|(_, _, interface)| interface).chain(self.load_balancers.values().map(|lb| &lb.interface))
     }
 
+    /// The interfaces of an instance or a load balancer.
+    pub fn interfaces_of(&self, holder: &InterfaceHolder) -> impl Iterator<Item = &Interface> + use<'_> {
+        let (instance, balancer) = match holder {
+            InterfaceHolder::Instance(name) => (self.instances.get(name), None),
+            InterfaceHolder::LoadBalancer(name) => (None, self.load_balancers.get(name)),
+        };
+        instance.into_iter().flat_map(|it| &it.interfaces).chain(balancer.map(|it| &it.interface))
+    }
+
     /// An interface by its id.
     pub fn interface(&self, id: &InterfaceId) -> Option<&Interface> {
-        match self.instances.get(&id.instance) {
-            Some(instance) => instance.interfaces.iter().find(|interface| interface.id == *id),
-            None => self.load_balancer_of(&id.instance).map(|lb| &lb.interface).filter(|interface| interface.id == *id),
+        match id {
+            InterfaceId::Instance(at) => self.attached(at),
+            InterfaceId::LoadBalancer(name) => self.load_balancers.get(name).map(|balancer| &balancer.interface),
         }
     }
 
-    /// The load balancer that has a name among the holders of interfaces.
-    pub fn load_balancer_of(&self, holder: &InstanceName) -> Option<&LoadBalancer> {
-        self.load_balancers.get(holder.as_str())
+    /// An interface of an instance.
+    pub fn attached(&self, at: &Attachment) -> Option<&Interface> {
+        self.instances.get(&at.instance)?.interfaces.iter().find(|interface| interface.id.device() == at.device)
     }
 
-    /// Returns the state of a holder of interfaces. A load balancer always runs.
-    pub fn state_of(&self, holder: &InstanceName) -> Option<InstanceState> {
-        let balancer = || self.load_balancer_of(holder).map(|_| InstanceState::Running);
-        self.instances.get(holder).map(|instance| instance.state).or_else(balancer)
+    /// Returns the state of the holder of an interface. A load balancer always runs.
+    pub fn state_of(&self, id: &InterfaceId) -> Option<InstanceState> {
+        match id {
+            InterfaceId::Instance(at) => self.instances.get(&at.instance).map(|instance| instance.state),
+            InterfaceId::LoadBalancer(name) => self.load_balancers.get(name).map(|_| InstanceState::Running),
+        }
     }
 
-    /// The Elastic IP that is associated with an interface.
-    pub fn elastic_ip_of(&self, interface: &InterfaceId) -> Option<(&ElasticIpName, &ElasticIp)> {
-        self.elastic_ips.iter().find(|(_, elastic)| elastic.association.as_ref() == Some(interface))
+    /// Returns true if an instance or a load balancer has this name: they share their names.
+    pub fn has_holder(&self, name: &str) -> bool {
+        self.instances.contains_key(name) || self.load_balancers.contains_key(name)
+    }
+
+    /// The Elastic IP that is associated with an interface of an instance.
+    pub fn elastic_ip_of(&self, at: &Attachment) -> Option<(&ElasticIpName, &ElasticIp)> {
+        self.elastic_ips.iter().find(|(_, elastic)| elastic.association.as_ref() == Some(at))
     }
 
     /// A rule by its id, with its group, whether it still stands or not is the caller's question.

@@ -5,8 +5,9 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::address::{HostIp, Port};
+use super::interface_id::{Attachment, InterfaceHolder, InterfaceId};
 use super::load_balancer::Scheme;
-use super::name::{HostName, InstanceName, InterfaceId};
+use super::name::{HostName, InstanceName, LoadBalancerName};
 use super::number::number;
 
 /// One ICMP message, of either family: that of the path it takes.
@@ -116,11 +117,11 @@ pub enum Endpoint {
     /// An instance, by its first interface.
     Instance(InstanceName),
     /// An instance, by a further interface: `web1.eth1`.
-    Interface(InterfaceId),
+    Interface(Attachment),
     /// An instance that sends from an address which is not its own, of either family: `nat as 10.0.0.99`. Only ever a sender.
-    Forged(InterfaceId, IpAddr),
-    /// A load balancer, by the name that it has among the holders of interfaces. Its scheme says which address its name means.
-    LoadBalancer(InstanceName, Scheme),
+    Forged(Attachment, IpAddr),
+    /// A load balancer. Its scheme says which address its name means.
+    LoadBalancer(LoadBalancerName, Scheme),
     /// A host outside, by one of its addresses.
     Host(HostName, HostIp),
 }
@@ -129,18 +130,32 @@ impl Endpoint {
     /// The interface that it is, or sends from; none for a host.
     pub fn interface(&self) -> Option<InterfaceId> {
         match self {
-            Self::Instance(name) | Self::LoadBalancer(name, _) => Some(InterfaceId::first_of(name)),
-            Self::Interface(id) | Self::Forged(id, _) => Some(id.clone()),
+            Self::Instance(name) => Some(InterfaceId::first_of(name)),
+            Self::Interface(at) | Self::Forged(at, _) => Some(at.clone().into()),
+            Self::LoadBalancer(name, _) => Some(InterfaceId::LoadBalancer(name.clone())),
             Self::Host(..) => None,
         }
     }
 
-    /// The instance or load balancer that it belongs to; none for a host.
+    /// The instance that it is; none for a load balancer or a host.
     pub fn instance(&self) -> Option<&InstanceName> {
         match self {
-            Self::Instance(name) | Self::LoadBalancer(name, _) => Some(name),
-            Self::Interface(id) | Self::Forged(id, _) => Some(&id.instance),
-            Self::Host(..) => None,
+            Self::Instance(name) => Some(name),
+            Self::Interface(at) | Self::Forged(at, _) => Some(&at.instance),
+            Self::LoadBalancer(..) | Self::Host(..) => None,
+        }
+    }
+
+    /// The instance or the load balancer that it is; none for a host.
+    pub fn holder(&self) -> Option<InterfaceHolder> {
+        self.interface().map(|id| id.holder())
+    }
+
+    /// The load balancer that it is; none for an instance or a host.
+    pub fn load_balancer(&self) -> Option<&LoadBalancerName> {
+        match self {
+            Self::LoadBalancer(name, _) => Some(name),
+            Self::Instance(_) | Self::Interface(_) | Self::Forged(..) | Self::Host(..) => None,
         }
     }
 }
@@ -163,9 +178,10 @@ impl Endpoint {
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Instance(name) | Self::LoadBalancer(name, _) => write!(f, "{name}"),
+            Self::Instance(name) => write!(f, "{name}"),
+            Self::LoadBalancer(name, _) => write!(f, "{name}"),
             Self::Interface(id) => write!(f, "{id}"),
-            Self::Forged(id, source) => write!(f, "{} as {source}", id.short()),
+            Self::Forged(at, source) => write!(f, "{} as {source}", at.short()),
             Self::Host(name, _) => write!(f, "{name}"),
         }
     }

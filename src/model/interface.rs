@@ -4,12 +4,13 @@ use indexmap::IndexSet;
 
 use super::address::{Ipv6, PrivateIp, PublicIp};
 use super::id::{InstanceId, NetworkInterfaceId};
-use super::name::{GroupName, InterfaceId, SubnetName, VpcName};
+use super::interface_id::InterfaceId;
+use super::name::{GroupName, SubnetName, VpcName};
 
 /// A network interface: groups and addresses are its own.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Interface {
-    /// Instance and device index.
+    /// Its holder, and the device index.
     pub id: InterfaceId,
     /// Its id, which no other ever has.
     pub eni: NetworkInterfaceId,

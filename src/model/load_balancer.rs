@@ -56,8 +56,7 @@ impl std::fmt::Display for Scheme {
 /// A load balancer: a node that takes connections and opens its own to one of the instances behind it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct LoadBalancer {
-    /// Its one network interface, with a private address, and a public one unless it is internal. Its id has the load
-    /// balancer's name.
+    /// Its one network interface, with a private address, and a public one unless it is internal.
     pub interface: Interface,
     /// Scheme: internet-facing or internal.
     pub scheme: Scheme,
@@ -73,11 +72,6 @@ pub struct LoadBalancer {
 }
 
 impl LoadBalancer {
-    /// The name that it has among the holders of interfaces.
-    pub fn node(&self) -> &InstanceName {
-        &self.interface.id.instance
-    }
-
     /// The address that its DNS name means, for whoever asks.
     pub fn named_address(&self) -> Option<Ipv4Addr> {
         match self.scheme {

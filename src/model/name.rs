@@ -224,63 +224,6 @@ impl<'de> serde::Deserialize<'de> for RuleId {
     }
 }
 
-/// One network interface of one instance: groups and addresses belong to it, not to the instance.
-///
-/// Source: "Security group rules" (Amazon VPC user guide): rules match the network interfaces.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct InterfaceId {
-    /// The instance that the interface is attached to.
-    pub instance: InstanceName,
-    /// 0 for `eth0`, 1 for `eth1` ...
-    pub device: u8,
-}
-
-impl InterfaceId {
-    /// The first interface of an instance.
-    pub fn first_of(instance: &InstanceName) -> Self {
-        Self { instance: instance.clone(), device: 0 }
-    }
-
-    /// `web1`, or `web1.eth1` for a further interface.
-    pub fn short(&self) -> String {
-        if self.device == 0 { self.instance.to_string() } else { self.to_string() }
-    }
-}
-
-impl fmt::Display for InterfaceId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.eth{}", self.instance, self.device)
-    }
-}
-
-/// Reads what `Display` writes: `web1.eth0`.
-impl std::str::FromStr for InterfaceId {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let split = text.rsplit_once(".eth").and_then(|(name, device)| Some((name, number(device)?)));
-        match split.filter(|(name, _)| name_fault(name).is_none()) {
-            Some((name, device)) => Ok(Self { instance: InstanceName::new(name), device }),
-            None => Err(format!("{text:?} is not an interface, such as `web1.eth1`")),
-        }
-    }
-}
-
-impl TryFrom<String> for InterfaceId {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<InterfaceId> for String {
-    fn from(id: InterfaceId) -> Self {
-        id.to_string()
-    }
-}
-
 /// A place in a topology file, counted from 1.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct SourceLocation {
@@ -307,7 +250,5 @@ mod tests {
     fn a_number_in_a_name_has_no_sign() {
         assert_eq!("sgr-7".parse(), Ok(RuleId(7)));
         assert_eq!("sgr-+7".parse::<RuleId>(), Err(()));
-        assert!("web1.eth1".parse::<InterfaceId>().is_ok());
-        assert!("web1.eth+1".parse::<InterfaceId>().is_err());
     }
 }

@@ -10,8 +10,9 @@ use super::cloud::Cloud;
 use super::flow::Direction::{Egress, Ingress};
 use super::flow::Service;
 use super::interface::SourceDestCheck;
+use super::interface_id::Attachment;
 use super::load_balancer::CreateLoadBalancer;
-use super::name::{ElasticIpName, GroupName, InstanceName, InterfaceId, LoadBalancerName, PrefixListName, VpcName};
+use super::name::{ElasticIpName, GroupName, InstanceName, LoadBalancerName, PrefixListName, VpcName};
 use super::refusal::Refusal;
 use super::request::{CreateGroup, CreatePrefixList, Launch, NewInterface, Reassociation, Target};
 use super::rule::{Peer, PeerRequest, Permission};
@@ -53,7 +54,7 @@ pub enum Operation {
     /// `CreateNetworkInterface` and `AttachNetworkInterface` in one.
     AttachInterface(InstanceName, NewInterface),
     /// `DetachNetworkInterface` and `DeleteNetworkInterface` in one; never the first.
-    DetachInterface(InterfaceId),
+    DetachInterface(Attachment),
     /// The same two calls with `SourceDestCheck`.
     SetSourceDestCheck(Target, SourceDestCheck),
     /// `CreateManagedPrefixList`.

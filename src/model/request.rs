@@ -7,8 +7,9 @@ use super::address::PrivateIp;
 use super::cloud::Forwarding;
 use super::flow::Service;
 use super::interface::{AutomaticPublic, SourceDestCheck};
+use super::interface_id::Attachment;
 use super::mount::{MountPlace, MountSource};
-use super::name::{Ec2Name, GroupName, InstanceName, InterfaceId, PrefixListName, ProcessName, SubnetName, VpcName};
+use super::name::{Ec2Name, GroupName, InstanceName, PrefixListName, ProcessName, SubnetName, VpcName};
 use super::process::Process;
 use super::rule::PrefixFamily;
 
@@ -29,7 +30,7 @@ pub enum Target {
     /// That of an instance. EC2 refuses the call if the instance has several.
     Instance(InstanceName),
     /// This one.
-    Interface(InterfaceId),
+    Interface(Attachment),
 }
 
 impl Target {

@@ -1,7 +1,8 @@
 //! Verdicts: what becomes of a new flow, and what decides that on its way.
 
 use super::flow::Direction;
-use super::name::{GroupName, InstanceName, InterfaceId, RuleId, VpcName};
+use super::interface_id::{InterfaceHolder, InterfaceId};
+use super::name::{GroupName, RuleId, VpcName};
 
 /// A box between the ends of a flow, which decides what becomes of its packets.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -135,8 +136,8 @@ pub enum Verdict {
     },
     /// The receiver has given its private address back; another holds it now, and lets it in.
     Misdelivered {
-        /// Instance that lets it in.
-        to: InstanceName,
+        /// Holder of the interface that lets it in.
+        to: InterfaceHolder,
     },
     /// Nobody holds the address.
     Unreachable {
@@ -180,6 +181,7 @@ impl Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::InstanceName;
 
     fn by_groups(at: Direction, of: &str, rules: &[u32]) -> DecidedBy {
         let interface = InterfaceId::first_of(&InstanceName::new(of));

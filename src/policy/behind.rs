@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 
 use super::judge::{Leg, Walker, holder_of};
 use crate::model::{
-    Cloud, DecidedBy, Direction, GroupName, InstanceName, InstanceState, InterfaceId, LoadBalancer, Port, Service,
+    Cloud, DecidedBy, Direction, GroupName, InstanceName, InstanceState, InterfaceHolder, LoadBalancer, Port, Service,
     Verdict,
 };
 
@@ -51,8 +51,8 @@ pub enum Failure {
     Dropped {
         /// At the load balancer's egress, or the instance's ingress.
         at: Direction,
-        /// Owner of the groups.
-        instance: InstanceName,
+        /// Holder of the interface whose groups they are.
+        holder: InterfaceHolder,
         /// The groups.
         groups: Vec<GroupName>,
     },
@@ -150,11 +150,12 @@ fn reach(cloud: &Cloud, balancer: &LoadBalancer, address: Ipv4Addr, port: Port, 
     let (Some(holder), Some(source)) = (holder_of(cloud, &sender.vpc, address), sender.private) else {
         return Reached::Fails(Failure::Unreachable { address });
     };
-    let by = holder.id.instance.clone();
+    // Another load balancer is behind none.
+    let Some(by) = holder.id.instance().cloned() else { return Reached::Fails(Failure::Misrouted) };
     let service = Service::Tcp(port);
     let mut walker = Walker { cloud, service, stages: Vec::new() };
     match walker.leg(&Leg { sender, source: source.0, destination: address }, 0) {
-        Verdict::Open { .. } if cloud.state_of(&by) == Some(InstanceState::Crashed) => {
+        Verdict::Open { .. } if cloud.state_of(&holder.id) == Some(InstanceState::Crashed) => {
             Reached::Fails(Failure::Silent { by })
         }
         Verdict::Open { .. } => match ears(&by, service) {
@@ -162,10 +163,9 @@ fn reach(cloud: &Cloud, balancer: &LoadBalancer, address: Ipv4Addr, port: Port, 
             Listens::No => Reached::Fails(Failure::Refused { by }),
             Listens::Unknown => Reached::Unknown { by },
         },
-        Verdict::Dropped {
-            by: DecidedBy::GroupRules { at, interface: InterfaceId { instance, .. }, groups, .. },
-            ..
-        } => Reached::Fails(Failure::Dropped { at, instance, groups }),
+        Verdict::Dropped { by: DecidedBy::GroupRules { at, interface, groups, .. }, .. } => {
+            Reached::Fails(Failure::Dropped { at, holder: interface.holder(), groups })
+        }
         Verdict::Unreachable { .. } | Verdict::Unresolved => Reached::Fails(Failure::Unreachable { address }),
         Verdict::Dropped {
             by: DecidedBy::SourceDestCheck { .. } | DecidedBy::Route { .. } | DecidedBy::Translation { .. },

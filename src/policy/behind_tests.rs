@@ -40,14 +40,15 @@ fn a_rule_for_the_load_balancers_group_brings_both_into_service() {
 #[test]
 fn without_a_rule_the_targets_ingress_drops_the_health_check_and_the_listener_closes() {
     let sample = web(&["tcp 8080 from 203.0.113.10"]);
-    let dropped = |at, instance: &str, group: &str| {
-        let (instance, groups) = (InstanceName::new(instance), vec![GroupName::new(group)]);
-        Reached::Fails(Failure::Dropped { at, instance, groups })
+    let dropped = |at, holder: InterfaceHolder, group: &str| {
+        Reached::Fails(Failure::Dropped { at, holder, groups: vec![GroupName::new(group)] })
     };
-    assert_eq!(check(&sample, "web1"), dropped(Direction::Ingress, "web1", "WEB"));
+    let (web1, lb) =
+        (InterfaceHolder::from(&InstanceName::new("web1")), InterfaceHolder::from(&LoadBalancerName::new("lb")));
+    assert_eq!(check(&sample, "web1"), dropped(Direction::Ingress, web1, "WEB"));
     assert_eq!(behind(&sample), Behind::Closed);
     let sample = web(&["tcp 8080 from ELB"]).egress("ELB", &[]);
-    assert_eq!(check(&sample, "web1"), dropped(Direction::Egress, "lb", "ELB"));
+    assert_eq!(check(&sample, "web1"), dropped(Direction::Egress, lb, "ELB"));
 }
 
 #[test]

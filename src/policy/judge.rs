@@ -59,7 +59,8 @@ impl<'a> Walker<'a> {
 
     /// From a host to the public address of an instance: only the receiver's groups judge.
     fn outside_in(&mut self, sender: Ipv4Addr, receiver: &InterfaceId, via: Via) -> Verdict {
-        if let Some(balancer) = self.cloud.load_balancer_of(&receiver.instance).filter(|_| via == Via::Dns)
+        if let Some(balancer) =
+            receiver.load_balancer().and_then(|name| self.cloud.load_balancers.get(name)).filter(|_| via == Via::Dns)
             && balancer.scheme == Scheme::Internal
             && let Some(address) = balancer.named_address()
         {
@@ -96,7 +97,7 @@ impl<'a> Walker<'a> {
             return Verdict::Unreachable { by: Some(Hop::Router(from.vpc.clone())) };
         };
         match self.by_address(flow, sender, destination.0) {
-            Verdict::Open { .. } if given_back.is_some() => Verdict::Misdelivered { to: holder.id.instance.clone() },
+            Verdict::Open { .. } if given_back.is_some() => Verdict::Misdelivered { to: holder.id.holder() },
             other => other,
         }
     }
@@ -110,7 +111,7 @@ impl<'a> Walker<'a> {
         };
         // With the address of another interface of its own it forges nothing: it sends by that interface.
         let is_the_sources = |interface: &&Interface| {
-            interface.id.instance == sender.id.instance && interface.private.is_some_and(|own| own.0 == source)
+            interface.id.holder() == sender.id.holder() && interface.private.is_some_and(|own| own.0 == source)
         };
         let sender = self.cloud.network_interfaces().find(is_the_sources).unwrap_or(sender);
         self.leg(&Leg { sender, source, destination }, 0)
@@ -214,7 +215,7 @@ impl<'a> Walker<'a> {
         let (Some(from), Some(to)) = (interface_of(self.cloud, sender), interface_of(self.cloud, receiver)) else {
             return Verdict::Unresolved;
         };
-        if let Some(balancer) = self.cloud.load_balancer_of(&to.id.instance) {
+        if let Some(balancer) = to.id.load_balancer().and_then(|name| self.cloud.load_balancers.get(name)) {
             // The name of a load balancer is one address for everybody: the public one, of an internal one the private one.
             let Some(address) = balancer.named_address() else { return Verdict::Unresolved };
             self.stages.push(Stage::Resolved { receiver: receiver.clone(), address });
@@ -255,7 +256,7 @@ impl<'a> Walker<'a> {
         let own = sender.ipv6?.0;
         let Endpoint::Forged(_, IpAddr::V6(source)) = *from else { return Some((sender, own)) };
         let is_the_sources = |interface: &&Interface| {
-            interface.id.instance == sender.id.instance && interface.ipv6.is_some_and(|own| own.0 == source)
+            interface.id.holder() == sender.id.holder() && interface.ipv6.is_some_and(|own| own.0 == source)
         };
         Some((self.cloud.network_interfaces().find(is_the_sources).unwrap_or(sender), source))
     }
@@ -268,7 +269,7 @@ impl<'a> Walker<'a> {
     /// Out of the VPC over IPv6: nothing is translated, and only what has the address of an interface of the VPC leaves it, as over IPv4.
     fn out_by_ipv6(&self, sender: &Interface, source: Ipv6Addr) -> Option<Verdict> {
         let cloud = self.cloud;
-        let is_up = |it: &&Interface| cloud.state_of(&it.id.instance) != Some(InstanceState::Stopped);
+        let is_up = |it: &&Interface| cloud.state_of(&it.id) != Some(InstanceState::Stopped);
         let mut inside = cloud.network_interfaces().filter(is_up).filter(|it| it.vpc == sender.vpc);
         let is_held = inside.any(|it| it.ipv6.is_some_and(|own| own.0 == source));
         (!is_held).then(|| dropped(DecidedBy::Translation { vpc: sender.vpc.clone() }))
@@ -403,7 +404,7 @@ pub(super) const MAX_LEGS: usize = 8;
 pub(super) fn holder_of<'a>(cloud: &'a Cloud, vpc: &VpcName, address: Ipv4Addr) -> Option<&'a Interface> {
     cloud
         .network_interfaces()
-        .filter(|interface| cloud.state_of(&interface.id.instance) != Some(InstanceState::Stopped))
+        .filter(|interface| cloud.state_of(&interface.id) != Some(InstanceState::Stopped))
         .find(|interface| interface.vpc == *vpc && interface.private.is_some_and(|private| private.0 == address))
 }
 
@@ -411,23 +412,23 @@ pub(super) fn holder_of<'a>(cloud: &'a Cloud, vpc: &VpcName, address: Ipv4Addr) 
 fn public_holder_of(cloud: &Cloud, address: Ipv4Addr) -> Option<&Interface> {
     cloud
         .network_interfaces()
-        .filter(|interface| cloud.state_of(&interface.id.instance) != Some(InstanceState::Stopped))
+        .filter(|interface| cloud.state_of(&interface.id) != Some(InstanceState::Stopped))
         .find(|interface| interface.public.is_some_and(|public| public.0 == address))
 }
 
 /// Returns the public address of an interface that a sender goes by: the one that it has, or else had last.
 fn asked_at(cloud: &Cloud, id: &InterfaceId) -> Option<PublicIp> {
-    cloud.interface(id)?.public.or_else(|| cloud.last_public.get(id).copied())
+    cloud.interface(id)?.public.or_else(|| cloud.last_public.get(id.attachment()?).copied())
 }
 
 /// The private address that an interface held last, where it holds none.
 fn given_back(cloud: &Cloud, id: &InterfaceId) -> Option<PrivateIp> {
     let holds_none = cloud.interface(id).is_some_and(|interface| interface.private.is_none());
-    cloud.last_private.get(id).copied().filter(|_| holds_none)
+    cloud.last_private.get(id.attachment()?).copied().filter(|_| holds_none)
 }
 
 /// An interface of a load balancer, or of an instance that is not stopped.
 pub(super) fn interface_of<'a>(cloud: &'a Cloud, id: &InterfaceId) -> Option<&'a Interface> {
-    cloud.state_of(&id.instance).filter(|state| *state != InstanceState::Stopped)?;
+    cloud.state_of(id).filter(|state| *state != InstanceState::Stopped)?;
     cloud.interface(id)
 }

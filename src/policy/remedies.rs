@@ -8,9 +8,9 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::judge::{judge, walk};
 use super::walk::{Path, RuleEvaluation, Stage, Walk};
 use crate::model::{
-    Cloud, DecidedBy, Direction, ElasticIpName, Endpoint, Flow, GroupName, Half, IcmpMatch, IcmpMessage, InstanceState,
-    Interface, InterfaceId, Operation, Peer, PeerRequest, Permission, PortRange, Reassociation, Scheme, Service,
-    SourceDestCheck, Target, Traffic, Verdict, Via, apply,
+    Attachment, Cloud, DecidedBy, Direction, ElasticIpName, Endpoint, Flow, GroupName, Half, IcmpMatch, IcmpMessage,
+    InstanceName, InstanceState, Interface, Operation, Peer, PeerRequest, Permission, PortRange, Reassociation, Scheme,
+    Service, SourceDestCheck, Target, Traffic, Verdict, Via, apply,
 };
 
 /// Ends that one flow may have to pass, with appliances.
@@ -37,7 +37,7 @@ pub fn remedies(cloud: &Cloud, flow: &Flow) -> Vec<Remedy> {
     let both_inside = flow.from.interface().is_some() && flow.to.interface().is_some();
     let faces_the_internet = matches!(flow.to, Endpoint::LoadBalancer(_, Scheme::InternetFacing));
     // By another address what an instance sends to itself does not leave it.
-    let to_itself = flow.from.instance() == flow.to.instance();
+    let to_itself = flow.from.holder() == flow.to.holder();
     let others: &[Via] = match flow.via {
         _ if faces_the_internet || to_itself => &[],
         Via::Public if both_inside => &[Via::Private, Via::Dns],
@@ -70,11 +70,11 @@ pub fn remedies(cloud: &Cloud, flow: &Flow) -> Vec<Remedy> {
 
 /// The same load balancer, internal: its name means its private address then. Only in a VPC, for who is in the same.
 fn by_an_internal_one(cloud: &Cloud, flow: &Flow) -> Option<Remedy> {
-    let name = flow.to.instance()?;
+    let name = flow.to.load_balancer()?;
     let mut cloud = cloud.clone();
     let is_vpc = cloud.is_vpc();
     let vpc = flow.from.interface().and_then(|id| cloud.interface(&id)).map(|it| it.vpc.clone());
-    let balancer = cloud.load_balancers.get_mut(name.as_str())?;
+    let balancer = cloud.load_balancers.get_mut(name)?;
     if !is_vpc || vpc.as_ref() != Some(&balancer.interface.vpc) {
         return None;
     }
@@ -111,8 +111,8 @@ fn next_change(cloud: &Cloud, flow: &Flow) -> Option<Vec<Operation>> {
         Verdict::Dropped { half: Half::Answer, .. } => None,
         Verdict::Dropped { by, half: Half::Request } => next_change_by(cloud, flow, &walk, by),
         Verdict::Misdelivered { .. } | Verdict::Unreachable { .. } | Verdict::Unresolved => {
-            let ends = [&flow.from, &flow.to].map(|end| end.interface());
-            ends.into_iter().flatten().find_map(|id| start(cloud, &id)).map(|start| vec![start])
+            let ends = [&flow.from, &flow.to].map(|end| end.instance());
+            ends.into_iter().flatten().find_map(|name| start(cloud, name)).map(|start| vec![start])
         }
     }
 }
@@ -130,17 +130,17 @@ fn next_change_by(cloud: &Cloud, flow: &Flow, walk: &Walk, by: &DecidedBy) -> Op
                 Stage::Sent { from, .. } => Some(from),
                 _ => None,
             })?;
-            Some(vec![Operation::SetSourceDestCheck(target(cloud, checking), SourceDestCheck::Off)])
+            Some(vec![Operation::SetSourceDestCheck(target(cloud, checking.attachment()?), SourceDestCheck::Off)])
         }
         DecidedBy::Route { .. } => {
             let routes = cloud.vpcs.values().flat_map(|vpc| vpc.routes.values().flatten());
-            let mut stopped = routes.filter_map(|route| start(cloud, &route.target));
+            let mut stopped = routes.filter_map(|route| start(cloud, &route.target.instance));
             stopped.next().map(|start| vec![start])
         }
         // No association gives it a forged source.
         DecidedBy::Translation { .. } if matches!(flow.from, Endpoint::Forged(_, source) if source.is_ipv6()) => None,
         DecidedBy::Translation { .. } => {
-            let sender = flow.from.interface()?;
+            let sender = flow.from.interface()?.attachment()?.clone();
             let name = ElasticIpName::new(format!("eip-{}", sender.instance));
             let to = target(cloud, &sender);
             let associate =
@@ -151,19 +151,19 @@ fn next_change_by(cloud: &Cloud, flow: &Flow, walk: &Walk, by: &DecidedBy) -> Op
     }
 }
 
-fn start(cloud: &Cloud, id: &InterfaceId) -> Option<Operation> {
-    let instance = cloud.instances.get(&id.instance)?;
+fn start(cloud: &Cloud, name: &InstanceName) -> Option<Operation> {
+    let instance = cloud.instances.get(name)?;
     let is_down = match instance.state {
         InstanceState::Running => false,
         InstanceState::Stopped => true,
         // One that keeps its address is judged like any other.
         InstanceState::Crashed => instance.interfaces.iter().all(|interface| interface.private.is_none()),
     };
-    is_down.then(|| Operation::Start(id.instance.clone()))
+    is_down.then(|| Operation::Start(name.clone()))
 }
 
 /// The instance, where that is enough to say which interface.
-fn target(cloud: &Cloud, id: &InterfaceId) -> Target {
+fn target(cloud: &Cloud, id: &Attachment) -> Target {
     match cloud.instances.get(&id.instance) {
         Some(instance) if instance.interfaces.len() == 1 => Target::Instance(id.instance.clone()),
         _ => Target::Interface(id.clone()),
@@ -240,10 +240,10 @@ fn authorize(at: Direction, group: &GroupName, traffic: Traffic, request: PeerRe
 /// The other end's address in the words of a file: `web1.public`, or as it stands.
 fn by_address(cloud: &Cloud, flow: &Flow, asked: &RuleEvaluation) -> (PeerRequest, String) {
     let ends = [&flow.from, &flow.to].map(|end| end.interface()).into_iter().flatten();
-    for id in ends.filter(|id| id.device == 0) {
+    for id in ends.filter(|id| id.device() == 0) {
         let holds = |address: Option<IpAddr>| address == Some(asked.other);
         let Some(interface) = cloud.interface(&id) else { continue };
-        let name = id.instance.clone();
+        let Some(name) = id.instance().cloned() else { continue };
         if holds(interface.public.map(|it| it.0.into())) {
             let words = format!("{name}.public");
             return (PeerRequest::PublicAddressOf(name), words);

@@ -101,7 +101,7 @@ fn by_public_address_the_private_one_or_the_name_comes_first_and_then_a_rule_for
 fn to_itself_there_is_no_other_address() {
     let mut cloud = cloud(SHOP);
     assert_eq!(offered(&cloud, by("web1", "web1", Via::Public), tcp(1)), ["WEB tcp 1 from web1.public"]);
-    let eth1 = Interface { id: interface("web1", 1), private: None, ..cloud.instances[0].interfaces[0].clone() };
+    let eth1 = Interface { id: interface("web1", 1).into(), private: None, ..cloud.instances[0].interfaces[0].clone() };
     cloud.instances[0].interfaces.push(eth1);
     let from_eth1 = (Endpoint::Interface(interface("web1", 1)), to("web1"), Via::Public);
     let offered = offered(&cloud, from_eth1, tcp(1));
@@ -146,7 +146,7 @@ fn who_forges_a_source_has_to_be_allowed_to() {
     let mut cloud = cloud(SHOP);
     let forged = (Endpoint::Forged(interface("web2", 0), [10, 0, 0, 11].into()), to("db1"), Via::Private);
     assert_eq!(offered(&cloud, forged.clone(), tcp(1)), ["check of web2 off, DB tcp 1 from 10.0.0.11"]);
-    let eth1 = Interface { id: interface("web2", 1), private: None, ..cloud.instances[1].interfaces[0].clone() };
+    let eth1 = Interface { id: interface("web2", 1).into(), private: None, ..cloud.instances[1].interfaces[0].clone() };
     cloud.instances[1].interfaces.push(eth1);
     assert_eq!(offered(&cloud, forged, tcp(1)), ["check of web2.eth0 off, DB tcp 1 from 10.0.0.11"]);
 }
@@ -182,7 +182,7 @@ fn a_load_balancer_that_faces_the_internet_needs_a_rule_for_the_public_address_o
     use crate::model::sample::{Sample, balancer};
     let sample = Sample::new(Era::Vpc).group("APP", &[]).group("ELB", &["tcp 80 from APP"]).instance("app", &["APP"]);
     let sample = sample.with(balancer(&["ELB"]));
-    let lb = Endpoint::LoadBalancer(InstanceName::new("lb"), Scheme::InternetFacing);
+    let lb = Endpoint::LoadBalancer(LoadBalancerName::new("lb"), Scheme::InternetFacing);
     for via in [Via::Public, Via::Dns] {
         let flow = (to("app"), lb.clone(), via);
         assert_eq!(offered(&sample.0, flow, tcp(80)), ["ELB tcp 80 from app.public", "Private: nothing"], "{via:?}");

@@ -32,10 +32,10 @@ pub(super) fn next_hop<'a>(cloud: &'a Cloud, sender: &Interface, destination: Ip
         return NextHop::AsAddressed;
     }
     let up = |interface: &&Interface| {
-        let instance = cloud.instances.get(&interface.id.instance);
+        let instance = interface.id.instance().and_then(|name| cloud.instances.get(name));
         instance.is_some_and(|instance| instance.state != InstanceState::Stopped) && interface.private.is_some()
     };
-    match cloud.interface(&route.target).filter(up) {
+    match cloud.attached(&route.target).filter(up) {
         Some(interface) if interface.private.is_some_and(|private| private.0 == destination) => NextHop::AsAddressed,
         Some(interface) => NextHop::Interface(interface),
         None => NextHop::Nobody,
@@ -47,7 +47,7 @@ pub(super) fn next_hop<'a>(cloud: &'a Cloud, sender: &Interface, destination: Ip
 /// A NAT instance is a Linux that translates flows, and a message that begins none it passes on as it is (sglab: Amazon's
 /// documents are silent).
 pub(super) fn passes_on(cloud: &Cloud, appliance: &Interface, source: Ipv4Addr, service: Service) -> Option<Ipv4Addr> {
-    match cloud.instances.get(&appliance.id.instance)?.forwarding {
+    match cloud.instances.get(appliance.id.instance()?)?.forwarding {
         Forwarding::None => None,
         Forwarding::Plain => Some(source),
         Forwarding::Nat if !begins_a_flow(service) => Some(source),

@@ -21,7 +21,10 @@ fn flow(sample: &Sample, words: &str) -> Flow {
     };
     let end = |name: &str| match sample.0.hosts.get(&HostName::new(name)) {
         Some(host) => Endpoint::Host(HostName::new(name), host.addresses[0]),
-        None => Endpoint::Instance(InstanceName::new(name)),
+        None => match sample.0.load_balancers.get_key_value(name) {
+            Some((name, balancer)) => Endpoint::LoadBalancer(name.clone(), balancer.scheme),
+            None => Endpoint::Instance(InstanceName::new(name)),
+        },
     };
     Flow { from: end(from), to: end(to), via, service }
 }
@@ -32,8 +35,8 @@ fn verdict(sample: &Sample, words: &str) -> String {
         Verdict::Open { .. } => "open".to_owned(),
         Verdict::Dropped { half: Half::Answer, .. } => "the answer dropped".to_owned(),
         Verdict::Dropped { by, half: Half::Request } => match by {
-            DecidedBy::GroupRules { at, interface, .. } => format!("dropped at {}'s {at}", interface.instance),
-            DecidedBy::SourceDestCheck { interface, .. } => format!("fails the check of {}", interface.instance),
+            DecidedBy::GroupRules { at, interface, .. } => format!("dropped at {}'s {at}", interface.holder()),
+            DecidedBy::SourceDestCheck { interface, .. } => format!("fails the check of {}", interface.holder()),
             DecidedBy::Route { .. } => "blackhole".to_owned(),
             DecidedBy::Translation { .. } => "untranslated".to_owned(),
         },
@@ -358,8 +361,8 @@ fn an_open_flow_knows_who_admits_the_request_and_who_lets_the_answer_back() {
         let sample = Sample::new(era).group("g", &["tcp 22 from anywhere"]).instance("a", &["g"]).instance("b", &["g"]);
         let verdict = judge(&sample.0, &flow(&sample, words));
         let Verdict::Open { request, answer } = verdict else { panic!("{words}: {verdict:?}") };
-        let asked = request.iter().filter_map(DecidedBy::groups).map(|(at, id, _)| format!("{}'s {at}", id.instance));
-        let back = answer.iter().map(|LetBack::Stateful { at, interface }| format!("{}'s {at}", interface.instance));
+        let asked = request.iter().filter_map(DecidedBy::groups).map(|(at, id, _)| format!("{}'s {at}", id.holder()));
+        let back = answer.iter().map(|LetBack::Stateful { at, interface }| format!("{}'s {at}", interface.holder()));
         (asked.collect::<Vec<_>>(), back.collect::<Vec<_>>())
     };
     let said = |request: &[&str], answer: &[&str]| {

@@ -116,7 +116,7 @@ impl Connection {
     /// A reboot changes nothing that a cloud knows of, and ends the programs all the same.
     pub fn follow(&mut self, operation: &Operation, cloud: &Cloud) {
         let rebooted = match operation {
-            Operation::Reboot(name) => self.parties.iter().any(|party| party.interface.instance == *name),
+            Operation::Reboot(name) => self.parties.iter().any(|party| party.interface.instance() == Some(name)),
             _ => false,
         };
         self.is_over |= rebooted || self.parties.iter().any(|party| !party.is_there(cloud));
@@ -163,7 +163,7 @@ impl Hold {
     }
 
     fn is_there(&self, cloud: &Cloud) -> bool {
-        let instance = cloud.instances.get(&self.interface.instance);
+        let instance = self.interface.instance().and_then(|name| cloud.instances.get(name));
         let runs = instance.is_some_and(|instance| instance.state == InstanceState::Running);
         let same = |interface: &Interface| {
             interface.number == self.number && interface.private == self.private && interface.ipv6 == self.ipv6
@@ -201,7 +201,7 @@ impl<'a> Way<'a> {
                 }
             },
             (_, Some(sender), _, Some(receiver)) => {
-                let by_name = match self.cloud.load_balancer_of(&receiver.id.instance) {
+                let by_name = match receiver.id.load_balancer().and_then(|name| self.cloud.load_balancers.get(name)) {
                     Some(balancer) => balancer.scheme == Scheme::Internal,
                     None => sender.vpc == receiver.vpc,
                 };

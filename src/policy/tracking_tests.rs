@@ -143,7 +143,7 @@ instances:
     let to_the_world = Flow { from: to("a"), to: host("198.51.100.7"), via: Via::Public, service: tcp(443) };
     let at_the_narrow = |cloud: &Cloud| {
         let verdict = judge(cloud, &to_the_world);
-        matches!(&verdict, Verdict::Dropped { by, .. } if by.interface() == Some(&interface("narrow", 0)))
+        matches!(&verdict, Verdict::Dropped { by, .. } if by.interface() == Some(&interface("narrow", 0).into()))
     };
     assert!(at_the_narrow(&cloud));
     let routes = &mut cloud.vpcs[0].routes[&SubnetName::new("private")];

@@ -2,7 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::model::{Cloud, DecidedBy, Direction, Endpoint, Flow, GroupName, InterfaceId, RuleId, Verdict, VpcName};
+use crate::model::{
+    Attachment, Cloud, DecidedBy, Direction, Endpoint, Flow, GroupName, InterfaceId, RuleId, Verdict, VpcName,
+};
 
 /// A new flow from its sender to where it ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,7 +103,7 @@ pub enum Passed {
     /// The network between gateways and hosts.
     Internet,
     /// An appliance.
-    Appliance(InterfaceId),
+    Appliance(Attachment),
 }
 
 impl Walk {
@@ -124,7 +126,7 @@ impl Walk {
         let mut left = None;
         for stage in &self.stages {
             match stage {
-                Stage::PassedOn { by, .. } => passed.push(Passed::Appliance(by.clone())),
+                Stage::PassedOn { by, .. } => passed.extend(by.attachment().cloned().map(Passed::Appliance)),
                 Stage::TranslatedSource { vpc, .. } => left = Some(vpc.clone()),
                 // Where it leaves and enters one VPC, one gateway does both.
                 Stage::TranslatedDestination { vpc, .. } if left.as_ref() == Some(vpc) => {

@@ -20,8 +20,8 @@ pub(super) fn host(address: &str) -> Endpoint {
     Endpoint::Host(HostName::new("world"), HostIp(address.parse().unwrap()))
 }
 
-pub(super) fn interface(name: &str, device: u8) -> InterfaceId {
-    InterfaceId { instance: InstanceName::new(name), device }
+pub(super) fn interface(name: &str, device: u8) -> Attachment {
+    Attachment { instance: InstanceName::new(name), device }
 }
 
 /// The stages of a flow to a port in words, and what it came to.
@@ -33,7 +33,7 @@ fn check(cloud: &Cloud, (from, to, via): (Endpoint, Endpoint, Via), port: u16, e
     words.push(match walk.verdict {
         Verdict::Open { .. } => "open".to_owned(),
         Verdict::Dropped { by, half: Half::Request } => match by {
-            DecidedBy::GroupRules { at, interface, .. } => format!("dropped at {}'s {at}", interface.instance),
+            DecidedBy::GroupRules { at, interface, .. } => format!("dropped at {}'s {at}", interface.holder()),
             DecidedBy::SourceDestCheck { interface, check, .. } => {
                 format!("fails the {check:?} check of {interface}").to_lowercase()
             }
@@ -153,7 +153,7 @@ fn an_appliance_whose_groups_or_check_say_no_passes_nothing_on() {
 #[test]
 fn what_an_appliance_passes_on_as_it_is_leaves_the_vpc_with_its_first_senders_public_address() {
     let cloud = cloud(FIREWALL);
-    let public = cloud.interface(&interface("web1", 0)).unwrap().public.unwrap();
+    let public = cloud.attached(&interface("web1", 0)).unwrap().public.unwrap();
     let expected = [
         "web1.eth0 sends 10.0.1.11 > 198.51.100.7".to_owned(),
         "web1.eth0's egress admits 198.51.100.7 through an appliance".to_owned(),
@@ -291,7 +291,7 @@ instances:
   nat: {groups: A, source-dest-check: off}
 ";
     let cloud = cloud(text);
-    let own = cloud.interface(&interface("a", 0)).and_then(|it| it.ipv6).unwrap().0.to_string();
+    let own = cloud.attached(&interface("a", 0)).and_then(|it| it.ipv6).unwrap().0.to_string();
     let judged = |from: &str, source: &str, to: Endpoint, port: u16| {
         let from = Endpoint::Forged(interface(from, 0), source.parse().unwrap());
         walk(&cloud, &Flow { from, to, via: Via::Ipv6, service: Service::Udp(Port(port)) }).verdict
@@ -344,7 +344,7 @@ instances: {web: {groups: WEB}}
 ",
     );
     let web = interface("web", 0);
-    let Interface { private: Some(private), public: Some(public), .. } = cloud.interface(&web).unwrap().clone() else {
+    let Interface { private: Some(private), public: Some(public), .. } = cloud.attached(&web).unwrap().clone() else {
         panic!("it has both addresses")
     };
     let resolved = format!("web.eth0 resolves to {public}");
@@ -370,7 +370,7 @@ instances: {a: {groups: A, vpc: one}, b: {groups: B, vpc: two}}
 ",
     );
     let addresses = |name: &str| {
-        let interface = cloud.interface(&interface(name, 0)).unwrap();
+        let interface = cloud.attached(&interface(name, 0)).unwrap();
         (interface.private.unwrap(), interface.public.unwrap())
     };
     let ((a, public_a), (b, public_b)) = (addresses("a"), addresses("b"));

@@ -207,7 +207,7 @@ fn is_admitted(finding: &ProbeEvidence, receiver: Option<ProbeTarget<'_>>, looku
 fn is_receivers(logged: &Logged, receiver: Option<ProbeTarget<'_>>, lookup: InterfaceLookup<'_>) -> bool {
     let Some(asked) = receiver.filter(|asked| asked.address == logged.tuple.destination) else { return false };
     let owner = logged.out_index.and_then(|index| lookup(&logged.node, index));
-    owner.is_some_and(|(id, _)| asked.node.0 == id.instance.as_str())
+    owner.is_some_and(|(id, _)| asked.node.0 == id.holder().as_str())
 }
 
 /// Explains why an answer that nobody but the sender knows of proves nothing; none where it was shown.
@@ -278,7 +278,7 @@ pub(super) fn passed_on_to(
     finding.passed_on.as_ref()?.records.iter().find_map(|logged| {
         let (to, _) = logged.out_index.and_then(|index| lookup(&logged.node, index))?;
         let admitted = matches!(logged.record, Record::Accept(Direction::Ingress, _));
-        behind.iter().find(|node| admitted && node.0 == to.instance.as_str()).cloned()
+        behind.iter().find(|node| admitted && node.0 == to.holder().as_str()).cloned()
     })
 }
 

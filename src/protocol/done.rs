@@ -51,8 +51,8 @@ pub struct ProbeRecords {
 /// The place where an answer was dropped. The flow itself is inconclusive.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AnswerDropped {
-    /// The filter's record: `spoofed`, `ingress drop` ...
-    pub record: String,
+    /// The filter's record.
+    pub record: Record,
     /// The interface whose groups or check dropped it, where one did.
     pub interface: Option<InterfaceId>,
 }

@@ -146,8 +146,17 @@ pub enum Reply {
         /// EC2's code and text.
         refusal: Refusal,
     },
-    /// The request's words are wrong: every problem, with carets.
-    Invalid(String),
+    /// The request names what is not there, or not in a state for it. Nothing was done.
+    Unfit(Unfit),
+    /// Operations are in force, and what came after them failed.
+    Partly {
+        /// The operations that are in force, at least one.
+        done: Vec<Operation>,
+        /// The operation that failed; nothing where the last one that is in force has a service that did not come up.
+        failed: Option<Box<Operation>>,
+        /// Reason, in words.
+        why: String,
+    },
     /// It could not be done.
     Failed(String),
     /// It is done, and there is nothing to tell.
@@ -165,6 +174,28 @@ pub enum Reply {
     },
     /// The program has ended: its exit code, or 128 and the signal that ended it.
     Ended(i32),
+}
+
+/// What makes a request unfit for the cloud of the moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unfit {
+    /// No instance and no host has the name.
+    NoSite {
+        /// The name.
+        name: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
+    /// No instance has the name.
+    NoInstance {
+        /// The name.
+        name: InstanceName,
+        /// Those that there are.
+        known: Vec<InstanceName>,
+    },
+    /// The instance does not run, so nothing can be captured of it.
+    NotRunning(InstanceName),
 }
 
 /// The parts of a probe's answer beside the outcome.
@@ -273,7 +304,7 @@ pub fn read_any(bytes: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Cloud;
+    use crate::model::{Cloud, InterfaceId, LoadBalancerName};
     use crate::topology::{EXAMPLES, Topology};
 
     #[test]
@@ -312,6 +343,20 @@ mod tests {
             let request = Envelope { sglab: VERSION, request: Request::Apply { operations, at: Some(Revision(7)) } };
             let frame = frame(&request, MAX_REPLY).unwrap();
             assert_eq!(read::<Envelope>(&mut frame.as_slice(), MAX_REPLY).unwrap(), request, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_interface_of_a_load_balancer_comes_back_as_no_instances() {
+        let of_balancer = InterfaceId::LoadBalancer(LoadBalancerName::new("web1"));
+        let of_instance = InterfaceId::first_of(&InstanceName::new("web1"));
+        assert_eq!(of_balancer.to_string(), of_instance.to_string(), "people read one form");
+        for id in [of_balancer, of_instance] {
+            let text = serde_json::to_string(&id).unwrap();
+            assert_eq!(serde_json::from_str::<InterfaceId>(&text).unwrap(), id, "{text}");
+        }
+        for wrong in [r#""load-balancer/""#, r#""load-balancer/../x""#, r#""instance/web1.eth0""#] {
+            assert!(serde_json::from_str::<InterfaceId>(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Entry, json, pcap, text};
-use crate::model::{Endpoint, InterfaceId};
+use crate::model::Endpoint;
 use crate::probe::{Observation, Outcome};
 use crate::scenario::{Check, Class, Options, RunResult, StartServices, StepEvidence, StepResult, held};
 use crate::topology::write;
@@ -315,9 +315,9 @@ fn detail(outcome: &Outcome) -> String {
             admitted_by.map_or_else(String::new, |rule| format!("by {rule}"))
         }
         Outcome::Dropped(drop) => match drop.cause.groups() {
-            Some((at, InterfaceId { instance, .. }, groups)) => {
+            Some((at, interface, groups)) => {
                 let groups: Vec<&str> = groups.iter().map(|group| group.as_str()).collect();
-                format!("at {at} of {instance}, groups {}, source {}", groups.join(", "), drop.source)
+                format!("at {at} of {}, groups {}, source {}", interface.holder(), groups.join(", "), drop.source)
             }
             None => format!("{}, source {}", drop.cause, drop.source),
         },

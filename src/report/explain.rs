@@ -193,16 +193,17 @@ pub fn together(cloud: &Cloud, peers: &Peers) -> Option<Together> {
 
 /// Lists the instances behind the listener that a flow comes to. Services there are known on ports that an instance `listens` on only.
 fn behind(cloud: &Cloud, flow: &Flow) -> Vec<Target> {
-    let balancer = flow.to.instance().and_then(|name| cloud.load_balancer_of(name));
-    let Some(balancer) =
-        balancer.filter(|it| flow.service.tcp_port().is_some_and(|port| it.listeners.contains_key(&port)))
+    let balancer = flow.to.load_balancer().and_then(|name| cloud.load_balancers.get_key_value(name));
+    let Some((name, balancer)) =
+        balancer.filter(|(_, it)| flow.service.tcp_port().is_some_and(|port| it.listeners.contains_key(&port)))
     else {
         return Vec::new();
     };
     let one = |(instance, address): (&InstanceName, &PrivateIp)| {
         let check = policy::behind::health_check(cloud, balancer, instance, &health::ears(cloud))?;
         let failed = matches!(check, Reached::Fails(_));
-        let cures = if failed { policy::remedies(cloud, &health::flow(balancer, instance)) } else { Vec::new() };
+        let cures =
+            if failed { policy::remedies(cloud, &health::flow((name, balancer), instance)) } else { Vec::new() };
         let cure = cures.into_iter().find(|cure| cure.via.is_none() && cure.scheme.is_none());
         Some(Target {
             instance: instance.clone(),
@@ -221,7 +222,8 @@ fn behind(cloud: &Cloud, flow: &Flow) -> Vec<Target> {
 
 /// A listener that takes what comes, and can pass it on to nobody.
 fn closed(cloud: &Cloud, flow: &Flow, verdict: &str) -> String {
-    let balancer = flow.to.instance().and_then(|name| cloud.load_balancer_of(name)).filter(|_| verdict == "open");
+    let balancer =
+        flow.to.load_balancer().and_then(|name| cloud.load_balancers.get(name)).filter(|_| verdict == "open");
     let behind =
         balancer.and_then(|it| policy::behind::listener(cloud, it, flow.service.tcp_port()?, &health::ears(cloud)));
     match behind {

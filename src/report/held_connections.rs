@@ -26,11 +26,11 @@ pub fn predicted(foretold: &PredictedState) -> String {
     match foretold {
         PredictedState::NotOpened(_) => "it cannot have been opened".to_owned(),
         PredictedState::Stands(ConnectionState::Cut { at }) => {
-            let ends: Vec<String> = at.iter().map(|(at, id)| format!("the {at} of {}", id.instance)).collect();
+            let ends: Vec<String> = at.iter().map(|(at, id)| format!("the {at} of {}", id.holder())).collect();
             format!("cut at {}", ends.join(" or "))
         }
         PredictedState::Stands(ConnectionState::FailsCheck { interface, .. }) => {
-            format!("cut by the check of source and destination of {}", interface.instance)
+            format!("cut by the check of source and destination of {}", interface.holder())
         }
         other => predicted_word(other).to_owned(),
     }

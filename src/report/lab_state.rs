@@ -235,7 +235,7 @@ fn instance(state: &State, name: &InstanceName, instance: &Instance) -> Instance
 
 fn interface(interface: &Interface) -> InterfaceView {
     InterfaceView {
-        device: format!("eth{}", interface.id.device),
+        device: format!("eth{}", interface.id.device()),
         id: interface.eni,
         private: interface.private.map(|address| address.to_string()),
         public: interface.public.map(|address| address.to_string()),

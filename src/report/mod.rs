@@ -19,6 +19,7 @@ pub mod live;
 mod operation;
 pub mod pcap;
 pub mod probes;
+pub mod replies;
 pub mod terminal;
 #[cfg(test)]
 mod testing;

@@ -53,7 +53,7 @@ impl ProbeView {
             reason: probed.reason.clone(),
             address: probed.address.map(|address| address.to_string()),
             answer_dropped: dropped.map(|drop| AnswerDroppedView {
-                record: drop.record.clone(),
+                record: drop.record.to_string(),
                 interface: drop.interface.as_ref().map(ToString::to_string),
             }),
         }

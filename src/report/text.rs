@@ -263,7 +263,7 @@ fn all_there(name: &HostName, all: &[HostIp], ends: &[Endpoint]) -> bool {
 pub fn outcome(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Dropped(drop) => match drop.cause.groups() {
-            Some((at, interface, _)) => format!("dropped at {}'s {at}", interface.instance),
+            Some((at, interface, _)) => format!("dropped at {}'s {at}", interface.holder()),
             None => explain::cause(&drop.cause),
         },
         Outcome::Misdelivered { answered_by } => format!("answered by {}", shown(answered_by)),

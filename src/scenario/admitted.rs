@@ -65,7 +65,7 @@ pub fn alive(admissions: &Admissions, cloud: &Cloud) -> Option<String> {
         let mut text = format!("{remember}; {no_rule}");
         for end in ends {
             if let Some(rule) = now.gone(end) {
-                text.push_str(&format!("; {rule}, by which {} could send, has gone since", end.interface.instance));
+                text.push_str(&format!("; {rule}, by which {} could send, has gone since", end.interface.holder()));
             }
         }
         return Some(text);
@@ -86,7 +86,7 @@ struct Now<'a> {
 
 impl Now<'_> {
     fn part(&self, end: &Admission) -> Option<String> {
-        let whose = &end.interface.instance;
+        let whose = end.interface.holder();
         let at = format!("at {whose}'s {}", end.at);
         match &end.by {
             AdmittedBy::Everything => None,

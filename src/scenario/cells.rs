@@ -8,6 +8,6 @@ mod select;
 #[cfg(test)]
 mod tests;
 
-pub use ends::running;
+pub use ends::{balancers, running};
 pub use grid::{Extent, columns_of, grid, path, senders};
 pub use select::{askers, meant, opened, peers, select};

@@ -39,7 +39,7 @@ pub fn reason(flow: &Flow, outcome: &Outcome, cloud: &Cloud) -> Option<String> {
         Outcome::Dropped(drop) => Some(dropped(flow, drop, cloud)),
         Outcome::Refused { .. } => Some("the groups let it in, nobody listens".to_owned()),
         Outcome::Closed { why, .. } => {
-            let balancer = flow.to.instance().and_then(|name| cloud.load_balancer_of(name));
+            let balancer = flow.to.load_balancer().and_then(|name| cloud.load_balancers.get(name));
             let failures = balancer.map_or_else(Vec::new, |balancer| health::failures(cloud, balancer));
             let said = std::iter::once(format!("{} closed it: {why}", flow.to)).chain(failures);
             Some(said.collect::<Vec<_>>().join("; "))
@@ -56,7 +56,7 @@ pub fn reason(flow: &Flow, outcome: &Outcome, cloud: &Cloud) -> Option<String> {
 
 /// That a receiver which has crashed and holds its address answers nothing, and what can be expected of it.
 fn is_silent(flow: &Flow, cloud: &Cloud) -> Option<String> {
-    let crashed = cloud.state_of(flow.to.instance()?)? == InstanceState::Crashed;
+    let crashed = cloud.state_of(&flow.to.interface()?)? == InstanceState::Crashed;
     crashed.then(|| {
         format!(
             "{} has crashed and is silent, which is no outcome: expect `dropped` where no rule admits the flow, or that a held \
@@ -68,7 +68,7 @@ fn is_silent(flow: &Flow, cloud: &Cloud) -> Option<String> {
 
 /// That nobody holds the address since the instance that is asked does not run.
 fn is_down(flow: &Flow, cloud: &Cloud) -> Option<String> {
-    match cloud.state_of(flow.to.instance()?)? {
+    match cloud.state_of(&flow.to.interface()?)? {
         InstanceState::Stopped => Some(format!("{} is stopped", flow.to)),
         InstanceState::Crashed => Some(format!("{} has crashed", flow.to)),
         InstanceState::Running => None,
@@ -76,7 +76,7 @@ fn is_down(flow: &Flow, cloud: &Cloud) -> Option<String> {
 }
 
 fn dropped(flow: &Flow, Drop { cause, source }: &Drop, cloud: &Cloud) -> String {
-    let Some((at, InterfaceId { instance, .. }, groups)) = cause.groups() else {
+    let Some((at, interface, groups)) = cause.groups() else {
         return match cause {
             DropCause::Decided(by) => beyond_groups(flow, by, cloud).unwrap_or_else(|| self::cause(cause)),
             DropCause::Other(_) => format!("{}, source {source}", self::cause(cause)),
@@ -86,14 +86,15 @@ fn dropped(flow: &Flow, Drop { cause, source }: &Drop, cloud: &Cloud) -> String 
     let mut text = match at {
         Direction::Ingress => format!("no rule of {list} admits {} from {source}", flow.service),
         Direction::Egress => {
-            format!("no egress rule of {list} lets {} to {} out of {instance}", flow.service, named_end(&flow.to))
+            let (to, out_of) = (named_end(&flow.to), interface.holder());
+            format!("no egress rule of {list} lets {} to {to} out of {out_of}", flow.service)
         }
     };
     if at == Direction::Ingress {
         if let Some(more) = public_source(flow, *source, groups, cloud) {
             text.push_str(&more);
         }
-        if let Some(more) = self_reference(flow, instance, groups, cloud) {
+        if let Some(more) = self_reference(flow, interface, groups, cloud) {
             text.push_str(&more);
         }
     }
@@ -150,7 +151,8 @@ fn idle_hop<'a>(flow: &Flow, cloud: &'a Cloud) -> Option<(&'a InstanceName, Inst
     })?;
     let routes = routes_for(cloud, from, destination);
     let hop = &routes.max_by_key(|route| route.destination.prefix_len())?.target.instance;
-    cloud.state_of(hop).filter(|state| *state != InstanceState::Running).map(|state| (hop, state))
+    let state = cloud.instances.get(hop)?.state;
+    (state != InstanceState::Running).then_some((hop, state))
 }
 
 /// Returns the routes of a sender's subnet that an address is in.
@@ -231,9 +233,9 @@ fn is_anywhere(rule: &Rule) -> bool {
 pub fn cut(Drop { cause, source }: &Drop) -> String {
     match cause.groups() {
         None => format!("{}, source {source}", self::cause(cause)),
-        Some((at, InterfaceId { instance, .. }, groups)) => {
+        Some((at, interface, groups)) => {
             let list = groups.iter().map(GroupName::as_str).collect::<Vec<_>>().join(", ");
-            format!("not tracked at the {at} of {instance}, and no rule of {list} admits it now")
+            format!("not tracked at the {at} of {}, and no rule of {list} admits it now", interface.holder())
         }
     }
 }
@@ -242,7 +244,7 @@ pub fn cut(Drop { cause, source }: &Drop) -> String {
 pub fn unanswerable(Drop { cause, source }: &Drop) -> String {
     match cause.groups() {
         None => format!("{}, source {source}", self::cause(cause)),
-        Some((at, interface, _)) => format!("dropped at {}'s {at}", interface.instance),
+        Some((at, interface, _)) => format!("dropped at {}'s {at}", interface.holder()),
     }
 }
 
@@ -268,7 +270,7 @@ fn public_source(flow: &Flow, source: IpAddr, groups: &[GroupName], cloud: &Clou
 }
 
 /// The article's trap: two members of one group that names itself, in a world where that matches nobody.
-fn self_reference(flow: &Flow, receiver: &InstanceName, groups: &[GroupName], cloud: &Cloud) -> Option<String> {
+fn self_reference(flow: &Flow, receiver: &InterfaceId, groups: &[GroupName], cloud: &Cloud) -> Option<String> {
     if cloud.knobs.self_reference != SelfReference::MatchesNobody {
         return None;
     }
@@ -277,7 +279,10 @@ fn self_reference(flow: &Flow, receiver: &InstanceName, groups: &[GroupName], cl
     let group = ingress(groups, cloud).find_map(|(name, rule)| {
         (rule.peer == Peer::Group(name.clone()) && its_own.groups.contains(name)).then_some(name)
     })?;
-    Some(format!("; {group} names itself, and {sender} and {receiver} are members, but here that matches nobody"))
+    Some(format!(
+        "; {group} names itself, and {sender} and {} are members, but here that matches nobody",
+        receiver.holder()
+    ))
 }
 
 fn ingress<'a>(groups: &'a [GroupName], cloud: &'a Cloud) -> impl Iterator<Item = (&'a GroupName, &'a Rule)> {

@@ -3,14 +3,14 @@
 use indexmap::{IndexMap, IndexSet};
 
 use super::cells;
-use crate::model::{Cloud, Endpoint, Flow, InstanceName, Service, Verdict};
+use crate::model::{Cloud, Endpoint, Flow, InstanceName, InterfaceHolder, Service, Verdict};
 use crate::policy;
 use crate::policy::behind::{Behind, Listens, listener};
 use crate::topology::write::{self, Promise};
 use crate::topology::{ColumnKind, Egress, ExpectedOutcome, columns_of};
 
 /// Listeners of load balancers.
-type Closing = IndexSet<(InstanceName, Service)>;
+type Closing = IndexSet<(InterfaceHolder, Service)>;
 
 /// A cloud that cannot be written as a file.
 #[derive(Debug, thiserror::Error)]
@@ -42,10 +42,10 @@ pub fn export(cloud: &Cloud, lab: &str) -> Result<String, ExportError> {
 fn closing(cloud: &Cloud) -> Option<Closing> {
     let listens = |_: &InstanceName, _: Service| Listens::Yes;
     let mut closed = IndexSet::new();
-    for balancer in cloud.load_balancers.values() {
+    for (name, balancer) in &cloud.load_balancers {
         for own in balancer.listeners.keys() {
             match listener(cloud, balancer, *own, &listens)? {
-                Behind::Closed => drop(closed.insert((balancer.node().clone(), Service::Tcp(*own)))),
+                Behind::Closed => drop(closed.insert((name.into(), Service::Tcp(*own)))),
                 Behind::Answered { .. } => {}
                 Behind::Misdelivered { .. } | Behind::InTurn | Behind::OnAProgram { .. } => return None,
             }
@@ -84,7 +84,7 @@ fn lists(cloud: &Cloud, closing: &Closing) -> Promise {
 
 fn closed(closing: &Closing) -> impl Fn(&Flow, &Verdict) -> bool {
     |flow, verdict| {
-        let to = flow.to.instance().map(|to| (to.clone(), flow.service));
+        let to = flow.to.holder().map(|to| (to, flow.service));
         verdict.is_open() && to.is_some_and(|to| closing.contains(&to))
     }
 }

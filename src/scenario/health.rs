@@ -4,8 +4,8 @@ use indexmap::IndexMap;
 
 use crate::lab::Listeners;
 use crate::model::{
-    Cloud, Direction, Endpoint, Flow, GroupName, InstanceName, InstanceState, LoadBalancer, LoadBalancerName,
-    PrivateIp, Service, Via,
+    Cloud, Direction, Endpoint, Flow, GroupName, InstanceName, InstanceState, InterfaceHolder, LoadBalancer,
+    LoadBalancerName, PrivateIp, Service, Via,
 };
 use crate::policy::behind::{Failure, Listens, Reached, health_check};
 use crate::probe::ScheduledHealth;
@@ -27,7 +27,7 @@ pub fn ears(cloud: &Cloud) -> impl Fn(&InstanceName, Service) -> Listens + '_ {
 pub fn ears_with<'a>(cloud: &'a Cloud, listeners: &'a Listeners) -> impl Fn(&InstanceName, Service) -> Listens + 'a {
     move |name, service| {
         let Some(instance) = cloud.instances.get(name) else { return Listens::Unknown };
-        let closed_ports = listeners.closed_ports.contains(&(name.clone(), service));
+        let closed_ports = listeners.closed_ports.contains(&(name.into(), service));
         let all = listeners.columns.contains(&service) || instance.listens.contains(&service);
         match (is_a_programs(cloud, name, service), all && !closed_ports) {
             (true, _) => Listens::Unknown,
@@ -43,9 +43,9 @@ pub fn is_a_programs(cloud: &Cloud, name: &InstanceName, service: Service) -> bo
 }
 
 /// The health check of an instance as a flow: from the load balancer's own address to the private one.
-pub fn flow(balancer: &LoadBalancer, target: &InstanceName) -> Flow {
+pub fn flow((name, balancer): (&LoadBalancerName, &LoadBalancer), target: &InstanceName) -> Flow {
     Flow {
-        from: Endpoint::LoadBalancer(balancer.node().clone(), balancer.scheme),
+        from: Endpoint::LoadBalancer(name.clone(), balancer.scheme),
         to: Endpoint::Instance(target.clone()),
         via: Via::Private,
         service: Service::Tcp(balancer.health_check.port),
@@ -69,7 +69,10 @@ pub fn sentence(cloud: &Cloud, balancer: &LoadBalancer, target: &InstanceName, c
 
 /// Explains why a registered instance fails its health check by the cloud alone, if it does.
 pub fn failure(cloud: &Cloud, balancer: &LoadBalancerName, target: &InstanceName) -> Option<String> {
-    let balancer = cloud.load_balancers.get(balancer)?;
+    failure_of(cloud, cloud.load_balancers.get(balancer)?, target)
+}
+
+fn failure_of(cloud: &Cloud, balancer: &LoadBalancer, target: &InstanceName) -> Option<String> {
     match health_check(cloud, balancer, target, &ears(cloud))? {
         Reached::Fails(failure) => Some(cause(cloud, balancer, target, &failure)),
         Reached::Answered { .. } | Reached::Unknown { .. } => None,
@@ -80,8 +83,7 @@ pub fn failure(cloud: &Cloud, balancer: &LoadBalancerName, target: &InstanceName
 pub fn failures(cloud: &Cloud, balancer: &LoadBalancer) -> Vec<String> {
     let mut by_cause: IndexMap<String, Vec<&str>> = IndexMap::new();
     for target in balancer.registrations.keys() {
-        let name = LoadBalancerName::new(balancer.node().as_str());
-        if let Some(cause) = failure(cloud, &name, target) {
+        if let Some(cause) = failure_of(cloud, balancer, target) {
             by_cause.entry(cause).or_default().push(target.as_str());
         }
     }
@@ -94,20 +96,21 @@ pub fn failures(cloud: &Cloud, balancer: &LoadBalancer) -> Vec<String> {
 
 /// Explains a failed health check: `no rule of WEB admits tcp 80 from lb (10.0.0.13)`.
 pub fn cause(cloud: &Cloud, balancer: &LoadBalancer, target: &InstanceName, failure: &Failure) -> String {
-    let (name, port) = (balancer.node(), balancer.health_check.port);
+    let (name, port) = (balancer.interface.id.holder(), balancer.health_check.port);
     let address = |address: Option<PrivateIp>| address.map_or_else(String::new, |address| format!(" ({address})"));
     match failure {
-        Failure::Dropped { at, instance, groups } => {
+        Failure::Dropped { at, holder, groups } => {
             let list = groups.iter().map(GroupName::as_str).collect::<Vec<_>>().join(", ");
             match at {
                 Direction::Ingress => {
-                    let at = if instance == target { String::new() } else { format!(" at {instance}") };
+                    let at =
+                        if *holder == InterfaceHolder::from(target) { String::new() } else { format!(" at {holder}") };
                     format!(
                         "no rule of {list} admits tcp {port} from {name}{}{at}",
                         address(balancer.interface.private)
                     )
                 }
-                Direction::Egress => format!("no egress rule of {list} lets {instance} out to tcp {port}"),
+                Direction::Egress => format!("no egress rule of {list} lets {holder} out to tcp {port}"),
             }
         }
         Failure::Misrouted => "a route leads it astray".to_owned(),
@@ -155,8 +158,7 @@ pub fn observed_failures(
     flow: &Flow,
     standings: impl Fn(&LoadBalancerName) -> IndexMap<InstanceName, ScheduledHealth>,
 ) -> Vec<String> {
-    let Some((name, balancer)) = flow.to.instance().and_then(|to| cloud.load_balancers.get_key_value(to.as_str()))
-    else {
+    let Some((name, balancer)) = flow.to.load_balancer().and_then(|to| cloud.load_balancers.get_key_value(to)) else {
         return Vec::new();
     };
     let standings = standings(name);

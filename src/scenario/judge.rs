@@ -191,7 +191,7 @@ fn kept(name: &InstanceName, moments: Moments<'_>) -> Option<String> {
 
 /// Says that an instance held no address at the end of the step before, and what to do about it where it was stopped there.
 fn had_none(name: &InstanceName, what: &str, moments: Moments<'_>) -> String {
-    let advice = match moments.before.state_of(name) {
+    let advice = match moments.before.instances.get(name).map(|it| it.state) {
         Some(InstanceState::Stopped) => format!(
             "; the address before and after one step are compared, so stop and start it in one: `do: [{{stop: {name}}}, {{start: {name}}}]`"
         ),

@@ -124,7 +124,7 @@ impl<L: Backend> Attempt<'_, L> {
     /// Returns `true` if a fresh lab with this cloud disagrees with the model about the flow. One that fails shows nothing.
     async fn shows(&mut self, written: &Written) -> bool {
         self.labs += 1;
-        let balancer = self.flow.to.instance().and_then(|name| written.cloud.load_balancer_of(name));
+        let balancer = self.flow.to.load_balancer().and_then(|name| written.cloud.load_balancers.get(name));
         let behind = balancer.into_iter().flat_map(|it| it.listeners.values().chain([&it.health_check.port]));
         let columns = behind.map(|port| Service::Tcp(*port)).chain([self.flow.service]).collect();
         let listeners = Listeners { columns, closed_ports: self.listeners.closed_ports.clone() };
@@ -158,7 +158,7 @@ fn parts(cloud: &Cloud, flow: &Flow) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::new();
     parts.extend(cloud.instances.keys().filter(|name| !is_end(name)).cloned().map(Part::Instance));
     for (name, balancer) in &cloud.load_balancers {
-        if !is_end(balancer.node()) {
+        if !is_end_balancer(flow, name) {
             parts.push(Part::LoadBalancer(name.clone()));
         }
         let registered = balancer.registrations.keys().cloned();
@@ -166,7 +166,7 @@ fn parts(cloud: &Cloud, flow: &Flow) -> Vec<Part> {
     }
     parts.extend(rules(cloud).map(|(_, id, _)| Part::Rule(id)));
     for (name, _, interface) in cloud.interfaces().filter(|(_, _, interface)| interface.groups.len() > 1) {
-        if interface.id.device == 0 {
+        if interface.id.device() == 0 {
             parts.extend(interface.groups.iter().map(|group| Part::Membership(name.clone(), group.clone())));
         }
     }
@@ -240,10 +240,14 @@ fn remove_instance(cloud: &mut Cloud, name: &InstanceName) {
     }
 }
 
+fn is_end_balancer(flow: &Flow, name: &LoadBalancerName) -> bool {
+    [&flow.from, &flow.to].iter().any(|end| end.load_balancer() == Some(name))
+}
+
 /// The two ends, whom routes lead through and who is behind a load balancer that is an end, with their groups, the groups that these name, and nothing else.
 fn involved(cloud: &Cloud, flow: &Flow) -> Cloud {
     let mut small = cloud.clone();
-    small.load_balancers.retain(|_, it| [&flow.from, &flow.to].iter().any(|end| end.instance() == Some(it.node())));
+    small.load_balancers.retain(|name, _| is_end_balancer(flow, name));
     let behind: Vec<InstanceName> =
         small.load_balancers.values().flat_map(|it| it.registrations.keys().cloned()).collect();
     let is_end = |name: &InstanceName| [&flow.from, &flow.to].iter().any(|end| end.instance() == Some(name));

@@ -255,7 +255,8 @@ fn meetings(peers: &Peers, moments: &Moments<'_>) -> Vec<Option<bool>> {
 fn ends(flow: &Flow, cloud: &Cloud) -> Vec<Option<String>> {
     let of = |end: &Endpoint| {
         let id = end.interface()?;
-        let running = cloud.instances.get(&id.instance).is_some_and(|it| it.state == InstanceState::Running);
+        let instance = id.instance().and_then(|name| cloud.instances.get(name));
+        let running = instance.is_some_and(|it| it.state == InstanceState::Running);
         let interface = cloud.interface(&id).filter(|_| running)?;
         Some(match flow.via {
             Via::Private => format!("{:?}", interface.private),

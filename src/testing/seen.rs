@@ -33,7 +33,7 @@ impl fmt::Display for ProbedFlow {
         if let Outcome::Dropped(drop) = &self.outcome
             && let Some((at, interface, _)) = drop.cause.groups()
         {
-            write!(f, " at the {at} of {}", interface.instance)?;
+            write!(f, " at the {at} of {}", interface.holder())?;
         }
         if let Some(rule) = &self.rule {
             write!(f, "\n    admitted by {} \"{}\"", rule.group, rule.written)?;

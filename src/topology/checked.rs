@@ -10,7 +10,7 @@ use super::steps::Step;
 use super::story::Story;
 use super::table_columns::Columns;
 use crate::model::{
-    Cloud, CreateGroup, Ec2Name, Era, InstanceName, Knobs, Operation, Permission, Refusal, Service, SourceLocation,
+    Cloud, CreateGroup, Ec2Name, Era, InterfaceHolder, Knobs, Operation, Permission, Refusal, Service, SourceLocation,
     TableName, VpcName, add_default_group, add_elb_group,
 };
 
@@ -43,7 +43,7 @@ pub struct Topology {
     /// ranges and their outside neighbours, one port that nothing names, and ICMP echo.
     pub columns: Columns,
     /// Ports that a `refused` expectation names: the harness does not listen there.
-    pub closed_ports: IndexSet<(InstanceName, Service)>,
+    pub closed_ports: IndexSet<(InterfaceHolder, Service)>,
     /// Opening comment of the file, by paragraphs.
     pub story: Story,
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::model::{
-    Direction, GroupName, HostIp, HostName, InstanceName, InterfaceId, Port, Service, SourceLocation, TableName, Via,
-    VpcService,
+    Attachment, Direction, GroupName, HostIp, HostName, InstanceName, LoadBalancerName, Port, Service, SourceLocation,
+    TableName, Via, VpcService,
 };
 
 /// An exhaustive truth table: every cell that it does not open must be dropped, by proof.
@@ -248,10 +248,12 @@ pub enum Selector {
     Any,
     /// One instance.
     Instance(InstanceName),
+    /// A load balancer.
+    LoadBalancer(LoadBalancerName),
     /// A further interface of an instance: `web1.eth1`.
-    Interface(InterfaceId),
+    Interface(Attachment),
     /// An instance with a source address that is not its own: `nat as 10.0.0.99`.
-    Forged(InterfaceId, IpAddr),
+    Forged(Attachment, IpAddr),
     /// The running members of a group, at that moment.
     Group(GroupName),
     /// A host, by each of its addresses.

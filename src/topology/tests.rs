@@ -6,8 +6,8 @@ mod limits;
 
 use super::*;
 use crate::model::{
-    AddressRequest, Direction, Era, GroupName, InstanceName, Operation, Peer, PeerRequest, Permission, Port, Service,
-    TableName, Via, VpcName, VpcService,
+    AddressRequest, Direction, Era, GroupName, InstanceName, InterfaceHolder, Operation, Peer, PeerRequest, Permission,
+    Port, Service, TableName, Via, VpcName, VpcService,
 };
 
 const TWO_TIER: &str = include_str!("../../topologies/two-tier.yaml");
@@ -260,7 +260,7 @@ fn flow_patterns_are_read_in_every_spelling() {
     assert_eq!((dropped[1].via, dropped[1].at), (None, Some(Direction::Egress)));
     assert_eq!(open[5].via, Some(Via::Dns));
     let closed_ports: Vec<_> = topology.closed_ports.iter().collect();
-    assert_eq!(closed_ports, [&(InstanceName::new("b"), Service::Tcp(Port(81)))]);
+    assert_eq!(closed_ports, [&(InterfaceHolder::from(&InstanceName::new("b")), Service::Tcp(Port(81)))]);
 }
 
 #[test]

@@ -272,14 +272,13 @@ impl<'a> Paper<'a> {
     }
 
     fn class_in(&self, cloud: &Cloud, flow: &Flow) -> Class {
-        let state = |end: &Endpoint| end.instance().and_then(|name| cloud.state_of(name));
+        let state = |end: &Endpoint| end.interface().and_then(|id| cloud.state_of(&id));
         match policy::judge(cloud, flow) {
             // It keeps its address, and says nothing.
             Verdict::Open { .. } if state(&flow.to) == Some(InstanceState::Crashed) => Class::Inconclusive,
             Verdict::Open { .. } => {
-                let closed_ports =
-                    |name: &InstanceName| self.topology.closed_ports.contains(&(name.clone(), flow.service));
-                if flow.to.instance().is_some_and(closed_ports) { Class::Refused } else { Class::Open }
+                let closed_ports = |holder| self.topology.closed_ports.contains(&(holder, flow.service));
+                if flow.to.holder().is_some_and(closed_ports) { Class::Refused } else { Class::Open }
             }
             Verdict::Dropped { half: Half::Request, .. } => Class::Dropped,
             // That its answer is dropped shows to nobody who asks.

@@ -2,7 +2,7 @@
 //! the flow and never a pass, and what is on record about it is told.
 
 use sglab::lab::{Alteration, Lab};
-use sglab::model::{Direction, Endpoint, Era, Flow, InstanceName, InterfaceId, Via};
+use sglab::model::{Attachment, Direction, Endpoint, Era, Flow, InstanceName, InterfaceId, Via};
 use sglab::network::nft::NftRule;
 use sglab::network::record::Record;
 use sglab::network::{Network, NodeName};
@@ -39,8 +39,8 @@ async fn altered(alter: impl Fn(Network) -> Network + Send + Sync + 'static) -> 
     lab
 }
 
-fn second() -> InterfaceId {
-    InterfaceId { instance: InstanceName::new("web"), device: 1 }
+fn second() -> Attachment {
+    Attachment { instance: InstanceName::new("web"), device: 1 }
 }
 
 /// What was seen of a flow that the model says is open: inconclusive, by evidence and not for want of patience.
@@ -94,7 +94,7 @@ async fn an_answer_or_an_error_that_groups_drop_is_told_with_their_end() {
     let cases = [
         (Direction::Ingress, "oifname \"client\" tcp sport 80", tcp(80), client),
         // Nobody listens there: what comes back is an ICMP error about the datagram.
-        (Direction::Egress, "meta l4proto icmp", udp(9), second()),
+        (Direction::Egress, "meta l4proto icmp", udp(9), second().into()),
     ];
     for (end, what, service, interface) in cases {
         let mut lab = altered(planted(end, what)).await;

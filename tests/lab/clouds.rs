@@ -77,16 +77,15 @@ pub fn by_public(flow: Flow) -> Flow {
     Flow { via: Via::Public, ..flow }
 }
 
-/// A flow from a host's first address to an instance.
+/// A flow from a host's first address to an instance or a load balancer.
 pub fn from_host(cloud: &Cloud, host: &str, to: &str, service: Service) -> Flow {
     let name = HostName::new(host);
     let address = cloud.hosts[&name].addresses[0];
-    Flow {
-        from: Endpoint::Host(name, address),
-        to: Endpoint::Instance(InstanceName::new(to)),
-        via: Via::Public,
-        service,
-    }
+    let to = match cloud.load_balancers.get_key_value(to) {
+        Some((name, balancer)) => Endpoint::LoadBalancer(name.clone(), balancer.scheme),
+        None => Endpoint::Instance(InstanceName::new(to)),
+    };
+    Flow { from: Endpoint::Host(name, address), to, via: Via::Public, service }
 }
 
 /// Probes flows and gives their outcomes; the canaries must hold.
@@ -99,7 +98,7 @@ pub async fn outcomes(lab: &mut Lab, flows: &[Flow]) -> Vec<Outcome> {
 /// At whose which end a flow was dropped, if it was dropped by groups.
 pub fn dropped_at(outcome: &Outcome) -> Option<(Direction, String)> {
     match outcome {
-        Outcome::Dropped(drop) => drop.cause.groups().map(|(at, interface, _)| (at, interface.instance.to_string())),
+        Outcome::Dropped(drop) => drop.cause.groups().map(|(at, interface, _)| (at, interface.holder().to_string())),
         _ => None,
     }
 }

@@ -276,8 +276,8 @@ async fn as_the_policy_says(lab: &mut Lab, topology: &Topology, after: &Operatio
         let crashed = seen
             .flow
             .to
-            .instance()
-            .is_some_and(|name| lab.cloud().state_of(name) == Some(sglab::model::InstanceState::Crashed));
+            .interface()
+            .is_some_and(|id| lab.cloud().state_of(&id) == Some(sglab::model::InstanceState::Crashed));
         let agreement = compare(&verdict, seen);
         let right = agreement == Agreement::Agree || (crashed && agreement == Agreement::Unproved);
         assert!(right, "after {after:?}, {}: {verdict:?} and {:?}", seen.flow, seen.outcome);

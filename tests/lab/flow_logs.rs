@@ -81,7 +81,7 @@ async fn what_was_sent_and_dropped_is_accepted_at_the_one_end_and_rejected_at_th
 async fn records(lab: &mut Lab) -> Vec<String> {
     let records = lab.end_flow_log_window().await.unwrap_or_else(|error| panic!("{error}"));
     let told = records.into_iter().map(|record| {
-        let who = &record.eni.id.instance;
+        let who = record.eni.id.holder();
         match record.traffic {
             Some(traffic) => format!("{who}: {traffic}, {} packets", record.amount.packets),
             None => format!("{who}: NODATA"),
@@ -178,7 +178,7 @@ async fn where_nothing_came_there_is_no_data_and_where_records_were_lost_each_in
     let some = lab.end_flow_log_window().await.unwrap_or_else(|error| panic!("{error}"));
     let no_data: Vec<_> = some.iter().filter(|it| it.status == LogStatus::NoData).collect();
     assert_eq!(no_data.len(), 1, "{some:?}");
-    assert_eq!(no_data[0].eni.id.instance.as_str(), "idle");
+    assert_eq!(no_data[0].eni.id.holder().as_str(), "idle");
     drop(lab);
 
     let faults = Faults::default();
@@ -189,7 +189,7 @@ async fn where_nothing_came_there_is_no_data_and_where_records_were_lost_each_in
     probe(&mut lab, flow("a", "b", tcp(22))).await;
     let spoilt = lab.end_flow_log_window().await.unwrap_or_else(|error| panic!("{error}"));
     let skipped = spoilt.iter().filter(|it| it.status == LogStatus::SkipData);
-    let skipped: Vec<&str> = skipped.map(|it| it.eni.id.instance.as_str()).collect();
+    let skipped: Vec<String> = skipped.map(|it| it.eni.id.short()).collect();
     assert_eq!(skipped, ["a", "b", "idle"], "{spoilt:?}");
     assert!(spoilt.iter().all(|it| it.status != LogStatus::NoData), "nothing is known to be absent: {spoilt:?}");
     assert_eq!(private(lab.cloud(), "a").to_string(), "10.0.0.11");
@@ -238,7 +238,7 @@ async fn a_window_hears_of_a_flow_that_ended_in_it_also_where_the_listener_has_h
     // With its address its flows go, and connection tracking's list has them no more.
     change(&mut lab, &Operation::Terminate(InstanceName::new("a"))).await;
     let records = lab.end_flow_log_window().await.unwrap_or_else(|error| panic!("{error}"));
-    let of_b: Vec<_> = records.iter().filter(|it| it.eni.id.instance.as_str() == "b").collect();
+    let of_b: Vec<_> = records.iter().filter(|it| it.eni.id.holder().as_str() == "b").collect();
     let [there, back] = of_b.as_slice() else { panic!("a flow and its answer: {records:#?}") };
     // A handshake, a word and its answer.
     assert!(there.amount.packets >= 3 && back.amount.packets >= 2, "{of_b:#?}");

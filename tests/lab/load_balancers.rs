@@ -1,11 +1,11 @@
 //! Load balancers: who answers behind them, and by what a check of that goes red.
 
-use sglab::model::{Endpoint, Era, Flow, InstanceName, Operation, Via};
+use sglab::model::{Endpoint, Era, Flow, InstanceName, LoadBalancerName, Operation, Scheme, Via};
 use sglab::probe::{Health, Outcome};
 use sglab::scenario::{self, Options, RunResult};
 use sglab::topology::Topology;
 
-use crate::clouds::{boot, flow, probe, tcp, topology};
+use crate::clouds::{boot, probe, tcp, topology};
 
 const CLASSIC: &str = "sglab: 1
 era: classic
@@ -31,7 +31,8 @@ async fn run(steps: &str) -> RunResult {
 
 fn from_world(topology: &Topology) -> Flow {
     let (name, host) = topology.empty_cloud(Era::Classic).hosts.into_iter().next().expect("a host");
-    Flow { from: Endpoint::Host(name, host.addresses[0]), via: Via::Public, ..flow("web1", "lb", tcp(8000)) }
+    let to = Endpoint::LoadBalancer(LoadBalancerName::new("lb"), Scheme::InternetFacing);
+    Flow { from: Endpoint::Host(name, host.addresses[0]), to, via: Via::Public, service: tcp(8000) }
 }
 
 const RIGHT: &str = "  - {step: one, expect: {open: [world -> lb:8000 answered by web1 and web2]}}\n";

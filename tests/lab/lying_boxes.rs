@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
 use sglab::lab::Lab;
-use sglab::model::{Endpoint, Era, Flow, InstanceName, InterfaceId, Service, Via};
+use sglab::model::{Attachment, Endpoint, Era, Flow, InstanceName, Service, Via};
 use sglab::probe::{Outcome, Trace};
 
 use crate::bare::{inside, nft_script, run, tap};
@@ -59,7 +59,7 @@ async fn a_question_that_leaves_by_another_interface_proves_nothing() {
         }
     }
     // What is asked by eth1 itself is as before.
-    let second = InterfaceId { instance: InstanceName::new("two"), device: 1 };
+    let second = Attachment { instance: InstanceName::new("two"), device: 1 };
     for via in [Via::Private, Via::Ipv6] {
         let asked = Flow { from: Endpoint::Interface(second.clone()), ..over(via) };
         assert!(is_open(&probe(&mut lab, asked).await.outcome));

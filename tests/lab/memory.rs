@@ -9,7 +9,7 @@ use std::time::Instant;
 use etherparse::PacketBuilder;
 use sglab::fabric::Namespace;
 use sglab::fabric::packet::{ICMP, Tuple};
-use sglab::model::{Direction, Era, InterfaceId, Operation, Port, PortRange, Traffic};
+use sglab::model::{Attachment, Direction, Era, Operation, Port, PortRange, Traffic};
 use sglab::network::record::Record;
 
 use crate::bare::{Bare, Log, hears, inside, raw, run, seen, segment, send_raw, soon, tap, word};
@@ -80,7 +80,7 @@ async fn they_meet_by_public_and_by_ipv6_address_as_well() {
     let by_public = |name: &str, port| SocketAddr::from((public(&bare.cloud, name).0, port));
     let by_ipv6 = |name: &str, port| {
         let interface =
-            bare.cloud.interfaces().find(|(_, _, i)| i.id.instance.as_str() == name).expect("an interface").2;
+            bare.cloud.interfaces().find(|(_, _, i)| i.id.holder().as_str() == name).expect("an interface").2;
         SocketAddr::from((interface.ipv6.expect("an address").0, port))
     };
     let own = [at(&bare, "a", 4500), at(&bare, "b", 4501)];
@@ -100,8 +100,8 @@ async fn a_second_interface_remembers_for_itself() {
     let text = CLOUD.replace("b: {groups: PEERS}", two);
     let bare = Bare::boot(initial_cloud(&topology(&text), Era::Vpc).0).await;
     let mut log = bare.log("vpc-main").await;
-    let id = InterfaceId { instance: sglab::model::InstanceName::new("b"), device: 1 };
-    let eth1 = bare.cloud.interface(&id).and_then(|interface| interface.private).expect("an address").0;
+    let id = Attachment { instance: sglab::model::InstanceName::new("b"), device: 1 };
+    let eth1 = bare.cloud.attached(&id).and_then(|interface| interface.private).expect("an address").0;
     let (to_a, to_eth0, to_eth1) = (at(&bare, "a", 500), at(&bare, "b", 501), SocketAddr::from((eth1, 501)));
     let a = bound(&bare.node("a"), to_a).await;
     let (eth0, eth1) = (bound(&bare.node("b"), to_eth0).await, bound(&bare.node("b"), to_eth1).await);
@@ -372,7 +372,7 @@ async fn behind_an_extension_header_of_ipv6_another_protocol_is_no_answer() {
     const DESTINATION_OPTIONS: i32 = 60;
     let (bare, mut log) = cloud().await;
     let address = |name: &str| {
-        let mut interfaces = bare.cloud.interfaces().filter(|(_, _, i)| i.id.instance.as_str() == name);
+        let mut interfaces = bare.cloud.interfaces().filter(|(_, _, i)| i.id.holder().as_str() == name);
         interfaces.next().expect("an interface").2.ipv6.expect("an address").0
     };
     for (from, to, protocol) in [("a", "b", 132), ("b", "a", 99), ("a", "b", 132)] {

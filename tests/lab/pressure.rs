@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sglab::fabric::Namespace;
 use sglab::lab::Lab;
-use sglab::model::{Endpoint, Era, Flow, InstanceName, Scheme, Via};
+use sglab::model::{Endpoint, Era, Flow, LoadBalancerName, Scheme, Via};
 
 use crate::bare::run;
 use crate::clouds::*;
@@ -31,7 +31,7 @@ async fn cloud() -> Lab {
 }
 
 fn to_site(from: &str) -> Flow {
-    let to = Endpoint::LoadBalancer(InstanceName::new("site"), Scheme::Internal);
+    let to = Endpoint::LoadBalancer(LoadBalancerName::new("site"), Scheme::Internal);
     Flow { to, via: Via::Private, ..flow(from, "web1", tcp(80)) }
 }
 

@@ -95,7 +95,7 @@ async fn pair_in(way: Way, text: &str) -> Pair {
 }
 
 fn ipv6(bare: &Bare, name: &str) -> std::net::IpAddr {
-    let interface = bare.cloud.interfaces().find(|(_, _, i)| i.id.instance.as_str() == name).expect("an interface").2;
+    let interface = bare.cloud.interfaces().find(|(_, _, i)| i.id.holder().as_str() == name).expect("an interface").2;
     interface.ipv6.expect("an address").0.into()
 }
 

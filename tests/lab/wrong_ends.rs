@@ -3,7 +3,7 @@
 
 use ipnet::IpNet;
 use sglab::lab::Alteration;
-use sglab::model::{Cloud, Endpoint, Era, Flow, InstanceName, InterfaceId, Service, Via};
+use sglab::model::{Attachment, Cloud, Endpoint, Era, Flow, InstanceName, Service, Via};
 use sglab::network::nft::{NftRule, Ruleset};
 use sglab::network::{LinkName, Network, NodeName, Policy, Route, Selected, Table, Way};
 use sglab::policy;
@@ -64,7 +64,7 @@ fn to_office(from: Endpoint, cloud: &Cloud) -> Flow {
 }
 
 fn forged(cloud: &Cloud) -> Flow {
-    let client = InterfaceId::first_of(&InstanceName::new("client"));
+    let client = Attachment::first_of(&InstanceName::new("client"));
     to_office(Endpoint::Forged(client, [10, 0, 9, 9].into()), cloud)
 }
 
@@ -108,7 +108,7 @@ async fn a_packet_without_a_public_address_that_the_router_drops_is_no_agreement
 #[sglab::test]
 async fn a_forged_packet_dropped_as_spoofed_for_another_interface_is_no_agreement() {
     let by = |device| {
-        let from = InterfaceId { instance: InstanceName::new("web"), device };
+        let from = Attachment { instance: InstanceName::new("web"), device };
         move |cloud: &Cloud| to_office(Endpoint::Forged(from.clone(), [10, 0, 9, 9].into()), cloud)
     };
     let (compiled, _, seen) = told(&by(0), |network| network).await;
@@ -147,8 +147,8 @@ fn led_to(mut network: Network, link: &str) -> Network {
 
 fn to_the_second(service: Service) -> impl Fn(&Cloud) -> Flow {
     move |cloud: &Cloud| {
-        let to = InterfaceId { instance: InstanceName::new("web"), device: 1 };
-        let address = cloud.interface(&to).and_then(|it| it.private).expect("an address");
+        let to = Attachment { instance: InstanceName::new("web"), device: 1 };
+        let address = cloud.attached(&to).and_then(|it| it.private).expect("an address");
         assert_eq!(address.to_string(), "10.0.2.11");
         Flow { to: Endpoint::Interface(to), ..flow("client", "web", service) }
     }

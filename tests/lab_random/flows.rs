@@ -2,7 +2,7 @@
 
 use indexmap::{IndexMap, IndexSet};
 use sglab::model::{
-    Cloud, Endpoint, Flow, Forwarding, InstanceName, InstanceState, Interface, InterfaceId, Service, Via, apply,
+    Attachment, Cloud, Endpoint, Flow, Forwarding, InstanceName, InstanceState, Interface, Service, Via, apply,
 };
 use sglab::policy;
 use sglab::scenario::{cells, connection_tracker};
@@ -31,7 +31,8 @@ pub fn all(cloud: &Cloud, columns: &Columns) -> Vec<Flow> {
             }
         }
     }
-    let running = || cells::running(cloud).map(|name| Endpoint::Instance(name.clone()));
+    let running =
+        || cells::running(cloud).map(|(name, _)| Endpoint::Instance(name.clone())).chain(cells::balancers(cloud));
     for (name, host) in &cloud.hosts {
         for address in &host.addresses {
             let via = if address.0.is_ipv4() { Via::Public } else { Via::Ipv6 };
@@ -66,8 +67,9 @@ fn can_be_told(cloud: &Cloud, flow: &Flow) -> bool {
     let Some(receiver) = interface(&flow.to) else { return true };
     let routed = cloud.vpcs.get(&receiver.vpc).is_some_and(|vpc| vpc.routes.contains_key(&receiver.subnet));
     // The address that it has given back may be that of a machine which has crashed: an open door with silence behind it.
-    let given_back = cloud.last_private.get(&receiver.id).filter(|_| receiver.private.is_none());
-    let crashed = |it: &Interface| cloud.state_of(&it.id.instance) == Some(InstanceState::Crashed);
+    let given_back =
+        receiver.id.attachment().and_then(|at| cloud.last_private.get(at)).filter(|_| receiver.private.is_none());
+    let crashed = |it: &Interface| cloud.state_of(&it.id) == Some(InstanceState::Crashed);
     let silent = |it: &Interface| it.vpc == receiver.vpc && it.private.as_ref() == given_back && crashed(it);
     if flow.via == Via::Private && given_back.is_some() && cloud.network_interfaces().any(silent) {
         return false;
@@ -75,7 +77,11 @@ fn can_be_told(cloud: &Cloud, flow: &Flow) -> bool {
     match (flow.via, interface(&flow.from)) {
         (Via::Public | Via::Dns, None) => !routed,
         (Via::Public, Some(_)) => {
-            let nat = cloud.instances.get(&receiver.id.instance).is_some_and(|it| it.forwarding == Forwarding::Nat);
+            let nat = receiver
+                .id
+                .instance()
+                .and_then(|name| cloud.instances.get(name))
+                .is_some_and(|it| it.forwarding == Forwarding::Nat);
             !(routed || nat && matches!(flow.service, Service::Protocol(_)))
         }
         (Via::Dns, Some(sender)) => !routed || sender.vpc == receiver.vpc,
@@ -86,7 +92,8 @@ fn can_be_told(cloud: &Cloud, flow: &Flow) -> bool {
 /// Interfaces beside the first of what runs.
 fn further(cloud: &Cloud) -> Vec<Endpoint> {
     let running = cloud.interfaces().filter(|(_, instance, _)| instance.state == InstanceState::Running);
-    running.filter(|(.., i)| i.id.device > 0).map(|(.., i)| Endpoint::Interface(i.id.clone())).collect()
+    let attached = running.filter_map(|(.., interface)| interface.id.attachment());
+    attached.filter(|at| at.device > 0).cloned().map(Endpoint::Interface).collect()
 }
 
 fn has_ipv6(cloud: &Cloud, end: &Endpoint) -> bool {
@@ -94,7 +101,7 @@ fn has_ipv6(cloud: &Cloud, end: &Endpoint) -> bool {
 }
 
 fn via_is_there(cloud: &Cloud, from: &Endpoint, to: &Endpoint, via: Via) -> bool {
-    if from.instance().is_some() && from.instance() == to.instance() {
+    if from.holder().is_some() && from.holder() == to.holder() {
         return false;
     }
     let interface = |end: &Endpoint| end.interface().and_then(|id| cloud.interface(&id));
@@ -116,7 +123,7 @@ fn via_is_there(cloud: &Cloud, from: &Endpoint, to: &Endpoint, via: Via) -> bool
 fn forged(cloud: &Cloud, columns: &IndexSet<Service>) -> Vec<Flow> {
     let silent = |service: &&Service| matches!(service, Service::Udp(_) | Service::Icmp(_));
     let services: Vec<Service> = columns.iter().filter(silent).copied().collect();
-    let running = cells::running(cloud).filter(|name| cloud.load_balancer_of(name).is_none());
+    let running = cells::running(cloud).map(|(name, _)| name);
     let running: Vec<_> = running.cloned().collect();
     let mut flows = Vec::new();
     for (number, from) in running.iter().enumerate() {
@@ -125,7 +132,7 @@ fn forged(cloud: &Cloud, columns: &IndexSet<Service>) -> Vec<Flow> {
         let vpc = |name: &InstanceName| cloud.instances[name].interfaces[0].vpc.clone();
         let source = cloud.instances[victim].interfaces[0].private.filter(|_| victim != from);
         let Some(source) = source.filter(|_| from != to && vpc(from) == vpc(to)) else { continue };
-        let from = InterfaceId::first_of(from);
+        let from = Attachment::first_of(from);
         flows.extend(services.iter().map(|&service| Flow {
             from: Endpoint::Forged(from.clone(), source.0.into()),
             to: Endpoint::Instance(to.clone()),
@@ -211,10 +218,10 @@ pub fn written(flow: &Flow) -> String {
         Service::IcmpEcho => "ping".to_owned(),
         other => other.to_string(),
     };
-    let between_instances = flow.from.instance().is_some() && flow.to.instance().is_some();
+    let between_instances = flow.from.holder().is_some() && flow.to.holder().is_some();
     let by = match flow.via {
         Via::Private => "by private address",
-        Via::Public if between_instances || flow.from.instance().is_none() => "by public address",
+        Via::Public if between_instances || flow.from.holder().is_none() => "by public address",
         Via::Public => "",
         Via::Ipv6 => "by ipv6 address",
         Via::Dns => "by dns name",

@@ -4,17 +4,19 @@ use std::collections::{BTreeSet, HashMap};
 
 use sglab::compile::names;
 use sglab::model::{
-    Cloud, Endpoint, Flow, GroupName, InstanceName, Interface, InterfaceId, Peer, Rule, SecurityGroup, Service, Via,
+    Cloud, Endpoint, Flow, GroupName, Interface, InterfaceHolder, InterfaceId, Peer, Rule, SecurityGroup, Service, Via,
 };
 
 use super::mutation::{Mutation, Of};
 
 /// Whether a mutation may change what becomes of a flow.
 pub fn concerns(mutation: &Mutation, cloud: &Cloud, flow: &Flow) -> bool {
-    let (from, to) = (flow.from.instance(), flow.to.instance());
-    let interfaces = |name| interfaces_of(cloud, name);
-    let in_group = |name, group: &str| interfaces(name).flat_map(|it| &it.groups).any(|name| name.as_str() == group);
-    let is = |name: Option<&InstanceName>, interface: &str| {
+    let (from, to) = (flow.from.holder(), flow.to.holder());
+    let (from, to) = (from.as_ref(), to.as_ref());
+    let interfaces = |holder| interfaces_of(cloud, holder);
+    let in_group =
+        |holder, group: &str| interfaces(holder).flat_map(|it| &it.groups).any(|name| name.as_str() == group);
+    let is = |name: Option<&InterfaceHolder>, interface: &str| {
         name.is_some_and(|name| interface.rsplit_once('.').map_or(interface, |(name, _)| name) == name.as_str())
     };
     match &mutation.of {
@@ -106,9 +108,9 @@ impl Judged {
     }
 }
 
-/// The interfaces of an instance. A load balancer is named as an instance is, and its interface is in groups as well.
-fn interfaces_of<'a>(cloud: &'a Cloud, name: Option<&'a InstanceName>) -> impl Iterator<Item = &'a Interface> {
-    cloud.network_interfaces().filter(move |interface| name.is_some_and(|name| interface.id.instance == *name))
+/// The interfaces of an end; none of a host.
+fn interfaces_of<'a>(cloud: &'a Cloud, holder: Option<&'a InterfaceHolder>) -> impl Iterator<Item = &'a Interface> {
+    holder.into_iter().flat_map(|holder| cloud.interfaces_of(holder))
 }
 
 /// How near a service is to what a mutation changes: 0 if one of the texts before and after speaks of its port and the

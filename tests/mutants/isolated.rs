@@ -124,7 +124,7 @@ fn word(outcome: &Outcome) -> String {
         Outcome::Open { admitted_by } => format!("{OPEN}{}", by(admitted_by)),
         Outcome::Refused { admitted_by } => format!("refused{}", by(admitted_by)),
         Outcome::Dropped(drop) => match drop.cause.groups() {
-            Some((at, interface, _)) => format!("dropped at {}'s {at}", interface.instance),
+            Some((at, interface, _)) => format!("dropped at {}'s {at}", interface.holder()),
             None => drop.cause.to_string(),
         },
         Outcome::Closed { .. } => "closed".to_owned(),

@@ -8,8 +8,8 @@ use ipnet::IpNet;
 use sglab::compile::names;
 use sglab::lab::{Lab, ServiceResponse};
 use sglab::model::{
-    Cloud, Direction, Endpoint, Flow, Forwarding, IcmpMessage, InstanceName, InstanceState, Interface, Peer, Port,
-    PortRange, Service, Traffic, Verdict, Via, VpcService,
+    Attachment, Cloud, Direction, Endpoint, Flow, Forwarding, IcmpMessage, InstanceName, InstanceState, Interface,
+    Peer, Port, PortRange, Service, Traffic, Verdict, Via, VpcService,
 };
 use sglab::policy;
 use sglab::probe::Observation;
@@ -289,10 +289,11 @@ fn forged_ipv6<'a>(
     services: &[Service],
 ) -> Vec<Flow> {
     let six = |interface: &Interface| interface.ipv6.map(|own| own.0);
-    let Some(own) = six(from) else { return Vec::new() };
+    let (Some(own), Some(at)) = (six(from), from.id.attachment()) else { return Vec::new() };
     let nobody = (u128::from(own) ^ 0x8000).into();
     let neighbour = others.clone().find_map(six);
-    let inside = others.filter(|it| it.ipv6.is_some()).take(2).map(|it| Endpoint::Interface(it.id.clone()));
+    let inside = others.filter(|it| it.ipv6.is_some()).take(2);
+    let inside = inside.filter_map(|it| it.id.attachment().cloned().map(Endpoint::Interface));
     let hosts = cloud.hosts.iter().flat_map(|(name, host)| {
         let of_ipv6 = host.addresses.iter().filter(|address| address.0.is_ipv6());
         of_ipv6.map(|address| Endpoint::Host(name.clone(), *address))
@@ -303,7 +304,7 @@ fn forged_ipv6<'a>(
         let is_its_own =
             |to: &Endpoint| to.interface().and_then(|id| cloud.interface(&id)).and_then(six) == Some(source);
         for to in ends.iter().filter(|to| !is_its_own(to)) {
-            let from = || Endpoint::Forged(from.id.clone(), source.into());
+            let from = || Endpoint::Forged(at.clone(), source.into());
             let of = |service: &Service| Flow { from: from(), to: to.clone(), via: Via::Ipv6, service: *service };
             flows.extend(services.iter().map(of));
         }
@@ -319,16 +320,17 @@ pub fn of_other_ends(lab: &Lab, topology: &Topology) -> Vec<Flow> {
         .filter(|(_, instance, interface)| instance.state == InstanceState::Running && interface.private.is_some())
         .map(|(_, _, interface)| interface)
         .collect();
-    let end = |interface: &Interface| match interface.id.device {
-        0 => Endpoint::Instance(interface.id.instance.clone()),
-        _ => Endpoint::Interface(interface.id.clone()),
+    let end = |interface: &Interface| match interface.id.attachment().expect("of an instance") {
+        Attachment { instance, device: 0 } => Endpoint::Instance(instance.clone()),
+        further => Endpoint::Interface(further.clone()),
     };
     let mut flows = Vec::new();
     let udp: Vec<Service> =
         topology.columns.iter().filter(|service| matches!(service, Service::Udp(_))).copied().collect();
     for from in &up {
-        let others = || up.iter().filter(|to| to.id.instance != from.id.instance && to.vpc == from.vpc);
-        for to in others().filter(|to| from.id.device > 0 || to.id.device > 0) {
+        let Some(own) = from.id.attachment() else { continue };
+        let others = || up.iter().filter(|to| to.id.holder() != from.id.holder() && to.vpc == from.vpc);
+        for to in others().filter(|to| from.id.device() > 0 || to.id.device() > 0) {
             let of = |service: &Service| Flow { from: end(from), to: end(to), via: Via::Private, service: *service };
             flows.extend(topology.columns.iter().map(of));
         }
@@ -348,7 +350,7 @@ pub fn of_other_ends(lab: &Lab, topology: &Topology) -> Vec<Flow> {
         let nobody = from.private.map(|private| (u32::from(private.0) ^ 0x80).into());
         for source in neighbour.into_iter().chain(nobody).chain(named_and_nobodys(cloud)) {
             for to in others().filter(|to| Some(source) != to.private.map(|private| private.0)).take(2) {
-                let from = || Endpoint::Forged(from.id.clone(), source.into());
+                let from = || Endpoint::Forged(own.clone(), source.into());
                 let of = |service: &Service| Flow { from: from(), to: end(to), via: Via::Private, service: *service };
                 flows.extend(udp.iter().map(of));
             }

@@ -252,7 +252,7 @@ fn whatever_is_asked_wrongly_at_the_socket_is_an_error_and_the_lab_is_unharmed()
         ),
         ("{\"capture\":{\"instance\":\"../../etc\"}}".to_owned(), "Failed"),
         ("{\"capture\":{\"instance\":\"\"}}".to_owned(), "Failed"),
-        ("{\"capture\":{\"instance\":\"internet\"}}".to_owned(), "Invalid"),
+        ("{\"capture\":{\"instance\":\"internet\"}}".to_owned(), "Unfit"),
         ("{\"capture\":{}}".to_owned(), "Failed"),
         ("{\"events\":{\"follow\":\"yes\"}}".to_owned(), "Failed"),
         ("{\"flow-logs\":{\"follow\":1}}".to_owned(), "Failed"),

@@ -8,6 +8,7 @@ use sglab::control::{CancelHandle, Client, ClientError, LabDir, LabName, Life, l
 use sglab::model::{Cloud, Operation, Refusal, meant};
 use sglab::protocol::{FrameError, Reply, Request, State};
 use sglab::report::live::{self, RefusedView};
+use sglab::report::replies;
 use sglab::report::shown_lines;
 use sglab::topology::Problems;
 
@@ -230,10 +231,8 @@ pub(super) fn follow_until(
 /// Ends a command by a reply that is not the wanted one.
 pub(super) fn unexpected_reply(reply: Reply) -> anyhow::Result<Exit> {
     match reply {
-        Reply::Invalid(problems) => {
-            tell(&problems);
-            Ok(Exit::BadInput)
-        }
+        Reply::Unfit(unfit) => Ok(Invalid::new(&replies::unfit(&unfit)).say()),
+        Reply::Partly { done, failed, why } => bail!("{}", replies::partly(&done, failed.as_deref(), &why)),
         Reply::Failed(why) => bail!("{why}"),
         _ => bail!("the lab answered something else than it was asked"),
     }

@@ -17,7 +17,9 @@ impl Builder {
             let Some(routes) = vpc.routes.get(subnet) else { continue };
             self.subnet_table(&router, vpc, routes, (table, None), attached);
             let targets: IndexSet<_> = routes.iter().map(|route| &route.target).collect();
-            for interface in attached.iter().filter(|i| i.subnet == *subnet && !targets.contains(&i.id)) {
+            for interface in
+                attached.iter().filter(|i| i.subnet == *subnet && !targets.iter().any(|target| **target == i.id))
+            {
                 self.policy(&router, Selected::From(names::port(&interface.id, interface.number)), table);
             }
         }
@@ -25,7 +27,7 @@ impl Builder {
         for (subnet, routes) in &vpc.routes {
             let targets: IndexSet<_> = routes.iter().map(|route| &route.target).collect();
             for (target, table) in targets.into_iter().zip(&mut tables) {
-                let itself = attached.iter().find(|i| i.id == *target && i.subnet == *subnet);
+                let itself = attached.iter().find(|i| *target == i.id && i.subnet == *subnet);
                 let Some(interface) = itself else { continue };
                 self.subnet_table(&router, vpc, routes, (table, Some(interface)), attached);
                 self.policy(&router, Selected::From(names::port(&interface.id, interface.number)), table);
@@ -47,7 +49,7 @@ impl Builder {
         }
         self.route_in(table, router, vpc.cidr.trunc(), Way::Main);
         for route in routes {
-            let target = attached.iter().find(|interface| interface.id == route.target);
+            let target = attached.iter().find(|interface| route.target == interface.id);
             let target = target.filter(|target| itself.is_none_or(|itself| itself.id != target.id));
             let way = match target.and_then(|target| Some((target, target.private?))) {
                 Some((target, private)) => by(names::port_index(target.number), private.0),

@@ -127,7 +127,7 @@ mod tests {
     fn an_address_is_held_in_its_vpc_and_nowhere_else() {
         let sample = sample(Era::Vpc);
         let holder_in =
-            |vpc: &str| holder(&sample.0, &VpcName::new(vpc), [10, 0, 0, 11].into()).map(|it| &it.id.instance);
+            |vpc: &str| holder(&sample.0, &VpcName::new(vpc), [10, 0, 0, 11].into()).and_then(|it| it.id.instance());
         assert_eq!(holder_in("default"), Some(&InstanceName::new("web1")));
         assert_eq!(holder_in("other"), None);
     }

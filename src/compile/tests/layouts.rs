@@ -98,7 +98,7 @@ fn what_nobody_holds_is_unreachable() {
 
 #[test]
 fn long_and_reserved_names_are_shortened_with_their_number() {
-    let id = |name: &str, device| InterfaceId { instance: InstanceName::new(name), device };
+    let id = |name: &str, device| InterfaceId::from(Attachment { instance: InstanceName::new(name), device });
     assert_eq!(names::port(&id("web1", 0), 7), "web1");
     assert_eq!(names::port(&id("web1", 1), 8), "web1.8");
     assert_eq!(names::port(&id("fifteen-letters", 0), 7), "fifteen-letters");

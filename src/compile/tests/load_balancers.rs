@@ -8,7 +8,7 @@ use crate::network::NodeKind;
 fn with_balancer(era: Era, groups: &[&str]) -> Cloud {
     let mut cloud = two_tier(era);
     let interface = Interface {
-        id: InterfaceId::first_of(&InstanceName::new("lb")),
+        id: InterfaceId::LoadBalancer(LoadBalancerName::new("lb")),
         eni: NetworkInterfaceId::first_of(&["lb"]),
         attached_to: None,
         number: 90,
@@ -37,7 +37,7 @@ fn with_balancer(era: Era, groups: &[&str]) -> Cloud {
 fn it_is_a_node_of_its_own_kind_and_a_member_of_its_groups() {
     let cloud = with_balancer(Era::Vpc, &["SG-T-WEB"]);
     let network = network(&cloud).unwrap();
-    assert_eq!(network.nodes[&names::instance(&InstanceName::new("lb"))].kind, NodeKind::LoadBalancer);
+    assert_eq!(network.nodes[&names::load_balancer(&LoadBalancerName::new("lb"))].kind, NodeKind::LoadBalancer);
     let router = names::router(&VpcName::new("default"));
     let ruleset = network.nodes[&router].ruleset.as_ref().unwrap();
     let members = &ruleset.sets[&names::members(&GroupName::new("SG-T-WEB"))].elements;

@@ -11,10 +11,9 @@ use super::feed::{Answer, Feed, Source, now};
 use crate::fabric::Namespace;
 use crate::fabric::capture::{Capture, Frame};
 use crate::lab::Lab;
-use crate::model::no_such;
 use crate::model::{InstanceName, InstanceState};
 use crate::network::NodeName;
-use crate::protocol::{CapturedFrame, Event, EventKind, Reply};
+use crate::protocol::{CapturedFrame, Event, EventKind, Reply, Unfit};
 
 /// So many readings wait for a slow reader.
 const WAITING: usize = 256;
@@ -40,14 +39,10 @@ impl Captures {
         let cloud = lab.cloud();
         let state = cloud.instances.get(name).map(|instance| instance.state);
         if state != Some(InstanceState::Running) {
-            let all: Vec<&str> = cloud.instances.keys().map(InstanceName::as_str).collect();
-            let why = match state {
-                None => no_such("instance", name.as_str(), &all),
-                Some(_) => {
-                    format!("{name} does not run, so nothing can be captured of it; `sglab start {name}` starts it")
-                }
-            };
-            return Answer::Once(Reply::Invalid(format!("error: {why}")));
+            return Answer::Once(Reply::Unfit(match state {
+                None => Unfit::NoInstance { name: name.clone(), known: cloud.instances.keys().cloned().collect() },
+                Some(_) => Unfit::NotRunning(name.clone()),
+            }));
         }
         self.0.retain(|it| it.runs.strong_count() > 0);
         if self.0.len() >= MAX_CAPTURES {

@@ -67,7 +67,7 @@ impl Supervised {
     fn agreement(&self, seen: &Observation) -> Agreement {
         let cloud = self.lab.cloud();
         let verdict = policy::judge(cloud, &seen.flow);
-        let balancer = seen.flow.to.instance().and_then(|name| cloud.load_balancer_of(name));
+        let balancer = seen.flow.to.load_balancer().and_then(|name| cloud.load_balancers.get(name));
         let behind = balancer.and_then(|it| listener(cloud, it, seen.flow.service.tcp_port()?, &health::ears(cloud)));
         compare_all(&verdict, behind.as_ref(), seen)
     }
@@ -95,5 +95,5 @@ pub(super) fn verdict(lab: &Lab, logged: &Logged) -> PacketVerdict {
 }
 
 fn answer_dropped(drop: &Drop) -> AnswerDropped {
-    AnswerDropped { record: drop.cause.record().to_string(), interface: drop.cause.interface().cloned() }
+    AnswerDropped { record: drop.cause.record(), interface: drop.cause.interface().cloned() }
 }

@@ -9,9 +9,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::frame::REQUEST_TIMEOUT;
 use super::supervised::Supervised;
 use crate::lab::{ProgramError, Site};
-use crate::model::no_such;
 use crate::model::{InstanceName, ProcessName};
-use crate::protocol::{self, Exec, MAX_REPLY, Reply, Signal};
+use crate::protocol::{self, Exec, MAX_REPLY, Reply, Signal, Unfit};
 use crate::sandbox::descriptors;
 use crate::sandbox::machine::{Folder, Program, Running};
 
@@ -53,8 +52,8 @@ impl Supervised {
     fn not_started(&self, error: &ProgramError) -> Reply {
         match error {
             ProgramError::Nobody(name) => {
-                let known: Vec<&str> = Site::names(self.lab.cloud()).collect();
-                Reply::Invalid(format!("error: {}", no_such("instance or host", name, &known)))
+                let known = Site::names(self.lab.cloud()).map(str::to_owned).collect();
+                Reply::Unfit(Unfit::NoSite { name: name.to_string(), known })
             }
             _ => refused(error),
         }

@@ -13,7 +13,8 @@ use super::edit::Edit;
 use super::refuse::{refuse, unknown};
 use crate::model::address::{Ipv6, PrivateIp, PublicIp};
 use crate::model::cloud::{Cloud, Vpc};
-use crate::model::name::{ElasticIpName, InstanceName, InterfaceId, SubnetName, VpcName};
+use crate::model::interface_id::Attachment;
+use crate::model::name::{ElasticIpName, InstanceName, SubnetName, VpcName};
 use crate::model::refusal::{Refusal, RefusalCode};
 use crate::model::request::AddressRequest;
 
@@ -81,7 +82,7 @@ pub(super) fn released(cloud: &mut Edit<'_>, name: &InstanceName, address: Optio
 }
 
 /// Dissociates the Elastic IPs of these interfaces, and leaves the addresses of the interfaces to the caller.
-pub(super) fn dissociate(cloud: &mut Edit<'_>, is_theirs: impl Fn(&InterfaceId) -> bool) {
+pub(super) fn dissociate(cloud: &mut Edit<'_>, is_theirs: impl Fn(&Attachment) -> bool) {
     let all = cloud.elastic_ips.iter().filter(|(_, elastic)| elastic.association.as_ref().is_some_and(&is_theirs));
     let names: Vec<ElasticIpName> = all.map(|(name, _)| name.clone()).collect();
     for name in names {

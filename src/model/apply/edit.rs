@@ -10,10 +10,9 @@ use crate::model::address::{PrivateIp, PublicIp};
 use crate::model::change::{self, Change};
 use crate::model::cloud::{Cloud, ElasticIp, Instance, PrefixList, SecurityGroup};
 use crate::model::id::ResourceId;
+use crate::model::interface_id::Attachment;
 use crate::model::load_balancer::LoadBalancer;
-use crate::model::name::{
-    ElasticIpName, GroupName, InstanceName, InterfaceId, LoadBalancerName, PrefixListName, RuleId, VpcName,
-};
+use crate::model::name::{ElasticIpName, GroupName, InstanceName, LoadBalancerName, PrefixListName, RuleId, VpcName};
 
 /// A cloud that may be read as it is, and changed only where the change is noted.
 pub(in crate::model) struct Edit<'a> {
@@ -70,11 +69,11 @@ impl<'a> Edit<'a> {
         Table { now: &mut self.cloud.previous_addresses, before: &mut self.before.previous_addresses }
     }
 
-    pub fn last_public_mut(&mut self) -> Table<'_, InterfaceId, PublicIp> {
+    pub fn last_public_mut(&mut self) -> Table<'_, Attachment, PublicIp> {
         Table { now: &mut self.cloud.last_public, before: &mut self.before.last_public }
     }
 
-    pub fn last_private_mut(&mut self) -> Table<'_, InterfaceId, PrivateIp> {
+    pub fn last_private_mut(&mut self) -> Table<'_, Attachment, PrivateIp> {
         Table { now: &mut self.cloud.last_private, before: &mut self.before.last_private }
     }
 
@@ -191,8 +190,8 @@ struct Before {
     elastic_ips: Log<ElasticIpName, ElasticIp>,
     prefix_lists: Log<PrefixListName, PrefixList>,
     previous_addresses: Log<InstanceName, Vec<PrivateIp>>,
-    last_public: Log<InterfaceId, PublicIp>,
-    last_private: Log<InterfaceId, PrivateIp>,
+    last_public: Log<Attachment, PublicIp>,
+    last_private: Log<Attachment, PrivateIp>,
     rule: u32,
     interface: u32,
     /// The keys of ids that were given, each as often as one was.

@@ -15,7 +15,7 @@ fn operation() -> impl Strategy<Value = Operation> {
     let target = || {
         let of = |instance| Just(Target::Instance(instance));
         instance().prop_flat_map(move |name| {
-            prop_oneof![of(name.clone()), Just(Target::Interface(InterfaceId { instance: name, device: 1 }))]
+            prop_oneof![of(name.clone()), Just(Target::Interface(Attachment { instance: name, device: 1 }))]
         })
     };
     let block = || prop::sample::select(vec!["10.0.0.0/8", "10.1.0.0/16", "192.0.2.0/24"]);
@@ -39,7 +39,7 @@ fn operation() -> impl Strategy<Value = Operation> {
             Operation::AttachInterface(to, attach("default", &[group], device))
         }),
         1 => (instance(), 0..3_u8)
-            .prop_map(|(instance, device)| Operation::DetachInterface(InterfaceId { instance, device })),
+            .prop_map(|(instance, device)| Operation::DetachInterface(Attachment { instance, device })),
         1 => (target(), any::<bool>()).prop_map(|(of, on)| {
             Operation::SetSourceDestCheck(of, if on { SourceDestCheck::On } else { SourceDestCheck::Off })
         }),

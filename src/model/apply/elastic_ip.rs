@@ -10,7 +10,8 @@ use super::{address, interface, quota};
 use crate::model::address::PublicIp;
 use crate::model::cloud::{Cloud, ElasticIp, InstanceState};
 use crate::model::interface::AutomaticPublic;
-use crate::model::name::{ElasticIpName, InterfaceId};
+use crate::model::interface_id::Attachment;
+use crate::model::name::ElasticIpName;
 use crate::model::refusal::{Refusal, RefusalCode};
 use crate::model::request::{Reassociation, Target};
 
@@ -70,9 +71,8 @@ pub(in crate::model) fn disassociate(cloud: &mut Edit<'_>, name: &ElasticIpName)
     let association = cloud.elastic_ips_mut().get_mut(name).and_then(|elastic| elastic.association.take());
     let Some(interface) = association else { return Ok(()) };
     let alone = interface::is_up(cloud, &interface.instance) && interface::is_single(cloud, &interface.instance);
-    let automatic = cloud
-        .interface(&interface)
-        .is_some_and(|i| i.automatic_public == AutomaticPublic::Given && i.private.is_some());
+    let automatic =
+        cloud.attached(&interface).is_some_and(|i| i.automatic_public == AutomaticPublic::Given && i.private.is_some());
     let public = if alone && automatic { Some(address::public(cloud)?) } else { None };
     set_public(cloud, &interface, public);
     Ok(())
@@ -96,7 +96,7 @@ pub(super) fn known<'a>(cloud: &'a Cloud, name: &ElasticIpName) -> Result<&'a El
     })
 }
 
-fn set_public(cloud: &mut Edit<'_>, id: &InterfaceId, public: Option<PublicIp>) {
+fn set_public(cloud: &mut Edit<'_>, id: &Attachment, public: Option<PublicIp>) {
     let Some(interface) = interface::mutable(cloud, id) else { return };
     if let Some(lost) = std::mem::replace(&mut interface.public, public) {
         cloud.last_public_mut().insert(id.clone(), lost);

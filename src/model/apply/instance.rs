@@ -9,14 +9,15 @@ use super::{address, group, interface, load_balancer};
 use crate::model::cloud::{Cloud, Instance, InstanceState};
 use crate::model::era::{ChangeGroups, ElasticIpOnStop, OnCrash, OnStart};
 use crate::model::interface::{AutomaticPublic, Interface};
-use crate::model::name::{GroupName, InstanceName, InterfaceId};
+use crate::model::interface_id::{Attachment, InterfaceId};
+use crate::model::name::{GroupName, InstanceName};
 use crate::model::refusal::{Refusal, RefusalCode};
 use crate::model::request::{AddressRequest, Launch, Target};
 
 /// `RunInstances` for one instance.
 pub(in crate::model) fn launch(cloud: &mut Edit<'_>, request: &Launch) -> Result<(), Refusal> {
     let Launch { name, vpc, subnet, groups, listens, address: wanted, public, place, .. } = request;
-    if cloud.state_of(name).is_some() {
+    if cloud.has_holder(name.as_str()) {
         // EC2 knows no names; the text is sglab's own.
         return Err(refuse(RefusalCode::InvalidParameterValue, format!("There is an instance '{name}' already.")));
     }
@@ -89,7 +90,8 @@ pub(in crate::model) fn start(cloud: &mut Edit<'_>, name: &InstanceName) -> Resu
         let interface = &lookup::instance(cloud, name)?.interfaces[index];
         let (vpc, subnet, held) = (interface.vpc.clone(), interface.subnet.clone(), interface.private);
         let automatic = interface.automatic_public == AutomaticPublic::Given;
-        let elastic = cloud.elastic_ip_of(&interface.id).map(|(_, elastic)| elastic.address);
+        let elastic =
+            interface.id.attachment().and_then(|at| cloud.elastic_ip_of(at)).map(|(_, elastic)| elastic.address);
         let private = match held {
             Some(kept) => kept,
             None => address::private(cloud, &vpc, &subnet, &AddressRequest::Automatic)?,
@@ -130,9 +132,9 @@ pub(in crate::model) fn terminate(cloud: &mut Edit<'_>, name: &InstanceName) -> 
     lookup::instance(cloud, name)?;
     release_addresses(cloud, name, true);
     address::dissociate(cloud, |interface| interface.instance == *name);
-    let interfaces = lookup::instance(cloud, name)?.interfaces.iter().map(|interface| interface.id.clone());
-    for id in interfaces.collect::<Vec<_>>() {
-        interface::forget(cloud, &id);
+    let devices: Vec<u8> = lookup::instance(cloud, name)?.interfaces.iter().map(|it| it.id.device()).collect();
+    for device in devices {
+        interface::forget(cloud, &Attachment { instance: name.clone(), device });
     }
     load_balancer::terminated(cloud, name);
     cloud.instances_mut().remove(name);
@@ -167,7 +169,7 @@ pub(in crate::model) fn set_groups(
         }
     }
     let id = interface::target(cloud, of)?;
-    if let Some(interface) = cloud.interface(&id) {
+    if let Some(interface) = cloud.attached(&id) {
         group::known_set(cloud, (&interface.vpc, &interface.subnet), groups)?;
     }
     if let Some(interface) = interface::mutable(cloud, &id) {
@@ -197,8 +199,9 @@ fn release_addresses(cloud: &mut Edit<'_>, name: &InstanceName, private_too: boo
         address::dissociate(cloud, |interface| interface.instance == *name);
     }
     let interfaces = cloud.instances.get(name).into_iter().flat_map(|instance| &instance.interfaces);
-    let ids: Vec<InterfaceId> = interfaces.map(|interface| interface.id.clone()).collect();
-    for id in ids {
+    let devices: Vec<u8> = interfaces.map(|interface| interface.id.device()).collect();
+    for device in devices {
+        let id = Attachment { instance: name.clone(), device };
         let has_elastic = cloud.elastic_ip_of(&id).is_some();
         let Some(interface) = interface::mutable(cloud, &id) else { continue };
         let public = if has_elastic { None } else { interface.public.take() };

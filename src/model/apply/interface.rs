@@ -10,7 +10,8 @@ use super::{address, group};
 use crate::model::cloud::{Cloud, InstanceState};
 use crate::model::id::NetworkInterfaceId;
 use crate::model::interface::{AutomaticPublic, Interface, SourceDestCheck};
-use crate::model::name::{InstanceName, InterfaceId, VpcName};
+use crate::model::interface_id::{Attachment, InterfaceId};
+use crate::model::name::{InstanceName, VpcName};
 use crate::model::refusal::{Refusal, RefusalCode};
 use crate::model::request::{NewInterface, Target};
 
@@ -20,8 +21,8 @@ pub(in crate::model) fn attach(cloud: &mut Edit<'_>, to: &InstanceName, request:
     let instance = lookup::instance(cloud, to)?;
     let (attached_to, vpc) = (Some(instance.id), instance.interfaces.first().map(|first| first.vpc.clone()));
     only_in_a_vpc(cloud, "have one network interface")?;
-    let id = InterfaceId { instance: to.clone(), device: request.device };
-    if cloud.interface(&id).is_some() {
+    let at = Attachment { instance: to.clone(), device: request.device };
+    if cloud.attached(&at).is_some() {
         let message =
             format!("Instance '{to}' already has an interface attached at device index '{}'.", request.device);
         return Err(refuse(RefusalCode::InvalidParameterValue, message));
@@ -31,6 +32,7 @@ pub(in crate::model) fn attach(cloud: &mut Edit<'_>, to: &InstanceName, request:
     group::known_set(cloud, (&vpc, &request.subnet), &request.groups)?;
     let private = address::private(cloud, &vpc, &request.subnet, &request.address)?;
     let number = cloud.next_interface_number();
+    let id = InterfaceId::from(at);
     let interface = Interface {
         eni: next_eni(cloud, &vpc, &id),
         id,
@@ -47,13 +49,13 @@ pub(in crate::model) fn attach(cloud: &mut Edit<'_>, to: &InstanceName, request:
     };
     if let Some(instance) = cloud.instances_mut().get_mut(to) {
         instance.interfaces.push(interface);
-        instance.interfaces.sort_by_key(|interface| interface.id.device);
+        instance.interfaces.sort_by_key(|interface| interface.id.device());
     }
     Ok(())
 }
 
 /// `DetachNetworkInterface` and `DeleteNetworkInterface`: its addresses are free, and no group has it as a member.
-pub(in crate::model) fn detach(cloud: &mut Edit<'_>, id: &InterfaceId) -> Result<(), Refusal> {
+pub(in crate::model) fn detach(cloud: &mut Edit<'_>, id: &Attachment) -> Result<(), Refusal> {
     known(cloud, id)?;
     if id.device == 0 {
         let message = "The network interface at device index 0 cannot be detached.";
@@ -62,7 +64,7 @@ pub(in crate::model) fn detach(cloud: &mut Edit<'_>, id: &InterfaceId) -> Result
     address::dissociate(cloud, |interface| interface == id);
     forget(cloud, id);
     if let Some(instance) = cloud.instances_mut().get_mut(&id.instance) {
-        instance.interfaces.retain(|interface| interface.id != *id);
+        instance.interfaces.retain(|interface| interface.id.device() != id.device);
     }
     Ok(())
 }
@@ -73,7 +75,7 @@ pub(super) fn next_eni(cloud: &mut Edit<'_>, vpc: &VpcName, id: &InterfaceId) ->
 }
 
 /// Forgets which addresses an interface had, for it is to be no more.
-pub(super) fn forget(cloud: &mut Edit<'_>, id: &InterfaceId) {
+pub(super) fn forget(cloud: &mut Edit<'_>, id: &Attachment) {
     cloud.last_public_mut().remove(id);
     cloud.last_private_mut().remove(id);
 }
@@ -89,9 +91,9 @@ pub(in crate::model) fn set_check(cloud: &mut Edit<'_>, of: &Target, check: Sour
 }
 
 /// The interface that a call is about.
-pub(super) fn target(cloud: &Cloud, of: &Target) -> Result<InterfaceId, Refusal> {
+pub(super) fn target(cloud: &Cloud, of: &Target) -> Result<Attachment, Refusal> {
     match of {
-        Target::Interface(id) => known(cloud, id).map(|interface| interface.id.clone()),
+        Target::Interface(id) => known(cloud, id).map(|_| id.clone()),
         Target::Instance(name) if lookup::instance(cloud, name)?.interfaces.len() > 1 => Err(refuse(
             RefusalCode::InvalidInstanceId,
             format!(
@@ -99,13 +101,18 @@ pub(super) fn target(cloud: &Cloud, of: &Target) -> Result<InterfaceId, Refusal>
                  operation instead."
             ),
         )),
-        Target::Instance(name) => Ok(InterfaceId::first_of(name)),
+        Target::Instance(name) => Ok(Attachment::first_of(name)),
     }
 }
 
 /// An interface that may be changed.
-pub(super) fn mutable<'a>(cloud: &'a mut Edit<'_>, id: &InterfaceId) -> Option<&'a mut Interface> {
-    cloud.instances_mut().get_mut(&id.instance)?.interfaces.iter_mut().find(|interface| interface.id == *id)
+pub(super) fn mutable<'a>(cloud: &'a mut Edit<'_>, id: &Attachment) -> Option<&'a mut Interface> {
+    cloud
+        .instances_mut()
+        .get_mut(&id.instance)?
+        .interfaces
+        .iter_mut()
+        .find(|interface| interface.id.device() == id.device)
 }
 
 /// Returns true if an instance has one interface only: one with more gets no automatic public address in place of an Elastic IP that leaves
@@ -119,9 +126,9 @@ pub(super) fn is_up(cloud: &Cloud, name: &InstanceName) -> bool {
     cloud.instances.get(name).is_some_and(|instance| instance.state != InstanceState::Stopped)
 }
 
-fn known<'a>(cloud: &'a Cloud, id: &InterfaceId) -> Result<&'a Interface, Refusal> {
+fn known<'a>(cloud: &'a Cloud, id: &Attachment) -> Result<&'a Interface, Refusal> {
     lookup::instance(cloud, &id.instance)?;
-    cloud.interface(id).ok_or_else(|| {
+    cloud.attached(id).ok_or_else(|| {
         let message = format!("The networkInterface ID '{id}' does not exist");
         unknown(RefusalCode::InvalidNetworkInterfaceIdNotFound, id, message)
     })

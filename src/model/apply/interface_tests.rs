@@ -15,8 +15,8 @@ fn attach(device: u8) -> Operation {
     Operation::AttachInterface(InstanceName::new("a"), interface(device))
 }
 
-fn id(device: u8) -> InterfaceId {
-    InterfaceId { instance: InstanceName::new("a"), device }
+fn id(device: u8) -> Attachment {
+    Attachment { instance: InstanceName::new("a"), device }
 }
 
 fn sample(era: Era) -> Sample {
@@ -30,13 +30,13 @@ fn refusal(sample: &Sample, operation: &Operation) -> String {
 #[test]
 fn a_second_interface_has_groups_and_addresses_of_its_own_and_no_automatic_public_one() {
     let with = sample(Era::Vpc).with(attach(1));
-    let second = with.0.interface(&id(1)).unwrap();
-    let first = with.0.interface(&id(0)).unwrap();
+    let second = with.0.attached(&id(1)).unwrap();
+    let first = with.0.attached(&id(0)).unwrap();
     assert_eq!(second.groups, [GroupName::new("H")].into());
     assert_ne!(second.private, first.private);
     assert_eq!(second.public, None);
     let started = with.clone().with(stop("a")).with(start("a"));
-    assert_eq!(started.0.interface(&id(1)), with.0.interface(&id(1)), "it is kept over a restart");
+    assert_eq!(started.0.attached(&id(1)), with.0.attached(&id(1)), "it is kept over a restart");
 }
 
 #[test]
@@ -60,8 +60,8 @@ fn with_several_interfaces_a_call_has_to_name_one() {
     let off = |target| Operation::SetSourceDestCheck(target, SourceDestCheck::Off);
     assert_eq!(refusal(&with, &off(Target::Instance(InstanceName::new("a")))), several);
     let changed = with.clone().with(off(Target::Interface(id(1))));
-    assert_eq!(changed.0.interface(&id(1)).unwrap().source_dest_check, SourceDestCheck::Off);
-    assert_eq!(changed.0.interface(&id(0)).unwrap().source_dest_check, SourceDestCheck::On);
+    assert_eq!(changed.0.attached(&id(1)).unwrap().source_dest_check, SourceDestCheck::Off);
+    assert_eq!(changed.0.attached(&id(0)).unwrap().source_dest_check, SourceDestCheck::On);
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn what_is_detached_is_gone_with_its_elastic_ip_and_the_first_cannot_be() {
         reassociation: Reassociation::Allowed,
     });
     let without = with.clone().with(Operation::DetachInterface(id(1)));
-    assert_eq!(without.0.interface(&id(1)), None);
+    assert_eq!(without.0.attached(&id(1)), None);
     assert_eq!(without.0.elastic_ips[0].association, None);
     let expected = "InvalidNetworkInterfaceID.NotFound: The networkInterface ID 'a.eth1' does not exist";
     assert_eq!(refusal(&without, &Operation::DetachInterface(id(1))), expected);

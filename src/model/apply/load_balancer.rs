@@ -11,8 +11,9 @@ use super::{address, group, interface};
 use crate::model::cloud::{Cloud, InstanceState, SecurityGroup};
 use crate::model::default_group::default_group;
 use crate::model::interface::{AutomaticPublic, Interface, SourceDestCheck};
+use crate::model::interface_id::InterfaceId;
 use crate::model::load_balancer::{CreateLoadBalancer, ELB_GROUP, LoadBalancer, Scheme};
-use crate::model::name::{Ec2Name, GroupName, InstanceName, InterfaceId, LoadBalancerName, VpcName};
+use crate::model::name::{Ec2Name, GroupName, InstanceName, LoadBalancerName, VpcName};
 use crate::model::refusal::{Refusal, RefusalCode};
 use crate::model::request::AddressRequest;
 use crate::model::rule::{Peer, PortRange, Rule, Traffic};
@@ -25,8 +26,7 @@ use crate::model::rule::{Peer, PortRange, Rule, Traffic};
 /// (CreateLoadBalancer, Elastic Load Balancing API reference 2012-06-01).
 pub(in crate::model) fn create(cloud: &mut Edit<'_>, request: &CreateLoadBalancer) -> Result<(), Refusal> {
     let CreateLoadBalancer { name, vpc, subnet, scheme, groups, listeners, health_check, place } = request;
-    let holder = InstanceName::new(name.as_str());
-    if cloud.state_of(&holder).is_some() {
+    if cloud.has_holder(name.as_str()) {
         let message =
             format!("The load balancer '{name}' already exists and it is configured with different parameters");
         return Err(refuse(RefusalCode::DuplicateLoadBalancerName, message));
@@ -53,7 +53,7 @@ pub(in crate::model) fn create(cloud: &mut Edit<'_>, request: &CreateLoadBalance
         Scheme::Internal => (None, AutomaticPublic::None),
     };
     let number = cloud.next_interface_number();
-    let id = InterfaceId::first_of(&holder);
+    let id = InterfaceId::LoadBalancer(name.clone());
     let interface = Interface {
         eni: interface::next_eni(cloud, vpc, &id),
         id,

@@ -89,7 +89,7 @@ proptest! {
             }
             for (name, elastic) in &after.elastic_ips {
                 let Some(holder) = &elastic.association else { continue };
-                let held = after.interfaces().find(|(_, _, interface)| interface.id == *holder);
+                let held = after.interfaces().find(|(_, _, interface)| *holder == interface.id);
                 prop_assert_eq!(held.and_then(|(_, _, i)| i.public), Some(elastic.address), "{} is not there", name);
             }
             let ids: Vec<RuleId> =

@@ -6,8 +6,8 @@ use ipnet::IpNet;
 
 use crate::compile::services::zone::balancer_name;
 use crate::model::{
-    Cloud, DecidedBy, Direction, Endpoint, Flow, GroupName, Half, IcmpMatch, InstanceName, InstanceState, InterfaceId,
-    Operation, Peer, Rule, RuleId, Scheme, Service, Traffic, Verdict, Via,
+    Cloud, DecidedBy, Direction, Endpoint, Flow, GroupName, Half, IcmpMatch, InstanceName, InstanceState, Operation,
+    Peer, Rule, RuleId, Scheme, Service, Traffic, Verdict, Via,
 };
 use crate::policy::{Comes, Memory, Mismatch, Path, Remedy, RuleEvaluation, SmallLink, Stage, Walk};
 use crate::probe::DropCause;
@@ -46,9 +46,9 @@ pub(super) fn verdict(cloud: &Cloud, flow: &Flow, walk: &Walk) -> String {
 /// Describes what drops a packet of a flow.
 fn dropped(cloud: &Cloud, flow: &Flow, by: &DecidedBy) -> String {
     match by {
-        DecidedBy::GroupRules { at, interface: InterfaceId { instance, .. }, groups, .. } => {
+        DecidedBy::GroupRules { at, interface, groups, .. } => {
             let groups: Vec<&str> = groups.iter().map(GroupName::as_str).collect();
-            format!("dropped at {instance}'s {at}; no rule of {} admits it", groups.join(", "))
+            format!("dropped at {}'s {at}; no rule of {} admits it", interface.holder(), groups.join(", "))
         }
         DecidedBy::Route { .. } | DecidedBy::Translation { .. } | DecidedBy::SourceDestCheck { .. } => {
             let why = explain::beyond_groups(flow, by, cloud).unwrap_or_default();
@@ -80,7 +80,9 @@ pub(super) fn kind(stage: &Stage) -> &'static str {
 pub(super) fn stage(cloud: &Cloud, stage: &Stage) -> String {
     match stage {
         Stage::Resolved { receiver, address } => {
-            if let Some((name, balancer)) = cloud.load_balancers.get_key_value(receiver.instance.as_str()) {
+            if let Some((name, balancer)) =
+                receiver.load_balancer().and_then(|it| cloud.load_balancers.get_key_value(it))
+            {
                 let which = match balancer.scheme {
                     Scheme::InternetFacing => "its public address, inside as well, as it faces the internet",
                     Scheme::Internal => "its private address, outside as well, as it is internal",

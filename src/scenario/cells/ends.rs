@@ -1,30 +1,34 @@
 //! Senders and receivers of a moment, and the addresses that lead to them.
 
 use crate::model::{
-    AutomaticPublic, Cloud, Endpoint, InstanceName, InstanceState, InterfaceId, LoadBalancer, Via, VpcName,
+    AutomaticPublic, Cloud, Endpoint, Instance, InstanceName, InstanceState, InterfaceId, LoadBalancer,
+    LoadBalancerName, Via, VpcName,
 };
 
-/// The instances that run, in launch order, and the load balancers.
-pub fn running(cloud: &Cloud) -> impl Iterator<Item = &InstanceName> {
-    let instances = cloud.instances.iter().filter(|(_, instance)| instance.state == InstanceState::Running);
-    instances.map(|(name, _)| name).chain(cloud.load_balancers.values().map(LoadBalancer::node))
+/// The instances that run, in launch order.
+pub fn running(cloud: &Cloud) -> impl Iterator<Item = (&InstanceName, &Instance)> {
+    cloud.instances.iter().filter(|(_, instance)| instance.state == InstanceState::Running)
 }
 
-/// A holder of interfaces as an end of a flow, by its first interface.
-pub fn holder(cloud: &Cloud, name: &InstanceName) -> Endpoint {
-    match cloud.load_balancer_of(name) {
-        Some(balancer) => Endpoint::LoadBalancer(name.clone(), balancer.scheme),
-        None => Endpoint::Instance(name.clone()),
-    }
+/// The load balancers as ends of flows.
+pub fn balancers(cloud: &Cloud) -> impl Iterator<Item = Endpoint> + '_ {
+    cloud.load_balancers.iter().map(balancer)
+}
+
+/// A load balancer as an end of a flow.
+pub fn balancer((name, balancer): (&LoadBalancerName, &LoadBalancer)) -> Endpoint {
+    Endpoint::LoadBalancer(name.clone(), balancer.scheme)
 }
 
 /// The ends inside the cloud: each interface of each instance that runs, an instance's first by its name, and the load balancers.
 pub fn inside(cloud: &Cloud) -> impl Iterator<Item = Endpoint> + '_ {
-    running(cloud).flat_map(|name| {
-        let interfaces = cloud.instances.get(name).map_or(&[][..], |instance| &instance.interfaces);
-        let further = interfaces.iter().filter(|interface| interface.id.device != 0);
-        std::iter::once(holder(cloud, name)).chain(further.map(|it| Endpoint::Interface(it.id.clone())))
-    })
+    let instances = running(cloud).flat_map(|(_, instance)| {
+        instance.interfaces.iter().filter_map(|interface| interface.id.attachment()).map(|at| match at.device {
+            0 => Endpoint::Instance(at.instance.clone()),
+            _ => Endpoint::Interface(at.clone()),
+        })
+    });
+    instances.chain(balancers(cloud))
 }
 
 pub fn hosts(cloud: &Cloud) -> Vec<Endpoint> {
@@ -49,7 +53,7 @@ pub fn has_public(cloud: &Cloud, id: &InterfaceId) -> bool {
 
 /// Returns `true` if there is, or was, a public DNS name to ask for. An internal load balancer has one, which means its private address.
 pub fn has_name(cloud: &Cloud, id: &InterfaceId) -> bool {
-    has_public(cloud, id) || cloud.load_balancer_of(&id.instance).is_some()
+    has_public(cloud, id) || id.load_balancer().is_some()
 }
 
 pub fn has_ipv6(cloud: &Cloud, id: &InterfaceId) -> bool {

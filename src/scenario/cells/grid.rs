@@ -108,7 +108,7 @@ pub fn path(cloud: &Cloud, from: &Endpoint, to: &Endpoint, said: Option<Via>) ->
     let has = match (from.interface(), via) {
         (None, Via::Ipv6) => has_ipv6(cloud, &receiver),
         (None, _) => has_public(cloud, &receiver),
-        (Some(from), _) if from.instance == receiver.instance => false,
+        (Some(from), _) if from.holder() == receiver.holder() => false,
         (Some(_), Via::Public) => has_public(cloud, &receiver),
         (Some(_), Via::Dns) => has_name(cloud, &receiver),
         (Some(from), Via::Private) => vpc_of(cloud, &from) == vpc_of(cloud, &receiver),

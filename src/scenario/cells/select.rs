@@ -2,8 +2,8 @@
 
 use indexmap::IndexSet;
 
-use super::ends::{has_ipv6, has_name, has_public, holder, hosts, inside, via_of, vpc_of};
-use crate::model::{Cloud, Endpoint, Flow, GroupName, InstanceName, InstanceState, InterfaceId, Peers, Service, Via};
+use super::ends::{balancer, has_ipv6, has_name, has_public, hosts, inside, via_of, vpc_of};
+use crate::model::{Attachment, Cloud, Endpoint, Flow, GroupName, InstanceName, InstanceState, Peers, Service, Via};
 use crate::topology::{Columns, FlowPattern, OpenCells, Selector};
 
 /// The flows that a pattern means now, and that a probe can ask for.
@@ -98,7 +98,7 @@ pub fn peers(pattern: &FlowPattern, cloud: &Cloud) -> Result<Vec<Peers>, String>
 /// A sentence about why it means none.
 pub fn askers(selector: &Selector, cloud: &Cloud) -> Result<Vec<InstanceName>, String> {
     let instances = ends(selector, cloud, Role::Sender).into_iter().filter_map(|end| match end {
-        Endpoint::Instance(name) | Endpoint::Interface(InterfaceId { instance: name, .. }) => Some(name),
+        Endpoint::Instance(name) | Endpoint::Interface(Attachment { instance: name, .. }) => Some(name),
         Endpoint::LoadBalancer(..) | Endpoint::Forged(..) | Endpoint::Host(..) => None,
     });
     // An instance asks once, however many interfaces it has.
@@ -171,7 +171,7 @@ impl Selection<'_> {
                 }
                 if by_name { Via::Dns } else { via }
             }
-            (Some(a), Some(b)) if a.instance == b.instance && !self.leaves_and_comes_back(to) => return,
+            (Some(a), Some(b)) if a.holder() == b.holder() && !self.leaves_and_comes_back(to) => return,
             (Some(a), Some(b)) => {
                 let usual = || if is_forged_ipv6(from) { Via::Ipv6 } else { to.usual_via() };
                 let via = self.said.unwrap_or_else(usual);
@@ -235,7 +235,7 @@ fn has_family(from: &Endpoint, via: Via) -> bool {
 
 /// Returns `true` if a selector names a single instance or interface.
 fn is_one(selector: &Selector) -> bool {
-    matches!(selector, Selector::Instance(_) | Selector::Interface(_))
+    matches!(selector, Selector::Instance(_) | Selector::Interface(_) | Selector::LoadBalancer(_))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -247,11 +247,12 @@ enum Role {
 fn ends(selector: &Selector, cloud: &Cloud, role: Role) -> Vec<Endpoint> {
     match selector {
         Selector::Any => hosts(cloud).into_iter().chain(inside(cloud)).collect(),
-        Selector::Instance(name) if may_be(cloud, name, role) => vec![holder(cloud, name)],
-        Selector::Interface(id) if may_be(cloud, &id.instance, role) && cloud.interface(id).is_some() => {
+        Selector::Instance(name) if may_be(cloud, name, role) => vec![Endpoint::Instance(name.clone())],
+        Selector::LoadBalancer(name) => cloud.load_balancers.get_key_value(name).map(balancer).into_iter().collect(),
+        Selector::Interface(id) if may_be(cloud, &id.instance, role) && cloud.attached(id).is_some() => {
             vec![Endpoint::Interface(id.clone())]
         }
-        Selector::Forged(id, source) if may_be(cloud, &id.instance, role) && cloud.interface(id).is_some() => {
+        Selector::Forged(id, source) if may_be(cloud, &id.instance, role) && cloud.attached(id).is_some() => {
             vec![Endpoint::Forged(id.clone(), *source)]
         }
         Selector::Instance(_) | Selector::Interface(_) | Selector::Forged(..) => Vec::new(),
@@ -265,7 +266,8 @@ fn ends(selector: &Selector, cloud: &Cloud, role: Role) -> Vec<Endpoint> {
 
 /// A receiver that is named may be down: that it does not answer is what the step wants to see.
 fn may_be(cloud: &Cloud, name: &InstanceName, role: Role) -> bool {
-    cloud.state_of(name).is_some_and(|state| role == Role::Receiver || state == InstanceState::Running)
+    let instance = cloud.instances.get(name);
+    instance.is_some_and(|instance| role == Role::Receiver || instance.state == InstanceState::Running)
 }
 
 /// Explains why a selector means nobody, if it does.
@@ -276,13 +278,16 @@ fn absence(selector: &Selector, cloud: &Cloud, role: Role) -> Option<String> {
     Some(match selector {
         Selector::Any => "there is no host and no running instance".to_owned(),
         Selector::Instance(name)
-        | Selector::Interface(InterfaceId { instance: name, .. })
-        | Selector::Forged(InterfaceId { instance: name, .. }, _) => match cloud.state_of(name) {
-            None => format!("there is no {name} at this step"),
-            Some(InstanceState::Stopped) => format!("{name} is stopped, and opens nothing"),
-            Some(InstanceState::Crashed) => format!("{name} has crashed, and opens nothing"),
-            Some(InstanceState::Running) => format!("{name} has no such interface at this step"),
-        },
+        | Selector::Interface(Attachment { instance: name, .. })
+        | Selector::Forged(Attachment { instance: name, .. }, _) => {
+            match cloud.instances.get(name).map(|instance| instance.state) {
+                None => format!("there is no {name} at this step"),
+                Some(InstanceState::Stopped) => format!("{name} is stopped, and opens nothing"),
+                Some(InstanceState::Crashed) => format!("{name} has crashed, and opens nothing"),
+                Some(InstanceState::Running) => format!("{name} has no such interface at this step"),
+            }
+        }
+        Selector::LoadBalancer(name) => format!("there is no {name} at this step"),
         Selector::Group(group) => format!("{group} has no running member"),
         Selector::Host(name) | Selector::HostAddress(name, _) => format!("there is no host {name}"),
     })

@@ -138,7 +138,7 @@ fn predicted_stations(cloud: &Cloud, flow: &Flow) -> Vec<Station> {
     let station = |it| match it {
         Passed::Gateway(_) => Station::Gateway,
         Passed::Internet => Station::Internet,
-        Passed::Appliance(id) => Station::Instance(id.instance),
+        Passed::Appliance(at) => Station::Instance(at.instance),
     };
     passed.into_iter().map(station).collect()
 }
@@ -216,15 +216,16 @@ fn station(cloud: &Cloud, name: &NodeName) -> Result<Option<Station>, String> {
 fn node(end: &Endpoint) -> NodeName {
     match end {
         Endpoint::Host(name, _) => NodeName(name.to_string()),
-        Endpoint::Instance(name) | Endpoint::LoadBalancer(name, _) => names::instance(name),
+        Endpoint::Instance(name) => names::instance(name),
+        Endpoint::LoadBalancer(name, _) => names::load_balancer(name),
         Endpoint::Interface(id) | Endpoint::Forged(id, _) => names::instance(&id.instance),
     }
 }
 
 /// Every address that an end may have in a packet where it sends or is asked.
 fn addresses(cloud: &Cloud, end: &Endpoint) -> Vec<IpAddr> {
-    let own = cloud.network_interfaces().filter(|interface| Some(&interface.id.instance) == end.instance());
-    let own = own.flat_map(|it| {
+    let holder = end.holder();
+    let own = holder.iter().flat_map(|holder| cloud.interfaces_of(holder)).flat_map(|it| {
         let ipv4 = [it.private.map(|it| it.0), it.public.map(|it| it.0)].map(|it| it.map(IpAddr::V4));
         ipv4.into_iter().flatten().chain(it.ipv6.map(|it| IpAddr::V6(it.0)))
     });

@@ -90,7 +90,7 @@ pub fn behind<'a>(
     flow: &Flow,
     programs: Programs,
 ) -> Option<(&'a LoadBalancer, Behind)> {
-    let balancer = cloud.load_balancer_of(flow.to.instance()?)?;
+    let balancer = cloud.load_balancers.get(flow.to.load_balancer()?)?;
     let ears = health::ears_with(cloud, listeners);
     let assumed = |name: &InstanceName, service| match (ears(name, service), programs) {
         (Listens::Unknown, Programs::Listen) => Listens::Yes,
@@ -105,7 +105,7 @@ fn passed_on(balancer: &LoadBalancer, behind: &Behind, admitted_by: Option<RuleI
         Behind::Misdelivered { to } => Outcome::Misdelivered { answered_by: to.to_string() },
         Behind::Closed => Outcome::Closed { why: "no instance behind it is in service".to_owned(), admitted_by },
         Behind::InTurn => Outcome::Inconclusive {
-            why: format!("what becomes of it depends on whose turn it is behind {}", balancer.node()),
+            why: format!("what becomes of it depends on whose turn it is behind {}", balancer.interface.id.holder()),
         },
         Behind::OnAProgram { of } => {
             Outcome::Inconclusive { why: format!("what a program of {of} does is not predicted") }
@@ -121,19 +121,19 @@ enum ListenerState {
 }
 
 fn ear(cloud: &Cloud, listeners: &Listeners, flow: &Flow) -> ListenerState {
-    let Some(name) = flow.to.instance() else { return ListenerState::Listens };
-    if let Some(balancer) = cloud.load_balancer_of(name) {
+    if let Some(balancer) = flow.to.load_balancer().and_then(|name| cloud.load_balancers.get(name)) {
         // Its own listeners pass on, or close. Elsewhere the harness listens, as on instances.
         let own = matches!(flow.service, Service::Tcp(port) if balancer.listeners.contains_key(&port));
         let listens = own || flow.service == Service::IcmpEcho || listeners.columns.contains(&flow.service);
         return if listens { ListenerState::Listens } else { ListenerState::Deaf };
     }
+    let Some(name) = flow.to.instance() else { return ListenerState::Listens };
     let Some(instance) = cloud.instances.get(name) else { return ListenerState::Dead };
     if instance.state != InstanceState::Running {
         return ListenerState::Dead;
     }
     let listens = listeners.columns.contains(&flow.service) || instance.listens.contains(&flow.service);
-    let closed_ports = listeners.closed_ports.contains(&(name.clone(), flow.service));
+    let closed_ports = listeners.closed_ports.contains(&(name.into(), flow.service));
     // The kernel of an instance answers a ping by itself.
     if flow.service == Service::IcmpEcho || listens && !closed_ports {
         ListenerState::Listens

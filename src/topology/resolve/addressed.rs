@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use super::resolver::{Held, Resolver};
-use crate::model::Via;
 use crate::model::reserved_addresses::{Belongs, belongs};
+use crate::model::{InterfaceId, Via};
 use crate::topology::document::shape::SpannedText;
 use crate::topology::grammar::{Ends, Within};
 use crate::topology::patterns::Selector;
@@ -40,9 +40,10 @@ impl Resolver<'_> {
         let span = node.part(word);
         match self.cloud.holders.get(&address).map_or(&[][..], Vec::as_slice) {
             [Held { by, kind }] => {
-                let selector = match by.device {
-                    0 => Selector::Instance(by.instance.clone()),
-                    _ => Selector::Interface(by.clone()),
+                let selector = match by {
+                    InterfaceId::Instance(at) if at.device == 0 => Selector::Instance(at.instance.clone()),
+                    InterfaceId::Instance(at) => Selector::Interface(at.clone()),
+                    InterfaceId::LoadBalancer(name) => Selector::LoadBalancer(name.clone()),
                 };
                 return Some(End { selector, kind: Some(*kind) });
             }

@@ -1,6 +1,5 @@
 //! Connections that a scenario holds open: their names, and what is expected of them.
 
-use super::names::EntityKind;
 use super::resolver::Resolver;
 use crate::model::suggest;
 use crate::model::{ConnectionName, Service, Via};
@@ -28,9 +27,7 @@ impl Resolver<'_> {
             self.cloud.connections.insert(name.clone(), key.span);
             let Some(value) = &entry.value else { continue };
             let Some(flow) = self.flow(value, Within::Held) else { continue };
-            if let Selector::Instance(to) = &flow.to
-                && self.names.sort(to.as_str()) == Some(EntityKind::LoadBalancer)
-            {
+            if let Selector::LoadBalancer(_) = &flow.to {
                 let draft = Diagnostic::new(
                     value.span,
                     "a connection through a load balancer is two, and none of them is held",

@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use super::interfaces::split;
 use super::names::EntityKind;
 use super::resolver::{Holder, Resolver};
-use crate::model::{ElasticIpName, InstanceName, InterfaceId, Operation, Reassociation, RefusalCode, Target};
+use crate::model::{Attachment, ElasticIpName, InstanceName, Operation, Reassociation, RefusalCode, Target};
 use crate::topology::document::networks::ElasticIps;
 use crate::topology::document::scenario::{Addresses, Association};
 use crate::topology::document::shape::{Field, Map, Or, Span, SpannedText};
@@ -58,7 +58,7 @@ impl Resolver<'_> {
             self.later.holders.push(Holder { instance: instance.clone(), named, device, span: value.span });
             let to = match device {
                 None => Target::Instance(instance),
-                Some(device) => Target::Interface(InterfaceId { instance, device }),
+                Some(device) => Target::Interface(Attachment { instance, device }),
             };
             let Some(name) = self.declared(entry.key.as_deref(), EntityKind::ElasticIp) else { continue };
             let operation = associate(name, to, Reassociation::Allowed);
@@ -70,13 +70,13 @@ impl Resolver<'_> {
 
     /// Refuses Elastic IPs from the start for instances that are not there from the start, and second ones for an interface.
     pub fn refuse_wrong_holders(&mut self) {
-        let mut taken: IndexMap<InterfaceId, Span> = IndexMap::new();
+        let mut taken: IndexMap<Attachment, Span> = IndexMap::new();
         for Holder { instance, named, device, span } in std::mem::take(&mut self.later.holders) {
             if !self.cloud.now.instances.contains_key(&instance) {
                 self.unknown(instance.as_str(), named, EntityKind::Instance);
                 continue;
             }
-            let id = InterfaceId { instance, device: device.unwrap_or(0) };
+            let id = Attachment { instance, device: device.unwrap_or(0) };
             if self.interface_there(&id, span).is_none() {
                 continue;
             }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::names::EntityKind;
 use super::resolver::Resolver;
 use crate::model::suggest;
-use crate::model::{Direction, Forwarding, InstanceName, Service, TableName, Via};
+use crate::model::{Direction, Forwarding, InstanceName, InterfaceHolder, Service, TableName, Via};
 use crate::topology::document::scenario::Expect;
 use crate::topology::document::shape::{Any, Entry, Field, Many, Map, Span};
 use crate::topology::document::words::{Flow, Name, Text};
@@ -143,7 +143,7 @@ impl Resolver<'_> {
 
     /// The ways of a flow. Between instances the private address goes without saying.
     fn ways(&self, flow: &FlowPattern) -> Vec<Way> {
-        let balances = |end: &Selector| matches!(end, Selector::Instance(name) if self.names.sort(name.as_str()) == Some(EntityKind::LoadBalancer));
+        let balances = |end: &Selector| matches!(end, Selector::LoadBalancer(_));
         let is_usual = |via: &Via| *via == Via::Private && !balances(&flow.from) && !balances(&flow.to);
         let via = flow.via.filter(|via| !is_usual(via));
         let forth = (flow.from.clone(), flow.to.clone(), flow.service, via);
@@ -267,11 +267,13 @@ impl Resolver<'_> {
         }
         let ends = [Some(&flow.to), flow.both_ways.then_some(&flow.from)];
         for end in ends.into_iter().flatten() {
-            if let Selector::Instance(instance) = end
-                && self.cloud.listens.get(instance).is_some_and(|listens| listens.contains(&flow.service))
-            {
-                let message =
-                    format!("{} listens on {}, and will not refuse it", quote(instance.as_str()), flow.service);
+            let holder = match end {
+                Selector::Instance(name) => InterfaceHolder::from(name),
+                Selector::LoadBalancer(name) => InterfaceHolder::from(name),
+                _ => continue,
+            };
+            if self.cloud.listens.get(&holder).is_some_and(|listens| listens.contains(&flow.service)) {
+                let message = format!("{} listens on {}, and will not refuse it", quote(holder.as_str()), flow.service);
                 self.report(Diagnostic::new(span, message));
             }
         }
@@ -281,7 +283,7 @@ impl Resolver<'_> {
     fn refuse_no_listener(&mut self, flow: &FlowPattern, span: Span) {
         let ends = [Some(&flow.to), flow.both_ways.then_some(&flow.from)];
         for end in ends.into_iter().flatten() {
-            if !matches!(end, Selector::Instance(name) if self.listens_as_balancer(name, flow.service)) {
+            if !matches!(end, Selector::LoadBalancer(name) if self.listens_as_balancer(name, flow.service)) {
                 let draft =
                     Diagnostic::new(span, "only a listener of a load balancer takes a connection and closes it");
                 return self.report(draft.help("what an instance does not listen on is `refused`"));
@@ -317,10 +319,7 @@ impl Resolver<'_> {
                         Some(devices) if !devices.contains(&id.device) => id.to_string(),
                         _ => continue,
                     },
-                    Selector::Instance(instance)
-                        if !self.cloud.now.instances.contains_key(instance)
-                            && self.names.sort(instance.as_str()) != Some(EntityKind::LoadBalancer) =>
-                    {
+                    Selector::Instance(instance) if !self.cloud.now.instances.contains_key(instance) => {
                         instance.to_string()
                     }
                     Selector::Group(group) if !self.cloud.now.groups.contains_key(group) => group.to_string(),

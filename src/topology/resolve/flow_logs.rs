@@ -47,7 +47,8 @@ impl Resolver<'_> {
         let word = node.text();
         match self.selector(node, word, Within::Step { dropped: false })? {
             Selector::Instance(instance) => Some(InterfaceId::first_of(&instance)),
-            Selector::Interface(id) => Some(id),
+            Selector::LoadBalancer(name) => Some(InterfaceId::LoadBalancer(name)),
+            Selector::Interface(at) => Some(at.into()),
             _ => {
                 let draft = Diagnostic::new(node.span, format!("{} has no flow log of its own", quote(word)));
                 self.report(draft.help("network interfaces have: name an instance, or `web1.eth1`"));

@@ -9,7 +9,9 @@ use super::names::EntityKind;
 use super::resolver::Resolver;
 use super::standing::StepEntities;
 use crate::model::suggest;
-use crate::model::{GroupName, HostName, InstanceName, InterfaceId, Service, TableName, Via};
+use crate::model::{
+    Attachment, GroupName, HostName, InstanceName, InterfaceHolder, LoadBalancerName, Service, TableName, Via,
+};
 use crate::topology::document::scenario::Table as TableSaid;
 use crate::topology::document::shape::{Field, Map, Span, SpannedText};
 use crate::topology::document::words::{Flow, Name};
@@ -146,14 +148,14 @@ impl Resolver<'_> {
             let instance = InstanceName::new(name);
             return Some(match device {
                 0 => Selector::Instance(instance),
-                _ => Selector::Interface(InterfaceId { instance, device }),
+                _ => Selector::Interface(Attachment { instance, device }),
             });
         }
         match self.names.sort(word).filter(|_| !self.names.doubts.unread.contains(word)) {
             Some(EntityKind::Host) => Some(Selector::Host(HostName::new(word))),
             Some(EntityKind::Instance) if within == Within::Table => Some(Selector::Instance(InstanceName::new(word))),
             Some(EntityKind::Group) if within == Within::Table => Some(Selector::Group(GroupName::new(word))),
-            Some(EntityKind::LoadBalancer) => Some(Selector::Instance(InstanceName::new(word))),
+            Some(EntityKind::LoadBalancer) => Some(Selector::LoadBalancer(LoadBalancerName::new(word))),
             Some(EntityKind::Instance) => self.instance(word, span).map(Selector::Instance),
             Some(EntityKind::Group) => self.group(word, span).map(Selector::Group),
             Some(EntityKind::PrefixList) => {
@@ -384,13 +386,14 @@ fn memberless<'s>(selector: &'s Selector, world: &StepEntities) -> Option<&'s Gr
     }
 }
 
-/// The instances that a selector can ever mean, unless it means others too.
-fn ever<'s>(selector: &'s Selector, world: &'s StepEntities) -> Option<Vec<&'s InstanceName>> {
+/// The instances and load balancers that a selector can ever mean, unless it means others too.
+fn ever(selector: &Selector, world: &StepEntities) -> Option<Vec<InterfaceHolder>> {
     match selector {
         Selector::Instance(instance)
-        | Selector::Interface(InterfaceId { instance, .. })
-        | Selector::Forged(InterfaceId { instance, .. }, _) => Some(vec![instance]),
-        Selector::Group(group) => world.members.get(group).map(|members| members.iter().collect()),
+        | Selector::Interface(Attachment { instance, .. })
+        | Selector::Forged(Attachment { instance, .. }, _) => Some(vec![instance.into()]),
+        Selector::LoadBalancer(name) => Some(vec![name.into()]),
+        Selector::Group(group) => world.members.get(group).map(|members| members.iter().cloned().collect()),
         _ => None,
     }
 }

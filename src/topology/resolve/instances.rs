@@ -201,14 +201,14 @@ impl Resolver<'_> {
         };
         if let Some(name) = &name {
             for group in &groups {
-                self.cloud.now.members.entry(group.clone()).or_default().insert(name.clone());
+                self.cloud.now.members.entry(group.clone()).or_default().insert(name.into());
             }
         }
         let listens = self.listens(said);
         let processes = self.processes(&said.services, &listens);
         if let Some(name) = &name {
             let ports = processes.values().filter_map(|process| process.port);
-            self.cloud.listens.entry(name.clone()).or_default().extend(listens.iter().copied().chain(ports));
+            self.cloud.listens.entry(name.into()).or_default().extend(listens.iter().copied().chain(ports));
         }
         let mounts = self.mounts(&said.mounts);
         let source_dest_check = self.check(&said.source_dest_check);

@@ -8,7 +8,7 @@ use ipnet::Ipv4Net;
 use super::names::EntityKind;
 use super::resolver::Resolver;
 use crate::model::{
-    Era, Forwarding, InstanceName, InterfaceId, NewInterface, Operation, RefusalCode, Service, SourceDestCheck,
+    Attachment, Era, Forwarding, InstanceName, NewInterface, Operation, RefusalCode, Service, SourceDestCheck,
     SubnetRoute, Target, Via, VpcName, number,
 };
 use crate::topology::document::instances::{Instance as InstanceSaid, Interface as InterfaceSaid, Interfaces};
@@ -66,7 +66,7 @@ impl Resolver<'_> {
             true => InstanceName::new(name),
             false => self.instance(name, said.part(name))?,
         };
-        let id = InterfaceId { instance, device };
+        let id = Attachment { instance, device };
         if !self.refused.may_be(RefusalCode::InvalidNetworkInterfaceIdNotFound) {
             self.interface_there(&id, said.span)?;
         }
@@ -74,11 +74,11 @@ impl Resolver<'_> {
     }
 
     /// Reports an interface that its instance has never had up to here.
-    pub fn interface_there(&mut self, id: &InterfaceId, span: Span) -> Option<()> {
+    pub fn interface_there(&mut self, id: &Attachment, span: Span) -> Option<()> {
         let devices = self.cloud.now.devices.get(&id.instance).filter(|devices| !devices.contains(&id.device));
         let Some(devices) = devices else { return Some(()) };
         let has: Vec<String> = devices.iter().map(|device| format!("eth{device}")).collect();
-        let InterfaceId { instance, device } = id;
+        let Attachment { instance, device } = id;
         let draft = Diagnostic::new(span, format!("{} has no interface eth{device}", quote(instance.as_str())));
         self.report(draft.help(format!("{instance} has {}", has.join(", "))));
         None
@@ -109,8 +109,8 @@ impl Resolver<'_> {
         }))
     }
 
-    fn end_at(&mut self, node: &SpannedText, word: &str, name: &str, device: u8) -> Option<InterfaceId> {
-        let id = InterfaceId { instance: self.instance(name, node.part(name))?, device };
+    fn end_at(&mut self, node: &SpannedText, word: &str, name: &str, device: u8) -> Option<Attachment> {
+        let id = Attachment { instance: self.instance(name, node.part(name))?, device };
         self.interface_there(&id, node.part(word)).map(|()| id)
     }
 
@@ -192,7 +192,7 @@ impl Resolver<'_> {
                 let interface = self.interface(device, vpc.as_ref());
                 if let (Some(instance), Some(interface)) = (&instance, interface) {
                     if device.value.as_ref().is_some_and(|said| said.source_dest_check.is_there()) {
-                        let id = InterfaceId { instance: instance.clone(), device: interface.device };
+                        let id = Attachment { instance: instance.clone(), device: interface.device };
                         self.later.checks_said.insert(id);
                     }
                     let place = self.place(device.at);
@@ -229,7 +229,7 @@ impl Resolver<'_> {
             let target = entry.key.as_ref().and_then(|key| self.target(key));
             if let Some(target) = &target {
                 self.later.checks_said.insert(match target {
-                    Target::Instance(name) => InterfaceId::first_of(name),
+                    Target::Instance(name) => Attachment::first_of(name),
                     Target::Interface(id) => id.clone(),
                 });
             }
@@ -265,7 +265,7 @@ impl Resolver<'_> {
                 self.report(Diagnostic::new(entry.at, format!("the subnet has a route to {destination} already")));
                 continue;
             }
-            let target = InterfaceId { instance: InstanceName::new(name), device };
+            let target = Attachment { instance: InstanceName::new(name), device };
             self.later.routed_to.push((target.clone(), value.span));
             routes.push(SubnetRoute { destination, target });
         }
@@ -274,7 +274,7 @@ impl Resolver<'_> {
 
     /// Notes the interfaces of an instance whose check of source and destination the file says.
     pub fn note_checks(&mut self, name: &InstanceName, said: &InstanceSaid) {
-        let id = |device| InterfaceId { instance: name.clone(), device };
+        let id = |device| Attachment { instance: name.clone(), device };
         if said.source_dest_check.is_there() {
             self.later.checks_said.insert(id(0));
         }
@@ -287,7 +287,7 @@ impl Resolver<'_> {
 
     /// A route that leads to what forwards nothing leads nowhere.
     pub fn refuse_idle_routes(&mut self) {
-        for (InterfaceId { instance, .. }, span) in self.later.routed_to.clone() {
+        for (Attachment { instance, .. }, span) in self.later.routed_to.clone() {
             if self.cloud.forwarders.get(&instance) == Some(&Forwarding::None) {
                 let message = format!("a route leads to {}, which passes on nothing", quote(instance.as_str()));
                 self.report(Diagnostic::new(span, message).help("it needs `forwards: nat` or `forwards: as-is`"));

@@ -250,15 +250,15 @@ fn seed(resolver: &mut Resolver<'_>, cloud: &Cloud) {
     for (name, instance) in &cloud.instances {
         resolver.names.seed(name.as_str(), EntityKind::Instance);
         resolver.cloud.now.instances.insert(name.clone(), instance.interfaces.first().map(|first| first.vpc.clone()));
-        resolver.cloud.now.attach(name, instance.interfaces.iter().map(|interface| interface.id.device));
-        resolver.cloud.listens.insert(name.clone(), instance.listens.clone());
+        resolver.cloud.now.attach(name, instance.interfaces.iter().map(|interface| interface.id.device()));
+        resolver.cloud.listens.insert(name.into(), instance.listens.clone());
         let ports = instance.processes.values().filter_map(|process| process.port);
-        resolver.cloud.listens.entry(name.clone()).or_default().extend(ports);
+        resolver.cloud.listens.entry(name.into()).or_default().extend(ports);
         if instance.forwarding != Forwarding::None {
             resolver.cloud.forwarders.insert(name.clone(), instance.forwarding);
         }
         for group in instance.interfaces.iter().flat_map(|interface| &interface.groups) {
-            resolver.cloud.now.members.entry(group.clone()).or_default().insert(name.clone());
+            resolver.cloud.now.members.entry(group.clone()).or_default().insert(name.into());
         }
     }
     for name in cloud.elastic_ips.keys() {
@@ -268,7 +268,7 @@ fn seed(resolver: &mut Resolver<'_>, cloud: &Cloud) {
     for (name, balancer) in &cloud.load_balancers {
         resolver.names.seed(name.as_str(), EntityKind::LoadBalancer);
         if balancer.scheme == Scheme::Internal {
-            resolver.cloud.internal.insert(balancer.node().clone());
+            resolver.cloud.internal.insert(name.clone());
         }
     }
     for name in cloud.prefix_lists.keys() {

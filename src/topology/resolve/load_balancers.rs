@@ -7,8 +7,8 @@ use indexmap::{IndexMap, IndexSet};
 use super::names::EntityKind;
 use super::resolver::Resolver;
 use crate::model::{
-    CreateLoadBalancer, Era, GroupName, HealthCheck, InstanceName, LoadBalancerName, Operation, Port, RefusalCode,
-    Scheme, Service, number, suggest,
+    CreateLoadBalancer, Era, GroupName, HealthCheck, InstanceName, InterfaceHolder, LoadBalancerName, Operation, Port,
+    RefusalCode, Scheme, Service, number, suggest,
 };
 use crate::topology::document::balancers::{HealthCheck as CheckSaid, LoadBalancer, Registered, Targets};
 use crate::topology::document::shape::{Field, Map, Span, SpannedText};
@@ -27,7 +27,7 @@ impl Resolver<'_> {
         for entry in &map.entries {
             let name = self.declared(entry.key.as_deref(), EntityKind::LoadBalancer).map(LoadBalancerName::new);
             let Some(said) = &entry.value else {
-                self.names.doubts.listeners.extend(name.map(|name| InstanceName::new(name.as_str())));
+                self.names.doubts.listeners.extend(name);
                 continue;
             };
             let vpc = self.vpc_name(&said.vpc, entry.at);
@@ -44,19 +44,19 @@ impl Resolver<'_> {
             };
             let scheme = self.scheme(&said.scheme);
             if let (Some(name), Scheme::Internal) = (&name, scheme) {
-                self.cloud.internal.insert(InstanceName::new(name.as_str()));
+                self.cloud.internal.insert(name.clone());
             }
             let before = self.told.problems.len();
             let listeners = self.listeners(entry.at, said);
             let unread = said.at.misspelt() || said.listeners.get().is_none_or(|list| list.unread);
             if let Some(name) = name.as_ref().filter(|_| self.told.problems.len() > before || unread) {
-                self.names.doubts.listeners.insert(InstanceName::new(name.as_str()));
+                self.names.doubts.listeners.insert(name.clone());
             }
             let health_check = self.health_check(&said.health_check, &listeners);
             let targets = said.targets.get().map(|targets| self.targets(targets, false)).unwrap_or_default();
             let subnet = vpc.as_ref().and_then(|vpc| self.subnet(&said.subnet, vpc));
             let (Some(name), Some(vpc), Some((subnet, _))) = (name, vpc, subnet) else { continue };
-            let holder = InstanceName::new(name.as_str());
+            let holder = InterfaceHolder::from(&name);
             for group in &groups {
                 self.cloud.now.members.entry(group.clone()).or_default().insert(holder.clone());
             }
@@ -267,8 +267,8 @@ impl Resolver<'_> {
     fn answered_by_of(&mut self, node: &Flow, flow: &str, names: &str) -> Option<AnsweredBy> {
         let flow = self.flow_of(node, flow, Within::Step { dropped: false })?;
         let balancer = match &flow.to {
-            Selector::Instance(name) if self.listens_as_balancer(name, flow.service) && !flow.both_ways => {
-                LoadBalancerName::new(name.as_str())
+            Selector::LoadBalancer(name) if self.listens_as_balancer(name, flow.service) && !flow.both_ways => {
+                name.clone()
             }
             _ => {
                 let draft = Diagnostic::new(node.span, "only a listener of a load balancer is answered by others");
@@ -292,10 +292,9 @@ impl Resolver<'_> {
     }
 
     /// Returns true if a load balancer has a listener for this, or one that could not be read may be it.
-    pub fn listens_as_balancer(&self, name: &InstanceName, service: Service) -> bool {
-        self.names.sort(name.as_str()) == Some(EntityKind::LoadBalancer)
-            && (self.names.doubts.listeners.contains(name)
-                || self.cloud.listens.get(name).is_some_and(|listens| listens.contains(&service)))
+    pub fn listens_as_balancer(&self, name: &LoadBalancerName, service: Service) -> bool {
+        self.names.doubts.listeners.contains(name)
+            || self.cloud.listens.get(&InterfaceHolder::from(name)).is_some_and(|listens| listens.contains(&service))
     }
 
     /// Reports who is said to be behind a load balancer and is never registered with it, now that every step is known.

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 
 pub(super) use crate::model::name_fault as fault;
 use crate::model::suggest;
-use crate::model::{DEFAULT_GROUP, Era, InstanceName, VpcName, vpc_of_default_group};
+use crate::model::{DEFAULT_GROUP, Era, LoadBalancerName, VpcName, vpc_of_default_group};
 use crate::topology::document::shape::Span;
 
 /// Maximum number of unknown names that get a suggestion; no more problems than that are shown.
@@ -129,5 +129,5 @@ pub(super) struct Doubts {
     /// A VPC, which is not among those that are known.
     pub vpcs: bool,
     /// The load balancers of which a listener could not be read.
-    pub listeners: HashSet<InstanceName>,
+    pub listeners: HashSet<LoadBalancerName>,
 }

@@ -8,7 +8,8 @@ use super::names::EntityKind;
 use super::resolver::Resolver;
 use super::tracking;
 use crate::model::{
-    AddressRequest, Cloud, DEFAULT_GROUP, Era, GroupName, InstanceName, InterfaceId, Operation, Service, default_group,
+    AddressRequest, Attachment, Cloud, DEFAULT_GROUP, Era, GroupName, InterfaceHolder, Operation, Service,
+    default_group,
 };
 use crate::topology::checked::{KnobOverrides, RefusedAtFirst, Topology};
 use crate::topology::document::Document;
@@ -266,7 +267,7 @@ impl Resolver<'_> {
     }
 
     /// Collects the instances and services that `refused` expectations can ever name.
-    fn closed_ports(&mut self, initial: &[Placed<Operation>], steps: &[Step]) -> IndexSet<(InstanceName, Service)> {
+    fn closed_ports(&mut self, initial: &[Placed<Operation>], steps: &[Step]) -> IndexSet<(InterfaceHolder, Service)> {
         let operations = steps.iter().flat_map(Step::operations);
         let launches = initial.iter().chain(operations).filter_map(|operation| match &operation.value {
             Operation::Launch(launch) => Some((&launch.name, launch)),
@@ -288,15 +289,18 @@ impl Resolver<'_> {
                 for receiver in ends.into_iter().flatten() {
                     match receiver {
                         Selector::Instance(instance)
-                        | Selector::Interface(InterfaceId { instance, .. })
-                        | Selector::Forged(InterfaceId { instance, .. }, _) => {
-                            closed_ports.insert((instance.clone(), flow.service));
+                        | Selector::Interface(Attachment { instance, .. })
+                        | Selector::Forged(Attachment { instance, .. }, _) => {
+                            closed_ports.insert((instance.into(), flow.service));
+                        }
+                        Selector::LoadBalancer(name) => {
+                            closed_ports.insert((name.into(), flow.service));
                         }
                         Selector::Group(group) => {
                             let members = self.cloud.now.members.get(group).into_iter().flatten();
                             closed_ports.extend(members.map(|member| (member.clone(), flow.service)));
                         }
-                        Selector::Any => closed_ports.extend(launches.keys().map(|&name| (name.clone(), flow.service))),
+                        Selector::Any => closed_ports.extend(launches.keys().map(|&name| (name.into(), flow.service))),
                         Selector::Host(_) | Selector::HostAddress(..) => {}
                     }
                 }

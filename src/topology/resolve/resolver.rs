@@ -9,8 +9,8 @@ use super::names::Names;
 use super::refused::Refused;
 use super::standing::StepEntities;
 use crate::model::{
-    Era, Forwarding, Host, HostName, InstanceName, InterfaceId, LoadBalancerName, Service, SourceLocation, TableName,
-    Via, Vpc, VpcName,
+    Attachment, Era, Forwarding, Host, HostName, InstanceName, InterfaceHolder, InterfaceId, LoadBalancerName, Service,
+    SourceLocation, TableName, Via, Vpc, VpcName,
 };
 use crate::topology::document::shape::{At, Span};
 use crate::topology::files::Files;
@@ -59,11 +59,11 @@ pub(super) struct Known {
     /// Number of addresses of hosts in all rules together.
     pub peers: usize,
     /// Services that instances listen on.
-    pub listens: IndexMap<InstanceName, IndexSet<Service>>,
+    pub listens: IndexMap<InterfaceHolder, IndexSet<Service>>,
     /// Instances ever registered with each load balancer.
     pub registered: IndexMap<LoadBalancerName, IndexSet<InstanceName>>,
     /// The load balancers that have no public address.
-    pub internal: IndexSet<InstanceName>,
+    pub internal: IndexSet<LoadBalancerName>,
     /// Handling of packets for others, by instance.
     pub forwarders: IndexMap<InstanceName, Forwarding>,
     /// The connections that steps so far have opened.
@@ -86,9 +86,9 @@ pub(super) struct Later {
     /// Instances said to answer behind a load balancer, or to be in service there.
     pub behind: Vec<(LoadBalancerName, InstanceName, Span)>,
     /// The instances that routes lead to.
-    pub routed_to: Vec<(InterfaceId, Span)>,
+    pub routed_to: Vec<(Attachment, Span)>,
     /// The interfaces whose check of source and destination the file says, be it by a step.
-    pub checks_said: IndexSet<InterfaceId>,
+    pub checks_said: IndexSet<Attachment>,
     /// The instances and interfaces that Elastic IPs are associated with from the start.
     pub holders: Vec<Holder>,
 }

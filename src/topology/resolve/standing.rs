@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use indexmap::{IndexMap, IndexSet};
 
 use crate::model::{
-    AutomaticPublic, ElasticIpName, GroupName, InstanceName, InterfaceId, NameEffect, Operation, Target, VpcName,
+    Attachment, AutomaticPublic, ElasticIpName, GroupName, InstanceName, InterfaceHolder, NameEffect, Operation,
+    Target, VpcName,
 };
 
 /// Groups and instances that exist at one step. A file may run under several eras, so this is lenient: what any
@@ -18,9 +19,9 @@ pub(super) struct StepEntities {
     /// The interfaces that an instance ever has, so far; nothing of one whose interfaces could not be read.
     pub devices: IndexMap<InstanceName, BTreeSet<u8>>,
     /// The interfaces that are launched or attached, and whether they ever have a public address.
-    pub publics: IndexMap<InterfaceId, AutomaticPublic>,
-    /// Instances that are ever members of each group.
-    pub members: IndexMap<GroupName, IndexSet<InstanceName>>,
+    pub publics: IndexMap<Attachment, AutomaticPublic>,
+    /// Instances and load balancers that are ever members of each group.
+    pub members: IndexMap<GroupName, IndexSet<InterfaceHolder>>,
 }
 
 impl StepEntities {
@@ -37,9 +38,9 @@ impl StepEntities {
             NameEffect::Instance(launch) => {
                 self.instances.insert(launch.name.clone(), Some(launch.vpc.clone()));
                 self.join(&launch.name, &launch.groups);
-                self.may_be_public(InterfaceId::first_of(&launch.name), launch.public);
+                self.may_be_public(Attachment::first_of(&launch.name), launch.public);
                 for more in &launch.more {
-                    let id = InterfaceId { instance: launch.name.clone(), device: more.device };
+                    let id = Attachment { instance: launch.name.clone(), device: more.device };
                     self.may_be_public(id, AutomaticPublic::None);
                 }
                 launch.more.iter().for_each(|more| self.join(&launch.name, &more.groups));
@@ -47,12 +48,12 @@ impl StepEntities {
             NameEffect::Interface(instance, interface) => {
                 self.attach(instance, [interface.device]);
                 self.join(instance, &interface.groups);
-                let id = InterfaceId { instance: instance.clone(), device: interface.device };
+                let id = Attachment { instance: instance.clone(), device: interface.device };
                 self.may_be_public(id, AutomaticPublic::None);
             }
             NameEffect::PublicAddress(to) => {
                 let id = match to {
-                    Target::Instance(name) => InterfaceId::first_of(name),
+                    Target::Instance(name) => Attachment::first_of(name),
                     Target::Interface(id) => id.clone(),
                 };
                 self.may_be_public(id, AutomaticPublic::Given);
@@ -78,7 +79,7 @@ impl StepEntities {
     }
 
     /// Notes an interface's public address; one that it ever has, it ever has.
-    fn may_be_public(&mut self, id: InterfaceId, public: AutomaticPublic) {
+    fn may_be_public(&mut self, id: Attachment, public: AutomaticPublic) {
         let known = self.publics.entry(id).or_insert(public);
         if public == AutomaticPublic::Given {
             *known = public;
@@ -87,7 +88,7 @@ impl StepEntities {
 
     fn join(&mut self, instance: &InstanceName, groups: &IndexSet<GroupName>) {
         for group in groups {
-            self.members.entry(group.clone()).or_default().insert(instance.clone());
+            self.members.entry(group.clone()).or_default().insert(instance.into());
         }
     }
 }

@@ -1,8 +1,7 @@
 //! Flows that no cloud of a file ever has a way for: the scheme of a load balancer and the families of addresses never change.
 
-use super::names::EntityKind;
 use super::resolver::Resolver;
-use crate::model::{AutomaticPublic, HostIp, InstanceName, InterfaceId, Via, VpcName};
+use crate::model::{Attachment, AutomaticPublic, HostIp, InterfaceHolder, Via, VpcName};
 use crate::topology::patterns::{FlowPattern, Selector};
 use crate::topology::problem::{Diagnostic, Span, quote};
 use crate::topology::synthetic_hosts::ELSEWHERE;
@@ -98,20 +97,22 @@ impl Resolver<'_> {
     }
 
     fn never_public(&self, end: &Selector) -> bool {
-        let never = |id: &InterfaceId| self.cloud.now.publics.get(id) == Some(&AutomaticPublic::None);
+        let never = |id: &Attachment| self.cloud.now.publics.get(id) == Some(&AutomaticPublic::None);
         match end {
-            Selector::Instance(name) => never(&InterfaceId::first_of(name)),
+            Selector::Instance(name) => never(&Attachment::first_of(name)),
             Selector::Interface(id) => never(id),
             Selector::Group(group) if !self.names.doubts.members => {
                 let members = self.cloud.now.members.get(group);
-                let of_all = |name: &InstanceName| {
+                let of_all = |holder: &InterfaceHolder| {
+                    let InterfaceHolder::Instance(name) = holder else { return None };
                     let devices = self.cloud.now.devices.get(name)?;
-                    let mut ids = devices.iter().map(|device| InterfaceId { instance: name.clone(), device: *device });
+                    let mut ids = devices.iter().map(|device| Attachment { instance: name.clone(), device: *device });
                     Some(ids.all(|id| never(&id)))
                 };
                 members.is_some_and(|members| members.iter().all(|name| of_all(name) == Some(true)))
             }
             Selector::Group(_)
+            | Selector::LoadBalancer(_)
             | Selector::Any
             | Selector::Forged(..)
             | Selector::Host(_)
@@ -130,12 +131,10 @@ impl Resolver<'_> {
             vpc.ipv6.is_none().then_some("a VPC with `ipv6: yes` gives its instances one")
         };
         let why = match end {
-            Selector::Instance(name) if self.names.sort(name.as_str()) == Some(EntityKind::LoadBalancer) => {
-                Some("load balancers are reached by IPv4")
-            }
+            Selector::LoadBalancer(_) => Some("load balancers are reached by IPv4"),
             Selector::Instance(name)
-            | Selector::Interface(InterfaceId { instance: name, .. })
-            | Selector::Forged(InterfaceId { instance: name, .. }, _) => in_vpc(self.cloud.now.instances.get(name)),
+            | Selector::Interface(Attachment { instance: name, .. })
+            | Selector::Forged(Attachment { instance: name, .. }, _) => in_vpc(self.cloud.now.instances.get(name)),
             Selector::Group(group) => in_vpc(self.cloud.now.groups.get(group)),
             Selector::Host(_) => (self.families(end) == [Via::Public]).then_some("its addresses are of IPv4"),
             Selector::Any | Selector::HostAddress(..) => None,
@@ -148,10 +147,10 @@ impl Resolver<'_> {
     fn no_private_path(&self, from: &Selector, to: &Selector, span: Span) -> Option<Diagnostic> {
         let vpc = |end: &Selector| match end {
             Selector::Instance(name)
-            | Selector::Interface(InterfaceId { instance: name, .. })
-            | Selector::Forged(InterfaceId { instance: name, .. }, _) => self.cloud.now.instances.get(name)?.clone(),
+            | Selector::Interface(Attachment { instance: name, .. })
+            | Selector::Forged(Attachment { instance: name, .. }, _) => self.cloud.now.instances.get(name)?.clone(),
             Selector::Group(group) => self.cloud.now.groups.get(group)?.clone(),
-            Selector::Any | Selector::Host(_) | Selector::HostAddress(..) => None,
+            Selector::Any | Selector::LoadBalancer(_) | Selector::Host(_) | Selector::HostAddress(..) => None,
         };
         let (one, other) = (vpc(from)?, vpc(to)?);
         (one != other).then(|| {
@@ -162,12 +161,11 @@ impl Resolver<'_> {
 
     /// Returns true if the name of an end means a public address, inside as well.
     fn is_public_balancer(&self, end: &Selector) -> bool {
-        let is_balancer = |name: &InstanceName| self.names.sort(name.as_str()) == Some(EntityKind::LoadBalancer);
-        matches!(end, Selector::Instance(name) if is_balancer(name)) && !self.is_internal(end)
+        matches!(end, Selector::LoadBalancer(_)) && !self.is_internal(end)
     }
 
     fn is_internal(&self, end: &Selector) -> bool {
-        matches!(end, Selector::Instance(name) if self.cloud.internal.contains(name))
+        matches!(end, Selector::LoadBalancer(name) if self.cloud.internal.contains(name))
     }
 
     /// Returns the kinds of addresses by which a host reaches others and is reached, each once.
@@ -199,7 +197,8 @@ fn name(end: &Selector) -> String {
     match end {
         Selector::Any => "any".to_owned(),
         Selector::Instance(name) => name.to_string(),
-        Selector::Forged(InterfaceId { instance, device: 0 }, _) => instance.to_string(),
+        Selector::LoadBalancer(name) => name.to_string(),
+        Selector::Forged(at, _) if at.device == 0 => at.instance.to_string(),
         Selector::Interface(id) | Selector::Forged(id, _) => id.to_string(),
         Selector::Group(group) => group.to_string(),
         Selector::Host(name) | Selector::HostAddress(name, _) => name.to_string(),

@@ -165,7 +165,7 @@ fn plain(cloud: &Cloud) -> Cloud {
         instance.place = None;
         instance.id = InstanceId::first_of(&[]);
         instance.interfaces.iter_mut().for_each(unnumbered);
-        instance.interfaces.sort_by_key(|interface| interface.id.device);
+        instance.interfaces.sort_by_key(|interface| interface.id.device());
     }
     for elastic in cloud.elastic_ips.values_mut() {
         elastic.allocation = AllocationId::first_of(&[]);

@@ -16,8 +16,8 @@ use super::super::patterns::Egress;
 use super::balancers;
 use super::common::{Promise, Unwritable, is_amazons, names, unless};
 use crate::model::{
-    AutomaticPublic, Cloud, DEFAULT_VPC_CIDR, Direction, GroupName, IcmpMatch, Instance, InstanceName, InstanceState,
-    Interface, InterfaceId, Mtu, Peer, PrivateIp, Rule, SecurityGroup, TableName, Traffic, Vpc, VpcName,
+    Attachment, AutomaticPublic, Cloud, DEFAULT_VPC_CIDR, Direction, GroupName, IcmpMatch, Instance, InstanceName,
+    InstanceState, Interface, Mtu, Peer, PrivateIp, Rule, SecurityGroup, TableName, Traffic, Vpc, VpcName,
     add_default_group,
 };
 
@@ -135,7 +135,7 @@ fn said_any<T: for<'t> From<&'t String>>(words: &[String]) -> Field<Any<T>> {
 }
 
 /// Writes the holder of an Elastic IP: an instance by its name alone where it has one interface.
-fn holder(cloud: &Cloud, id: &InterfaceId) -> Holder {
+fn holder(cloud: &Cloud, id: &Attachment) -> Holder {
     match cloud.instances.get(&id.instance).is_some_and(|it| it.interfaces.len() == 1) {
         true => Holder::from(&id.instance),
         false => Holder::from(id),
@@ -179,7 +179,7 @@ fn vpcs(cloud: &Cloud) -> Result<Map<Name<VpcName>, VpcSaid>, Unwritable> {
         for (subnet, cidr) in &vpc.subnets {
             let mut routes = Map::default();
             for route in vpc.routes.get(subnet).into_iter().flatten() {
-                if cloud.interface(&route.target).is_none() {
+                if cloud.attached(&route.target).is_none() {
                     let gone = format!("a route of subnet {subnet} leads to {}, which is not there", route.target);
                     return Err(Unwritable::NoWords(gone));
                 }
@@ -303,7 +303,7 @@ fn instance(cloud: &Cloud, name: &InstanceName, instance: &Instance) -> Result<I
         return Err(Unwritable::NoWords(why));
     }
     // A crash that releases the private address releases an automatic public one too; this one came later.
-    let by_itself = first.public.is_some() && cloud.elastic_ip_of(&first.id).is_none();
+    let by_itself = first.public.is_some() && first.id.attachment().and_then(|at| cloud.elastic_ip_of(at)).is_none();
     if instance.state == InstanceState::Crashed && first.private.is_none() && by_itself {
         let why = format!("{name} has got a public address since it crashed, in place of an Elastic IP");
         return Err(Unwritable::NoWords(why));
@@ -321,7 +321,7 @@ fn instance(cloud: &Cloud, name: &InstanceName, instance: &Instance) -> Result<I
     instance.mounts.iter().for_each(|(place, source)| mounts.push(place.as_str(), &source.to_string()));
     let subnet_of = |it: &Interface| cloud.vpcs.get(&it.vpc).map(|vpc| vpc.automatic_public(&it.subnet));
     let usual = subnet_of(first).unwrap_or(AutomaticPublic::Given);
-    let more = more.iter().map(|it| (format!("eth{}", it.id.device).into(), interface(cloud, it, it.private)));
+    let more = more.iter().map(|it| (format!("eth{}", it.id.device()).into(), interface(cloud, it, it.private)));
     Ok(InstanceSaid {
         vpc: (cloud.vpcs.len() > 1).then(|| first.vpc.as_str().into()).into(),
         groups,
@@ -344,7 +344,7 @@ fn interface(cloud: &Cloud, interface: &Interface, private: Option<PrivateIp>) -
         groups: names(&interface.groups),
         subnet: (first != Some(&interface.subnet)).then(|| interface.subnet.as_str().into()).into(),
         address: private.map(Into::into).into(),
-        source_dest_check: match is_routed_to(cloud, &interface.id) {
+        source_dest_check: match interface.id.attachment().is_some_and(|at| is_routed_to(cloud, at)) {
             // Beside a route the file says it, whichever it is.
             true => Field::of(interface.source_dest_check.into()),
             false => unless(interface.source_dest_check, Default::default()),
@@ -353,7 +353,7 @@ fn interface(cloud: &Cloud, interface: &Interface, private: Option<PrivateIp>) -
 }
 
 /// Tells whether a route leads to an interface.
-fn is_routed_to(cloud: &Cloud, id: &InterfaceId) -> bool {
+fn is_routed_to(cloud: &Cloud, id: &Attachment) -> bool {
     cloud.vpcs.values().flat_map(|vpc| vpc.routes.values()).flatten().any(|route| route.target == *id)
 }
 

@@ -232,12 +232,12 @@ fn operation() -> impl Strategy<Value = Operation> {
         2 => prop::sample::select(vec!["e", "f"]).prop_map(allocate),
         2 => (prop::sample::select(vec!["e", "f"]), name()).prop_map(|(elastic, name)| associate(elastic, name)),
         2 => (prop::sample::select(vec!["e", "f"]), name(), 0_u8..3).prop_map(|(elastic, name, device)| {
-            let to = Target::Interface(InterfaceId { instance: InstanceName::new(name), device });
+            let to = Target::Interface(Attachment { instance: InstanceName::new(name), device });
             let (elastic_ip, reassociation) = (ElasticIpName::new(elastic), Reassociation::Allowed);
             Operation::AssociateAddress { elastic_ip, to, reassociation }
         }),
         1 => (name(), 1_u8..3).prop_map(|(name, device)| {
-            Operation::DetachInterface(InterfaceId { instance: InstanceName::new(name), device })
+            Operation::DetachInterface(Attachment { instance: InstanceName::new(name), device })
         }),
         1 => prop::sample::select(vec!["e", "f"]).prop_map(disassociate),
         2 => balancer_at(),

@@ -13,8 +13,8 @@ use std::net::IpAddr;
 use indexmap::IndexSet;
 use sglab::lab::{Lab, LabError, ServiceResponse};
 use sglab::model::{
-    Cloud, ConnectionName, DecidedBy, Endpoint, Era, Flow, GroupName, Half, HostName, IcmpMessage, InstanceName,
-    InterfaceId, Operation, Port, Reassociation, Service, SourceDestCheck, Target, Verdict, Via, VpcService,
+    Attachment, Cloud, ConnectionName, DecidedBy, Endpoint, Era, Flow, GroupName, Half, HostName, IcmpMessage,
+    InstanceName, Operation, Port, Reassociation, Service, SourceDestCheck, Target, Verdict, Via, VpcService,
 };
 use sglab::policy;
 use sglab::probe::{Held, Outcome};
@@ -229,7 +229,7 @@ fn said(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Open { .. } => "open".to_owned(),
         Verdict::Dropped { by, half: Half::Request } => match by {
-            DecidedBy::GroupRules { at, interface, .. } => format!("dropped at {}'s {at}", interface.instance),
+            DecidedBy::GroupRules { at, interface, .. } => format!("dropped at {}'s {at}", interface.holder()),
             DecidedBy::SourceDestCheck { .. } => "spoofed".to_owned(),
             DecidedBy::Route { .. } => "blackhole".to_owned(),
             DecidedBy::Translation { .. } => "untranslated".to_owned(),
@@ -246,7 +246,7 @@ fn seen(outcome: &Outcome) -> String {
         Outcome::Open { .. } => "open".to_owned(),
         Outcome::Refused { .. } => "refused".to_owned(),
         Outcome::Dropped(drop) => match drop.cause.groups() {
-            Some((at, interface, _)) => format!("dropped at {}'s {at}", interface.instance),
+            Some((at, interface, _)) => format!("dropped at {}'s {at}", interface.holder()),
             None => drop.cause.record().to_string(),
         },
         Outcome::Unreachable { .. } => "unreachable".to_owned(),
@@ -287,7 +287,7 @@ fn flow_of(cloud: &Cloud, words: &str) -> Flow {
 }
 
 fn end(cloud: &Cloud, word: &str) -> Endpoint {
-    let interface = |instance: &str, device| InterfaceId { instance: InstanceName::new(instance), device };
+    let interface = |instance: &str, device| Attachment { instance: InstanceName::new(instance), device };
     if let Some((name, source)) = word.split_once(" as ") {
         return Endpoint::Forged(interface(name, 0), source.parse::<IpAddr>().expect("an address"));
     }

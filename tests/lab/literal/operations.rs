@@ -58,7 +58,7 @@ pub const VPC_LINES: &[Line] = &[
     Do(|| attach("c", &["A"])),
     New("8", "c.eth1 -> b 22", "open"),
     New("8", "c -> b 22", "dropped at b's ingress"),
-    Do(|| Operation::DetachInterface(InterfaceId { instance: InstanceName::new("c"), device: 1 })),
+    Do(|| Operation::DetachInterface(Attachment { instance: InstanceName::new("c"), device: 1 })),
     New("8", "c -> b 22", "dropped at b's ingress"),
     New("8", "a -> b 22", "open"),
 ];

@@ -220,7 +220,9 @@ impl Asker {
             _ => Request::State,
         };
         match self.ask(request) {
-            bad @ (Reply::Failed(_) | Reply::Invalid(_)) => told.odd.push(format!("{what}: {bad:?}")),
+            bad @ (Reply::Failed(_) | Reply::Unfit(_) | Reply::Partly { .. }) => {
+                told.odd.push(format!("{what}: {bad:?}"))
+            }
             _ => *told.watched.entry(what).or_default() += 1,
         }
     }

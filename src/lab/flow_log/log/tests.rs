@@ -64,7 +64,7 @@ impl<'a> ExpectedRecord<'a> {
         let line = |it: &FlowRecord| {
             let what =
                 it.traffic.map_or_else(|| format!("{:?}", it.status), |t| format!("{} {:?}", t.direction, t.action));
-            format!("{} {what} {} {}", it.eni.id.instance, it.amount.packets, it.amount.bytes)
+            format!("{} {what} {} {}", it.eni.id.holder(), it.amount.packets, it.amount.bytes)
         };
         let mut lines: Vec<String> = records.iter().map(line).collect();
         lines.sort();

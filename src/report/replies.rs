@@ -1,0 +1,29 @@
+//! Replies of a lab to what it could not do, in words.
+
+use crate::model::{InstanceName, Operation, no_such};
+use crate::protocol::Unfit;
+
+/// The reason why a request could not be carried out in the cloud of the moment.
+pub fn unfit(unfit: &Unfit) -> String {
+    match unfit {
+        Unfit::NoSite { name, known } => {
+            no_such("instance or host", name, &known.iter().map(String::as_str).collect::<Vec<_>>())
+        }
+        Unfit::NoInstance { name, known } => {
+            no_such("instance", name.as_str(), &known.iter().map(InstanceName::as_str).collect::<Vec<_>>())
+        }
+        Unfit::NotRunning(name) => {
+            format!("{name} does not run, so nothing can be captured of it; `sglab start {name}` starts it")
+        }
+    }
+}
+
+/// `stop web1 and stop web2 are in force, but stop db1 failed: ...`.
+pub fn partly(done: &[Operation], failed: Option<&Operation>, why: &str) -> String {
+    let all: Vec<String> = done.iter().map(ToString::to_string).collect();
+    let in_force = format!("{} {} in force", all.join(" and "), if all.len() == 1 { "is" } else { "are" });
+    match failed {
+        Some(operation) => format!("{in_force}, but {operation} failed: {why}"),
+        None => format!("{in_force}, but {why}"),
+    }
+}
