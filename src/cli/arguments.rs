@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand};
 
-use super::common::{By, EraName, PlainFormat, When, Which};
+use super::common::{AddressKind, EraName, LabChoice, PlainFormat, When};
 use super::result_format::ResultFormat;
 use super::shard::Shard;
 
@@ -258,9 +258,9 @@ pub(crate) struct ExplainArguments {
     pub flow: Option<String>,
     /// By which address of the receiver, on a lab that is up
     #[arg(long, value_enum, value_name = "ADDRESS", conflicts_with_all = ["step", "era"])]
-    pub by: Option<By>,
+    pub by: Option<AddressKind>,
     #[command(flatten)]
-    pub which: Which,
+    pub which: LabChoice,
     /// After the operations of this step; without it, as launched
     #[arg(long, value_name = "N")]
     pub step: Option<usize>,
@@ -383,7 +383,7 @@ pub(crate) struct RenderArguments {
     #[arg(long, value_enum, value_name = "ERA", requires = "topology")]
     pub era: Option<EraName>,
     #[command(flatten)]
-    pub which: Which,
+    pub which: LabChoice,
 }
 
 /// `sglab shell`.

@@ -90,7 +90,7 @@ pub(crate) enum When {
 
 /// Which lab is meant.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct Which {
+pub(crate) struct LabChoice {
     /// The lab, if several are up; `SGLAB_LAB` does as well
     #[arg(long, value_name = "LAB")]
     pub name: Option<String>,
@@ -98,7 +98,7 @@ pub(crate) struct Which {
 
 /// A kind of address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum By {
+pub(crate) enum AddressKind {
     /// The private address
     Private,
     /// The public address, through the gateway
@@ -109,19 +109,19 @@ pub(crate) enum By {
     Dns,
 }
 
-impl From<By> for Via {
-    fn from(by: By) -> Self {
+impl From<AddressKind> for Via {
+    fn from(by: AddressKind) -> Self {
         match by {
-            By::Private => Self::Private,
-            By::Public => Self::Public,
-            By::Ipv6 => Self::Ipv6,
-            By::Dns => Self::Dns,
+            AddressKind::Private => Self::Private,
+            AddressKind::Public => Self::Public,
+            AddressKind::Ipv6 => Self::Ipv6,
+            AddressKind::Dns => Self::Dns,
         }
     }
 }
 
 /// A flow, of one argument or two.
-pub(super) fn flow(from: &str, to: Option<&str>, by: Option<By>) -> TypedFlow {
+pub(super) fn flow(from: &str, to: Option<&str>, by: Option<AddressKind>) -> TypedFlow {
     let flow = to.map_or_else(|| TypedFlow::new(from), |to| TypedFlow::between(from, to));
     flow.by(by.map(Via::from))
 }

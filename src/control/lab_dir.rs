@@ -77,7 +77,7 @@ pub struct LabDir {
 
 /// A place that a lab holds, as long as the lock's descriptor is open anywhere.
 #[derive(Debug)]
-pub struct Taken {
+pub struct LockedLabDir {
     /// Place that is held.
     pub place: LabDir,
     lock: File,
@@ -85,7 +85,7 @@ pub struct Taken {
 
 /// State of a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Life {
+pub enum LabDirState {
     /// A lab.
     Up,
     /// No lab; the last one has ended as it should.
@@ -128,7 +128,7 @@ impl LabDir {
     ///
     /// # Errors
     /// [`LabDirError::Up`] if a lab lives there.
-    pub fn take(&self) -> Result<Taken, LabDirError> {
+    pub fn take(&self) -> Result<LockedLabDir, LabDirError> {
         loop {
             let lock = self.open_lock()?;
             match lock.try_lock() {
@@ -139,7 +139,7 @@ impl LabDir {
             // Somebody may have cleared the place between opening and locking: then the lock is nobody's file.
             if self.is_current(&lock) {
                 remove(&self.socket());
-                return Ok(Taken { place: self.clone(), lock });
+                return Ok(LockedLabDir { place: self.clone(), lock });
             }
         }
     }
@@ -148,7 +148,7 @@ impl LabDir {
     ///
     /// # Errors
     /// As [`Self::take`].
-    pub fn begin(&self) -> Result<Taken, LabDirError> {
+    pub fn begin(&self) -> Result<LockedLabDir, LabDirError> {
         let taken = self.take()?;
         taken.lock.set_len(0).map_err(|source| self.failed("write", self.lock(), source))?;
         Ok(taken)
@@ -158,17 +158,17 @@ impl LabDir {
     ///
     /// # Errors
     /// The system's word.
-    pub fn life(&self) -> Result<Life, LabDirError> {
+    pub fn life(&self) -> Result<LabDirState, LabDirError> {
         if !self.lock().exists() {
-            return Ok(Life::None);
+            return Ok(LabDirState::None);
         }
         match self.take() {
             Ok(taken) if taken.has_ended() => {
                 taken.clear();
-                Ok(Life::None)
+                Ok(LabDirState::None)
             }
-            Ok(_) => Ok(Life::Died),
-            Err(LabDirError::Up(_)) => Ok(Life::Up),
+            Ok(_) => Ok(LabDirState::Died),
+            Err(LabDirError::Up(_)) => Ok(LabDirState::Up),
             Err(error) => Err(error),
         }
     }
@@ -178,7 +178,7 @@ impl LabDir {
     /// # Errors
     /// The system's word.
     pub fn is_up(&self) -> Result<bool, LabDirError> {
-        Ok(self.life()? == Life::Up)
+        Ok(self.life()? == LabDirState::Up)
     }
 
     /// Clears what a lab has left that is not up any more, but for its log.
@@ -221,21 +221,21 @@ impl LabDir {
     ///
     /// # Errors
     /// The system's word.
-    pub fn wait_until_down(&self) -> Result<Life, LabDirError> {
+    pub fn wait_until_down(&self) -> Result<LabDirState, LabDirError> {
         if !self.lock().exists() {
-            return Ok(Life::None);
+            return Ok(LabDirState::None);
         }
         let lock = self.open_lock()?;
         lock.lock().map_err(|source| self.failed("wait for", self.lock(), source))?;
         if !self.is_current(&lock) {
-            return Ok(Life::None);
+            return Ok(LabDirState::None);
         }
-        let taken = Taken { place: self.clone(), lock };
+        let taken = LockedLabDir { place: self.clone(), lock };
         if !taken.has_ended() {
-            return Ok(Life::Died);
+            return Ok(LabDirState::Died);
         }
         taken.clear();
-        Ok(Life::None)
+        Ok(LabDirState::None)
     }
 
     fn open_lock(&self) -> Result<File, LabDirError> {
@@ -266,7 +266,7 @@ impl LabDir {
     }
 }
 
-impl Taken {
+impl LockedLabDir {
     /// Notes that the lab here ends in its own time. Whoever cannot note it is told as dead, which is no worse.
     pub fn note_end(&self) {
         drop((&self.lock).write_all(ENDED));
@@ -294,7 +294,7 @@ fn remove(path: &Path) {
 /// # Errors
 /// The system's word.
 pub fn all() -> Result<Vec<LabDir>, LabDirError> {
-    Ok(found()?.into_iter().filter(|(_, life)| *life == Life::Up).map(|(place, _)| place).collect())
+    Ok(found()?.into_iter().filter(|(_, life)| *life == LabDirState::Up).map(|(place, _)| place).collect())
 }
 
 /// Every place of the user where a lab has died, by name.
@@ -302,10 +302,10 @@ pub fn all() -> Result<Vec<LabDir>, LabDirError> {
 /// # Errors
 /// The system's word.
 pub fn died() -> Result<Vec<LabDir>, LabDirError> {
-    Ok(found()?.into_iter().filter(|(_, life)| *life == Life::Died).map(|(place, _)| place).collect())
+    Ok(found()?.into_iter().filter(|(_, life)| *life == LabDirState::Died).map(|(place, _)| place).collect())
 }
 
-fn found() -> Result<Vec<(LabDir, Life)>, LabDirError> {
+fn found() -> Result<Vec<(LabDir, LabDirState)>, LabDirError> {
     let folder = folder()?;
     let failed = |source: io::Error| LabDirError::Folder { folder: folder.clone(), why: source.to_string() };
     let mut places = Vec::new();
@@ -318,8 +318,8 @@ fn found() -> Result<Vec<(LabDir, Life)>, LabDirError> {
         let place = LabDir { name, folder: folder.clone() };
         // Pass over a file that cannot be opened or locked: it is no lab of this user's, and must hide no other.
         match place.life() {
-            Ok(life @ (Life::Up | Life::Died)) => places.push((place, life)),
-            Ok(Life::None) | Err(_) => {}
+            Ok(life @ (LabDirState::Up | LabDirState::Died)) => places.push((place, life)),
+            Ok(LabDirState::None) | Err(_) => {}
         }
     }
     places.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));

@@ -9,4 +9,4 @@ pub mod lab_dir;
 pub mod supervisor;
 
 pub use client::{CancelHandle, Client, ClientError};
-pub use lab_dir::{LabDir, LabDirError, LabName, Life, Taken};
+pub use lab_dir::{LabDir, LabDirError, LabDirState, LabName, LockedLabDir};

@@ -36,7 +36,7 @@ impl LinkState {
 pub type OtherEnd = (Option<u32>, Option<i32>);
 
 /// So many questions before their answers are read: these must fit the receive buffer.
-const AT_ONCE: usize = 32;
+const MAX_PIPELINED: usize = 32;
 
 /// Returns the states of a router's links, of those that are there.
 ///
@@ -54,7 +54,7 @@ pub(crate) fn states_here(indexes: &[u32]) -> io::Result<HashMap<u32, LinkState>
     socket.bind_auto()?;
     socket.connect(&SocketAddr::new(0, 0))?;
     let mut states = HashMap::new();
-    for indexes in indexes.chunks(AT_ONCE) {
+    for indexes in indexes.chunks(MAX_PIPELINED) {
         let mut bytes = Vec::new();
         for index in indexes {
             let mut question = LinkUnspec::new_with_index(*index).build();

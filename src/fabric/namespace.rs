@@ -15,7 +15,7 @@ use super::error::FabricError;
 use super::faults::Faults;
 use super::kernel_records::{Element, RuleCounts};
 use crate::network::{Families, NodeKind, NodeName};
-use crate::sandbox::limits::AT_ONCE;
+use crate::sandbox::limits::MAX_CONCURRENT;
 use crate::sandbox::{ids, instance_namespaces};
 
 /// A network namespace. It lives as long as this value, whatever happens to its name.
@@ -156,7 +156,7 @@ impl Namespace {
         task: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, FabricError> {
         /// A lab of thousands of namespaces starts no thousands of threads.
-        static PLACES: Semaphore = Semaphore::const_new(AT_ONCE);
+        static PLACES: Semaphore = Semaphore::const_new(MAX_CONCURRENT);
         let (done, result) = oneshot::channel();
         let namespace = Arc::clone(self);
         // It is never closed.

@@ -96,7 +96,7 @@ impl Request<RouteNetlinkMessage> {
 }
 
 /// At most so many requests in one send: the answers must fit the receive buffer.
-const AT_ONCE: usize = 32;
+const MAX_PIPELINED: usize = 32;
 
 /// Sends requests in order. Stops after the group of the first refused one.
 pub(super) fn request<M>(protocol: isize, requests: Vec<Request<M>>) -> Result<(), Refused>
@@ -112,7 +112,7 @@ where
         let mut bytes = Vec::new();
         let mut attempts = Vec::new();
         let mut injected = None;
-        for request in requests.by_ref().take(AT_ONCE) {
+        for request in requests.by_ref().take(MAX_PIPELINED) {
             if request.fault.is_some() && injected.is_none() {
                 injected = Some(Refused { attempt: request.attempt.clone(), source: faults::error() });
             }

@@ -22,7 +22,7 @@ const MAX_ENDED: usize = 1 << 14;
 
 /// Elements in one transaction. Without root, nft 1.0.6 can send some 1,500 of the longest to be added and deleted: its socket's buffer
 /// holds 208 KiB.
-const MAX_AT_ONCE: usize = 700;
+const MAX_PER_TRANSACTION: usize = 700;
 
 /// Carries out a change: all of it or nothing, or a failure says that it has had an effect. Elements that it takes out are kept with what
 /// they have counted.
@@ -83,7 +83,7 @@ async fn expand(namespace: &Arc<Namespace>, changes: &[Change]) -> Result<Expand
 
 /// Splits what is to be done with elements into as many transactions as it takes.
 fn in_transactions(elements: &[&Element], change: impl Fn(&str, &[&Element]) -> Vec<Change>) -> Vec<Vec<Change>> {
-    let transactions = elements.chunks(MAX_AT_ONCE).map(|some| {
+    let transactions = elements.chunks(MAX_PER_TRANSACTION).map(|some| {
         let mut by_set: IndexMap<&str, Vec<&Element>> = IndexMap::new();
         for element in some {
             by_set.entry(&element.set).or_default().push(element);

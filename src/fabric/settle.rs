@@ -29,11 +29,11 @@ const NEWS_OF_IPV6_ROUTES: u32 = 11;
 /// Time that a link may take before something is wrong with it.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(5);
 /// So many questions before their answers are read: these must fit the receive buffer.
-const AT_ONCE: usize = 32;
+const MAX_PIPELINED: usize = 32;
 
 /// Waits until links, by their indexes and names, are up. Runs on a thread inside the namespace.
 pub(super) fn settle(links: &[(u32, String)]) -> Result<(), Refused> {
-    for links in links.chunks(AT_ONCE) {
+    for links in links.chunks(MAX_PIPELINED) {
         let mut waiting: HashMap<u32, &str> = links.iter().map(|(index, name)| (*index, name.as_str())).collect();
         let settled = wait(&mut waiting);
         settled.map_err(|source| {

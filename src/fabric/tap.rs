@@ -120,7 +120,7 @@ pub fn is_gone(error: &io::Error) -> bool {
 /// Room for what comes while nobody has the time to look, in bytes; the kernel gives what it allows.
 const BUFFER: usize = 4 << 20;
 /// So much of a packet is shown: its headers, and what a probe says.
-const SHOWN: usize = 256;
+const SNAPSHOT_LENGTH: usize = 256;
 
 /// Opens one for IPv4 in the calling thread's namespace.
 pub(super) fn open_here() -> io::Result<Tap> {
@@ -143,7 +143,7 @@ fn open_on(index: u32, program: &[SockFilter]) -> io::Result<Tap> {
 
 fn with_room(socket: Socket) -> io::Result<Tap> {
     socket.set_recv_buffer_size(BUFFER)?;
-    Ok(Tap { socket, buffer: vec![0; SHOWN] })
+    Ok(Tap { socket, buffer: vec![0; SNAPSHOT_LENGTH] })
 }
 
 /// Loads a byte of what the kernel knows of a packet besides its content.
@@ -161,7 +161,7 @@ fn give(bytes: usize) -> SockFilter {
 
 /// A program for the kernel that takes the beginnings of packets that leave, so that none that comes in costs more than it.
 fn outgoing() -> [SockFilter; 4] {
-    [load_known(libc::SKF_AD_PKTTYPE), if_equal(u32::from(libc::PACKET_OUTGOING), 0, 1), give(SHOWN), give(0)]
+    [load_known(libc::SKF_AD_PKTTYPE), if_equal(u32::from(libc::PACKET_OUTGOING), 0, 1), give(SNAPSHOT_LENGTH), give(0)]
 }
 
 /// The same of packets that come in, as the stack will read them: to the router's own address, in a frame with no tag, and of the version that the frame names. What is
@@ -183,7 +183,7 @@ fn incoming() -> [SockFilter; 15] {
         first(),
         version(),
         if_equal(0x60, 0, 1),
-        give(SHOWN),
+        give(SNAPSHOT_LENGTH),
         give(0),
     ]
 }

@@ -10,7 +10,7 @@ use super::booted::Lab;
 use super::error::LabError;
 use crate::compile::names;
 use crate::model::{Cloud, Flow, InstanceName, LoadBalancerName, Service};
-use crate::probe::{AtWork, Health, Plan};
+use crate::probe::{Health, Plan, RunningBalancer};
 
 /// A wait that is longer than this wants a word.
 const WORTH_TELLING: Duration = Duration::from_secs(1);
@@ -44,7 +44,7 @@ impl Lab {
     }
 
     /// The load balancers at work, to look at, also while the lab is busy.
-    pub fn balancers_at_work(&self) -> IndexMap<LoadBalancerName, AtWork> {
+    pub fn balancers_at_work(&self) -> IndexMap<LoadBalancerName, RunningBalancer> {
         let at_work = |name: &LoadBalancerName| Some((name.clone(), self.prober.at_work(&names::load_balancer(name))?));
         self.state.cloud().load_balancers.keys().filter_map(at_work).collect()
     }

@@ -14,7 +14,7 @@ use super::hosts_file;
 use super::listeners::{Listeners, Listening};
 use super::mounted::Mounted;
 use super::process_states::Processs;
-use super::services::{Now, Services};
+use super::services::{CurrentCloud, Services};
 use super::state::LabState;
 use crate::fabric::Fabric;
 use crate::fabric::faults::Faults;
@@ -126,7 +126,7 @@ impl Lab {
     }
 
     /// The state of the cloud at any moment, for who cannot have the lab meanwhile.
-    pub fn now(&self) -> Now {
+    pub fn now(&self) -> CurrentCloud {
         self.services.now()
     }
 

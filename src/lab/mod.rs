@@ -61,6 +61,6 @@ pub use listeners::Listeners;
 pub use packet_endpoints::PacketEndpoints;
 pub use process_states::{ProcessState, ProcessStates};
 pub use programs::{Door, ProgramError};
-pub use services::{Now, ServiceResponse};
+pub use services::{CurrentCloud, ServiceResponse};
 pub use shared_folders::folder_of_labs;
-pub use unfit::Unfit;
+pub use unfit::UnmountableReason;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use super::unfit::Unfit;
+use super::unfit::UnmountableReason;
 use super::{sources, trust};
 use crate::model::{Cloud, MountAccess, MountSource};
 use crate::sandbox::machine::{links, owners};
@@ -45,10 +45,10 @@ impl Mounted {
         let named = self.host_path(path)?;
         let host = self.untampered(&named)?.path;
         sources::find(&named, access, self.folder.as_deref()).map_err(|unfit| match unfit {
-            Unfit::Missing if self.owners.contains_key(&named) => {
+            UnmountableReason::Missing if self.owners.contains_key(&named) => {
                 format!("{} is not there: put it back", named.display())
             }
-            Unfit::Missing => format!("{} is not there", named.display()),
+            UnmountableReason::Missing => format!("{} is not there", named.display()),
             unfit => unfit.to_string(),
         })?;
         let owner = self.owner(&named, &host)?;

@@ -26,7 +26,7 @@ use crate::sandbox::machine::{DATA, Folder, Program, Running};
 /// A service that neither listens nor ends is waited for so long.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// So much of a log is shown, from its end, in bytes.
-const SHOWN: u64 = 1 << 20;
+const MAX_LOG_BYTES: u64 = 1 << 20;
 /// So many lines of it are a service's last words.
 const LAST_WORDS: usize = 12;
 
@@ -191,7 +191,7 @@ impl Lab {
         let path = self.log_of(instance, service, process, folder).map_err(|error| error.to_string())?;
         let said = self.mounted.open_log(&path, LogUse::Read).and_then(|log| {
             let size = log.metadata()?.len();
-            since(log, size.saturating_sub(SHOWN))
+            since(log, size.saturating_sub(MAX_LOG_BYTES))
         });
         said.map_err(|error| format!("{}: {error}", path.display()))
     }
@@ -217,7 +217,7 @@ fn environment(instance: &InstanceName) -> Vec<(String, String)> {
 fn since(mut file: File, begin: u64) -> io::Result<String> {
     file.seek(SeekFrom::Start(begin))?;
     let mut bytes = Vec::new();
-    file.take(SHOWN).read_to_end(&mut bytes)?;
+    file.take(MAX_LOG_BYTES).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 

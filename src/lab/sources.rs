@@ -10,7 +10,7 @@ use nix::unistd::{AccessFlags, access, geteuid};
 
 use super::shared_folders::{Shared, is_system, shared};
 use super::trust;
-use super::unfit::Unfit;
+use super::unfit::UnmountableReason;
 use crate::model::MountAccess;
 use crate::sandbox::machine::links;
 
@@ -18,39 +18,39 @@ use crate::sandbox::machine::links;
 ///
 /// # Errors
 /// Why not.
-pub fn find(path: &Path, asked: MountAccess, from: Option<&Path>) -> Result<(), Unfit> {
+pub fn find(path: &Path, asked: MountAccess, from: Option<&Path>) -> Result<(), UnmountableReason> {
     let found = fs::metadata(path).map_err(|error| match error.kind() {
-        ErrorKind::NotFound | ErrorKind::NotADirectory => Unfit::Missing,
+        ErrorKind::NotFound | ErrorKind::NotADirectory => UnmountableReason::Missing,
         ErrorKind::PermissionDenied => match closed_above(path) {
-            Some(folder) => Unfit::Forbidden(folder, "enter", ENTER),
-            None => Unfit::Unknown(error),
+            Some(folder) => UnmountableReason::Forbidden(folder, "enter", ENTER),
+            None => UnmountableReason::Unknown(error),
         },
-        _ => Unfit::Unknown(error),
+        _ => UnmountableReason::Unknown(error),
     })?;
-    let followed = links::follow(path).map_err(Unfit::Unknown)?;
+    let followed = links::follow(path).map_err(UnmountableReason::Unknown)?;
     let path = followed.path.clone();
-    let unfit = |it: Shared| Unfit::Shared(path.clone(), it.folder, it.what);
+    let unfit = |it: Shared| UnmountableReason::Shared(path.clone(), it.folder, it.what);
     let mut shared = shared();
     shared.sort_by_key(|it| std::cmp::Reverse(it.folder.components().count()));
     if let Some(at) = shared.iter().position(|it| it.folder == path || it.with_all && path.starts_with(&it.folder)) {
         return Err(unfit(shared.swap_remove(at)));
     }
     if path == Path::new("/") {
-        return Err(Unfit::Kind("all that this system has"));
+        return Err(UnmountableReason::Kind("all that this system has"));
     }
     if path.parent() == Some(Path::new("/home")) {
-        return Err(Unfit::Kind("the home folder of a user"));
+        return Err(UnmountableReason::Kind("the home folder of a user"));
     }
     if let Some(at) = shared.iter().position(|it| it.folder.starts_with(&path)) {
         return Err(unfit(shared.swap_remove(at)));
     }
     if asked == MountAccess::Writable && is_system(&path) {
-        return Err(Unfit::System(path));
+        return Err(UnmountableReason::System(path));
     }
     trust::judge(&followed, from)?;
     let kind = found.file_type();
     if !(kind.is_dir() || kind.is_file()) {
-        return Err(Unfit::Kind(name(kind)));
+        return Err(UnmountableReason::Kind(name(kind)));
     }
     refuse_forbidden(path, &found, asked)
 }
@@ -66,10 +66,10 @@ fn closed_above(path: &Path) -> Option<PathBuf> {
 }
 
 /// Refuses to an instance of the caller's what the caller may not do. In a lab of root's the owner decides that.
-fn refuse_forbidden(path: PathBuf, found: &Metadata, asked: MountAccess) -> Result<(), Unfit> {
+fn refuse_forbidden(path: PathBuf, found: &Metadata, asked: MountAccess) -> Result<(), UnmountableReason> {
     let may = |flags| access(&path, flags);
     if asked == MountAccess::Writable && may(AccessFlags::W_OK) == Err(Errno::EROFS) {
-        return Err(Unfit::Forbidden(
+        return Err(UnmountableReason::Forbidden(
             path,
             "write to the read-only file system of",
             "without `writable` it can be read",
@@ -84,11 +84,11 @@ fn refuse_forbidden(path: PathBuf, found: &Metadata, asked: MountAccess) -> Resu
         false => (AccessFlags::R_OK, "read", "its owner can allow it: `chmod o+r`"),
     };
     if may(flags).is_err() {
-        return Err(Unfit::Forbidden(path, what, help));
+        return Err(UnmountableReason::Forbidden(path, what, help));
     }
     if asked == MountAccess::Writable && may(AccessFlags::W_OK).is_err() {
         let help = "without `writable` it can be read; its owner can allow more: `chmod o+w`";
-        return Err(Unfit::Forbidden(path, "write to", help));
+        return Err(UnmountableReason::Forbidden(path, "write to", help));
     }
     Ok(())
 }
@@ -102,20 +102,20 @@ pub(super) fn named_from(folder: &Path, path: impl AsRef<Path>) -> PathBuf {
 ///
 /// # Errors
 /// The reason why it cannot.
-pub fn find_log(path: &Path, from: Option<&Path>) -> Result<(), Unfit> {
+pub fn find_log(path: &Path, from: Option<&Path>) -> Result<(), UnmountableReason> {
     trust::followed(path, from)?;
     match fs::metadata(path) {
         Ok(found) => fit_log(&found),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(Unfit::Unknown(error)),
+        Err(error) => Err(UnmountableReason::Unknown(error)),
     }
 }
 
 /// Judges if output can be added to a file of this kind.
-pub(super) fn fit_log(found: &Metadata) -> Result<(), Unfit> {
+pub(super) fn fit_log(found: &Metadata) -> Result<(), UnmountableReason> {
     let kind = found.file_type();
     let is_null = kind.is_char_device() && found.rdev() == libc::makedev(1, 3);
-    if kind.is_file() || is_null { Ok(()) } else { Err(Unfit::NoLog(name(kind))) }
+    if kind.is_file() || is_null { Ok(()) } else { Err(UnmountableReason::NoLog(name(kind))) }
 }
 
 fn name(kind: FileType) -> &'static str {

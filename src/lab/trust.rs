@@ -9,7 +9,7 @@ use nix::sys::stat::stat;
 use nix::unistd::geteuid;
 
 use super::shared_folders::is_never_written;
-use super::unfit::Unfit;
+use super::unfit::UnmountableReason;
 use crate::sandbox::machine::links::{Link, ResolvedPath, follow};
 
 const OTHERS_WRITE: u32 = 0o002;
@@ -19,8 +19,8 @@ const STICKY: u32 = 0o1000;
 /// whoever can make links in it or above can make another of the file itself.
 ///
 /// # Errors
-/// [`Unfit::Link`].
-pub(super) fn judge(followed: &ResolvedPath, from: Option<&Path>) -> Result<(), Unfit> {
+/// [`UnmountableReason::Link`].
+pub(super) fn judge(followed: &ResolvedPath, from: Option<&Path>) -> Result<(), UnmountableReason> {
     if followed.links.is_empty() {
         return Ok(());
     }
@@ -49,7 +49,7 @@ pub(super) fn judge(followed: &ResolvedPath, from: Option<&Path>) -> Result<(), 
     };
     match followed.links.iter().find(|link| !is_followed(link)) {
         None => Ok(()),
-        Some(link) => Err(Unfit::Link(link.path.clone(), link.target.clone())),
+        Some(link) => Err(UnmountableReason::Link(link.path.clone(), link.target.clone())),
     }
 }
 
@@ -62,8 +62,8 @@ fn is_below(target: &Path) -> bool {
 ///
 /// # Errors
 /// The link that may not be followed, or the system's error.
-pub(super) fn followed(path: &Path, from: Option<&Path>) -> Result<PathBuf, Unfit> {
-    let followed = follow(path).map_err(Unfit::Unknown)?;
+pub(super) fn followed(path: &Path, from: Option<&Path>) -> Result<PathBuf, UnmountableReason> {
+    let followed = follow(path).map_err(UnmountableReason::Unknown)?;
     judge(&followed, from)?;
     Ok(followed.path)
 }

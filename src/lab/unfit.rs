@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 /// Reason why something cannot be mounted.
 #[derive(Debug)]
-pub enum Unfit {
+pub enum UnmountableReason {
     /// It is not there.
     Missing,
     /// It cannot be looked at.
@@ -25,7 +25,7 @@ pub enum Unfit {
     NoLog(&'static str),
 }
 
-impl Unfit {
+impl UnmountableReason {
     /// Suggests what to do.
     pub fn help(&self) -> Option<&'static str> {
         match self {
@@ -40,7 +40,7 @@ impl Unfit {
     }
 }
 
-impl fmt::Display for Unfit {
+impl fmt::Display for UnmountableReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing => io::Error::from_raw_os_error(libc::ENOENT).fmt(f),
@@ -65,4 +65,4 @@ impl fmt::Display for Unfit {
     }
 }
 
-impl std::error::Error for Unfit {}
+impl std::error::Error for UnmountableReason {}

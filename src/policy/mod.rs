@@ -43,5 +43,5 @@ pub use meeting::{Meeting, meeting};
 pub use memory::{Memory, memory};
 pub use port_unreachable::port_unreachable_dropped;
 pub use remedies::{Remedy, remedies};
-pub use small_link::{Comes, SmallLink, small_link};
+pub use small_link::{Arrival, SmallLink, small_link};
 pub use walk::*;

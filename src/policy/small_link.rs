@@ -24,12 +24,12 @@ pub struct SmallLink {
     /// The message that tells of it; over IPv6 one of ICMPv6.
     pub message: IcmpMessage,
     /// Arrival of the message at each end in the cloud that sends over the link.
-    pub ends: Vec<(InterfaceId, Comes)>,
+    pub ends: Vec<(InterfaceId, Arrival)>,
 }
 
 /// Arrival at an end of the message that a packet was too large.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Comes {
+pub enum Arrival {
     /// It is about a flow that this end tracks, or every such message passes in this world.
     WithTheFlow,
     /// A rule for all addresses admits it.
@@ -72,16 +72,16 @@ pub fn small_link(cloud: &Cloud, flow: &Flow) -> Option<SmallLink> {
     Some(SmallLink { takes, sent, message, ends: ends.collect() })
 }
 
-fn comes(cloud: &Cloud, flow: &Flow, end: &RuleEvaluation, message: IcmpMessage) -> Option<Comes> {
+fn comes(cloud: &Cloud, flow: &Flow, end: &RuleEvaluation, message: IcmpMessage) -> Option<Arrival> {
     let tracked = memory(cloud, end, flow.service).is_some_and(Memory::is_tracked);
     if tracked || cloud.knobs.icmp_errors == IcmpErrors::OfEveryFlow {
-        return Some(Comes::WithTheFlow);
+        return Some(Arrival::WithTheFlow);
     }
     let interface = interface_of(cloud, &end.interface)?;
     // Which router it will be nobody knows beforehand: only a rule for all addresses is sure to match.
     let anybody: IpAddr = if end.other.is_ipv6() { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
     let asked = asked(cloud, interface, Direction::Ingress, anybody, Service::Icmp(message), Path::Direct);
-    Some(if asked.admits() { Comes::ByRule } else { Comes::Not(asked.groups) })
+    Some(if asked.admits() { Arrival::ByRule } else { Arrival::Not(asked.groups) })
 }
 
 #[cfg(test)]
@@ -99,7 +99,7 @@ groups:
 instances: {open: {groups: OPEN}, told: {groups: TOLD}, narrow: {groups: NARROW}}
 ";
 
-    fn said(from: Endpoint, name: &str, via: Via) -> Option<(u16, u16, Vec<Comes>)> {
+    fn said(from: Endpoint, name: &str, via: Via) -> Option<(u16, u16, Vec<Arrival>)> {
         let flow = Flow { from, to: to(name), via, service: Service::Tcp(crate::model::Port(443)) };
         let link = small_link(&cloud(CLOUD), &flow)?;
         Some((link.takes.0, link.sent.0, link.ends.into_iter().map(|(_, comes)| comes).collect()))
@@ -107,11 +107,11 @@ instances: {open: {groups: OPEN}, told: {groups: TOLD}, narrow: {groups: NARROW}
 
     #[test]
     fn who_tracks_the_flow_is_told_and_who_does_not_needs_a_rule_for_anybody() {
-        let not = || Comes::Not(vec![GroupName::new("OPEN")]);
+        let not = || Arrival::Not(vec![GroupName::new("OPEN")]);
         let home = || host("203.0.113.80");
         assert_eq!(said(home(), "open", Via::Public), Some((1400, 1500, vec![not()])));
-        assert_eq!(said(home(), "told", Via::Public), Some((1400, 1500, vec![Comes::ByRule])));
-        assert_eq!(said(home(), "narrow", Via::Public), Some((1400, 1500, vec![Comes::WithTheFlow])));
+        assert_eq!(said(home(), "told", Via::Public), Some((1400, 1500, vec![Arrival::ByRule])));
+        assert_eq!(said(home(), "narrow", Via::Public), Some((1400, 1500, vec![Arrival::WithTheFlow])));
         assert_eq!(said(host("2001:db8:ffff::80"), "open", Via::Ipv6), Some((1400, 1500, vec![not()])));
     }
 
@@ -119,7 +119,7 @@ instances: {open: {groups: OPEN}, told: {groups: TOLD}, narrow: {groups: NARROW}
     fn it_is_a_link_that_takes_less_than_both_ends_know_of() {
         assert_eq!(said(host("203.0.113.10"), "open", Via::Public), None);
         assert_eq!(said(to("told"), "open", Via::Private), None);
-        let ends = |found: Option<(u16, u16, Vec<Comes>)>| found.map(|(takes, sent, ends)| (takes, sent, ends.len()));
+        let ends = |found: Option<(u16, u16, Vec<Arrival>)>| found.map(|(takes, sent, ends)| (takes, sent, ends.len()));
         assert_eq!(ends(said(to("told"), "open", Via::Public)), Some((1500, 9001, 2)));
     }
 }

@@ -17,15 +17,15 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use super::connections::{Connections, MAX_OF_A_CLIENT};
-use super::evidence::{EvidenceBoard, PassedOn, TurnedAway};
+use super::connections::{Connections, MAX_PER_CLIENT};
+use super::evidence::{CloseReason, EvidenceBoard, PassedOn};
 use super::parties::Parties;
 use crate::fabric::FabricError;
 use crate::fabric::packet::{TCP, Tuple};
 use crate::model::{InstanceName, Port};
 use crate::network::record::Record;
 
-pub use at_work::{AtWork, ScheduledHealth};
+pub use at_work::{RunningBalancer, ScheduledHealth};
 pub use shared::Plan;
 use shared::{Shared, Target, lock};
 
@@ -92,8 +92,8 @@ impl Balancer {
     }
 
     /// It, to look at.
-    pub fn at_work(&self) -> AtWork {
-        AtWork(Arc::clone(&self.shared))
+    pub fn at_work(&self) -> RunningBalancer {
+        RunningBalancer(Arc::clone(&self.shared))
     }
 
     /// Returns the health of each instance once that is settled.
@@ -287,7 +287,7 @@ impl Drop for Registered<'_> {
 }
 
 async fn serve(listener: TcpListener, shared: Arc<Shared>, own: Port, to: Port) {
-    let mut connections = Connections::at_most(MAX_OF_A_CLIENT);
+    let mut connections = Connections::at_most(MAX_PER_CLIENT);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -306,10 +306,10 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>, own: Port, to: Port) 
 async fn forward(shared: Arc<Shared>, mut client: TcpStream, peer: SocketAddr, own: Port, to: Port) {
     let server = match shared.next() {
         Some(address) => shared.connect(SocketAddr::new(address, to.0)).await.map_err(|untaken| match untaken {
-            Untaken::OnRecord(why) => TurnedAway::Rightly(why),
-            Untaken::Unproved(why) => TurnedAway::ByItsTarget(why),
+            Untaken::OnRecord(why) => CloseReason::Rightly(why),
+            Untaken::Unproved(why) => CloseReason::ByItsTarget(why),
         }),
-        None => Err(TurnedAway::Rightly("no instance behind it is in service".to_owned())),
+        None => Err(CloseReason::Rightly("no instance behind it is in service".to_owned())),
     };
     let tuple = Tuple {
         protocol: TCP,

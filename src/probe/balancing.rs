@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::balancer::{AtWork, Balancer, Health, Plan};
+use super::balancer::{Balancer, Health, Plan, RunningBalancer};
 use super::prober::Prober;
 use crate::fabric::FabricError;
 use crate::model::InstanceName;
@@ -36,7 +36,7 @@ impl Prober {
     }
 
     /// The load balancer that works in a namespace, to look at.
-    pub fn at_work(&self, node: &NodeName) -> Option<AtWork> {
+    pub fn at_work(&self, node: &NodeName) -> Option<RunningBalancer> {
         self.balancers.get(node).map(Balancer::at_work)
     }
 

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use tokio::task::{AbortHandle, JoinSet};
 
 /// So many one client has at the same time to a listener of the harness, or of a load balancer, where each takes three descriptors.
-pub(super) const MAX_OF_A_CLIENT: usize = 256;
+pub(super) const MAX_PER_CLIENT: usize = 256;
 
 /// Connections under way. They end when this is dropped.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 pub use case::Logged;
 use case::lock;
-pub(super) use case::{PassedOn, ProbeRecord, Stray, TurnedAway};
+pub(super) use case::{CloseReason, PassedOn, ProbeRecord, UnaskedPacket};
 
 use super::parties::{LinkId, Parties, Wrong};
 use super::question::Token;
@@ -123,7 +123,7 @@ impl EvidenceBoard {
     }
 
     /// A load balancer is about to close a connection, since nobody is there to take it.
-    pub fn post_turned_away(&self, tuple: &Tuple, why: TurnedAway) {
+    pub fn post_turned_away(&self, tuple: &Tuple, why: CloseReason) {
         let case = lock(&self.cases).get(tuple).cloned();
         if let Some(case) = case {
             lock(&case.known).turned_away = Some(why);
@@ -196,8 +196,8 @@ impl EvidenceBoard {
             let asked = asked.filter(|at| !known.asked.contains(at));
             known.asked.extend(asked);
             match wrong {
-                Some(Wrong::Astray) => known.strays.push(Stray::Astray(logged)),
-                Some(Wrong::Changed | Wrong::Forged(_)) => known.strays.push(Stray::Changed(logged)),
+                Some(Wrong::Astray) => known.strays.push(UnaskedPacket::Astray(logged)),
+                Some(Wrong::Changed | Wrong::Forged(_)) => known.strays.push(UnaskedPacket::Changed(logged)),
                 None => known.records.push(logged),
             }
             if drop {

@@ -32,7 +32,7 @@ mod waiting;
 mod watched;
 
 pub use ask::Ask;
-pub use balancer::{AtWork, Health, Plan, ScheduledHealth};
+pub use balancer::{Health, Plan, RunningBalancer, ScheduledHealth};
 pub use canary::{KnownPath, Receiver};
 pub use dropped::{Drop, DropCause, InterfaceLookup, Recorded, node_of, unheard};
 pub use evidence::Logged;

@@ -15,7 +15,7 @@ const LAST: u16 = u16::MAX;
 const BLOCK: u16 = 1024;
 /// Longer than any flow that a probe leaves behind is tracked: a reset closes its connections (10 s), an unanswered
 /// half lasts two minutes, a datagram's three.
-const REST: Duration = Duration::from_secs(600);
+const QUARANTINE: Duration = Duration::from_secs(600);
 
 /// Ports that were given, by sender's address and protocol.
 #[derive(Debug, Default)]
@@ -64,7 +64,7 @@ impl SourcePorts {
             let block = usize::from(place / BLOCK);
             let after = if block == 63 { 1 } else { block + 1 };
             let ended = given.begun[block].map(|own| given.begun[after].filter(|next| *next >= own).unwrap_or(own));
-            if ended.is_some_and(|ended| now.duration_since(ended) < REST) {
+            if ended.is_some_and(|ended| now.duration_since(ended) < QUARANTINE) {
                 return Err(UsedUp(sender));
             }
             given.begun[block] = Some(now);
@@ -161,8 +161,8 @@ mod tests {
         }
         assert_eq!(given.len(), 65_536 - usize::from(FIRST));
         assert!(given.iter().all(|port| *port >= FIRST));
-        assert_eq!(ports.take_at(SENDER, 6, begin + REST / 2), Err(UsedUp(SENDER)));
-        assert!(ports.take_at(SENDER, 6, begin + REST).is_ok());
+        assert_eq!(ports.take_at(SENDER, 6, begin + QUARANTINE / 2), Err(UsedUp(SENDER)));
+        assert!(ports.take_at(SENDER, 6, begin + QUARANTINE).is_ok());
     }
 
     #[test]
@@ -172,7 +172,7 @@ mod tests {
         let given: Vec<u16> = (0..3000).map(|_| ports.take_at(SENDER, 17, begin).unwrap()).collect();
         let (used, unused) = given.split_at(1000);
         ports.give_back(SENDER, 17, unused.iter().copied());
-        let later = begin + REST / 2;
+        let later = begin + QUARANTINE / 2;
         let mut again: Vec<u16> = (0..2000).map(|_| ports.take_at(SENDER, 17, later).unwrap()).collect();
         again.sort_unstable();
         let mut unused = unused.to_vec();
@@ -182,7 +182,11 @@ mod tests {
         while let Ok(port) = ports.take_at(SENDER, 17, later) {
             assert!(all.insert(port), "{port} is given twice");
         }
-        assert_eq!(ports.take_at(SENDER, 17, begin + REST), Err(UsedUp(SENDER)), "the first block was used later");
+        assert_eq!(
+            ports.take_at(SENDER, 17, begin + QUARANTINE),
+            Err(UsedUp(SENDER)),
+            "the first block was used later"
+        );
     }
 
     #[test]

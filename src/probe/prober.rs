@@ -27,9 +27,9 @@ use crate::model::{Port, Service};
 use crate::network::{NodeKind, NodeName};
 
 /// So many probes share their canaries and are open at once.
-const CHUNK: usize = 1024;
+const BATCH_SIZE: usize = 1024;
 /// So many where more have been too many to look at.
-const SHORT_CHUNK: usize = 32;
+const SMALL_BATCH_SIZE: usize = 32;
 /// So many probes wait for their answer at the same time.
 const IN_FLIGHT: usize = 256;
 
@@ -142,10 +142,10 @@ impl Prober {
     /// company.
     pub(super) async fn ask_all(&mut self, asks: &[Ask]) -> Vec<ProbeEvidence> {
         let mut findings: Vec<Option<ProbeEvidence>> = asks.iter().map(|_| None).collect();
-        self.ask_these(asks, (0..asks.len()).collect(), CHUNK, &mut findings).await;
+        self.ask_these(asks, (0..asks.len()).collect(), BATCH_SIZE, &mut findings).await;
         let is_blind = |number: &usize| findings[*number].as_ref().is_some_and(ProbeEvidence::is_blind);
         let blind: Vec<usize> = (0..asks.len()).filter(is_blind).collect();
-        self.ask_these(asks, blind, SHORT_CHUNK, &mut findings).await;
+        self.ask_these(asks, blind, SMALL_BATCH_SIZE, &mut findings).await;
         findings.into_iter().flatten().collect()
     }
 

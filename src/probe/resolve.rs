@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::dropped::{Drop, InterfaceLookup, SentBy, drop_of, unheard};
-use super::evidence::{Logged, Stray, TurnedAway};
+use super::evidence::{CloseReason, Logged, UnaskedPacket};
 use super::outcome::{Outcome, SOMEBODY_ELSE};
 use super::question::Answer;
 use super::waiting::{Back, ProbeEvidence};
@@ -68,10 +68,10 @@ fn shown(
     let is_linked = receiver.is_none() || finding.canary_arrived;
     // What its socket then comes to, an end or a reset, depends on what it had sent by then.
     match finding.turned_away.as_ref().filter(|_| finding.seen) {
-        Some(TurnedAway::Rightly(why)) => {
+        Some(CloseReason::Rightly(why)) => {
             return Outcome::Closed { why: why.clone(), admitted_by: admitted_by(finding, receiver, lookup) };
         }
-        Some(TurnedAway::ByItsTarget(why)) => {
+        Some(CloseReason::ByItsTarget(why)) => {
             return inconclusive(&format!(
                 "the load balancer closed it, by the word of the target whose turn it was: {why}"
             ));
@@ -141,22 +141,22 @@ fn shown(
 }
 
 /// Explains why nothing is proved where something else was sent than was asked: groups have judged that, or others than were to.
-pub(super) fn not_asked(stray: &Stray, lookup: InterfaceLookup<'_>) -> String {
+pub(super) fn not_asked(stray: &UnaskedPacket, lookup: InterfaceLookup<'_>) -> String {
     let sender = |logged: &Logged, unknown: &str| {
         let owner = logged.in_index.and_then(|index| lookup(&logged.node, index));
         owner.map_or_else(|| unknown.to_owned(), |(id, _)| id.to_string())
     };
     match stray {
-        Stray::Astray(logged) => {
+        UnaskedPacket::Astray(logged) => {
             let sent_by = sender(logged, "another interface");
             format!("it was sent by {sent_by}, which was not asked to: {}", logged.record)
         }
-        Stray::Changed(logged) => {
+        UnaskedPacket::Changed(logged) => {
             let sent_by = sender(logged, "its sender");
             let Tuple { source, destination, .. } = logged.tuple;
             format!("what {sent_by} sent is not what was asked, from {source} to {destination}: {}", logged.record)
         }
-        Stray::CameChanged((source, destination)) => {
+        UnaskedPacket::CameChanged((source, destination)) => {
             format!("what came to the receiver is not what was asked, from {source} to {destination}")
         }
     }

@@ -18,7 +18,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
-use super::connections::{Connections, MAX_OF_A_CLIENT};
+use super::connections::{Connections, MAX_PER_CLIENT};
 use super::evidence::EvidenceBoard;
 use super::question::{TOKEN_BYTES, Token};
 use super::raw;
@@ -284,7 +284,7 @@ fn open(service: Service, any: IpAddr) -> io::Result<Option<Listening>> {
 
 async fn serve_tcp(listener: Arc<TcpListener>, ours: Ours, streams: Arc<Streams>) {
     // Dropped with this task, and then the connections end too.
-    let mut connections = Connections::at_most(MAX_OF_A_CLIENT);
+    let mut connections = Connections::at_most(MAX_PER_CLIENT);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::ask::{Ask, is_unanswered, stays_inside};
 use super::canary::{self, Receiver};
-use super::evidence::{Logged, PassedOn, ProbeRecord, Stray, TurnedAway};
+use super::evidence::{CloseReason, Logged, PassedOn, ProbeRecord, UnaskedPacket};
 use super::question::{Answer, Answering};
 use crate::fabric::packet::Tuple;
 use crate::model::Service;
@@ -47,9 +47,9 @@ pub(super) struct ProbeEvidence {
     /// The record of a drop of a packet that only looks like it, and who has sent that.
     pub forged: Option<(NodeName, Logged)>,
     /// Proof that something else was sent than was asked.
-    pub stray: Option<Stray>,
+    pub stray: Option<UnaskedPacket>,
     /// Reason why a load balancer closed it, where one did.
-    pub turned_away: Option<TurnedAway>,
+    pub turned_away: Option<CloseReason>,
     /// The connection by which a load balancer passed it on, where one did.
     pub passed_on: Option<Onward>,
     /// The record of a drop of its answer.

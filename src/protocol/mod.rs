@@ -231,12 +231,12 @@ pub enum FrameError {
 }
 
 /// So many characters of what is wrong with a message are told: it quotes the message, which may be all quotation.
-const MAX_TOLD: usize = 300;
+const MAX_ERROR_LENGTH: usize = 300;
 
 impl From<serde_json::Error> for FrameError {
     fn from(error: serde_json::Error) -> Self {
         let whole = error.to_string();
-        Self::Garbled(match whole.char_indices().nth(MAX_TOLD) {
+        Self::Garbled(match whole.char_indices().nth(MAX_ERROR_LENGTH) {
             Some((end, _)) => format!("{}... at line {} column {}", &whole[..end], error.line(), error.column()),
             None => whole,
         })

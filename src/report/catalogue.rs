@@ -9,11 +9,11 @@ use crate::model::Era;
 use crate::topology::{Part, Step, Topology};
 
 /// Eras and steps, behind a name.
-const COUNTS: usize = 28;
+const COUNTS_WIDTH: usize = 28;
 /// A story that is cut shorter than this says nothing.
-const ENOUGH: usize = 40;
+const MIN_STORY_WIDTH: usize = 40;
 /// Longer lines are hard to read.
-const WIDE: usize = 110;
+const MAX_WIDTH: usize = 110;
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -108,7 +108,7 @@ pub fn short(topologies: &[Topology], width: Option<usize>, style: Style) -> Str
         let indent = if folder.is_empty() { "" } else { "  " };
         for topology in files {
             let name = text::shown_line(&topology.name);
-            let column = width.map_or(names, |width| names.min(width.saturating_sub(indent.len() + COUNTS)));
+            let column = width.map_or(names, |width| names.min(width.saturating_sub(indent.len() + COUNTS_WIDTH)));
             let counts = format!(
                 "{:<15} {:>2} {:<5}",
                 eras(topology),
@@ -123,7 +123,7 @@ pub fn short(topologies: &[Topology], width: Option<usize>, style: Style) -> Str
             let room = width.map(|width| width.saturating_sub(used));
             // Where there is little room behind the name, there is more below it.
             let (between, room) = match (room, width) {
-                (Some(room), Some(width)) if room < ENOUGH => {
+                (Some(room), Some(width)) if room < MIN_STORY_WIDTH => {
                     (format!("\n{indent}    "), Some(width - indent.len() - 4))
                 }
                 (room, _) => (String::new(), room),
@@ -141,7 +141,7 @@ pub fn short(topologies: &[Topology], width: Option<usize>, style: Style) -> Str
 /// Every file with its whole story and its steps.
 pub fn long(topologies: &[Topology], width: Option<usize>, style: Style) -> String {
     let style = Style { width, ..style };
-    let width = width.unwrap_or(WIDE).clamp(NARROW, WIDE);
+    let width = width.unwrap_or(MAX_WIDTH).clamp(NARROW, MAX_WIDTH);
     let parts = topologies.iter().map(|topology| {
         let name = style.paint(Tone::Strong, &text::shown_line(&topology.file));
         let mut out = style.fit(&format!("{name}   {}\n", eras_in_full(topology)));

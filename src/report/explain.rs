@@ -16,7 +16,7 @@ use crate::model::{
     PrivateIp, RuleId, SecurityGroupId, Service, SourceLocation, Verdict,
 };
 use crate::policy::behind::{Behind, Reached};
-use crate::policy::{self, Comes, RuleEvaluation, Stage};
+use crate::policy::{self, Arrival, RuleEvaluation, Stage};
 use crate::scenario::health;
 use crate::topology::write;
 
@@ -165,7 +165,7 @@ pub fn explain(cloud: &Cloud, flow: &Flow) -> Explanation {
         path_mtu: policy::small_link(cloud, flow).map(|link| SmallLinkTold {
             mtu: link.takes,
             sent: link.sent,
-            told: link.ends.iter().all(|(_, comes)| !matches!(comes, Comes::Not(_))),
+            told: link.ends.iter().all(|(_, comes)| !matches!(comes, Arrival::Not(_))),
             text: words::small_link(&link),
         }),
         behind: if verdict == "open" { behind(cloud, flow) } else { Vec::new() },

@@ -19,7 +19,7 @@ const MIN_PROCESSES: u64 = 16;
 /// Open files of a process of an instance.
 const MAX_FILES: u64 = 1 << 16;
 /// One of so many instances may be out of its mind, and all others still have what they need.
-const SHARE: u64 = 8;
+const INSTANCE_SHARE: u64 = 8;
 
 /// Limits that the control groups of this process set for it and its children; nothing where they allow anything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub fn processes() -> u64 {
 }
 
 fn share(all: u64) -> u64 {
-    (all / SHARE).clamp(MIN_PROCESSES, MAX_PROCESSES)
+    (all / INSTANCE_SHARE).clamp(MIN_PROCESSES, MAX_PROCESSES)
 }
 
 /// Returns the number of files that a process of an instance may have open, given the number for one of the lab's. The kernel counts descriptors that

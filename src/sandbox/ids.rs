@@ -22,7 +22,7 @@ use super::which::find_program;
 /// An instance has at most so many ids: 0 to 65535, as a small system has.
 const MAX_IDS: u32 = 65536;
 /// First id of root's instances, if the lab has these: far from those that systems and container engines give.
-const PREFERRED: u32 = 2_000_000_000;
+const PREFERRED_FIRST_ID: u32 = 2_000_000_000;
 /// Lower ones are for accounts.
 const LOWEST_SPARE: u32 = 20_000;
 /// A range of fewer is none: servers change to ids of a system's accounts.
@@ -194,8 +194,10 @@ fn unused(extents: &[(u32, u32)], used: &[(u32, u32)]) -> Vec<Line> {
         Some((begin, end - begin))
     };
     let behind_used = used.iter().map(|(start, count)| start.saturating_add(*count)).filter(|id| *id >= LOWEST_SPARE);
-    let begins =
-        [PREFERRED, LOWEST_SPARE].into_iter().chain(behind_used).chain(extents.iter().map(|(start, _)| *start));
+    let begins = [PREFERRED_FIRST_ID, LOWEST_SPARE]
+        .into_iter()
+        .chain(behind_used)
+        .chain(extents.iter().map(|(start, _)| *start));
     let ranges = begins.filter(|begin| *begin >= LOWEST_SPARE).filter_map(free);
     // The first of those with the most: the preferred one, if it is whole.
     let best = ranges.reduce(|best, range| if range.1 > best.1 { range } else { best });

@@ -10,13 +10,13 @@ use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use tokio::runtime::{Builder, Runtime};
 
 /// So many threads are in namespaces at the same time, and so many programs beside them.
-pub(crate) const AT_ONCE: usize = 64;
+pub(crate) const MAX_CONCURRENT: usize = 64;
 /// nft, and what else is started while a lab changes.
 const PROGRAMS: usize = 8;
 /// Sockets of probes, pipes of programs and whatever else is open for a moment.
-const FOR_A_MOMENT: usize = 32;
+const TEMPORARY_FILES: usize = 32;
 /// Files that the runtime opens for itself, with room to spare.
-const OF_THE_RUNTIME: usize = 16;
+const RUNTIME_FILES: usize = 16;
 /// MiB of memory that a lab takes, and each of its threads for its stack: addresses only, until they are written to. An allocator's arena of a
 /// thread has 64 of them, and where none is left a thread dies as it begins.
 const MIB: usize = 192;
@@ -57,7 +57,7 @@ pub enum Scarce {
 /// # Errors
 /// Resource that there is too little of.
 pub fn runtime() -> Result<Runtime, Scarce> {
-    afford_files(OF_THE_RUNTIME)?;
+    afford_files(RUNTIME_FILES)?;
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     afford_threads(workers + PROGRAMS)?;
     Builder::new_multi_thread().worker_threads(workers).enable_all().build().map_err(Scarce::Runtime)
@@ -69,8 +69,8 @@ pub fn runtime() -> Result<Runtime, Scarce> {
 /// Resource that there is too little of.
 pub fn afford(namespaces: usize, ports: usize) -> Result<(), Scarce> {
     // Each namespace is held, with that of its users, and watched.
-    afford_files(4 * namespaces + ports + FOR_A_MOMENT)?;
-    afford_threads(namespaces.min(AT_ONCE) + PROGRAMS)
+    afford_files(4 * namespaces + ports + TEMPORARY_FILES)?;
+    afford_threads(namespaces.min(MAX_CONCURRENT) + PROGRAMS)
 }
 
 fn afford_files(wanted: usize) -> Result<(), Scarce> {

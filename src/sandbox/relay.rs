@@ -17,10 +17,10 @@ use nix::unistd::{getpgrp, pipe2, tcgetpgrp};
 use super::descriptors;
 
 /// Bytes that are passed on at once.
-const PIECE: usize = 1 << 14;
+const CHUNK_SIZE: usize = 1 << 14;
 
 /// Bytes that a pseudo terminal holds at the most (`TTYB_DEFAULT_MEM_LIMIT` of the kernel), rounded up.
-const OF_A_TERMINAL: usize = 1 << 20;
+const TERMINAL_BUFFER: usize = 1 << 20;
 
 /// Milliseconds between two looks of a process in the background at whether the terminal is its own again.
 const PAUSE: u16 = 200;
@@ -154,7 +154,7 @@ impl Relay {
         let mut printed = printed.iter();
         self.outputs.retain_mut(|output| {
             let is_ready = printed.next().is_some_and(|told| !told.is_empty());
-            !is_ready || output.pass_on(PIECE) != Passed::Ended
+            !is_ready || output.pass_on(CHUNK_SIZE) != Passed::Ended
         });
         if let (Some(input), [taking, rest @ ..]) = (&mut self.input, typing) {
             let is_heard = !taking.intersects(PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL);
@@ -172,8 +172,8 @@ impl Relay {
     pub fn finish(self) {
         for output in self.outputs {
             let held = fcntl(&output.from, FcntlArg::F_GETPIPE_SZ).ok().and_then(|held| usize::try_from(held).ok());
-            let mut left = held.unwrap_or(OF_A_TERMINAL);
-            while let Passed::Bytes(passed @ 1..) = output.pass_on(left.min(PIECE)) {
+            let mut left = held.unwrap_or(TERMINAL_BUFFER);
+            while let Passed::Bytes(passed @ 1..) = output.pass_on(left.min(CHUNK_SIZE)) {
                 left = left.saturating_sub(passed);
             }
         }

@@ -49,7 +49,7 @@ pub fn alive(admissions: &Admissions, cloud: &Cloud) -> Option<String> {
             _ => None,
         })
         .collect();
-    let now = Now { cloud, asked };
+    let now = CurrentRules { cloud, asked };
     let by_rule = |end: &Admission| end.at == Direction::Ingress && matches!(end.by, AdmittedBy::Rule { .. });
     let from_memory = |end: &Admission| end.at == Direction::Ingress && end.by == AdmittedBy::Memory;
     let (ends, peers) = (&admissions.ends, admissions.flows.len() > 1);
@@ -79,12 +79,12 @@ pub fn alive(admissions: &Admissions, cloud: &Cloud) -> Option<String> {
 }
 
 /// The rules of now.
-struct Now<'a> {
+struct CurrentRules<'a> {
     cloud: &'a Cloud,
     asked: Vec<&'a RuleEvaluation>,
 }
 
-impl Now<'_> {
+impl CurrentRules<'_> {
     fn part(&self, end: &Admission) -> Option<String> {
         let whose = end.interface.holder();
         let at = format!("at {whose}'s {}", end.at);

@@ -26,13 +26,13 @@ const EXAMINATION_WINDOW: Duration = Duration::from_secs(2);
 /// Every connection that is held, with what the model remembers of it.
 #[derive(Debug, Default)]
 pub struct ConnectionTracker {
-    held: IndexMap<ConnectionName, One>,
+    held: IndexMap<ConnectionName, TrackedConnection>,
     /// Pairs of ends that have ever met from fixed ports, also over what is closed by now.
     met: Vec<Peers>,
 }
 
 #[derive(Debug)]
-struct One {
+struct TrackedConnection {
     flow: Flow,
     /// By what it is let pass.
     admissions: Admissions,
@@ -119,12 +119,12 @@ impl ConnectionTracker {
 
     /// Finds the connection that is held between these ends and ports.
     pub fn holds(&self, peers: &Peers) -> Option<&ConnectionName> {
-        let is_it = |one: &One| one.peers.as_ref().is_some_and(|held| held.is_of_the_same(peers));
+        let is_it = |one: &TrackedConnection| one.peers.as_ref().is_some_and(|held| held.is_of_the_same(peers));
         self.held.iter().find_map(|(name, one)| is_it(one).then_some(name))
     }
 
     fn begin(&mut self, name: &ConnectionName, flow: &Flow, prediction: Prediction, admissions: Admissions) {
-        let one = One {
+        let one = TrackedConnection {
             flow: flow.clone(),
             admissions,
             peers: None,
@@ -152,7 +152,7 @@ impl ConnectionTracker {
 
     /// A connection that was idle until nobody remembered it.
     pub fn idle(&mut self, name: &ConnectionName) {
-        if let Some(One { prediction: Prediction::Follows(connection), .. }) = self.held.get_mut(name) {
+        if let Some(TrackedConnection { prediction: Prediction::Follows(connection), .. }) = self.held.get_mut(name) {
             connection.forget();
         }
     }
@@ -169,7 +169,7 @@ impl ConnectionTracker {
 
     /// Nothing is compared at this step.
     pub fn not_compared(&self, reason: &str) -> Compared {
-        let one = |(name, one): (&ConnectionName, &One)| NotCompared {
+        let one = |(name, one): (&ConnectionName, &TrackedConnection)| NotCompared {
             name: name.clone(),
             flow: one.flow.clone(),
             why: Why::Unproved,
@@ -236,7 +236,7 @@ impl ConnectionTracker {
     }
 }
 
-impl One {
+impl TrackedConnection {
     fn foretold(&self, cloud: &Cloud) -> Result<PredictedState, &'static str> {
         match &self.prediction {
             Prediction::Unknown(why) => Err(why),

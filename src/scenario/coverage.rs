@@ -13,12 +13,12 @@ use crate::probe::Observation;
 
 /// The rules that a run has met so far, and those that log records have named.
 #[derive(Debug, Default)]
-pub(super) struct Met {
+pub(super) struct ExercisedRules {
     rules: IndexMap<RuleId, (DecidingRule, Direction, Option<Unprobeable>)>,
     recorded: HashSet<RuleId>,
 }
 
-impl Met {
+impl ExercisedRules {
     /// Takes note of the rules of a cloud. Those that no file writes, as the one for all that goes out, are nobody's to exercise.
     pub fn meet(&mut self, cloud: &Cloud) {
         for (name, group) in &cloud.groups {

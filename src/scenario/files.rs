@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::services::folder_of;
-use crate::lab::{Unfit, sources};
+use crate::lab::{UnmountableReason, sources};
 use crate::model::MountAccess;
 use crate::topology::{Files, Found};
 
@@ -35,11 +35,11 @@ impl FilesFrom {
     }
 }
 
-fn found(found: Result<(), Unfit>) -> Found {
+fn found(found: Result<(), UnmountableReason>) -> Found {
     match found {
         Ok(()) => Found::Something,
-        Err(Unfit::Missing) => Found::Nothing,
-        Err(Unfit::Unknown(_)) => Found::Unknown,
+        Err(UnmountableReason::Missing) => Found::Nothing,
+        Err(UnmountableReason::Unknown(_)) => Found::Unknown,
         Err(unfit) => Found::Unfit { why: unfit.to_string(), help: unfit.help() },
     }
 }

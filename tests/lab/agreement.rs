@@ -54,11 +54,12 @@ pub async fn is_as_the_policy_says(name: &str, text: &str) {
 /// to a sender whose route leads to it. That is nothing that a table asks about, and no prediction says it.
 fn comes_back_by_its_appliance(cloud: &Cloud, flow: &Flow) -> bool {
     let Some((nat, from)) = flow.to.interface().zip(flow.from.interface()) else { return false };
-    let is_nat = cloud.instances.get(&nat.instance).is_some_and(|instance| instance.forwarding == Forwarding::Nat);
+    let Some(instance) = nat.instance() else { return false };
+    let is_nat = cloud.instances.get(instance).is_some_and(|it| it.forwarding == Forwarding::Nat);
     let public = cloud.interface(&nat).and_then(|interface| interface.public);
     let leads_there = public.is_some_and(|public| {
         let route = routes_for(cloud, &from, public.0).max_by_key(|route| route.destination.prefix_len());
-        route.is_some_and(|route| route.target.instance == nat.instance)
+        route.is_some_and(|route| &route.target.instance == instance)
     });
     matches!(flow.service, Service::Protocol(_)) && flow.via == Via::Public && is_nat && leads_there
 }

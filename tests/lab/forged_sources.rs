@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use sglab::lab::Lab;
 use sglab::model::{
-    DecidedBy, Direction, Endpoint, Era, Flow, HostName, IcmpMessage, InstanceName, InterfaceId, Service, Via,
+    Attachment, DecidedBy, Direction, Endpoint, Era, Flow, HostName, IcmpMessage, InstanceName, InterfaceId, Service,
+    Via,
 };
 use sglab::policy;
 use sglab::probe::{DropCause, Outcome};
@@ -46,7 +47,7 @@ scenario:
 ";
 
 fn forged(from: &str, source: IpAddr, to: &str, service: Service) -> Flow {
-    let from = Endpoint::Forged(InterfaceId::first_of(&InstanceName::new(from)), source);
+    let from = Endpoint::Forged(Attachment::first_of(&InstanceName::new(from)), source);
     let via = if source.is_ipv6() { Via::Ipv6 } else { Via::Private };
     Flow { from, via, ..flow("nat", to, service) }
 }

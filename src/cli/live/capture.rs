@@ -15,7 +15,7 @@ use sglab::protocol::{CapturedFrame, EventKind, Reply, Request};
 use sglab::report::{count, pcap};
 
 use super::session;
-use crate::cli::common::{Exit, Which, is_closed_pipe};
+use crate::cli::common::{Exit, LabChoice, is_closed_pipe};
 
 /// `sglab capture`.
 #[derive(Debug, Args)]
@@ -33,7 +33,7 @@ pub(crate) struct CaptureArguments {
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     pub write: String,
     #[command(flatten)]
-    pub which: Which,
+    pub which: LabChoice,
 }
 
 /// A pcap file that is whole after every write.
@@ -84,7 +84,7 @@ pub(super) fn run(arguments: &CaptureArguments) -> anyhow::Result<Exit> {
 }
 
 fn follow(
-    which: &Which,
+    which: &LabChoice,
     instance: &str,
     path: &str,
     shared: &Mutex<Option<Output>>,

@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 use clap::Args;
-use sglab::control::{Client, LabDir, LabName, Life, lab_dir};
+use sglab::control::{Client, LabDir, LabDirState, LabName, lab_dir};
 use sglab::protocol::{Reply, Request};
 use sglab::report::live::DownView;
 
@@ -51,7 +51,7 @@ fn bring_down(arguments: &DownArguments, views: &mut Vec<DownView>) -> anyhow::R
     let mut places = match (arguments.all, named.and_then(LabName::new)) {
         (true, _) => lab_dir::all()?,
         // One that has died is cleared by its name.
-        (false, Some(name)) if LabDir::of(name.clone())?.life()? == Life::Died => Vec::new(),
+        (false, Some(name)) if LabDir::of(name.clone())?.life()? == LabDirState::Died => Vec::new(),
         (false, _) => vec![session::choose_word(named, "down")?],
     };
     places.sort_by(|a, b| a.name.cmp(&b.name));

@@ -7,7 +7,7 @@ use sglab::protocol::{Reply, Request};
 use sglab::report::events::{self, EventView};
 
 use super::session;
-use crate::cli::common::{Exit, PlainFormat, Which};
+use crate::cli::common::{Exit, LabChoice, PlainFormat};
 use crate::cli::screen;
 
 /// `sglab events`.
@@ -23,7 +23,7 @@ pub(crate) struct EventsArguments {
     #[arg(short, long)]
     pub follow: bool,
     #[command(flatten)]
-    pub which: Which,
+    pub which: LabChoice,
     /// How to print: for people, or a JSON object a line
     #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
     pub format: PlainFormat,

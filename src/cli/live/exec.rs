@@ -15,7 +15,7 @@ use sglab::sandbox::relay::{Ends, Far, Relay};
 use sglab::sandbox::terminal::{self, Raw};
 
 use super::session;
-use crate::cli::common::{Exit, Which};
+use crate::cli::common::{Exit, LabChoice};
 use crate::cli::inside;
 
 /// `sglab exec`.
@@ -50,7 +50,7 @@ pub(crate) struct ExecArguments {
     #[arg(short, long, hide = true)]
     pub interactive: bool,
     #[command(flatten)]
-    pub which: Which,
+    pub which: LabChoice,
     /// The program and its arguments; a shell, if nothing is said and it has a terminal
     #[arg(trailing_var_arg = true, value_name = "COMMAND")]
     pub command: Vec<String>,

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use super::session;
-use crate::cli::common::{Exit, Which, told};
+use crate::cli::common::{Exit, LabChoice, told};
 use crate::cli::file;
 
 /// `sglab export`.
@@ -22,7 +22,7 @@ pub(crate) struct ExportArguments {
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     #[command(flatten)]
-    pub which: Which,
+    pub which: LabChoice,
 }
 
 pub(super) fn run(arguments: &ExportArguments) -> anyhow::Result<Exit> {
@@ -40,7 +40,7 @@ pub(super) fn run(arguments: &ExportArguments) -> anyhow::Result<Exit> {
     Ok(Exit::Ok)
 }
 
-pub(in crate::cli) fn render(which: &Which) -> anyhow::Result<Exit> {
+pub(in crate::cli) fn render(which: &LabChoice) -> anyhow::Result<Exit> {
     let text = sglab::compile::render(&session::state(which)?.cloud)?;
     stdout().write_all(text.as_bytes())?;
     Ok(Exit::Ok)

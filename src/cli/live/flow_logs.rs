@@ -11,7 +11,7 @@ use sglab::protocol::{Reply, Request};
 use sglab::report::flow_logs::Format;
 
 use super::session;
-use crate::cli::common::{Exit, Which, told};
+use crate::cli::common::{Exit, LabChoice, told};
 use crate::cli::screen;
 
 /// `sglab flow-logs`.
@@ -35,7 +35,7 @@ pub(crate) struct FlowLogsArguments {
     #[arg(long, value_name = "FIELDS")]
     pub format: Option<String>,
     #[command(flatten)]
-    pub which: Which,
+    pub which: LabChoice,
 }
 
 /// Of `sglab up`.

@@ -17,7 +17,7 @@ use sglab::protocol::{Reply, Request, State};
 use sglab::report::shown_lines;
 
 use super::session;
-use crate::cli::common::{Exit, Which, told};
+use crate::cli::common::{Exit, LabChoice, told};
 
 /// `sglab logs`.
 #[derive(Debug, Args)]
@@ -65,7 +65,7 @@ pub(super) fn run(arguments: &LogsArguments) -> anyhow::Result<Exit> {
 fn no_log(place: &LabDir) -> String {
     let name = &place.name;
     let is_instance = |state: &State| state.cloud.instances.contains_key(&InstanceName::new(name.as_str()));
-    let which = Which { name: None };
+    let which = LabChoice { name: None };
     match session::state(&which) {
         Ok(state) if is_instance(&state) => {
             let of = |(service, _): (&ProcessName, _)| format!("`sglab logs --service {name}/{service}`");

@@ -14,7 +14,7 @@ use sglab::topology::{Columns, Egress, columns_of, read_services};
 
 use super::session;
 use super::session::Invalid;
-use crate::cli::common::{By, Exit, PlainFormat, Which, flow};
+use crate::cli::common::{AddressKind, Exit, LabChoice, PlainFormat, flow};
 use crate::cli::screen;
 
 /// `sglab probe`.
@@ -38,9 +38,9 @@ pub(crate) struct ProbeArguments {
     pub to: Option<String>,
     /// By which address of the receiver
     #[arg(long, value_enum, value_name = "ADDRESS")]
-    pub by: Option<By>,
+    pub by: Option<AddressKind>,
     #[command(flatten)]
-    pub which: Which,
+    pub which: LabChoice,
     /// How to print
     #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
     pub format: PlainFormat,
@@ -62,7 +62,7 @@ pub(crate) struct MatrixArguments {
     pub ports: Vec<String>,
     /// By which address of the receivers; several make several tables
     #[arg(long, value_enum, value_name = "ADDRESS")]
-    pub by: Vec<By>,
+    pub by: Vec<AddressKind>,
     /// Ask for the hosts outside too: what goes out
     #[arg(long)]
     pub egress: bool,
@@ -70,7 +70,7 @@ pub(crate) struct MatrixArguments {
     #[arg(short, long)]
     pub watch: bool,
     #[command(flatten)]
-    pub which: Which,
+    pub which: LabChoice,
     /// How to print
     #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
     pub format: PlainFormat,

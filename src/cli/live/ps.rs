@@ -11,7 +11,7 @@ use sglab::report::lab_state::LabState;
 use sglab::report::live::{self, Silent};
 
 use super::session;
-use crate::cli::common::{Exit, PlainFormat, Which};
+use crate::cli::common::{Exit, LabChoice, PlainFormat};
 use crate::cli::screen;
 
 /// `sglab ps`.
@@ -34,7 +34,7 @@ Examples:
   sglab state --name demo --format json | jq '.instances[].name'")]
 pub(crate) struct StateArguments {
     #[command(flatten)]
-    pub which: Which,
+    pub which: LabChoice,
     /// How to print
     #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
     pub format: PlainFormat,

@@ -4,7 +4,7 @@ use std::io::{Write, stderr, stdout};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
-use sglab::control::{CancelHandle, Client, ClientError, LabDir, LabName, Life, lab_dir};
+use sglab::control::{CancelHandle, Client, ClientError, LabDir, LabDirState, LabName, lab_dir};
 use sglab::model::{Cloud, Operation, Refusal, meant};
 use sglab::protocol::{FrameError, Reply, Request, State};
 use sglab::report::live::{self, RefusedView};
@@ -12,7 +12,7 @@ use sglab::report::replies;
 use sglab::report::shown_lines;
 use sglab::topology::Problems;
 
-use crate::cli::common::{Exit, PlainFormat, Which};
+use crate::cli::common::{Exit, LabChoice, PlainFormat};
 use crate::cli::{progress, screen};
 
 /// A lab whose supervisor has ended is gone by then.
@@ -34,9 +34,9 @@ fn choose_by(named: Option<&str>, how: &str) -> anyhow::Result<LabDir> {
         let Some(lab) = LabName::new(&name) else { bail!("`{name}` cannot be the name of a lab") };
         let place = LabDir::of(lab)?;
         return match place.life()? {
-            Life::Up => Ok(place),
-            Life::Died => bail!("{}", has_died(&place)),
-            Life::None => {
+            LabDirState::Up => Ok(place),
+            LabDirState::Died => bail!("{}", has_died(&place)),
+            LabDirState::None => {
                 let up = names()?;
                 let up: Vec<&str> = up.iter().map(String::as_str).collect();
                 match up.as_slice() {
@@ -79,14 +79,14 @@ pub(super) fn failed(place: &LabDir, error: ClientError) -> anyhow::Error {
         std::thread::sleep(Duration::from_millis(10));
     }
     match place.life() {
-        Ok(Life::Died) => anyhow!("{}", has_died(place)),
-        Ok(Life::None) => anyhow!("{} has gone down", place.name),
-        Ok(Life::Up) | Err(_) => error.into(),
+        Ok(LabDirState::Died) => anyhow!("{}", has_died(place)),
+        Ok(LabDirState::None) => anyhow!("{} has gone down", place.name),
+        Ok(LabDirState::Up) | Err(_) => error.into(),
     }
 }
 
 /// Asks the lab that is meant.
-pub(super) fn ask(which: &Which, request: Request) -> anyhow::Result<Reply> {
+pub(super) fn ask(which: &LabChoice, request: Request) -> anyhow::Result<Reply> {
     let place = choose(which.name.as_deref())?;
     let _telling = progress::waiting(format!(
         "waiting for {}, which has not answered yet: a lab does one thing at a time",
@@ -96,7 +96,7 @@ pub(super) fn ask(which: &Which, request: Request) -> anyhow::Result<Reply> {
 }
 
 /// The state of the lab that is meant.
-pub(super) fn state(which: &Which) -> anyhow::Result<State> {
+pub(super) fn state(which: &LabChoice) -> anyhow::Result<State> {
     match ask(which, Request::State)? {
         Reply::State(state) => Ok(*state),
         Reply::Failed(why) => bail!("{why}"),
@@ -107,7 +107,7 @@ pub(super) fn state(which: &Which) -> anyhow::Result<State> {
 /// Asks what depends on the state; again where the lab has moved on meanwhile. Where no lab can be asked, what is wrong `alone`, whatever lab
 /// is meant, is told first.
 pub(super) fn ask_at<T>(
-    which: &Which,
+    which: &LabChoice,
     alone: impl Fn() -> Result<(), Invalid>,
     request: impl Fn(&State) -> Result<(Request, T), Invalid>,
 ) -> anyhow::Result<Result<(Reply, State, T), Invalid>> {
@@ -189,7 +189,7 @@ pub(super) fn refused(
 /// Asks for what comes in many answers, and takes each until the last; gives what `take` does not take. Ends well where the
 /// lab goes down meanwhile.
 pub(super) fn follow(
-    which: &Which,
+    which: &LabChoice,
     request: Request,
     take: impl FnMut(Reply) -> anyhow::Result<Option<Reply>>,
 ) -> anyhow::Result<Exit> {
@@ -198,7 +198,7 @@ pub(super) fn follow(
 
 /// As [`follow`], and gives to `begun` by what it can be ended.
 pub(super) fn follow_until(
-    which: &Which,
+    which: &LabChoice,
     request: Request,
     begun: impl FnOnce(CancelHandle),
     mut take: impl FnMut(Reply) -> anyhow::Result<Option<Reply>>,
@@ -218,8 +218,8 @@ pub(super) fn follow_until(
             // Without a last word only a lab ends that is going down, however it goes.
             Err(ClientError::Frame { source: FrameError::Closed | FrameError::Io(_), .. }) => {
                 match place.wait_until_down()? {
-                    Life::Died => bail!("{}", has_died(&place)),
-                    Life::Up | Life::None => eprintln!("{} has gone down", place.name),
+                    LabDirState::Died => bail!("{}", has_died(&place)),
+                    LabDirState::Up | LabDirState::None => eprintln!("{} has gone down", place.name),
                 }
                 return Ok(Exit::Ok);
             }

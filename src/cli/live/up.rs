@@ -10,7 +10,7 @@ use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use nix::sys::stat::{Mode, umask};
 use sglab::control::supervisor::{self, Start};
-use sglab::control::{LabDir, LabDirError, LabName, Taken};
+use sglab::control::{LabDir, LabDirError, LabName, LockedLabDir};
 use sglab::lab::{Lab, Listeners};
 use sglab::model::Era;
 use sglab::report::live::BootedView;
@@ -53,7 +53,7 @@ pub(crate) struct UpArguments {
 /// Caller that waits until the lab is ready.
 static CALLER: OnceLock<Ready> = OnceLock::new();
 /// The place that the lab holds.
-static PLACE: OnceLock<Taken> = OnceLock::new();
+static PLACE: OnceLock<LockedLabDir> = OnceLock::new();
 
 pub(super) fn run(arguments: UpArguments) -> anyhow::Result<Exit> {
     let Some(topology) = sources::read_cloud(&arguments.topology)? else { return Ok(Exit::BadInput) };
@@ -129,7 +129,7 @@ fn supervise(
     (era, steps, folder): (Era, usize, PathBuf),
     start: (Start, PlainFormat),
     ready: Ready,
-    place: Taken,
+    place: LockedLabDir,
 ) -> anyhow::Result<Exit> {
     let place = PLACE.get_or_init(|| place);
     let done = supervise_in_place(topology, (era, steps, folder), start, ready);

@@ -6,7 +6,7 @@ use crate::model::Flow;
 use crate::network::record::Record;
 use crate::policy;
 use crate::policy::behind::listener;
-use crate::probe::{AtWork, Batch, Drop, Logged, Observation, Outcome, Resolution};
+use crate::probe::{Batch, Drop, Logged, Observation, Outcome, Resolution, RunningBalancer};
 use crate::protocol::{AnswerDropped, EventKind, PacketVerdict, ProbeDetails, ProbeRecords, Probed, Reply};
 use crate::scenario::agreement::{Agreement, compare_all};
 use crate::scenario::{Class, explain, health};
@@ -34,7 +34,7 @@ impl Supervised {
     fn probed(&self, batch: &Batch, details: ProbeDetails) -> Vec<Probed> {
         let cloud = self.lab.cloud();
         let at_work = self.lab.balancers_at_work();
-        let standings = |name: &_| at_work.get(name).map(AtWork::standings).unwrap_or_default();
+        let standings = |name: &_| at_work.get(name).map(RunningBalancer::standings).unwrap_or_default();
         let one = |seen: &Observation| {
             let reason = explain::reason(&seen.flow, &seen.outcome, cloud).map(|reason| match &seen.outcome {
                 Outcome::Closed { .. } => {

@@ -7,9 +7,9 @@ use std::time::Instant;
 use indexmap::IndexMap;
 
 use super::supervised::Supervised;
-use crate::lab::{Now, ProcessStates};
+use crate::lab::{CurrentCloud, ProcessStates};
 use crate::model::{Cloud, InstanceName, InstanceState, LoadBalancerName};
-use crate::probe::AtWork;
+use crate::probe::RunningBalancer;
 use crate::protocol::{Revision, State};
 
 /// Parts of the state of a lab, also while a request is carried out: the cloud is that of the operation in force, and services are as they are.
@@ -22,9 +22,9 @@ pub(super) struct Glimpse {
     revision: Revision,
     before: Arc<Cloud>,
     since: Arc<HashMap<InstanceName, Instant>>,
-    now: Now,
+    now: CurrentCloud,
     services: ProcessStates,
-    balancers: IndexMap<LoadBalancerName, AtWork>,
+    balancers: IndexMap<LoadBalancerName, RunningBalancer>,
 }
 
 impl Glimpse {

@@ -25,7 +25,7 @@ const WAITING: usize = 64;
 #[derive(Debug)]
 pub struct FlowLogs {
     log: FlowLog,
-    ended: mpsc::Receiver<Heard>,
+    ended: mpsc::Receiver<ListenerMessage>,
     stop: Arc<EventFd>,
     ask: Arc<EventFd>,
 }
@@ -39,7 +39,7 @@ pub(in crate::lab) struct Journal {
 
 /// Message of the listener.
 #[derive(Debug)]
-enum Heard {
+enum ListenerMessage {
     /// Flows of a namespace have ended.
     Ended(NodeName, Ended),
     /// All that had ended when this was asked for is told.
@@ -84,8 +84,8 @@ impl FlowLogs {
     /// Flows have ended; waits until some have.
     pub async fn ended(&mut self) {
         match self.ended.recv().await {
-            Some(Heard::Ended(node, ended)) => self.take(&node, ended),
-            Some(Heard::All) => {}
+            Some(ListenerMessage::Ended(node, ended)) => self.take(&node, ended),
+            Some(ListenerMessage::All) => {}
             None => std::future::pending().await,
         }
     }
@@ -118,8 +118,8 @@ impl FlowLogs {
         let mut asked = self.ask.write(1).is_ok();
         while asked {
             match self.ended.recv().await {
-                Some(Heard::Ended(node, ended)) => self.take(&node, ended),
-                Some(Heard::All) => return,
+                Some(ListenerMessage::Ended(node, ended)) => self.take(&node, ended),
+                Some(ListenerMessage::All) => return,
                 None => asked = false,
             }
         }
@@ -137,7 +137,7 @@ impl FlowLogs {
 
 /// Reads the ends of flows as they come, until `stop` is written to or nobody takes them any more. Where it is asked to, it
 /// says that it has read all.
-fn listen(mut all: Vec<(NodeName, Ends)>, (asked, stop): (&EventFd, &EventFd), tell: &mpsc::Sender<Heard>) {
+fn listen(mut all: Vec<(NodeName, Ends)>, (asked, stop): (&EventFd, &EventFd), tell: &mpsc::Sender<ListenerMessage>) {
     loop {
         let told = [asked, stop].map(|it| PollFd::new(it.as_fd(), PollFlags::POLLIN));
         let mut news: Vec<PollFd<'_>> = all.iter().map(|(_, ends)| ends.news()).chain(told).collect();
@@ -157,11 +157,11 @@ fn listen(mut all: Vec<(NodeName, Ends)>, (asked, stop): (&EventFd, &EventFd), t
             }
             // Flows that cannot be read are lost.
             let read = ends.read().unwrap_or(Ended { flows: Vec::new(), lost: true });
-            if tell.blocking_send(Heard::Ended(node.clone(), read)).is_err() {
+            if tell.blocking_send(ListenerMessage::Ended(node.clone(), read)).is_err() {
                 return;
             }
         }
-        if is_asked && (asked.read().is_err() || tell.blocking_send(Heard::All).is_err()) {
+        if is_asked && (asked.read().is_err() || tell.blocking_send(ListenerMessage::All).is_err()) {
             return;
         }
     }

@@ -13,16 +13,16 @@ type Asker = (IpAddr, u16);
 
 /// Answers to the questions that somebody of the lab waits for. Others are not kept.
 #[derive(Clone, Debug, Default)]
-pub(in crate::lab) struct Said(Arc<Mutex<HashMap<Asker, Vec<Vec<u8>>>>>);
+pub(in crate::lab) struct GivenAnswers(Arc<Mutex<HashMap<Asker, Vec<Vec<u8>>>>>);
 
 /// A question under way. Its answers are forgotten with it.
 #[derive(Debug)]
 pub(super) struct Awaited<'a> {
-    said: &'a Said,
+    said: &'a GivenAnswers,
     asker: Asker,
 }
 
-impl Said {
+impl GivenAnswers {
     /// Keeps what is answered to who asks from there, from now on.
     pub(super) fn await_answer(&self, from: SocketAddr) -> Awaited<'_> {
         let asker = key(from);
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn what_was_said_to_a_question_is_kept_while_somebody_waits() {
-        let said = Said::default();
+        let said = GivenAnswers::default();
         let from = SocketAddr::from(([10, 0, 0, 11], 4000));
         said.note(from, b"this");
         let awaited = said.await_answer(from);

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, UdpSocket};
 use tokio::time::timeout;
 
-use super::answers::Said;
+use super::answers::GivenAnswers;
 use super::dns::NoAddress;
 use super::{dns, http, time};
 use crate::compile::services::zone;
@@ -51,7 +51,7 @@ pub(in crate::lab) async fn resolve(
     source: IpAddr,
     resolver: IpAddr,
     name: &str,
-    said: &Said,
+    said: &GivenAnswers,
 ) -> Result<IpAddr, NoAddress> {
     let [high, low, ..] = chance();
     let id = u16::from_be_bytes([high, low]);
@@ -82,7 +82,7 @@ pub(in crate::lab) async fn ask(
     source: IpAddr,
     service: VpcService,
     at: IpAddr,
-    said: &Said,
+    said: &GivenAnswers,
 ) -> ServiceResponse {
     match service {
         VpcService::Dns => {
@@ -178,7 +178,7 @@ struct Page {
 }
 
 /// Asks for a page.
-async fn get(from: &Arc<Namespace>, source: IpAddr, at: IpAddr, path: &str, said: &Said) -> io::Result<Page> {
+async fn get(from: &Arc<Namespace>, source: IpAddr, at: IpAddr, path: &str, said: &GivenAnswers) -> io::Result<Page> {
     let socket = bound(from, source, Type::STREAM, Protocol::TCP).await?;
     let asking = async {
         let socket = TcpSocket::from_std_stream(socket.into());

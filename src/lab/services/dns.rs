@@ -10,8 +10,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::time::timeout;
 
-use super::answers::Said;
-use super::now::{MAX_CONNECTIONS, Now};
+use super::answers::GivenAnswers;
+use super::now::{CurrentCloud, MAX_CONNECTIONS};
 use crate::compile::services::zone::{self, Answer, Data, Kind, View};
 use crate::probe::connections::Connections;
 
@@ -23,7 +23,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 const TTL: u32 = 0;
 
 /// Answers datagrams for ever.
-pub(super) async fn serve_udp(socket: UdpSocket, now: Now, view: View, said: Said) {
+pub(super) async fn serve_udp(socket: UdpSocket, now: CurrentCloud, view: View, said: GivenAnswers) {
     let mut asked = [0; 4096];
     loop {
         // An error here is somebody's ICMP answer to an earlier datagram of ours; it ends nothing.
@@ -36,7 +36,7 @@ pub(super) async fn serve_udp(socket: UdpSocket, now: Now, view: View, said: Sai
 }
 
 /// Answers connections for ever.
-pub(super) async fn serve_tcp(listener: TcpListener, now: Now, view: View) {
+pub(super) async fn serve_tcp(listener: TcpListener, now: CurrentCloud, view: View) {
     // Dropped with this task, and then the connections end too.
     let mut connections = Connections::at_most(MAX_CONNECTIONS);
     loop {
@@ -55,7 +55,7 @@ pub(super) async fn serve_tcp(listener: TcpListener, now: Now, view: View) {
     }
 }
 
-async fn handle_connection(mut stream: TcpStream, now: Now, view: View) -> io::Result<()> {
+async fn handle_connection(mut stream: TcpStream, now: CurrentCloud, view: View) -> io::Result<()> {
     loop {
         let Ok(length) = timeout(IDLE_TIMEOUT, stream.read_u16()).await else { return Ok(()) };
         let mut asked = vec![0; length?.into()];
@@ -67,7 +67,7 @@ async fn handle_connection(mut stream: TcpStream, now: Now, view: View) -> io::R
     }
 }
 
-fn look_up<'a>(now: &'a Now, view: &'a View) -> impl Fn(&str, Kind) -> Answer + 'a {
+fn look_up<'a>(now: &'a CurrentCloud, view: &'a View) -> impl Fn(&str, Kind) -> Answer + 'a {
     move |name, kind| zone::answer(&now.cloud(), view, name, kind)
 }
 

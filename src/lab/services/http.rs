@@ -11,8 +11,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-use super::answers::Said;
-use super::now::{MAX_CONNECTIONS, Now};
+use super::answers::GivenAnswers;
+use super::now::{CurrentCloud, MAX_CONNECTIONS};
 use super::tokens::{LONGEST, Tokens};
 use crate::compile::services::metadata;
 use crate::model::{Cloud, Interface, VpcName, number};
@@ -27,7 +27,13 @@ const TOKEN: &str = "X-aws-ec2-metadata-token";
 const TTL: &str = "X-aws-ec2-metadata-token-ttl-seconds";
 
 /// Answers connections for ever.
-pub(super) async fn serve(listener: TcpListener, now: Now, vpc: VpcName, tokens: Arc<Tokens>, said: Said) {
+pub(super) async fn serve(
+    listener: TcpListener,
+    now: CurrentCloud,
+    vpc: VpcName,
+    tokens: Arc<Tokens>,
+    said: GivenAnswers,
+) {
     let began = Instant::now();
     // Dropped with this task, and then the connections end too.
     let mut connections = Connections::at_most(MAX_CONNECTIONS);

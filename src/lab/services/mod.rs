@@ -21,11 +21,11 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinSet;
 
-pub(in crate::lab) use answers::Said;
+pub(in crate::lab) use answers::GivenAnswers;
 pub use ask::ServiceResponse;
 pub(super) use ask::{ask, resolve};
 pub(in crate::lab) use dns::NoAddress;
-pub use now::Now;
+pub use now::CurrentCloud;
 
 use crate::compile::names;
 use crate::compile::services::zone::View;
@@ -37,8 +37,8 @@ use crate::model::{Cloud, VpcService};
 /// The services of a lab. They end when this is dropped.
 #[derive(Debug)]
 pub(super) struct Services {
-    now: Now,
-    said: Said,
+    now: CurrentCloud,
+    said: GivenAnswers,
     _tasks: JoinSet<()>,
 }
 
@@ -52,8 +52,8 @@ impl Services {
     /// Opens the services of every VPC, and the resolver of the outside. The namespaces that they are in stay as long
     /// as the lab.
     pub async fn open(fabric: &Fabric, cloud: &Arc<Cloud>) -> Result<Self, FabricError> {
-        let now = Now::of(Arc::clone(cloud));
-        let said = Said::default();
+        let now = CurrentCloud::of(Arc::clone(cloud));
+        let said = GivenAnswers::default();
         let tokens = Arc::new(tokens::Tokens::default());
         let mut tasks = JoinSet::new();
         for (name, vpc) in &cloud.vpcs {
@@ -94,12 +94,12 @@ impl Services {
     }
 
     /// The cloud that they speak of, at any moment.
-    pub fn now(&self) -> Now {
+    pub fn now(&self) -> CurrentCloud {
         self.now.clone()
     }
 
     /// Returns what the services have said to those who wait for it.
-    pub fn said(&self) -> &Said {
+    pub fn said(&self) -> &GivenAnswers {
         &self.said
     }
 

@@ -9,9 +9,9 @@ pub(super) const MAX_CONNECTIONS: usize = 64;
 
 /// The cloud of now, as every service sees it: also while an operation that is in force waits for something.
 #[derive(Clone, Debug)]
-pub struct Now(Arc<RwLock<Arc<Cloud>>>);
+pub struct CurrentCloud(Arc<RwLock<Arc<Cloud>>>);
 
-impl Now {
+impl CurrentCloud {
     /// Of this cloud.
     pub(super) fn of(cloud: Arc<Cloud>) -> Self {
         Self(Arc::new(RwLock::new(cloud)))

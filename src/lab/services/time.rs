@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::net::UdpSocket;
 
-use super::answers::Said;
+use super::answers::GivenAnswers;
 
 /// A message without extensions.
 pub(super) const MESSAGE: usize = 48;
@@ -15,7 +15,7 @@ const STRATUM: u8 = 3;
 const ERAS_APART: u64 = 2_208_988_800;
 
 /// Answers for ever.
-pub(super) async fn serve(socket: UdpSocket, said: Said) {
+pub(super) async fn serve(socket: UdpSocket, said: GivenAnswers) {
     let mut asked = [0; 512];
     loop {
         // An error here is somebody's ICMP answer to an earlier datagram of ours; it ends nothing.

@@ -29,9 +29,9 @@ pub enum ScheduledHealth {
 
 /// A load balancer at work, to look at.
 #[derive(Clone, Debug)]
-pub struct AtWork(pub(super) Arc<Shared>);
+pub struct RunningBalancer(pub(super) Arc<Shared>);
 
-impl AtWork {
+impl RunningBalancer {
     /// Returns the standing of each instance behind it now.
     pub fn standings(&self) -> IndexMap<InstanceName, ScheduledHealth> {
         let of = |target: &Target| match (target.in_service, target.fresh, target.against) {

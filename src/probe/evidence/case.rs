@@ -56,7 +56,7 @@ pub(in crate::probe) struct ProbeRecord {
 
 /// Reason why a load balancer closed a connection that it took.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::probe) enum TurnedAway {
+pub(in crate::probe) enum CloseReason {
     /// It has nobody in service, or a filter has on record that it dropped what went to whose turn it was.
     Rightly(String),
     /// The instance whose turn it was has not taken it. That is the word of one, and others may be in service.
@@ -77,7 +77,7 @@ pub(super) struct Known {
     pub(super) records: Vec<Logged>,
     pub(super) seen_at: Vec<(NodeName, IpAddr)>,
     pub(super) delivered_to: Option<NodeName>,
-    pub(super) turned_away: Option<TurnedAway>,
+    pub(super) turned_away: Option<CloseReason>,
     pub(super) passed_on: Option<PassedOn>,
     pub(super) overlooked_at: Vec<NodeName>,
     /// The first record of a drop of what answers it.
@@ -85,7 +85,7 @@ pub(super) struct Known {
     /// The first record of a drop of a packet that looks like it, and came from an end that is no party of it.
     pub(super) forged: Option<(NodeName, Logged)>,
     /// The records of packets of it that came by another link than they were to, or with other addresses.
-    pub(super) strays: Vec<Stray>,
+    pub(super) strays: Vec<UnaskedPacket>,
     /// Addresses of a packet that came to the receiver, where they are not those that it was to have there.
     pub(super) came_changed: Option<Ends>,
     /// Ends whose groups filters have asked of it, by their records.
@@ -97,7 +97,7 @@ pub(super) struct Known {
 
 /// A packet that looks like one of a case, from one who may send it, and is not what was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::probe) enum Stray {
+pub(in crate::probe) enum UnaskedPacket {
     /// By a link that was not to send it.
     Astray(Logged),
     /// With addresses that it is to have elsewhere on its way.
@@ -106,7 +106,7 @@ pub(in crate::probe) enum Stray {
     CameChanged(Ends),
 }
 
-impl Stray {
+impl UnaskedPacket {
     fn is_drop(&self) -> bool {
         matches!(self, Self::Astray(logged) | Self::Changed(logged) if logged.record.is_drop())
     }
@@ -130,7 +130,7 @@ impl ProbeRecord {
     /// Reports whether some filter has recorded a drop.
     pub fn has_drop(&self) -> bool {
         let known = lock(&self.known);
-        known.records.iter().any(|logged| logged.record.is_drop()) || known.strays.iter().any(Stray::is_drop)
+        known.records.iter().any(|logged| logged.record.is_drop()) || known.strays.iter().any(UnaskedPacket::is_drop)
     }
 
     /// Reports whether a filter has on record what the groups of an end said of it: of the receiver's, at one of its own interfaces.
@@ -154,7 +154,7 @@ impl ProbeRecord {
     }
 
     /// Returns the reason why a load balancer closed it, where one did.
-    pub fn turned_away(&self) -> Option<TurnedAway> {
+    pub fn turned_away(&self) -> Option<CloseReason> {
         lock(&self.known).turned_away.clone()
     }
 
@@ -235,10 +235,10 @@ impl ProbeRecord {
     }
 
     /// Returns the proof that something else was sent than was asked, the record of a drop if there is one.
-    pub fn stray(&self) -> Option<Stray> {
+    pub fn stray(&self) -> Option<UnaskedPacket> {
         let known = lock(&self.known);
         let recorded = known.strays.iter().find(|stray| stray.is_drop()).or(known.strays.first()).cloned();
-        recorded.or(known.came_changed.map(Stray::CameChanged))
+        recorded.or(known.came_changed.map(UnaskedPacket::CameChanged))
     }
 
     /// Reports whether a packet of it was sent to a namespace for an address of it: an appliance sees also what it passes on.

@@ -71,7 +71,7 @@ fn a_record_of_a_packet_by_another_link_of_its_senders_is_of_a_packet_astray() {
         let (board, case) = board();
         board.post_record(dropped(tuple, Some(index)), None);
         assert!(case.has_drop() && case.records().is_empty() && case.forged().is_none());
-        assert_eq!(case.stray(), Some(Stray::Astray(dropped(tuple, Some(index)))));
+        assert_eq!(case.stray(), Some(UnaskedPacket::Astray(dropped(tuple, Some(index)))));
     }
 }
 
@@ -81,7 +81,7 @@ fn a_record_of_a_packet_with_addresses_of_another_place_is_of_another_question()
         let (board, case) = board();
         board.post_record(dropped(tuple, Some(index)), None);
         assert!(case.has_drop() && case.records().is_empty() && case.forged().is_none());
-        assert_eq!(case.stray(), Some(Stray::Changed(dropped(tuple, Some(index)))));
+        assert_eq!(case.stray(), Some(UnaskedPacket::Changed(dropped(tuple, Some(index)))));
     }
 }
 
@@ -91,7 +91,7 @@ fn what_comes_to_the_receiver_with_addresses_of_another_place_is_another_questio
         for (name, changed) in [("b", changed), ("nat", false)] {
             let (board, case) = board();
             board.post_sighting(&node(name), &Sighting { tuple, says: Says::Anything });
-            let expected = changed.then_some(Stray::CameChanged((tuple.source, tuple.destination)));
+            let expected = changed.then_some(UnaskedPacket::CameChanged((tuple.source, tuple.destination)));
             assert_eq!(case.stray(), expected, "{name}: {tuple:?}");
         }
     }

@@ -19,7 +19,7 @@ use crate::probe::prober::Prober;
 use crate::probe::resolve;
 
 /// In milliseconds. To a host outside there is no record of an ingress.
-const RECORDS_COME_WITHIN: u32 = 20;
+const RECORD_DELAY_MS: u32 = 20;
 
 impl Connection {
     /// Opens one; the right receiver has answered when this returns.
@@ -173,7 +173,7 @@ fn not_opened(why: String, case: &ProbeRecord, lookup: InterfaceLookup<'_>) -> N
 /// The records of what has let something new pass, behind which it has arrived. They are read by others, and may come a little later: what
 /// has not come by then is not known.
 async fn admitting(cases: &[&ProbeRecord]) -> Vec<Logged> {
-    for _ in 0..RECORDS_COME_WITHIN {
+    for _ in 0..RECORD_DELAY_MS {
         let records: Vec<Logged> = cases.iter().flat_map(|case| admissions_of(case)).collect();
         // Where the receiver's end is in the cloud, its record is the last.
         if records.iter().any(|logged| logged.record.is_at(Direction::Ingress)) {

@@ -131,7 +131,7 @@ fn what_has_left_by_another_interface_proves_nothing_of_the_one_that_was_to_ask(
     for answer in [None, Some(Answer::Answered(Some("db1".to_owned()))), Some(Answer::Refused)] {
         let seen = ProbeEvidence { seen: answer.is_some(), ..finding(answer, false, true) };
         assert!(!matches!(resolved(&seen), Outcome::Inconclusive { .. }), "{seen:?}");
-        let stray = Some(Stray::Astray(admitted(Record::Pass(Direction::Egress))));
+        let stray = Some(UnaskedPacket::Astray(admitted(Record::Pass(Direction::Egress))));
         assert!(matches!(resolved(&ProbeEvidence { stray, ..seen }), Outcome::Inconclusive { .. }));
     }
 }

@@ -16,7 +16,7 @@ use crate::model::{Port, Service};
 /// One packet each, over all streams.
 pub(super) const TICK: Duration = Duration::from_millis(1);
 /// Longest delay that is made up for in one burst.
-const LATE: Duration = Duration::from_millis(20);
+const MAX_BURST_DELAY: Duration = Duration::from_millis(20);
 /// Protocol that carries the packets of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Carrier {
@@ -92,7 +92,7 @@ fn send_packets(lanes: &mut [Lane], stop: &AtomicBool, count: &AtomicUsize) -> V
             let now = Instant::now();
             match due.checked_duration_since(now) {
                 Some(early) => std::thread::sleep(early),
-                None if now.duration_since(due) > LATE => due = now,
+                None if now.duration_since(due) > MAX_BURST_DELAY => due = now,
                 None => {}
             }
             due += TICK;

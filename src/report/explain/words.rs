@@ -9,7 +9,7 @@ use crate::model::{
     Cloud, DecidedBy, Direction, Endpoint, Flow, GroupName, Half, IcmpMatch, InstanceName, InstanceState, Operation,
     Peer, Rule, RuleId, Scheme, Service, Traffic, Verdict, Via,
 };
-use crate::policy::{Comes, Memory, Mismatch, Path, Remedy, RuleEvaluation, SmallLink, Stage, Walk};
+use crate::policy::{Arrival, Memory, Mismatch, Path, Remedy, RuleEvaluation, SmallLink, Stage, Walk};
 use crate::probe::DropCause;
 use crate::report::text;
 use crate::scenario::explain::{self, routes_for};
@@ -266,9 +266,9 @@ pub(super) fn small_link(link: &SmallLink) -> String {
     for (interface, comes) in ends {
         let whose = interface.short();
         text.push_str(&match comes {
-            Comes::WithTheFlow => format!("; that comes to {whose}, as it is about a flow that passes there"),
-            Comes::ByRule => format!("; that comes to {whose} by a rule"),
-            Comes::Not(groups) => {
+            Arrival::WithTheFlow => format!("; that comes to {whose}, as it is about a flow that passes there"),
+            Arrival::ByRule => format!("; that comes to {whose} by a rule"),
+            Arrival::Not(groups) => {
                 let groups = groups.iter().map(GroupName::as_str).collect::<Vec<_>>().join(", ");
                 format!(
                     "; that does NOT come to {whose}, whose large packets are lost: the flow is untracked there, and no rule of \

@@ -8,7 +8,7 @@ use crate::report::text::{self, Tone};
 use crate::scenario::{Cell, Class, Grid, Row};
 
 /// A grid of more receivers than this is not shown unless it is asked for.
-const MANY: usize = 12;
+const MAX_RECEIVERS: usize = 12;
 
 const INDENT: &str = "       ";
 
@@ -26,7 +26,7 @@ pub(super) fn grid(grid: &Grid, hosts: &IndexMap<HostName, Vec<HostIp>>, rows: R
     if grid.rows.is_empty() || grid.services.is_empty() {
         return String::new();
     }
-    if grid.targets.len() > MANY && !style.grid {
+    if grid.targets.len() > MAX_RECEIVERS && !style.grid {
         return format!("{INDENT}a grid of {} instances; --grid shows it\n", text::number(grid.targets.len()));
     }
     let folded = fold(grid, hosts);

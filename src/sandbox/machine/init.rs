@@ -30,7 +30,7 @@ use crate::sandbox::terminal::{Pty, Size};
 use crate::sandbox::{bounds, descriptors, raw};
 
 /// Time for a program to end by itself once its caller has gone.
-const GRACE: Duration = Duration::from_secs(2);
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
 
 /// Does what the process was started for, and ends; returns in a process that was started for something else.
 pub(in crate::sandbox) fn answer() {
@@ -258,7 +258,7 @@ fn end(child: Pid, ended: &SignalFd) -> io::Result<()> {
     let _ = killpg(child, Signal::SIGTERM);
     // A stopped process takes no other signal.
     let _ = killpg(child, Signal::SIGCONT);
-    let until = Instant::now() + GRACE;
+    let until = Instant::now() + SHUTDOWN_GRACE;
     let mut is_reaped = false;
     while Instant::now() < until {
         is_reaped = is_reaped || waitpid(child, Some(WaitPidFlag::WNOHANG))? != WaitStatus::StillAlive;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{ConnectionTracker, One};
+use super::{ConnectionTracker, TrackedConnection};
 use crate::compile::names;
 use crate::model::{Check, Cloud, ConnectionName, DecidedBy, Direction, Endpoint, InterfaceId};
 use crate::network::record::Record;
@@ -24,7 +24,7 @@ impl ConnectionTracker {
     }
 }
 
-impl One {
+impl TrackedConnection {
     fn found(&self, standing: &ConnectionState, cloud: &Cloud) -> Held {
         let drops: Vec<DropCause> = match standing {
             ConnectionState::Alive => return Held::Alive,

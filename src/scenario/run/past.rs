@@ -3,7 +3,7 @@
 use indexmap::{IndexMap, IndexSet};
 
 use super::super::connection_tracker::ConnectionTracker;
-use super::super::coverage::Met;
+use super::super::coverage::ExercisedRules;
 use super::super::results::Class;
 use crate::model::Flow;
 
@@ -16,7 +16,7 @@ pub(super) struct Past {
     pub(super) known: IndexSet<Flow>,
     /// The connections that are held, with what the model remembers of them.
     pub(super) followed: ConnectionTracker,
-    pub(super) met: Met,
+    pub(super) met: ExercisedRules,
     /// True if results are to be kept.
     pub(super) keeps: bool,
 }

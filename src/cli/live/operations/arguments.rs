@@ -3,13 +3,13 @@
 use clap::{Args, Subcommand, ValueEnum};
 use sglab::topology::TypedRule;
 
-use crate::cli::common::{PlainFormat, Which};
+use crate::cli::common::{LabChoice, PlainFormat};
 
 /// Arguments that all operations have.
 #[derive(Debug, Args)]
 pub(crate) struct Common {
     #[command(flatten)]
-    pub(super) which: Which,
+    pub(super) which: LabChoice,
     /// How to print what has changed
     #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
     pub(super) format: PlainFormat,
