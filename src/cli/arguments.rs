@@ -144,7 +144,7 @@ pub(crate) struct TestArguments {
     /// Run under these eras instead of the file's own; separate several by commas
     #[arg(long, value_enum, value_delimiter = ',', value_name = "ERA")]
     pub era: Vec<EraName>,
-    /// Start the services of instances, from the file's folder, and ask these; without, the harness answers in their place
+    /// Start the services of instances, from the file's folder, and probe these; without, sglab's own listeners answer
     #[arg(long)]
     pub services: bool,
     /// Fail a run that leaves a rule of its file unexercised: no packet of any step matched it
@@ -243,17 +243,17 @@ Examples:
   sglab explain self-trust.yaml 'db1 -> db2:3306 by dns name' --era classic
   sglab explain two-tier.yaml 'any -> db1:ping' --format json
   sglab explain web1 db1:3306
-      on the lab that is up: predicted, and what a packet really met
+      on a lab that is up: the prediction, then a real probe and what the filters recorded
   sglab explain 'web1 -> db1:3306 by public address'
 
 A flow is written as in a topology file; a group or `any` explains each flow that it means. Of a file, no packet is sent. \
 It is a file that is meant where a flow with an arrow follows, or where the name ends in .yaml or .yml, has a `/` \
 or begins with `example:`.")]
 pub(crate) struct ExplainArguments {
-    /// A topology file or a built-in one; on a lab that is up, who asks, or the whole flow
+    /// A topology file or a built-in one; on a lab that is up, the source, or the whole flow
     #[arg(value_name = "FILE|example:NAME|FROM")]
     pub subject: String,
-    /// The flow, as in a topology file; on a lab that is up, whom, and for what
+    /// The flow, as in a topology file; on a lab that is up, the destination and its port
     #[arg(value_name = "FLOW|TO:PORT")]
     pub flow: Option<String>,
     /// By which address of the receiver, on a lab that is up

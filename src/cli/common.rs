@@ -50,7 +50,7 @@ impl From<Exit> for ExitCode {
 /// An era as typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum EraName {
-    /// As the article of 2013 states it
+    /// The article of 2013, "How Security Groups Work": see docs/semantics.md
     Article,
     /// EC2-Classic as documented
     Classic,

@@ -89,7 +89,7 @@ fn subject(arguments: &ExplainArguments) -> Subject<'_> {
         None if is_file(subject) => {
             Subject::Neither(format!("which flow of {}? `'web1 -> db1:3306'` is one", told(subject)))
         }
-        None if !is_flow(subject) => Subject::Neither(format!("`{subject}` is no flow; `'web1 -> db1:3306'` is one")),
+        None if !is_flow(subject) => Subject::Neither(format!("`{subject}` is no flow, such as `'web1 -> db1:3306'`")),
         Some(_) if is_flow(subject) => Subject::Neither("that is one flow too many, or a file too few".to_owned()),
         _ if arguments.step.is_some() || arguments.era.is_some() => {
             Subject::Neither("--step and --era are for a file, and not for a lab that is up".to_owned())

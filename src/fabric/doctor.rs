@@ -166,7 +166,7 @@ impl fmt::Display for Examination {
         for check in &self.checks {
             let standing = match check.ok {
                 CheckResult::Yes => "ok",
-                CheckResult::Degraded => "LESS",
+                CheckResult::Degraded => "WARN",
                 CheckResult::No => "NO",
             };
             writeln!(f, "{standing:<5}{:<40}{}", check.name, check.found)?;
@@ -181,7 +181,7 @@ impl fmt::Display for Examination {
         let less = self.checks.iter().filter(|check| check.ok == CheckResult::Degraded).count();
         match (self.can_host, less) {
             (true, 0) => writeln!(f, "This machine can host a lab."),
-            (true, _) => writeln!(f, "This machine can host a lab; {less} checks say with what less."),
+            (true, _) => writeln!(f, "This machine can host a lab; {less} checks warn, above."),
             (false, _) => writeln!(f, "This machine cannot host a lab as it is."),
         }
     }

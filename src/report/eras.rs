@@ -120,7 +120,7 @@ fn told(
         }
     }
     if lines.len() > shown {
-        out.push_str(&format!("      and {} more; --grid tells them\n", lines.len() - shown));
+        out.push_str(&format!("      and {} more; --grid shows them\n", lines.len() - shown));
     }
     out
 }

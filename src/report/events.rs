@@ -253,13 +253,13 @@ fn explanation(it: &Explained) -> String {
         let _ = writeln!(text, "  {label:<10} {what}");
     };
     if it.met.is_empty() {
-        line("met", "no filter recorded a packet of it");
+        line("recorded", "no filter recorded a packet of it");
     }
     for (number, met) in it.met.iter().enumerate() {
-        line(if number == 0 { "met" } else { "" }, &verdict(met));
+        line(if number == 0 { "recorded" } else { "" }, &verdict(met));
     }
     let reason = it.probed.reason.as_ref().map_or_else(String::new, |reason| format!(": {}", shown(reason)));
-    line("found", &format!("{}{reason}", it.probed.outcome));
+    line("probed", &format!("{}{reason}", it.probed.outcome));
     line(
         "",
         match it.agreement {

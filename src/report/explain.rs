@@ -369,7 +369,7 @@ fn one(it: &Explanation, style: Style) -> String {
             let what = format!("{} \"{}\"{}", rule.group, rule.written, description.unwrap_or_default());
             let place = rule.place.as_ref().map_or_else(String::new, ToString::to_string);
             let why = rule.why.as_deref().unwrap_or_default();
-            let (tone, word) = if rule.admits { (Tone::Good, "admits") } else { (Tone::Faint, "does not") };
+            let (tone, word) = if rule.admits { (Tone::Good, "match") } else { (Tone::Faint, "no match") };
             let word = style.paint(tone, &format!("{word:<9}"));
             let rest = format!("{word}  {what:<44}  {place:<24}  {why}");
             out.push_str(&format!("             {}\n", rest.trim_end()));

@@ -156,7 +156,7 @@ pub fn applied(done: &[Applied]) -> String {
     for it in done {
         let AppliedView { operation, changes, in_force_ms } = AppliedView::of(it);
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{operation}    in force after {:.1} ms", in_force_ms);
+        let _ = writeln!(text, "{operation}    applied in {:.1} ms", in_force_ms);
         for change in changes {
             let _ = writeln!(text, "  {}", shown(&change));
         }

@@ -85,19 +85,22 @@ pub fn foot(result: &RunResult, style: Style) -> String {
     let unexercised = coverage.as_ref().filter(|it| it.is_wanting());
     let not_asked = match counts.not_asked {
         0 => String::new(),
-        cells => format!(", {} to hosts not asked", text::number(cells)),
+        cells => format!("; {} more to outside hosts, not asked for", text::number(cells)),
     };
     let cells = text::count(counts.cells, "cell");
     let with = |wanted: StepStatus| steps.iter().filter(|step| step.status == wanted).count();
     let canaries =
         if steps.iter().all(|step| step.probed.canaries_held) { "canaries held" } else { "CANARIES DID NOT HOLD" };
+    let timed_out = match counts.timed_out {
+        0 => String::new(),
+        cells => format!(", {} by timeout alone", text::number(cells)),
+    };
     let evidence = match (head.evidence, counts.cells) {
-        (Evidence::Prediction, _) => "by prediction, no packet was sent".to_owned(),
+        (Evidence::Prediction, _) => "predicted only, no packet was sent".to_owned(),
         (Evidence::Packets, 0) => format!("{}{}", without_cells(steps), held_connections::foot(steps)),
         (Evidence::Packets, _) => format!(
-            "{} inconclusive, {} decided by timeout, {canaries}{}",
+            "{} inconclusive{timed_out}, {canaries}{}",
             text::number(counts.inconclusive),
-            text::number(counts.timed_out),
             held_connections::foot(steps)
         ),
     };

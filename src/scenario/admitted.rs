@@ -73,7 +73,7 @@ pub fn alive(admissions: &Admissions, cloud: &Cloud) -> Option<String> {
     let parts: Vec<String> = ends.iter().filter_map(|end| now.part(end)).collect();
     match parts.as_slice() {
         [] if ends.is_empty() => None,
-        [] => Some("no group judges it at either end".to_owned()),
+        [] => Some("no security group applies at either end".to_owned()),
         parts => Some(format!("admitted {}", parts.join(", and "))),
     }
 }
@@ -110,13 +110,13 @@ impl CurrentRules<'_> {
 
     /// Explains what keeps it where its rule has gone. An end that is not asked now says nothing.
     fn since(&self, interface: &InterfaceId, at: Direction) -> String {
-        let gone = ", which has gone since";
+        let gone = ", since revoked";
         let Some(asked) = self.asked.iter().find(|it| it.at == at && it.interface == *interface) else {
             return gone.to_owned();
         };
         match asked.admitted_by().next().and_then(|id: RuleId| self.cloud.rule(id)) {
             Some((group, rule)) => format!("{gone} (now {group} \"{}\" admits it)", rule.written),
-            None => format!("{gone} (it is tracked: no rule admits it now)"),
+            None => format!("{gone} (still tracked; no rule admits it now)"),
         }
     }
 

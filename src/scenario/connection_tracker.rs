@@ -264,7 +264,7 @@ impl TrackedConnection {
         } else if self.is_tcp() && self.cuts > 0 && !self.is_stale {
             Some("nothing has changed since it was found cut".to_owned())
         } else if self.is_tcp() && (for_long || self.cuts >= MAX_CUTS && !alive) {
-            Some("it has been cut, and its ends repeat what was lost after ever longer pauses".to_owned())
+            Some("it has been cut, and TCP retransmits after ever longer pauses".to_owned())
         } else {
             self.may_be_forgotten(cloud, 2)
         }

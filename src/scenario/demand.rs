@@ -110,7 +110,8 @@ impl Demands {
                 }
             }
         }
-        let closed = Said { words: format!("table {name}, which opens no such cell"), place: table.place.clone() };
+        let closed =
+            Said { words: format!("table {name}, which does not list it as open"), place: table.place.clone() };
         let extent = cells::Extent { vias: IndexSet::from([table.via]), egress: of_era(&table.egress, cloud) };
         let grid: IndexSet<Flow> = extent.grid(cloud, &topology.columns).collect();
         // Flows that a table opens outside its own grid must be open as well: by the other address, or to a host where nothing drops what goes out.
@@ -202,7 +203,7 @@ mod tests {
             let found = demands.demands.iter().find(|demand| demand.flow.to_string() == flow).expect("the cell");
             found.said.words.clone()
         };
-        assert_eq!(words("neighbour -> web1:22"), "table replicating, which opens no such cell");
+        assert_eq!(words("neighbour -> web1:22"), "table replicating, which does not list it as open");
         assert_eq!(words("office -> web1:22"), "table two-tier, which opens `office -> SG-T-ADMIN:22`");
     }
 
@@ -215,7 +216,7 @@ mod tests {
         let demands = of(vec![table("two-tier")], &cloud);
         assert_eq!(
             demands.empty[0].text,
-            "table two-tier: `SG-T-WEB -> SG-T-DB:3306` selects no cell: SG-T-DB has no running member"
+            "table two-tier: `SG-T-WEB -> SG-T-DB:3306` selects no flow: SG-T-DB has no running member"
         );
     }
 

@@ -113,7 +113,7 @@ fn named_end(end: &Endpoint) -> String {
 pub fn cause(cause: &DropCause) -> String {
     match cause {
         DropCause::Decided(DecidedBy::SourceDestCheck { interface, .. }) => {
-            format!("dropped at {}'s check", interface.short())
+            format!("dropped at {}'s source/destination check", interface.short())
         }
         DropCause::Decided(DecidedBy::Route { .. }) => "dropped on its route".to_owned(),
         DropCause::Decided(DecidedBy::Translation { .. }) => "dropped in the gateway".to_owned(),
@@ -126,7 +126,7 @@ pub fn beyond_groups(flow: &Flow, by: &DecidedBy, cloud: &Cloud) -> Option<Strin
     match by {
         DecidedBy::GroupRules { .. } => None,
         DecidedBy::SourceDestCheck { interface, .. } => {
-            Some(format!("the source and destination check of {} comes before any group is asked", interface.short()))
+            Some(format!("the source/destination check of {} applies before any group", interface.short()))
         }
         DecidedBy::Route { .. } => Some(match idle_hop(flow, cloud) {
             Some((hop, InstanceState::Crashed)) => format!("the route leads to {hop}, which has crashed"),
@@ -177,9 +177,8 @@ fn near_miss(flow: &Flow, source: IpAddr, (at, groups): (Direction, &[GroupName]
     };
     let is_known = groups.iter().all(|name| cloud.groups.contains_key(name));
     if is_known && rules().next().is_none() {
-        let way = if at == Direction::Ingress { "comes in" } else { "goes out" };
-        let has = if groups.len() == 1 { "it has" } else { "they have" };
-        return format!("; {has} no rules for what {way}");
+        let who = if let [group] = groups { format!("{group} has") } else { "they have".to_owned() };
+        return format!("; {who} no {at} rules");
     }
     let anywhere = |(_, rule): &(_, &Rule)| is_anywhere(rule) && carries(rule.traffic, flow.service);
     if let Some((name, rule)) = rules().find(anywhere).filter(|_| source.is_ipv6()) {

@@ -65,13 +65,13 @@ impl Trap {
     /// Returns the reason why people expect something else, for a reader who has seen the outcome.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::PublicAddress => "by private address the rules admit it",
+            Self::PublicAddress => "the rules admit it by private address only",
             Self::PublicName => "from inside, the public name means the private address",
             Self::SelfReference => "the article and Amazon's documents disagree about a group that names itself",
             Self::SharedGroup => "they share a group, and membership admits nothing",
             Self::Egress => "what goes out needs a rule as well",
             Self::NobodyListens => "the groups let it in: refused is not dropped",
-            Self::Unchanged => "the step touches it, and changes nothing for it",
+            Self::Unchanged => "this step changes one of its ends or its rules, and not the result",
         }
     }
 }

@@ -62,12 +62,8 @@ async fn no_packet_of_a_cloud_of_100_leaks_or_is_lost_by_any_kind_of_change() {
     let result = result.unwrap_or_else(|error| panic!("{error}"));
     let mut told = String::new();
     for step in &result.steps {
-        writeln!(
-            told,
-            "{}: {:?}, in force after {:?}; {:?}",
-            step.name, step.status, step.effects.in_force, step.findings
-        )
-        .expect("text");
+        writeln!(told, "{}: {:?}, applied in {:?}; {:?}", step.name, step.status, step.effects.in_force, step.findings)
+            .expect("text");
         for check in step.section(Section::TRAFFIC) {
             let TrafficDetails { owed, barred, either, .. } = packets(check);
             let why = check.reason.as_deref().unwrap_or_default();

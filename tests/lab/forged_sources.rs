@@ -4,8 +4,7 @@ use std::net::IpAddr;
 
 use sglab::lab::Lab;
 use sglab::model::{
-    Attachment, DecidedBy, Direction, Endpoint, Era, Flow, HostName, IcmpMessage, InstanceName, InterfaceId, Service,
-    Via,
+    Attachment, DecidedBy, Direction, Endpoint, Era, Flow, HostName, IcmpMessage, InstanceName, Service, Via,
 };
 use sglab::policy;
 use sglab::probe::{DropCause, Outcome};

@@ -32,7 +32,7 @@ scenario:
 fn a_drop_that_no_group_decided_is_told_as_explain_tells_it() {
     let (program, said) = predicted(BEHIND_NAT, &[]);
     assert_eq!(said.code, Some(0), "{said:?}");
-    let check = "dropped at nat's check; the source and destination check of nat comes before any group is asked";
+    let check = "dropped at nat's check; the source/destination check of nat applies before any group";
     let route = "dropped on its route; the route leads to nat, which is stopped";
     let gateway = "dropped in the gateway; lone has no public address to send it on with";
     for (step, flow, why) in [

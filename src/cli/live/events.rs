@@ -19,7 +19,7 @@ Examples:
   sglab events --follow --format json | \\
       jq 'select(.event == \"verdict\" and .verdict == \"drop\")'")]
 pub(crate) struct EventsArguments {
-    /// Go on with what happens, until Ctrl-C or the end of the lab
+    /// Go on printing what happens, until Ctrl-C or the end of the lab
     #[arg(short, long)]
     pub follow: bool,
     #[command(flatten)]

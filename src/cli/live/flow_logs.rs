@@ -24,11 +24,11 @@ Examples:
       --format '${action} ${srcaddr} ${dstaddr} ${dstport} ${group-id}'
   sglab flow-logs --format json | jq 'select(.action == \"REJECT\")'
 
-Asking ends the window of the moment. Fields: version account-id interface-id srcaddr dstaddr srcport dstport protocol \
+Each call closes the current aggregation interval. Fields: version account-id interface-id srcaddr dstaddr srcport dstport protocol \
 packets bytes start end action log-status vpc-id subnet-id instance-id type pkt-srcaddr pkt-dstaddr flow-direction, and \
 sglab's own group-id and rule-id.")]
 pub(crate) struct FlowLogsArguments {
-    /// Go on with each window as it ends, until Ctrl-C or the end of the lab
+    /// Print each interval's records as it ends, until Ctrl-C or the end of the lab
     #[arg(short, long)]
     pub follow: bool,
     /// These fields in place of EC2's default format, or `json` for an object a line
@@ -41,13 +41,13 @@ pub(crate) struct FlowLogsArguments {
 /// Of `sglab up`.
 #[derive(Debug, Args)]
 pub(crate) struct KeepingArguments {
-    /// Write the lab's flow log to this file too, at its end
+    /// Append the lab's flow log to this file too
     #[arg(long, value_name = "FILE")]
     pub flow_logs: Option<PathBuf>,
     /// These fields of it in place of EC2's default format
     #[arg(long, value_name = "FIELDS", requires = "flow_logs")]
     pub flow_logs_format: Option<String>,
-    /// The longest window of the flow log, in seconds; EC2 has 60 and 600
+    /// The maximum aggregation interval of the flow log, in seconds; EC2 has 60 and 600
     #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..=600))]
     pub aggregation: u32,
 }

@@ -32,7 +32,7 @@ pub(crate) struct LogsArguments {
     /// The same, for who is used to it from other commands
     #[arg(long, value_name = "LAB", hide = true, conflicts_with = "lab")]
     pub name: Option<String>,
-    /// Go on with what it says, until Ctrl-C or the end of the lab
+    /// Go on printing, like `tail -f`, until Ctrl-C or the end of the lab
     #[arg(short, long)]
     pub follow: bool,
     /// What a service of an instance has said, instead; for the last megabyte of it

@@ -78,7 +78,7 @@ pub(crate) struct MatrixArguments {
 
 pub(super) fn run(arguments: &ProbeArguments) -> anyhow::Result<Exit> {
     if arguments.to.is_none() && !arguments.from.contains("->") {
-        bail!("`{}` asks nobody: whom, and for what? `sglab probe web1 db1:3306`", arguments.from);
+        bail!("`{}` has no destination; such as `sglab probe web1 db1:3306`", arguments.from);
     }
     let flow = flow(&arguments.from, arguments.to.as_deref(), arguments.by);
     let alone = || Ok(flow.check()?);

@@ -24,7 +24,7 @@ pub(super) fn verdict(cloud: &Cloud, flow: &Flow, walk: &Walk) -> String {
         Verdict::Open { .. } => {
             let rules: Vec<String> = walk.verdict.admitting_rules().iter().map(|id| rule(cloud, *id)).collect();
             match rules.is_empty() {
-                true => "open; no group judges at its end".to_owned(),
+                true => "open; no security group applies at the destination".to_owned(),
                 false => format!("open, by {}", rules.join(", and by ")),
             }
         }
@@ -121,22 +121,23 @@ pub(super) fn stage(cloud: &Cloud, stage: &Stage) -> String {
         Stage::RuleEvaluation(asked) => {
             let groups: Vec<String> =
                 asked.groups.iter().map(|name| text::group(name, cloud.groups.get(name).map(|it| &it.name))).collect();
-            let (direction, preposition) = match asked.at {
-                Direction::Egress => ("let it out", "to"),
-                Direction::Ingress => ("let it in", "from"),
+            let (direction, end) = match asked.at {
+                Direction::Egress => ("egress", "destination"),
+                Direction::Ingress => ("ingress", "source"),
             };
-            let who = owner(cloud, asked.other).map_or_else(String::new, |who| format!(", {who}"));
+            let who = owner(cloud, asked.other).map_or_else(String::new, |who| format!(" ({who})"));
             let appliance = match asked.path {
                 Path::Direct => "",
                 Path::ThroughAnAppliance => "; an appliance is between, so no rule that names a group counts",
             };
             let none = match (asked.trials.is_empty(), groups.len()) {
-                (true, 1) => "; it has no such rules",
-                (true, _) => "; they have no such rules",
-                (false, _) => "",
+                (true, 1) => format!("; it has no {direction} rules"),
+                (true, _) => format!("; they have no {direction} rules"),
+                (false, _) => String::new(),
             };
             let (name, list) = (asked.interface.short(), groups.join(", "));
-            format!("do the groups of {name} {direction}, {preposition} {}{who}? {list}{none}{appliance}", asked.other)
+            let word = if groups.len() == 1 { "group" } else { "groups" };
+            format!("{name}, {word} {list}; {end} {}{who}{none}{appliance}", asked.other)
         }
         Stage::OwnAnswer { interface } => {
             let name = interface.short();
@@ -150,10 +151,12 @@ pub(super) fn stage(cloud: &Cloud, stage: &Stage) -> String {
         Stage::Routed { to } => format!("the route table of the sender's subnet leads through {}", to.short()),
         Stage::PassedOn { by, source } => format!("{} passes it on, from {source}", by.short()),
         Stage::TranslatedSource { vpc, private, public } => {
-            format!("the gateway of {vpc} writes {public} over {private}: from here on it comes from a public address")
+            format!(
+                "the gateway of {vpc} translates the source {private} to {public}: from here on it comes from a public address"
+            )
         }
         Stage::TranslatedDestination { vpc, public, private } => match private {
-            Some(private) => format!("the gateway of {vpc} writes {private} over {public}, and it goes in"),
+            Some(private) => format!("the gateway of {vpc} translates the destination {public} to {private}"),
             None => format!("the gateway of {vpc} knows {public}"),
         },
     }
@@ -231,14 +234,14 @@ pub(super) fn memory(cloud: &Cloud, memory: Memory) -> String {
     match memory {
         Memory::TrackedByProtocol => "tracked here: only TCP and UDP can go untracked".to_owned(),
         Memory::TrackedByNarrowRule(id) => {
-            format!("tracked here: {} is not for all addresses; the flow would outlive the rule", rule(cloud, id))
+            format!("tracked here: {} is not for all addresses; a connection survives its revoke", rule(cloud, id))
         }
         Memory::TrackedByOpposite => {
-            "tracked here: the opposite direction is not open to all addresses on all ports; the flow would outlive the rule"
+            "tracked here: the opposite direction is not open to all addresses on all ports; a connection survives its revoke"
                 .to_owned()
         }
         Memory::Untracked(id) => format!(
-            "untracked here: {} is for all addresses, and the opposite direction is open to all; the flow is cut with the rule",
+            "untracked here: {} is for all addresses, and the opposite direction is open to all; a revoke cuts connections",
             rule(cloud, id)
         ),
     }

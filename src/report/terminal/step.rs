@@ -56,7 +56,7 @@ pub fn step(head: &Head, earlier: &[StepResult], step: &StepResult, style: Style
     out.push_str(&disagreements(head, earlier, step, style));
     out.push_str(&wrong(head, earlier, step, style));
     for section in SECTIONS {
-        out.push_str(&listed(step.section(section).collect(), section.listing, style));
+        out.push_str(&listed(step.section(section).collect(), section.listing, (found(head), style)));
     }
     out.push_str(&flows(head, step, style));
     out.push_str(&changed(head, step, style));
@@ -90,13 +90,12 @@ fn particulars(head: &Head, earlier: &[StepResult], step: &StepResult, style: St
         parts.push(format!("{}: {}", text::count(counts.cells, "cell"), outcomes(step)));
     }
     let effects = &step.effects;
-    let several = effects.addresses.len() > 1;
-    parts.extend(effects.addresses.iter().map(|change| address(change, several)));
+    parts.extend(effects.addresses.iter().map(address));
     if let Some(edited) = effects.rules_edited {
         parts.push(format!("{} edited", text::count(edited, "rule")));
     }
     if let Some(took) = effects.in_force.filter(|_| effects.addresses.is_empty() || style.verbose) {
-        parts.push(format!("in force after {}", text::duration(took)));
+        parts.push(format!("applied in {}", text::duration(took)));
     }
     let measured = head.evidence == Evidence::Packets;
     if measured && (style.verbose || (earlier.is_empty() && step.status == StepStatus::Passed)) {
@@ -141,15 +140,15 @@ fn outcomes(step: &StepResult) -> String {
     .join(", ")
 }
 
-fn address(change: &AddressChange, named: bool) -> String {
+fn address(change: &AddressChange) -> String {
     let word = |address: Option<String>| address.unwrap_or_else(|| "none".to_owned());
     let (before, now) = if change.private_before == change.private_now {
         (change.public_before.map(|ip| ip.to_string()), change.public_now.map(|ip| ip.to_string()))
     } else {
         (change.private_before.map(|ip| ip.to_string()), change.private_now.map(|ip| ip.to_string()))
     };
-    let name = if named { format!("{} ", change.instance) } else { String::new() };
-    format!("{name}{} -> {}", word(before), word(now))
+    // No arrow, which stands for a flow here.
+    format!("{}: {}, now {}", change.instance, word(before), word(now))
 }
 
 /// Renders disagreements of the model with the packets: a bug of the program, so nothing is cut short.
@@ -201,9 +200,10 @@ fn wrong(head: &Head, earlier: &[StepResult], step: &StepResult, style: Style) -
             _ => it.key.class.as_str().to_owned(),
         };
         out.push_str(&format!(
-            "{INDENT}{word}{pad}  {}      expected {}, observed {observed}\n",
+            "{INDENT}{word}{pad}  {}      expected {}, {} {observed}\n",
             it.text(&head.hosts),
-            it.key.expected
+            it.key.expected,
+            found(head)
         ));
         if let Some(rule) = &it.key.rule {
             let place = rule.place.as_ref().map_or_else(String::new, ToString::to_string);
@@ -215,12 +215,12 @@ fn wrong(head: &Head, earlier: &[StepResult], step: &StepResult, style: Style) -
             out.push_str(&detail("because", reason, ""));
         }
         if reasons.len() > shown {
-            out.push_str(&detail("", &format!("and {} like it; --grid tells them", reasons.len() - shown), ""));
+            out.push_str(&detail("", &format!("and {} like it; --grid shows them", reasons.len() - shown), ""));
         }
         out.push_str(&detail("expected by", &it.key.said.words, &it.key.said.place.to_string()));
     }
     if bundles.len() > shown {
-        out.push_str(&format!("{INDENT}and {} more; --grid tells them\n", bundles.len() - shown));
+        out.push_str(&format!("{INDENT}and {} more; --grid shows them\n", bundles.len() - shown));
     }
     out
 }
@@ -233,17 +233,25 @@ fn word(status: CheckStatus, style: Style) -> String {
     }
 }
 
+/// The word for what was found: a prediction has observed nothing.
+fn found(head: &Head) -> &'static str {
+    match head.evidence {
+        Evidence::Packets => "observed",
+        Evidence::Prediction => "predicted",
+    }
+}
+
 /// Lists the checks of a section.
-fn listed(checks: Vec<&Check>, listing: Listing, style: Style) -> String {
+fn listed(checks: Vec<&Check>, listing: Listing, (found, style): (&str, Style)) -> String {
     if listing == Listing::InOrder {
-        let line = |check: &&Check| if check.is_passed() { passed(check) } else { failed(check, None, style) };
+        let line = |check: &&Check| if check.is_passed() { passed(check) } else { failed(check, None, (found, style)) };
         return checks.iter().map(line).collect();
     }
     let (right, others): (Vec<&Check>, Vec<&Check>) = checks.into_iter().partition(|check| check.is_passed());
     let mut out = String::new();
     for (index, check) in others.iter().enumerate() {
         let next = others.get(index + 1).filter(|_| listing == Listing::FailuresFirstOnce);
-        out.push_str(&failed(check, next.copied(), style));
+        out.push_str(&failed(check, next.copied(), (found, style)));
     }
     out + &few(right.into_iter().map(passed).collect(), style)
 }
@@ -263,12 +271,12 @@ fn passed(check: &Check) -> String {
 }
 
 /// Tells a check that did not pass. What was found is left to `next`, if that found the same.
-fn failed(check: &Check, next: Option<&Check>, style: Style) -> String {
+fn failed(check: &Check, next: Option<&Check>, (found, style): (&str, Style)) -> String {
     let word = word(check.status, style);
     let place = check.place().to_string();
     if !check.is_statement() {
         let Check { subject, expected, observed, said, .. } = check;
-        let mut out = format!("{INDENT}{word}  {subject}      expected {expected}, observed {observed}\n");
+        let mut out = format!("{INDENT}{word}  {subject}      expected {expected}, {found} {observed}\n");
         if let Some(reason) = &check.reason {
             out.push_str(&detail("because", reason, ""));
         }
@@ -324,7 +332,7 @@ fn few(lines: Vec<String>, style: Style) -> String {
         return lines.concat();
     }
     let rest = lines.len() - MAX_LINES;
-    format!("{}{INDENT}and {rest} more; --grid tells them\n", lines.into_iter().take(MAX_LINES).collect::<String>())
+    format!("{}{INDENT}and {rest} more; --grid shows them\n", lines.into_iter().take(MAX_LINES).collect::<String>())
 }
 
 /// In full at the first step; where something is wrong, the rows that show it.

@@ -15,7 +15,7 @@ pub fn select(pattern: &FlowPattern, default_via: Option<Via>, cloud: &Cloud) ->
     let why = flows.iter().find_map(|flow| flow.service.unprobeable(flow.via));
     flows.retain(|flow| flow.service.unprobeable(flow.via).is_none());
     match why.filter(|_| flows.is_empty()) {
-        Some(why) => Err(format!("`{}` selects no cell: {why}", pattern.written)),
+        Some(why) => Err(format!("`{}` selects no flow: {why}", pattern.written)),
         None => Ok(flows),
     }
 }
@@ -35,7 +35,7 @@ pub fn opened(
         OpenCells::Every(kind, pairs) => (kind, pairs),
     };
     if !columns.iter().any(|service| kind.has(*service)) {
-        return Err(format!("`{}` selects no cell: the table has no column of `{}`", pairs.written, kind.words()));
+        return Err(format!("`{}` selects no flow: the table has no column of `{}`", pairs.written, kind.words()));
     }
     let pairs_written = pairs.written.clone();
     let pairs = meant(&pairs.asking(Service::IcmpEcho), default_via, cloud)?;
@@ -46,7 +46,7 @@ pub fn opened(
     let flows: Vec<Flow> = flows.collect();
     if flows.is_empty() {
         let written = &pairs_written;
-        return Err(format!("`{written}` selects no cell: no column of `{}` is asked by that address", kind.words()));
+        return Err(format!("`{written}` selects no flow: no column of `{}` is asked by that address", kind.words()));
     }
     Ok(flows)
 }
@@ -75,7 +75,7 @@ pub fn meant(pattern: &FlowPattern, default_via: Option<Via>, cloud: &Cloud) -> 
         selection.pairs(&pattern.to, &pattern.from);
     }
     if selection.flows.is_empty() {
-        return Err(format!("`{}` selects no cell: {}", pattern.written, selection.why(pattern)));
+        return Err(format!("`{}` selects no flow: {}", pattern.written, selection.why(pattern)));
     }
     Ok(selection.flows.into_iter().collect())
 }
@@ -282,7 +282,7 @@ fn absence(selector: &Selector, cloud: &Cloud, role: Role) -> Option<String> {
         | Selector::Forged(Attachment { instance: name, .. }, _) => {
             match cloud.instances.get(name).map(|instance| instance.state) {
                 None => format!("there is no {name} at this step"),
-                Some(InstanceState::Stopped) => format!("{name} is stopped, and opens nothing"),
+                Some(InstanceState::Stopped) => format!("{name} is stopped, and sends nothing"),
                 Some(InstanceState::Crashed) => format!("{name} has crashed, and opens nothing"),
                 Some(InstanceState::Running) => format!("{name} has no such interface at this step"),
             }

@@ -40,7 +40,7 @@ fn a_pair_in_two_vpcs_has_no_private_cell_and_a_public_one() {
     let refusal = select(&pattern("db1 -> db2:3306"), None, &cloud).unwrap_err();
     assert_eq!(
         refusal,
-        "`db1 -> db2:3306` selects no cell: db1 and db2 are in different VPCs, and have no private path"
+        "`db1 -> db2:3306` selects no flow: db1 and db2 are in different VPCs, and have no private path"
     );
     assert_eq!(select(&pattern("db1 -> db2:3306"), Some(Via::Public), &cloud).unwrap().len(), 1);
 }
@@ -68,7 +68,7 @@ fn what_an_instance_sends_to_itself_leaves_it_by_public_address_only() {
     assert_eq!(texts(asked(Via::Public)), ["db1 -> db1:3306 by public address"]);
     for (via, by) in [(Via::Private, "private address"), (Via::Dns, "DNS name"), (Via::Ipv6, "IPv6 address")] {
         let why = format!("by {by} what db1 sends to itself never leaves it; `by public address` it does");
-        assert_eq!(asked(via).unwrap_err(), format!("`db1 -> db1:3306` selects no cell: {why}"));
+        assert_eq!(asked(via).unwrap_err(), format!("`db1 -> db1:3306` selects no flow: {why}"));
     }
     // A group's instance is not meant as a peer of itself.
     let flows = texts(select(&pattern("SG-T-DB -> SG-T-DB:3306"), Some(Via::Public), &cloud()));
@@ -84,7 +84,7 @@ fn both_ways_is_each_way_once_and_nobody_to_itself() {
 #[test]
 fn a_group_without_a_running_member_selects_no_cell() {
     let refusal = select(&pattern("any -> SG-NONE:80"), None, &cloud()).unwrap_err();
-    assert_eq!(refusal, "`any -> SG-NONE:80` selects no cell: SG-NONE has no running member");
+    assert_eq!(refusal, "`any -> SG-NONE:80` selects no flow: SG-NONE has no running member");
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn a_stopped_instance_may_be_asked_and_cannot_ask() {
     stop(&mut cloud, "db2");
     assert_eq!(texts(select(&pattern("web1 -> db2:3306"), None, &cloud)), ["web1 -> db2:3306"]);
     let refusal = select(&pattern("db2 -> web1:80"), None, &cloud).unwrap_err();
-    assert_eq!(refusal, "`db2 -> web1:80` selects no cell: db2 is stopped, and opens nothing");
+    assert_eq!(refusal, "`db2 -> web1:80` selects no flow: db2 is stopped, and sends nothing");
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn by_dns_name_a_host_asks_too_and_is_not_asked() {
     assert_eq!(flows.len(), 7);
     assert!(flows.iter().all(|flow| flow.ends_with(" -> web1:80 by DNS name")), "{flows:?}");
     let refusal = select(&by_name("web1 -> office:80"), None, &cloud()).unwrap_err();
-    assert_eq!(refusal, "`web1 -> office:80` selects no cell: office is outside, and EC2 has no name for it");
+    assert_eq!(refusal, "`web1 -> office:80` selects no flow: office is outside, and EC2 has no name for it");
     // An IPv6 address asks no resolver, and the name would not help it.
     let mut cloud = cloud();
     cloud.hosts[0].addresses = vec![crate::model::HostIp("2001:db8::7".parse().unwrap())];
@@ -121,7 +121,7 @@ fn a_host_without_such_an_address_is_named_as_the_reason() {
         ("lb -> office:80 by ipv6 address", "office has no IPv6 address"),
         ("lb -> office:80 by private address", "office is outside, and private addresses lead nowhere there"),
     ] {
-        assert_eq!(asked(words), format!("`{words}` selects no cell: {why}"));
+        assert_eq!(asked(words), format!("`{words}` selects no flow: {why}"));
     }
 }
 

@@ -45,7 +45,7 @@ pub enum CheckStatus {
 /// Something expected: the words of the file, and where they stand.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Said {
-    /// Such as `table two-tier, which opens no such cell`.
+    /// Such as `table two-tier, which does not list it as open`.
     pub words: String,
     /// Place in the file.
     pub place: SourceLocation,

@@ -54,7 +54,7 @@ async fn an_open_cell_that_no_table_opens_fails_with_the_rule_that_let_it_in() {
     assert_eq!(step.status, StepStatus::Failed);
     assert_eq!(step.counts.wrong, 4);
     assert_eq!(wrong(&step).1.rule.as_ref().expect("a rule").written, "tcp 22 from office");
-    assert_eq!(wrong(&step).0.said.words, "table two-tier, which opens no such cell");
+    assert_eq!(wrong(&step).0.said.words, "table two-tier, which does not list it as open");
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ use super::cloud;
 use crate::labs::Labs;
 
 /// What is said of a sender that does not run.
-const STOPPED: &str = "is stopped, and opens nothing";
+const STOPPED: &str = "is stopped, and sends nothing";
 /// So many flows of a request.
 const FLOWS: u64 = 8;
 

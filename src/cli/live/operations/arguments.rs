@@ -260,7 +260,7 @@ Examples:
 Examples:
   sglab reboot web1")]
     Reboot(Instances),
-    /// Let the operating system of instances die
+    /// Crash instances, as a kernel panic does
     #[command(after_help = "\
 Examples:
   sglab crash db1")]
@@ -283,7 +283,7 @@ Examples:
 Examples:
   sglab revoke DB 'tcp 3306 from WEB'")]
     Revoke(Rules),
-    /// Describe rules of a security group anew; no packet meets another rule
+    /// Change the descriptions of rules; traffic is not affected
     #[command(after_help = "\
 Examples:
   sglab update-description DB 'tcp 3306 from WEB' --description queries
@@ -336,7 +336,7 @@ Examples:
 Examples:
   sglab detach-interface web1.eth1")]
     DetachInterface(Names),
-    /// Switch the check of source and destination
+    /// Switch the source/destination check on or off
     #[command(after_help = "\
 Examples:
   sglab source-dest-check nat off")]
@@ -356,6 +356,6 @@ Examples:
 Examples:
   sglab deregister-instances site web1")]
     DeregisterInstances(Registrations),
-    /// Carry out operations in the words of a topology file
+    /// Carry out operations as a topology file has them under `do:`
     Apply(Apply),
 }
