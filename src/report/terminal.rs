@@ -85,7 +85,7 @@ pub fn foot(result: &RunResult, style: Style) -> String {
     let unexercised = coverage.as_ref().filter(|it| it.is_wanting());
     let not_asked = match counts.not_asked {
         0 => String::new(),
-        cells => format!("; {} more to outside hosts, not asked for", text::number(cells)),
+        cells => format!(" ({} more, to outside hosts, not asked)", text::number(cells)),
     };
     let cells = text::count(counts.cells, "cell");
     let with = |wanted: StepStatus| steps.iter().filter(|step| step.status == wanted).count();

@@ -145,7 +145,7 @@ pub fn unpredicted(step: &Step, expected: &[Promise], before: &Cloud) -> Vec<Che
     let trace = blind(flows.len(), NOT_PREDICTED.to_owned());
     let checks = judge(&flows, &trace, &Moments { before, quiet: None, clouds: &[] }, expected);
     // No packet was to be sent, so none is counted.
-    checks.into_iter().map(|check| Check { observed: "nothing: it is not predicted".to_owned(), ..check }).collect()
+    checks.into_iter().map(|check| Check { observed: "nothing".to_owned(), ..check }).collect()
 }
 
 /// The trace of streams of which nothing is known, and why.

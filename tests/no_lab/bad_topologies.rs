@@ -1,84 +1,109 @@
-//! Every broken file under `topologies-bad/` is told what is wrong with it, exactly as the `.stderr` of its folder says.
+//! Every broken file of `topologies-bad/` is told what is wrong with it, exactly as stands below it there.
 //!
-//! `SGLAB_BLESS=1 cargo test --test no_lab bad_topologies` writes these anew; read the difference before it is committed.
+//! A file there holds the cases of a subject: a line `==== NAME`, the broken file, a line `---- told`, and what it is told. What is no plain
+//! text, or is told of files beside it, lies in the folder of the subject, and its case has nothing above `---- told`.
+//!
+//! `SGLAB_BLESS=1 cargo test --test no_lab bad_topologies` writes anew what they are told; read the difference before it is committed.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use sglab::scenario::FilesFrom;
 use sglab::topology::Topology;
 
-/// What a line with the name of a file begins with.
+/// Beginning of the line before a broken file, with its name.
 const NAMED: &str = "==== ";
+/// The line between a broken file and what it is told.
+const TOLD: &str = "---- told\n";
 
-/// The folders of broken files, one a subject.
+/// One broken file.
+struct Case {
+    name: String,
+    /// Empty where the file lies in the folder of the subject.
+    text: String,
+    told: String,
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/topologies-bad")
+}
+
+/// The files of cases, one a subject.
 fn subjects() -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/topologies-bad");
-    let entries = fs::read_dir(root).expect("the folder is there").map(|entry| entry.expect("an entry").path());
-    let mut folders: Vec<_> = entries.filter(|path| path.is_dir()).collect();
-    folders.sort();
-    folders
+    let entries = fs::read_dir(root()).expect("the folder is there").map(|entry| entry.expect("an entry").path());
+    let mut subjects: Vec<_> = entries.filter(|path| path.extension().is_some_and(|it| it == "txt")).collect();
+    subjects.sort();
+    subjects
 }
 
-fn broken_files(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).expect("the folder is there").map(|entry| entry.expect("an entry").path());
-    let mut files: Vec<_> =
-        entries.filter(|path| path.extension().is_some_and(|extension| extension == "yaml")).collect();
-    files.sort();
-    files
+fn cases(subject: &Path) -> Vec<Case> {
+    let all = fs::read_to_string(subject).expect("it can be read");
+    let case = |case: &str| {
+        let (name, rest) = case.split_once('\n')?;
+        // A file may be empty, so that the line below its name is the one between the two.
+        let (text, told) = rest.split_once(TOLD)?;
+        Some(Case { name: name.to_owned(), text: text.to_owned(), told: told.to_owned() })
+    };
+    let lines = format!("\n{}", all.strip_suffix('\n').unwrap_or(&all));
+    let named = format!("\n{NAMED}");
+    let cases = lines.split(&named).skip(1).map(|text| format!("{text}\n"));
+    cases
+        .map(|text| case(&text).unwrap_or_else(|| panic!("{}: no `{}` in {text}", subject.display(), TOLD.trim())))
+        .collect()
 }
 
-fn told(path: &Path) -> String {
-    let name = path.file_name().expect("a file").to_string_lossy();
-    let bytes = fs::read(path).expect("it can be read");
-    match Topology::parse_beside(&name, &bytes, &FilesFrom::folder(path.parent())) {
-        Ok(_) => format!("{NAMED}{name}\naccepted\n"),
-        Err(problems) => format!("{NAMED}{name}\n{problems}\n"),
+/// The names of all broken files.
+pub fn names() -> BTreeSet<String> {
+    subjects().iter().flat_map(|subject| cases(subject)).map(|case| case.name).collect()
+}
+
+fn told(subject: &Path, case: &Case) -> String {
+    let folder = subject.with_extension("");
+    let bytes = match case.text.is_empty() {
+        true => fs::read(folder.join(&case.name)).expect("it can be read"),
+        false => case.text.clone().into_bytes(),
+    };
+    match Topology::parse_beside(&case.name, &bytes, &FilesFrom::folder(Some(&folder))) {
+        Ok(_) => "accepted\n".to_owned(),
+        Err(problems) => format!("{problems}\n"),
     }
-}
-
-/// What is told of each file, by its name.
-fn by_name(all: &str) -> BTreeMap<&str, &str> {
-    all.split(NAMED).filter_map(|one| one.split_once('\n')).collect()
 }
 
 #[test]
 fn each_broken_file_is_told_what_is_wrong() {
     let mut faults = Vec::new();
-    for folder in subjects() {
-        let told: String = broken_files(&folder).iter().map(|path| told(path)).collect();
-        let path = folder.with_extension("stderr");
+    for subject in subjects() {
+        let cases = cases(&subject);
         if std::env::var_os("SGLAB_BLESS").is_some() {
-            fs::write(&path, &told).expect("it can be written");
+            let case = |case: &Case| format!("{NAMED}{}\n{}{TOLD}{}", case.name, case.text, told(&subject, case));
+            fs::write(&subject, cases.iter().map(case).collect::<String>()).expect("it can be written");
+            continue;
         }
-        let expected = fs::read_to_string(&path).unwrap_or_default();
-        let (expected, told) = (by_name(&expected), by_name(&told));
-        faults.extend(
-            told.iter().filter(|(_, told)| **told == "accepted\n").map(|(name, _)| format!("{name} is accepted")),
-        );
-        faults.extend(
-            told.iter()
-                .filter(|(name, told)| expected.get(*name) != Some(told))
-                .map(|(name, told)| format!("{name}: told\n{told}")),
-        );
-        faults.extend(expected.keys().filter(|name| !told.contains_key(*name)).map(|name| format!("no file {name}")));
+        for case in &cases {
+            match told(&subject, case) {
+                accepted if accepted == "accepted\n" => faults.push(format!("{} is accepted", case.name)),
+                told if told != case.told => faults.push(format!("{}: told\n{told}", case.name)),
+                _ => {}
+            }
+        }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
 #[test]
-fn there_are_at_least_forty_broken_files() {
-    let files: Vec<_> = subjects().iter().flat_map(|folder| broken_files(folder)).collect();
-    assert!(files.len() >= 40, "only {}", files.len());
+fn no_two_broken_files_have_one_name_and_no_file_of_bytes_is_forgotten() {
+    let all: Vec<Case> = subjects().iter().flat_map(|subject| cases(subject)).collect();
+    assert_eq!(names().len(), all.len());
+    for subject in subjects().iter().map(|subject| subject.with_extension("")).filter(|folder| folder.is_dir()) {
+        for entry in fs::read_dir(subject).expect("the folder is there") {
+            let name = entry.expect("an entry").file_name();
+            assert!(all.iter().any(|case| case.name == name.to_string_lossy() && case.text.is_empty()), "{name:?}");
+        }
+    }
 }
 
 #[test]
-fn a_problem_has_a_place_a_message_and_help() {
-    let text = "sglab: 1\nera: vpc\ngroups: {WEB: [], DB: [tcp 1 from WBE]}\n";
-    let problems = Topology::parse("x.yaml", text.as_bytes()).expect_err("it is broken");
-    let problem = problems.iter().find(|problem| problem.place().line == 3).expect("it is found");
-    assert_eq!(problem.place().to_string(), "x.yaml:3:35");
-    assert_eq!(problem.message(), "unknown security group `WBE`");
-    assert_eq!(problem.help(), Some("did you mean `WEB`?"));
+fn there_are_at_least_190_broken_files() {
+    assert!(names().len() >= 190, "only {}", names().len());
 }

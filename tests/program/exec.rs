@@ -338,7 +338,7 @@ fn programs_can_change_users_as_root_and_where_a_range_is_granted_and_doctor_say
     labs.ok(&["up", "example:two-tier"]);
     assert_ne!(labs.say(&change).code, Some(0), "one id is all that nobody has");
     labs.ok(&["down"]);
-    assert!(labs.ok(&["doctor"]).contains("LESS user ids of an instance"));
+    assert!(labs.ok(&["doctor"]).contains("WARN user ids of an instance"));
     // In mounts of its own, where a range is granted to nobody.
     let granted = labs.program.scratch().join("granted");
     std::fs::write(&granted, "nobody:100000:65536\n").unwrap();

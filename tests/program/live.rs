@@ -14,9 +14,9 @@ fn explain_on_a_lab_tells_what_is_predicted_and_what_the_packet_met() {
         labs.ok(&["up", "example:two-tier"]);
         let told = labs.ok(&["explain", "web1", "db1:3306"]);
         assert!(told.contains("  open, by SG-T-DB \"tcp 3306 from SG-T-WEB\""), "{told}");
-        assert!(told.contains("met        accept   web1 egress  tcp 10.0.0.11:"), "{told}");
+        assert!(told.contains("recorded   accept   web1 egress  tcp 10.0.0.11:"), "{told}");
         assert!(told.contains(" -> 10.0.0.13:3306  by SG-T-DB \"tcp 3306 from SG-T-WEB\""), "{told}");
-        assert!(told.ends_with("  found      open\n             as predicted\n"), "{told}");
+        assert!(told.ends_with("  probed     open\n             as predicted\n"), "{told}");
         // By public address the packet crosses the filter twice, and the second time nothing admits it.
         let told = labs.ok(&["explain", "db1", "web1:22", "--by", "public", "--format", "json"]);
         let told: Value = serde_json::from_str(&told).expect("JSON");
@@ -48,7 +48,7 @@ fn a_probe_of_who_does_not_run_says_so() {
         assert_eq!(told, format!("{from} -> {to}  {said}"));
     }
     let told = labs.ok(&["explain", "app", "web:80"]);
-    assert!(told.contains("  found      unreachable: web is stopped\n"), "{told}");
+    assert!(told.contains("  probed     unreachable: web is stopped\n"), "{told}");
     labs.ok(&["start", "web"]);
     assert!(labs.ok(&["probe", "app", "web:80"]).starts_with("app -> web:80  open  "));
 }

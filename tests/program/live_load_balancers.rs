@@ -53,7 +53,7 @@ fn a_lab_tells_who_is_in_service_behind_a_load_balancer_and_which_group_dropped_
     assert!(told.contains(&format!("behind it  web1 fails its health check: {why}\n")), "{told}");
     assert!(told.contains("- authorize: {WEB: [tcp 80 from ELB]}"), "{told}");
     assert!(told.contains("; but lb closes it, as no instance behind it is in service\n"), "{told}");
-    assert!(told.contains("found      closed: lb closed it") && told.ends_with("as predicted\n"), "{told}");
+    assert!(told.contains("probed     closed: lb closed it") && told.ends_with("as predicted\n"), "{told}");
     // What it says would bring them into service does.
     labs.ok(&["authorize", "WEB", "tcp 80 from ELB"]);
     assert!(labs.ok(&["probe", "office", "lb:80"]).contains("  open  "));
@@ -86,7 +86,7 @@ scenario: [{step: s, expect: {dropped: ['customer -> web1:8080']}}]
     let head = "open, by LB \"tcp 80 from anywhere\", if a program of web1 listens on tcp 8080; site closes it where nobody \
                 behind it does\n";
     assert!(told.contains(head), "{told}");
-    let found = told.lines().find(|line| line.starts_with("  found ")).expect("found");
+    let found = told.lines().find(|line| line.starts_with("  probed ")).expect("probed");
     assert!(found.contains("closed: site closed it") && found.contains(why), "{told}");
     assert!(told.ends_with("as predicted\n"), "{told}");
     let probed = labs.ok(&["probe", "customer", "site:80"]);
@@ -115,7 +115,7 @@ scenario: [{step: s, expect: {open: ['office -> site:81']}}]
     assert!(probed.starts_with("office -> site:81  open  "), "{probed}");
     let told = labs.ok(&["explain", "office", "site:81"]);
     assert!(told.contains("open, by LB \"tcp 81 from anywhere\"\n"), "{told}");
-    assert!(told.contains("  found      open\n") && told.ends_with("as predicted\n"), "{told}");
+    assert!(told.contains("  probed     open\n") && told.ends_with("as predicted\n"), "{told}");
     // A program that holds the port keeps it, and what is passed on to it is proved by the filter's record.
     let serve = "my $s = IO::Socket::INET->new(LocalPort => 8080, Listen => 9) or die; print qq(up\\n); close STDOUT; \
                  while (my $c = $s->accept) { close $c }";

@@ -20,11 +20,11 @@ scenario:
 ";
 
 const MISSES: [&str; 5] = [
-    "no rule of CODE admits icmp echo from 10.0.0.11; CODE \"icmp 8/8 from CLIENT\" is for code 8, and this has code 0",
+    "no rule of CODE admits icmp echo from 10.0.0.11; CODE \"icmp 8/8 from CLIENT\" is for code 8 only, and a ping has code 0",
     "no rule of EMPTY admits tcp 80 from 10.0.0.11; EMPTY has no ingress rules",
     "no egress rule of CLIENT lets tcp 443 to 203.0.113.10 out of client",
     "no egress rule of MUTE lets udp 53 to empty out of mute; MUTE has no egress rules",
-    "anywhere is IPv4 only: `::/0` is that of IPv6",
+    "is for IPv4 only: write `::/0` for IPv6",
 ];
 
 #[test]

@@ -263,7 +263,7 @@ scenario: [{step: s, expect: {open: [home -> site:80]}}]
     let long = too_long(&on_a_terminal(&mut command, 80), 80).len();
     assert_eq!((long, too_long(&on_a_terminal(&mut command, 200), 80).is_empty()), (0, false));
     for (arguments, words) in [
-        (&["probe", "web1"][..], "`web1` asks nobody"),
+        (&["probe", "web1"][..], "`web1` has no destination"),
         (&["stop", "site"], "`site` is a load balancer, not an instance"),
         (&["stop", "WEB"], "`WEB` is a security group, not an instance"),
         (&["explain", "home -> site:80 answered by web1"], "leave it out: it is what a step expects of the flow"),

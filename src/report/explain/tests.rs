@@ -39,8 +39,11 @@ scenario:
 fn a_group_of_which_ec2_has_another_name_is_told_with_that() {
     let shop = SHOP.replace("  DB: [", "  DB: {name: 'dbs (eu) #1', ingress: [").replace("10.0.0.0/8]", "10.0.0.0/8]}");
     let told = explained(&shop, Era::Vpc, 0, &["web1 -> db1:3306"]);
-    assert!(told.contains("the private address of web1? DB (\"dbs (eu) #1\")\n"), "{told}");
-    assert!(told.contains("to 10.0.0.12, the private address of db1? WEB\n"), "{told}");
+    assert!(
+        told.contains("db1, group DB (\"dbs (eu) #1\"); source 10.0.0.11 (the private address of web1)\n"),
+        "{told}"
+    );
+    assert!(told.contains("web1, group WEB; destination 10.0.0.12 (the private address of db1)\n"), "{told}");
 }
 
 #[test]
