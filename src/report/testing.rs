@@ -4,8 +4,8 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::model::{
-    Cloud, ConnectionName, Direction, Flow, GroupName, InstanceName, InterfaceId, Operation, Peer, Port, PrivateIp,
-    PublicIp, Refusal, RefusalCode, RuleId, Service,
+    Attachment, Cloud, ConnectionName, Direction, Flow, GroupName, InstanceName, InterfaceId, Operation, Peer, Port,
+    PrivateIp, PublicIp, Refusal, RefusalCode, RuleId, Service,
 };
 use crate::probe::{Drop, DropCause, Held, Outcome};
 use crate::scenario::testing::{
@@ -35,7 +35,7 @@ fn operation() -> Operation {
 }
 
 fn story() -> Vec<Step> {
-    let web1 = vec![InstanceName::new("web1")];
+    let web1 = vec![Attachment::first_of(&InstanceName::new("web1"))];
     vec![
         step("as launched", vec![table("two-tier")]),
         step(

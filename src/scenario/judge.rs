@@ -9,7 +9,7 @@ use super::results::{Cell, CellDetails, CellSource, Check, CheckStatus, Class, D
 use super::{cells, change, explain};
 use crate::lab::RuleHandles;
 use crate::model::{
-    Cloud, Endpoint, Flow, InstanceName, InstanceState, Refusal, RefusalCode, Service, SourceLocation, Via,
+    Attachment, Cloud, Endpoint, Flow, InstanceState, Refusal, RefusalCode, Service, SourceLocation, Via,
 };
 use crate::probe::Outcome;
 use crate::topology::{AddressFate, AddressKind, Columns, ExpectedOutcome};
@@ -18,9 +18,9 @@ use crate::topology::{AddressFate, AddressKind, Columns, ExpectedOutcome};
 #[derive(Clone, Copy, Debug)]
 pub enum Change<'a> {
     /// Other addresses than before.
-    NewAddresses(&'a [InstanceName]),
+    NewAddresses(&'a [Attachment]),
     /// Another address of a kind, or the same.
-    Address(AddressKind, AddressFate, &'a [InstanceName]),
+    Address(AddressKind, AddressFate, &'a [Attachment]),
     /// No other rules in the kernel.
     RulesUnchanged,
     /// The last operation is refused, and changes nothing.
@@ -143,9 +143,9 @@ pub fn changes(expected: &[(Change<'_>, &SourceLocation)], moments: Moments<'_>)
     let mut findings = Vec::new();
     for (change, place) in expected {
         let texts = match change {
-            Change::NewAddresses(names) => names.iter().filter_map(|name| kept(name, moments)).collect(),
-            Change::Address(kind, fate, names) => {
-                names.iter().filter_map(|name| fated(name, *kind, *fate, moments)).collect()
+            Change::NewAddresses(interfaces) => interfaces.iter().filter_map(|at| kept(at, moments)).collect(),
+            Change::Address(kind, fate, interfaces) => {
+                interfaces.iter().filter_map(|at| fated(at, *kind, *fate, moments)).collect()
             }
             Change::RulesUnchanged => match moments.rules.map(|(before, now)| change::rules(before, now)) {
                 Some(0) => Vec::new(),
@@ -167,16 +167,17 @@ pub fn changes(expected: &[(Change<'_>, &SourceLocation)], moments: Moments<'_>)
     findings
 }
 
-/// Finds what is wrong with the addresses of an instance that must hold new ones.
-fn kept(name: &InstanceName, moments: Moments<'_>) -> Option<String> {
-    let interface = |cloud: &Cloud| cloud.instances.get(name).and_then(|instance| instance.interfaces.first()).cloned();
+/// Finds what is wrong with the addresses of an interface that must hold new ones.
+fn kept(at: &Attachment, moments: Moments<'_>) -> Option<String> {
+    let name = at.short();
+    let interface = |cloud: &Cloud| cloud.attached(at).cloned();
     let (Some(was), Some(is)) = (interface(moments.before), interface(moments.now)) else {
         return Some(format!("new-addresses: {name} was not there both before and after the step"));
     };
     let same = |what: &str, was: Option<String>, is: Option<String>| match (was, is) {
         (Some(was), Some(is)) if was == is => Some(format!("{name} kept its {what} address {was}")),
         (Some(_), Some(_)) => None,
-        (None, _) => Some(had_none(name, what, moments)),
+        (None, _) => Some(had_none(at, what, moments)),
         (_, None) => Some(format!("{name} has no {what} address now")),
     };
     let wrong: Vec<String> = [
@@ -189,21 +190,23 @@ fn kept(name: &InstanceName, moments: Moments<'_>) -> Option<String> {
     (!wrong.is_empty()).then(|| format!("new-addresses: {}", wrong.join(", and ")))
 }
 
-/// Says that an instance held no address at the end of the step before, and what to do about it where it was stopped there.
-fn had_none(name: &InstanceName, what: &str, moments: Moments<'_>) -> String {
-    let advice = match moments.before.instances.get(name).map(|it| it.state) {
+/// Says that an interface held no address at the end of the step before, and what to do about it where its instance was stopped there.
+fn had_none(at: &Attachment, what: &str, moments: Moments<'_>) -> String {
+    let advice = match moments.before.instances.get(&at.instance).map(|it| it.state) {
         Some(InstanceState::Stopped) => format!(
-            "; the address before and after one step are compared, so stop and start it in one: `do: [{{stop: {name}}}, {{start: {name}}}]`"
+            "; the address before and after one step are compared, so stop and start it in one: `do: [{{stop: {0}}}, {{start: {0}}}]`",
+            at.instance
         ),
         Some(InstanceState::Running | InstanceState::Crashed) | None => String::new(),
     };
-    format!("{name} had no {what} address before this step{advice}")
+    format!("{} had no {what} address before this step{advice}", at.short())
 }
 
-/// Finds what is wrong with one address of an instance that must be another one, or the same.
-fn fated(name: &InstanceName, kind: AddressKind, fate: AddressFate, moments: Moments<'_>) -> Option<String> {
+/// Finds what is wrong with one address of an interface that must be another one, or the same.
+fn fated(at: &Attachment, kind: AddressKind, fate: AddressFate, moments: Moments<'_>) -> Option<String> {
+    let name = at.short();
     let held = |cloud: &Cloud| {
-        let interface = cloud.instances.get(name).and_then(|instance| instance.interfaces.first())?;
+        let interface = cloud.attached(at)?;
         match kind {
             AddressKind::Private => interface.private.map(|ip| ip.to_string()),
             AddressKind::Public => interface.public.map(|ip| ip.to_string()),
@@ -222,7 +225,7 @@ fn fated(name: &InstanceName, kind: AddressKind, fate: AddressFate, moments: Mom
         (AddressFate::Same, Some(was), Some(is)) if was == is => return None,
         (AddressFate::New, Some(was), Some(_)) => format!("{name} kept its {what} address {was}"),
         (AddressFate::Same, Some(was), Some(is)) => format!("{name} has the {what} address {is} in place of {was}"),
-        (_, None, _) => had_none(name, what, moments),
+        (_, None, _) => had_none(at, what, moments),
         (_, _, None) => format!("{name} has no {what} address now"),
     };
     Some(format!("{expected}: {wrong}"))

@@ -7,7 +7,7 @@ use indexmap::IndexSet;
 use super::patterns::{FlowPattern, Question};
 use super::placed::Placed;
 use crate::model::{
-    ConnectionName, InstanceName, InterfaceId, LoadBalancerName, RefusalCode, SourceLocation, TableName,
+    Attachment, ConnectionName, InstanceName, InterfaceId, LoadBalancerName, RefusalCode, SourceLocation, TableName,
 };
 
 /// Expected state of a held connection.
@@ -56,9 +56,9 @@ pub enum Expectation {
     /// The flow logs of interfaces say this of the step.
     FlowLogs(Vec<ExpectedLog>),
     /// These instances hold another private address than before the step, and another public one.
-    NewAddresses(Vec<InstanceName>),
+    NewAddresses(Vec<Attachment>),
     /// These instances hold another private or public address than before the step, or the same.
-    Address(AddressKind, AddressFate, Vec<InstanceName>),
+    Address(AddressKind, AddressFate, Vec<Attachment>),
     /// No packet of the traffic came through that none of the clouds admits which it can have met.
     NoLeak,
     /// Every packet of the traffic came through that all of the clouds admit which it can have met.

@@ -82,3 +82,28 @@ instances: {web1: {groups: web}}
         assert_eq!(told, reason, "{flow}: {because}");
     }
 }
+
+/// Source: "Elastic network interfaces" (EC2): an interface keeps its private addresses when its instance is stopped and started.
+#[test]
+fn a_further_interface_keeps_its_private_address_over_a_restart() {
+    let program = Program::copy();
+    let text = "sglab: 1
+era: vpc
+hosts: {home: 198.51.100.7}
+groups: {web: []}
+instances: {web1: {groups: web, interfaces: {eth1: {groups: web}}}}
+scenario:
+  - step: a restart
+    do: [{stop: web1}, {start: web1}]
+    expect: {same-private: [web1, web1.eth1]}
+";
+    write(&program, "two.yaml", text);
+    let said = sglab(&program, &["predict", "two.yaml"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    write(&program, "new.yaml", &text.replace("same-private: [web1, web1.eth1]", "new-private: web1.eth1"));
+    let said = sglab(&program, &["predict", "new.yaml"]);
+    assert!(said.code == Some(1) && said.out.contains("new-private: web1.eth1 kept its private address"), "{said:?}");
+    write(&program, "none.yaml", &text.replace("web1.eth1]", "web1.eth2]"));
+    let said = sglab(&program, &["check", "none.yaml"]);
+    assert!(said.code == Some(2) && said.err.contains("`web1` has no interface eth2"), "{said:?}");
+}

@@ -3,8 +3,8 @@ use std::net::Ipv4Addr;
 use super::*;
 use crate::lab::ServiceResponse;
 use crate::model::{
-    Cloud, GroupName, InstanceName, InstanceState, Operation, Peer, PrivateIp, PublicIp, Refusal, RefusalCode, Service,
-    VpcService,
+    Attachment, Cloud, GroupName, InstanceName, InstanceState, Operation, Peer, PrivateIp, PublicIp, Refusal,
+    RefusalCode, Service, VpcService,
 };
 use crate::probe::Outcome;
 use crate::scenario::predict;
@@ -104,9 +104,13 @@ async fn a_wrong_answerer_fails_a_step_that_did_not_ask() {
     assert!(step.findings[0].text.ends_with("was answered by web1"), "{:?}", step.findings);
 }
 
+fn first(name: &str) -> Attachment {
+    Attachment::first_of(&InstanceName::new(name))
+}
+
 #[tokio::test]
 async fn a_start_on_new_addresses_is_told_and_one_on_old_addresses_fails() {
-    let expects = |name: &str| vec![Expectation::NewAddresses(vec![InstanceName::new(name)])];
+    let expects = |name: &str| vec![Expectation::NewAddresses(vec![first(name)])];
     let moves_web1 = |cloud: &mut Cloud, _: &Operation| {
         let interface = &mut cloud.instances[&InstanceName::new("web1")].interfaces[0];
         interface.private = Some(PrivateIp(Ipv4Addr::new(10, 0, 0, 31)));
@@ -138,8 +142,8 @@ async fn only_an_instance_that_was_stopped_is_to_be_stopped_in_the_same_step() {
     let told = async |change: fn(&mut Cloud, &Operation) -> Result<(), Refusal>| {
         let mut told = Vec::new();
         for expected in [
-            Expectation::NewAddresses(vec![InstanceName::new("web1")]),
-            Expectation::Address(AddressKind::Public, AddressFate::Same, vec![InstanceName::new("web1")]),
+            Expectation::NewAddresses(vec![first("web1")]),
+            Expectation::Address(AddressKind::Public, AddressFate::Same, vec![first("web1")]),
         ] {
             let steps = vec![
                 doing(vec![start("web1")], step("s", vec![])),

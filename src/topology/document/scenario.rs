@@ -310,21 +310,21 @@ pub struct Expect {
     /// What the flow logs of interfaces say of the step, by instance or interface.
     #[shape("a mapping from instances to what their flow logs say")]
     pub flow_logs: Field<Map<Logging, Many<LogLine>>>,
-    /// Instances that hold other addresses than before the step.
-    #[shape("at least one instance")]
-    pub new_addresses: Field<Instances>,
-    /// Instances that hold another private address than before the step.
-    #[shape("at least one instance")]
-    pub new_private: Field<Instances>,
-    /// Instances that hold the same private address as before the step.
-    #[shape("at least one instance")]
-    pub same_private: Field<Instances>,
-    /// Instances that hold another public address than before the step.
-    #[shape("at least one instance")]
-    pub new_public: Field<Instances>,
-    /// Instances that hold the same public address as before the step.
-    #[shape("at least one instance")]
-    pub same_public: Field<Instances>,
+    /// Instances, or interfaces such as `web1.eth1`, that hold other addresses than before the step.
+    #[shape("at least one instance or interface")]
+    pub new_addresses: Field<Many<Holder>>,
+    /// Instances, or interfaces, that hold another private address than before the step.
+    #[shape("at least one instance or interface")]
+    pub new_private: Field<Many<Holder>>,
+    /// Instances, or interfaces, that hold the same private address as before the step.
+    #[shape("at least one instance or interface")]
+    pub same_private: Field<Many<Holder>>,
+    /// Instances, or interfaces, that hold another public address than before the step.
+    #[shape("at least one instance or interface")]
+    pub new_public: Field<Many<Holder>>,
+    /// Instances, or interfaces, that hold the same public address as before the step.
+    #[shape("at least one instance or interface")]
+    pub same_public: Field<Many<Holder>>,
     /// No packet of the traffic comes through that neither the cloud before nor any after it admits.
     pub leak: Field<Choice<Nothing>>,
     /// Every packet of the traffic comes through that the cloud before and every one after it admits.

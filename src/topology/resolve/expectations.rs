@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use super::names::EntityKind;
 use super::resolver::Resolver;
 use crate::model::suggest;
-use crate::model::{Direction, Forwarding, InstanceName, InterfaceHolder, Service, TableName, Via};
+use crate::model::{Attachment, Direction, Forwarding, InterfaceHolder, Service, TableName, Target, Via};
 use crate::topology::document::scenario::Expect;
 use crate::topology::document::shape::{Any, Entry, Field, Many, Map, Span};
-use crate::topology::document::words::{Flow, Name, Text};
+use crate::topology::document::words::{Flow, Holder, Text};
 use crate::topology::expected::{
     AddressFate, AddressKind, Expectation, ExpectedConnection, ExpectedHops, ExpectedOutcome, Rotation, Station,
 };
@@ -252,11 +252,15 @@ impl Resolver<'_> {
         None
     }
 
-    /// The instances whose addresses change, or stay.
-    fn holders_of(&mut self, said: &Field<Many<Name<InstanceName>>>, does: bool) -> Option<(Span, Vec<InstanceName>)> {
+    /// The interfaces whose addresses change, or stay: an instance means its first.
+    fn holders_of(&mut self, said: &Field<Many<Holder>>, does: bool) -> Option<(Span, Vec<Attachment>)> {
         self.refuse_without_operation(does, said.key, "addresses change");
         let (key, list) = said.entry()?;
-        Some((key, list.items.iter().filter_map(|item| self.operand(item, false)).collect()))
+        let interface = |target| match target {
+            Target::Instance(name) => Attachment::first_of(&name),
+            Target::Interface(interface) => interface,
+        };
+        Some((key, list.items.iter().filter_map(|item| self.target(item)).map(interface).collect()))
     }
 
     /// Refuses `refused` for a service that is listened on.
