@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Entry, json, pcap, text};
 use crate::model::Endpoint;
-use crate::probe::{Observation, Outcome};
+use crate::probe::{Observation, Outcome, Resolution};
 use crate::scenario::{Check, Class, Options, RunResult, StartServices, StepEvidence, StepResult, held};
 use crate::topology::write;
 
@@ -302,9 +302,17 @@ fn probe(seen: &Observation) -> ProbeRecord {
         observed: Class::of(&seen.outcome).as_str().to_owned(),
         detail: detail(&seen.outcome),
         timed_out: seen.timed_out,
-        resolved: seen.resolved.map(|it| format!("{it:?}")),
+        resolved: seen.resolved.map(resolution),
         answered_by: seen.answered_by.clone(),
         records: seen.records.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn resolution(said: Resolution) -> String {
+    match said {
+        Resolution::Address(address) => address.to_string(),
+        Resolution::NoSuchName => "no such name".to_owned(),
+        Resolution::NoAnswer => "no answer".to_owned(),
     }
 }
 
