@@ -48,7 +48,7 @@ impl Prober {
     }
 
     /// Listens for the probes to come where nothing of ours does: at a port of each of these namespaces. Says which of them
-    /// programs hold. [`Self::hush`] ends it.
+    /// programs hold. [`Self::pause_all`] ends it.
     ///
     /// # Errors
     /// The port that could not be had.

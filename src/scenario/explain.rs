@@ -2,13 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use ipnet::IpNet;
-
 use super::health;
 use super::results::DecidingRule;
 use crate::model::{
     Cloud, DecidedBy, Direction, Endpoint, Flow, GroupName, IcmpMatch, IcmpMessage, InstanceName, InstanceState,
-    InterfaceId, Peer, Rule, RuleId, Scheme, SelfReference, Service, SubnetRoute, Traffic, Via,
+    InterfaceId, Peer, PrefixFamily, Rule, RuleId, Scheme, SelfReference, Service, SubnetRoute, Traffic, Via,
 };
 use crate::policy::{self, Stage};
 use crate::probe::{Drop, DropCause, Outcome};
@@ -180,9 +178,13 @@ fn near_miss(flow: &Flow, source: IpAddr, (at, groups): (Direction, &[GroupName]
         let who = if let [group] = groups { format!("{group} has") } else { "they have".to_owned() };
         return format!("; {who} no {at} rules");
     }
-    let anywhere = |(_, rule): &(_, &Rule)| is_anywhere(rule) && carries(rule.traffic, flow.service);
-    if let Some((name, rule)) = rules().find(anywhere).filter(|_| source.is_ipv6()) {
-        return format!("; {name} \"{}\" is for IPv4 only: write `::/0` for IPv6", rule.written);
+    let (other, only) = match source {
+        IpAddr::V6(_) => (PrefixFamily::Ipv4, "IPv4 only: write `::/0` for IPv6"),
+        IpAddr::V4(_) => (PrefixFamily::Ipv6, "IPv6 only: write `anywhere` for IPv4"),
+    };
+    let of_the_other = |(_, rule): &(_, &Rule)| rule.peer.is_anywhere(other) && carries(rule.traffic, flow.service);
+    if let Some((name, rule)) = rules().find(of_the_other) {
+        return format!("; {name} \"{}\" is for {only}", rule.written);
     }
     let asked = match flow.service {
         Service::IcmpEcho => IcmpMessage { kind: if source.is_ipv6() { 128 } else { 8 }, code: 0 },
@@ -222,10 +224,6 @@ fn carries(traffic: Traffic, service: Service) -> bool {
             Service::Tcp(_) | Service::Udp(_) | Service::IcmpEcho | Service::Icmp(_) | Service::Protocol(_),
         ) => false,
     }
-}
-
-fn is_anywhere(rule: &Rule) -> bool {
-    matches!(rule.peer, Peer::Cidr(IpNet::V4(block)) if block.prefix_len() == 0)
 }
 
 /// Explains why a packet of a connection under way was dropped.

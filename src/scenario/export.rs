@@ -1,13 +1,17 @@
 //! A cloud as a topology file, with its truth table.
 
+use std::collections::HashMap;
+
 use indexmap::{IndexMap, IndexSet};
 
-use super::cells;
-use crate::model::{Cloud, Endpoint, Flow, InstanceName, InterfaceHolder, Service, Verdict};
+use super::results::RunVerdict;
+use super::run::Options;
+use super::{cells, predict};
+use crate::model::{Cloud, Endpoint, Era, Flow, InstanceName, InterfaceHolder, Service, Verdict, Via};
 use crate::policy;
 use crate::policy::behind::{Behind, Listens, listener};
 use crate::topology::write::{self, Promise};
-use crate::topology::{ColumnKind, Egress, ExpectedOutcome, columns_of};
+use crate::topology::{ColumnKind, Egress, ExpectedOutcome, Topology, columns_of};
 
 /// Listeners of load balancers.
 type Closing = IndexSet<(InterfaceHolder, Service)>;
@@ -30,11 +34,21 @@ pub fn export(cloud: &Cloud, lab: &str) -> Result<String, ExportError> {
     let mut failed = None;
     for promise in promises.chain([Promise::RulesUnchanged]) {
         match write::write(cloud, &title, &promise) {
+            Ok(text) if !holds(&text, cloud.era) => {}
             Ok(text) => return Ok(text.trim_end().to_owned() + "\n"),
             Err(why) => failed = failed.or(Some(why)),
         }
     }
     Err(ExportError(failed.map_or_else(String::new, |why| why.to_string())))
+}
+
+/// Returns false for a file of which its own prediction is that it fails: a line means more than the cell that it is there for, or to name a port
+/// makes another one the port that nothing names.
+fn holds(text: &str, era: Era) -> bool {
+    let Ok(topology) = Topology::parse("exported.yaml", text.as_bytes()) else { return false };
+    let predicted = predict::predict(&topology, era, &Options::default(), &mut |_| ());
+    // What is not predicted, such as a program of whom nothing is known, is no reason.
+    predicted.is_ok_and(|result| result.verdict != RunVerdict::Failed)
 }
 
 /// The listeners of load balancers that close what they take, having nobody in service. Nothing where what they do depends
@@ -108,8 +122,10 @@ fn lines(cloud: &Cloud, ports: Ports, holds: impl Fn(&Flow, &Verdict) -> bool) -
     let extent = cells::Extent { vias: IndexSet::from([None]), egress: egress(cloud) };
     let columns = columns_of(cloud, &egress(cloud));
     let mut cells: IndexMap<Endpoint, IndexMap<Service, Vec<(Flow, bool)>>> = IndexMap::new();
+    let mut others = Others::default();
     for flow in extent.grid(cloud, &columns) {
         let holds = holds(&flow, &policy::judge(cloud, &flow));
+        others.note(&flow, holds);
         let of_receiver = cells.entry(flow.to.clone()).or_default();
         of_receiver.entry(flow.service).or_default().push((flow, holds));
     }
@@ -123,17 +139,46 @@ fn lines(cloud: &Cloud, ports: Ports, holds: impl Fn(&Flow, &Verdict) -> bool) -
             of_each.entry(&flow.from).or_insert_with(|| (flow, IndexSet::new())).1.insert(flow.service);
         }
         if let Some((flow, _)) = of_each.values().next() {
+            let suffix =
+                if of_receiver.values().flatten().any(|(other, _)| others.differ(other)) { by(flow.via) } else { "" };
             for written in told(flow, &of_all, &of_all, &asked, ports) {
                 let to = written.split_once(" -> ").map_or(written.as_str(), |(_, to)| to);
-                lines.insert(format!("any -> {to}"));
+                lines.insert(format!("any -> {to}{suffix}"));
             }
         }
         for (flow, own) in of_each.values() {
             let more: IndexSet<Service> = own.difference(&of_all).copied().collect();
-            lines.extend(told(flow, own, &more, &asked, ports));
+            let suffix = if others.differ(flow) { by(flow.via) } else { "" };
+            lines.extend(told(flow, own, &more, &asked, ports).into_iter().map(|line| line + suffix));
         }
     }
     lines
+}
+
+/// The pairs of ends, by name, of which some cell holds by one family of addresses, and some by none: a line about them says by which.
+#[derive(Default)]
+struct Others {
+    /// What holds of a pair by IPv4 and by IPv6, cell by cell.
+    pairs: HashMap<(String, String), [IndexSet<(Service, bool)>; 2]>,
+}
+
+impl Others {
+    fn note(&mut self, flow: &Flow, holds: bool) {
+        let families = self.pairs.entry((flow.from.to_string(), flow.to.to_string())).or_default();
+        families[usize::from(flow.via == Via::Ipv6)].insert((flow.service, holds));
+    }
+
+    /// Returns true if a cell of the pair holds by one family and not by the other.
+    fn differ(&self, flow: &Flow) -> bool {
+        let families = self.pairs.get(&(flow.from.to_string(), flow.to.to_string()));
+        families.is_some_and(|[four, six]| {
+            !four.is_empty() && !six.is_empty() && four.iter().any(|(service, holds)| six.contains(&(*service, !holds)))
+        })
+    }
+}
+
+fn by(via: Via) -> &'static str {
+    if via == Via::Ipv6 { " by ipv6 address" } else { " by public address" }
 }
 
 /// Lines about the pair of a flow for `more` of its own ports, of those that are asked.

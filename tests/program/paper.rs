@@ -107,3 +107,20 @@ scenario:
     let said = sglab(&program, &["check", "none.yaml"]);
     assert!(said.code == Some(2) && said.err.contains("`web1` has no interface eth2"), "{said:?}");
 }
+
+#[test]
+fn a_group_that_only_a_load_balancer_is_in_is_an_end_of_flows() {
+    let program = Program::copy();
+    let text = "sglab: 1
+era: vpc
+groups: {lbsg: [tcp 80 from anywhere], web: [tcp 80 from lbsg]}
+instances: {web1: {groups: web, listens: [tcp 80]}}
+load-balancers: {site: {groups: lbsg, listeners: [tcp 80], targets: [web1]}}
+scenario: [{step: s, expect: {open: [lbsg -> web1:80]}}]
+";
+    write(&program, "lb.yaml", text);
+    for flow in ["lbsg -> web1:80", "elsewhere -> lbsg:80"] {
+        let said = sglab(&program, &["explain", "lb.yaml", flow]);
+        assert!(said.code == Some(0) && said.out.contains("open, by "), "{flow}: {said:?}");
+    }
+}

@@ -209,6 +209,7 @@ pub(super) fn miss(cloud: &Cloud, asked: &RuleEvaluation, rule: &Rule, miss: Mis
         },
         Mismatch::Block => match &rule.peer {
             Peer::Cidr(IpNet::V4(block)) if block.prefix_len() == 0 => "IPv4 only: write `::/0` for IPv6".to_owned(),
+            Peer::Cidr(IpNet::V6(block)) if block.prefix_len() == 0 => "IPv6 only".to_owned(),
             peer => format!("{other} is not in {peer}"),
         },
         Mismatch::PrefixList => format!("{other} is in no entry of {}", rule.peer),

@@ -215,12 +215,32 @@ fn without_egress_rules_a_table_asks_no_host_but_what_it_opens() {
 }
 
 #[test]
+fn a_cloud_whose_table_has_no_words_is_exported_as_lists() {
+    // To name protocol 253, which nothing else names, makes 254 the one that nothing names.
+    let text = "sglab: 1\nera: vpc\nvpcs: {m: {cidr: 10.1.0.0/16, subnets: {pub: 10.1.1.0/24, priv: {cidr: 10.1.2.0/24, public: no, routes: \
+                {0.0.0.0/0: nat}}}}}\nhosts: {office: 203.0.113.10}\ngroups: {app: [icmp 3/4 from app], natsg: [all from 10.1.2.0/24]}\n\
+                instances: {app1: {groups: app, subnet: priv}, nat: {groups: natsg, subnet: pub, forwards: nat, source-dest-check: off}}\n";
+    let file = Topology::parse_cloud("t.yaml", text.as_bytes()).unwrap_or_else(|problems| panic!("{problems}"));
+    let cloud = file.initial_cloud(Era::Vpc).unwrap_or_else(|(refusal, _)| panic!("{refusal}"));
+    let written = crate::scenario::export::export(&cloud, "lab").expect("a file");
+    let again =
+        Topology::parse("t.yaml", written.as_bytes()).unwrap_or_else(|problems| panic!("{problems}\n{written}"));
+    let result = predict::predict(&again, Era::Vpc, &Options::default(), &mut |_| ()).expect("a result");
+    assert!(result.verdict == RunVerdict::Passed && result.counts.cells > 0, "{written}");
+}
+
+#[test]
 fn an_exported_cloud_holds_against_itself() {
     for rest in [
         "groups: {g: [tcp all from g, icmp echo from anywhere]}\ninstances: {a: {groups: g}, b: {groups: g}}\n",
         "groups: {g: [all from g, tcp 22 from anywhere]}\ninstances: {a: {groups: g}, b: {groups: g}}\n",
         "hosts: {o: 8.8.8.8}\ngroups: {g: {ingress: [udp all from g], egress: [tcp 443 to o, icmp 13 to anywhere]}, w: [tcp 22 from o]}\n\
          instances: {a: {groups: g}, b: {groups: g, interfaces: {eth1: {groups: w}}}}\n",
+        "vpcs: {six: {cidr: 10.2.0.0/16, ipv6: yes}}\nhosts: {office: [203.0.113.10, '2001:db8:77::9']}\n\
+         groups: {web: ['tcp 80 from ::/0']}\ninstances: {a: {groups: web}}\n",
+        "vpcs: {six: {cidr: 10.2.0.0/16, ipv6: yes}}\nhosts: {office: [203.0.113.10, '2001:db8:77::9']}\n\
+         groups: {web: {ingress: ['tcp 80 from ::/0', 'tcp 81 from anywhere', icmp echo from anywhere], egress: ['tcp 443 to ::/0']}}\n\
+         instances: {a: {groups: web}, b: {groups: web}}\n",
     ] {
         let file = topology(&format!(
             "{rest}tables: {{t: {{open: [any -> a:ping]}}}}\nscenario: [{{step: s, expect: {{table: t}}}}]\n"

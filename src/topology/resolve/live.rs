@@ -267,6 +267,9 @@ fn seed(resolver: &mut Resolver<'_>, cloud: &Cloud) {
     }
     for (name, balancer) in &cloud.load_balancers {
         resolver.names.seed(name.as_str(), EntityKind::LoadBalancer);
+        for group in &balancer.interface.groups {
+            resolver.cloud.now.members.entry(group.clone()).or_default().insert(name.into());
+        }
         if balancer.scheme == Scheme::Internal {
             resolver.cloud.internal.insert(name.clone());
         }

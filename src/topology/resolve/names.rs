@@ -46,6 +46,15 @@ impl EntityKind {
             Self::LoadBalancer => "load balancer",
         }
     }
+
+    /// The participle of its end.
+    pub fn ended(self) -> &'static str {
+        match self {
+            Self::Instance => "terminated",
+            Self::ElasticIp => "released",
+            Self::Host | Self::Group | Self::PrefixList | Self::LoadBalancer => "deleted",
+        }
+    }
 }
 
 /// Origin of a name.

@@ -160,7 +160,7 @@ impl Resolver<'_> {
                     .maybe_related("a later step makes it here", named.span)
             }
             Some(named) => Diagnostic::new(span, format!("the {noun} {} does not exist any more", quote(word)))
-                .maybe_related("it was made here, and terminated since", named.span),
+                .maybe_related(&format!("it was made here, and {} since", wanted.ended()), named.span),
             None if self.names.doubts.incomplete => return,
             None => Diagnostic::new(span, format!("unknown {noun} {}", quote(word)))
                 .maybe_help(self.names.suggest(word, &[wanted])),
