@@ -94,12 +94,27 @@ impl<'a> Walker<'a> {
         let held = self.cloud.interface(receiver).and_then(|to| to.private);
         let Some(destination) = held.or(given_back) else { return NOTHING_TO_SEND };
         let Some(holder) = holder_of(self.cloud, &from.vpc, destination.0) else {
-            return Verdict::Unreachable { by: Some(Hop::Router(from.vpc.clone())) };
+            let nobody = Verdict::Unreachable { by: Some(Hop::Router(from.vpc.clone())) };
+            // The check of the source comes before anybody looks for the destination.
+            return self.forged_source(flow, from, destination.0).unwrap_or(nobody);
         };
         match self.by_address(flow, sender, destination.0) {
             Verdict::Open { .. } if given_back.is_some() => Verdict::Misdelivered { to: holder.id.holder() },
             other => other,
         }
+    }
+
+    /// Drops what a sender forges whose source is checked: by none of its own addresses.
+    fn forged_source(&mut self, flow: &Flow, sender: &'a Interface, destination: Ipv4Addr) -> Option<Verdict> {
+        let Endpoint::Forged(_, IpAddr::V4(source)) = flow.from else { return None };
+        let is_own = |interface: &Interface| {
+            interface.id.holder() == sender.id.holder() && interface.private.is_some_and(|own| own.0 == source)
+        };
+        if self.cloud.network_interfaces().any(is_own) || sender.source_dest_check == SourceDestCheck::Off {
+            return None;
+        }
+        self.sent(sender, source.into(), destination.into());
+        Some(fails(Check::Source, sender))
     }
 
     /// From an instance to an IPv4 address, wherever that is.

@@ -385,3 +385,18 @@ instances: {a: {groups: A, vpc: one}, b: {groups: B, vpc: two}}
     let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
     check(&cloud, (to("a"), to("b"), Via::Public), 1, &expected);
 }
+
+#[test]
+fn a_forged_source_is_checked_before_anybody_looks_for_the_destination() {
+    let mut cloud = cloud("groups: {A: [udp 53 from anywhere]}\ninstances: {a: {groups: A}, b: {groups: A}}\n");
+    apply(&mut cloud, &Operation::Stop(InstanceName::new("b"))).unwrap();
+    let from = |source: &str| Endpoint::Forged(interface("a", 0), source.parse().unwrap());
+    let judged = |from| {
+        let to = Endpoint::Instance(InstanceName::new("b"));
+        walk(&cloud, &Flow { from, to, via: Via::Private, service: Service::Udp(Port(53)) }).verdict
+    };
+    let forged = judged(from("203.0.113.10"));
+    assert!(matches!(forged, Verdict::Dropped { by: DecidedBy::SourceDestCheck { .. }, .. }), "{forged:?}");
+    let own = judged(from("10.0.0.11"));
+    assert!(matches!(own, Verdict::Unreachable { .. }), "{own:?}");
+}

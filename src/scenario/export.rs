@@ -155,11 +155,14 @@ fn lines(cloud: &Cloud, ports: Ports, holds: impl Fn(&Flow, &Verdict) -> bool) -
     lines
 }
 
+/// Services, each with whether the cell holds.
+type Cells = IndexSet<(Service, bool)>;
+
 /// The pairs of ends, by name, of which some cell holds by one family of addresses, and some by none: a line about them says by which.
 #[derive(Default)]
 struct Others {
     /// What holds of a pair by IPv4 and by IPv6, cell by cell.
-    pairs: HashMap<(String, String), [IndexSet<(Service, bool)>; 2]>,
+    pairs: HashMap<(String, String), [Cells; 2]>,
 }
 
 impl Others {

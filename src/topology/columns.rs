@@ -14,6 +14,12 @@ use crate::model::{
 /// First port tried in the search for one that nothing names.
 const FREE_PORT: u16 = 8080;
 
+/// Types of which one stands for those that nothing names, where a rule admits all of a family: requests that connection tracking knows, so that a
+/// gateway translates them, and first those that no kernel answers.
+const FREE_MESSAGES: [(Traffic, IcmpFamily, &[u8]); 2] = [
+    (Traffic::Icmp(IcmpMatch::All), IcmpFamily::Ipv4, &[15, 17, 13]),
+    (Traffic::Icmpv6(IcmpMatch::All), IcmpFamily::Ipv6, &[139, 200, 201]),
+];
 /// First protocol tried in the search for one that nothing names: it is for experiments (RFC 3692).
 const FREE_PROTOCOL: u8 = 253;
 
@@ -161,22 +167,37 @@ impl Named {
 
     /// Takes down what an ingress rule admits of what no rule names.
     fn leaks(&mut self, traffic: Traffic) {
-        if matches!(traffic, Traffic::All | Traffic::Udp(PortRange::ALL)) && !self.wide.contains(&traffic) {
+        let is_wide = matches!(
+            traffic,
+            Traffic::All
+                | Traffic::Udp(PortRange::ALL)
+                | Traffic::Icmp(IcmpMatch::All)
+                | Traffic::Icmpv6(IcmpMatch::All)
+        );
+        if is_wide && !self.wide.contains(&traffic) {
             self.wide.push(traffic);
         }
     }
 
     /// Returns the columns: with the services named by hand, a port that nothing names, and ping.
-    fn columns(self, extra: &[Service]) -> Columns {
+    fn columns(mut self, extra: &[Service]) -> Columns {
         let free = free_port(extra, Service::Tcp, |port| self.names(Service::Tcp(port), &self.ranges));
         let udp = || free_port(extra, Service::Udp, |port| self.names(Service::Udp(port), &self.udp_ranges));
-        let free_udp = if self.wide.is_empty() { None } else { udp() };
+        let has_wide_udp = self.wide.iter().any(|it| matches!(it, Traffic::All | Traffic::Udp(_)));
+        let free_udp = if has_wide_udp { udp() } else { None };
         let protocols = (FREE_PROTOCOL..=254).chain((2..FREE_PROTOCOL).rev()).filter(|number| {
             // Those that have names of their own, and what is none over IPv6.
             ![6, 17, 58, 59].contains(number) && !EXTENSION_HEADERS.contains(number)
         });
         let mut unnamed = protocols.map(Service::Protocol).filter(|service| !self.services.contains(service));
         let free_protocol = if self.wide.contains(&Traffic::All) { unnamed.next() } else { None };
+        for (_, family, kinds) in FREE_MESSAGES.into_iter().filter(|(traffic, ..)| self.wide.contains(traffic)) {
+            let mut services = kinds.iter().map(|&kind| Service::Icmp(IcmpMessage { kind, code: 0 }));
+            let is_named = |service: &Service| self.messages.contains_key(service) || extra.contains(service);
+            if let Some(free) = services.find(|service| !is_named(service)) {
+                self.messages.entry(free).or_default().insert(family);
+            }
+        }
         let mut columns = self.services;
         columns.extend(extra);
         columns.extend(free.into_iter().chain(free_udp).chain(free_protocol));

@@ -230,6 +230,24 @@ fn a_cloud_whose_table_has_no_words_is_exported_as_lists() {
 }
 
 #[test]
+fn a_table_tells_all_of_icmp_from_a_ping() {
+    for (rule, opened, wrong) in [
+        ("icmp echo from anywhere", "any -> g:ping", 0),
+        ("icmp all from anywhere", "any -> g:ping", 2),
+        ("icmp all from anywhere", "any -> g:icmp all", 0),
+        ("icmp all from anywhere, icmp 15 from anywhere", "any -> g:ping, any -> g:icmp 15", 2),
+    ] {
+        let text = format!(
+            "sglab: 1\nera: vpc\nhosts: {{o: 8.8.8.8}}\ngroups: {{g: [{rule}]}}\ninstances: {{a: {{groups: g}}}}\n\
+             tables: {{t: {{open: [{opened}]}}}}\nscenario: [{{step: s, expect: {{table: t}}}}]\n"
+        );
+        let topology = Topology::parse("t.yaml", text.as_bytes()).unwrap_or_else(|problems| panic!("{problems}"));
+        let result = predict::predict(&topology, Era::Vpc, &Options::default(), &mut |_| ()).unwrap();
+        assert_eq!(result.counts.wrong, wrong, "{rule}, {opened}");
+    }
+}
+
+#[test]
 fn an_exported_cloud_holds_against_itself() {
     for rest in [
         "groups: {g: [tcp all from g, icmp echo from anywhere]}\ninstances: {a: {groups: g}, b: {groups: g}}\n",

@@ -26,7 +26,7 @@ const MAX_DEVICES: u8 = 15;
 /// `web1.eth1`, taken apart.
 pub(super) fn split(word: &str) -> Option<(&str, u8)> {
     let (instance, device) = word.rsplit_once(".eth")?;
-    number(device).filter(|device| *device <= MAX_DEVICES).map(|device| (instance, device))
+    device_number(device).filter(|device| *device <= MAX_DEVICES).map(|device| (instance, device))
 }
 
 /// Reports whether a packet from this address is sent on by a router at all.
@@ -39,9 +39,14 @@ fn is_sent_from(source: IpAddr) -> bool {
         }
 }
 
+/// The number in `eth1`. There is one way to write it: `eth01` is none.
+fn device_number(text: &str) -> Option<u8> {
+    number(text).filter(|device: &u8| device.to_string() == text)
+}
+
 /// The number of an interface beside the first, `eth1`.
 fn further(word: &str) -> Option<u8> {
-    let device = word.strip_prefix("eth").and_then(number);
+    let device = word.strip_prefix("eth").and_then(device_number);
     device.filter(|device| (1..=MAX_DEVICES).contains(device))
 }
 
