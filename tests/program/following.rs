@@ -3,8 +3,10 @@
 use std::io::{BufRead, BufReader};
 use std::os::unix::net::UnixStream;
 use std::process::{Child, ChildStdout};
+use std::time::Instant;
 
 use crate::labs::Labs;
+use crate::patience::patience;
 use crate::program::{self, User, users};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -22,6 +24,24 @@ impl Following {
         let mut child = labs.command(arguments).spawn().expect("the program");
         let lines = BufReader::new(child.stdout.take().expect("its output")).lines();
         Self { child, lines }
+    }
+
+    /// Waits until it has this file open.
+    fn has_open(&mut self, name: &str) {
+        let late = Instant::now() + patience(20);
+        let folder = format!("/proc/{}/fd", self.child.id());
+        loop {
+            let files = std::fs::read_dir(&folder).into_iter().flatten();
+            let mut files = files.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+            if files.any(|file| file.ends_with(name)) {
+                return;
+            }
+            assert!(
+                self.child.try_wait().expect("a child").is_none() && Instant::now() < late,
+                "it has no {name} open"
+            );
+            std::thread::yield_now();
+        }
     }
 
     /// The next line that holds this.
@@ -107,10 +127,11 @@ fn a_watched_matrix_is_drawn_anew_after_a_change_and_only_then() {
 fn a_log_is_followed_until_its_lab_is_down() {
     let labs = Labs::of(User::Ours);
     labs.ok(&["up", "example:two-tier", "--step", "3"]);
-    let following = Following::start(&labs, &["logs", "--follow"]);
+    let mut following = Following::start(&labs, &["logs", "--follow"]);
+    // It says nothing of a lab that has said nothing, and does not know one by name that is down.
+    following.has_open("two-tier.log");
     labs.ok(&["down"]);
-    let mut child = following.child;
-    assert!(child.wait().expect("its end").success());
+    assert!(following.child.wait().expect("its end").success());
 }
 
 #[test]
