@@ -164,11 +164,11 @@ fn keep_all(folder: &Path, entries: &[Entry], options: &Options, read: &sources:
 /// Writes what is kept of disagreements between model and kernel.
 fn keep_disagreements(entries: &[Entry]) -> anyhow::Result<()> {
     let ran = entries.iter().filter_map(|entry| if let Entry::Ran(result) = entry { Some(result) } else { None });
-    for dossier in ran.flat_map(|result| &result.steps).filter_map(|step| step.model.dossier.as_ref()) {
-        let folder = Path::new(".").join(&dossier.folder);
+    for disagreement in ran.flat_map(|result| &result.steps).filter_map(|step| step.model.disagreement.as_ref()) {
+        let folder = Path::new(".").join(&disagreement.folder);
         let failed = || format!("failed to write {}", told(&folder));
         std::fs::create_dir_all(&folder).with_context(failed)?;
-        for (name, text) in &dossier.files {
+        for (name, text) in &disagreement.files {
             std::fs::write(folder.join(name), text).with_context(failed)?;
         }
         eprintln!("model and kernel disagree: evidence is in {}", told(&folder));

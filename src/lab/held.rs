@@ -47,9 +47,7 @@ impl Lab {
     /// Makes sure that the first of two peers can send from its port, which nothing but the harness may hold; else says why not, in words.
     async fn free_to_send(&mut self, client: &Receiver, peers: &Peers) -> Result<Result<(), String>, LabError> {
         let (from, service) = (&peers.there.from, peers.back.service);
-        let held = |interface_by_index: &str| {
-            format!("{interface_by_index} holds {service} of {from}, from which it is to send")
-        };
+        let held = |holder: &str| format!("{holder} holds {service} of {from}, from which it is to send");
         if from.instance().is_some_and(|from| self.processes.hold(self.state.cloud(), from, service)) {
             return Ok(Err(held("a service")));
         }

@@ -222,10 +222,10 @@ fn add_step(files: &mut Vec<BundleFile>, run: &str, step: &StepResult) -> Result
             }
         }
     }
-    if let Some(dossier) = &step.model.dossier {
-        let texts = dossier.files.iter();
+    if let Some(disagreement) = &step.model.disagreement {
+        let texts = disagreement.files.iter();
         files.extend(
-            texts.map(|(name, text)| (format!("{folder}/{}/{name}", dossier.folder), text.clone().into_bytes())),
+            texts.map(|(name, text)| (format!("{folder}/{}/{name}", disagreement.folder), text.clone().into_bytes())),
         );
     }
     files.push((format!("{folder}/probes.json"), pretty(&record)?));

@@ -46,15 +46,15 @@ fn run(out: &mut String, result: &RunResult) {
                 text::outcome(&first.predicted.outcome),
                 text::outcome(&first.observed)
             );
-            if let Some(dossier) = &step.model.dossier {
-                let _ = write!(text, "\nevidence in {}", dossier.folder);
+            if let Some(disagreement) = &step.model.disagreement {
+                let _ = write!(text, "\nevidence in {}", disagreement.folder);
             }
             annotate(out, "error", &step.place, &title, &text);
         }
         for it in &step.model.connections.disagreements {
             let mut text = format!("model and kernel disagree about a {}", held_connections::sentence(it));
-            if let Some(dossier) = &step.model.dossier {
-                let _ = write!(text, "\nevidence in {}", dossier.folder);
+            if let Some(disagreement) = &step.model.disagreement {
+                let _ = write!(text, "\nevidence in {}", disagreement.folder);
             }
             annotate(out, "error", &step.place, &title, &text);
         }

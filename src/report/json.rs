@@ -171,7 +171,7 @@ pub(super) fn step(step: &StepResult, listed: Listed) -> Step<'_> {
             observed: Class::of(&it.observed),
             detail: text::outcome(&it.observed),
         })),
-        evidence: step.model.dossier.as_ref().map(|dossier| dossier.folder.as_str()),
+        evidence: step.model.disagreement.as_ref().map(|disagreement| disagreement.folder.as_str()),
         connection_disagreements: held_connections::disagreements(step),
         connections_not_compared: held_connections::not_compared(step),
         sections: Sections(&step.checks),

@@ -80,13 +80,13 @@ mod tests {
         let result = run(Double::new(all_but_one));
         let told: Vec<String> = result.model.flows.iter().map(|it| it.flow.to_string()).collect();
         assert_eq!(told, ["web1 -> db1:22"]);
-        let dossier = result.model.dossier.expect("a dossier");
-        assert_eq!(dossier.folder, "sglab-disagreement-two-tier-article-1");
-        let names: Vec<&str> = dossier.files.iter().map(|(name, _)| name.as_str()).collect();
+        let disagreement = result.model.disagreement.expect("a disagreement");
+        assert_eq!(disagreement.folder, "sglab-disagreement-two-tier-article-1");
+        let names: Vec<&str> = disagreement.files.iter().map(|(name, _)| name.as_str()).collect();
         let all =
             ["README.txt", "reproduction.yaml", "records.txt", "compiled.nft", "tracked.txt", "kernel-vpc-default.nft"];
         assert_eq!(names, all);
-        insta::assert_snapshot!(dossier.files[1].1);
+        insta::assert_snapshot!(disagreement.files[1].1);
     }
 
     #[test]

@@ -41,8 +41,8 @@ async fn a_compiler_that_lets_too_much_in_is_told_and_cut_down_to_a_file() {
     let mut lab = altered.unwrap_or_else(|error| panic!("{error}"));
     let result = run(&mut lab, &topology).await;
     assert_eq!(result.verdict, RunVerdict::Failed);
-    let dossier = result.steps[0].model.dossier.as_ref().expect("a dossier");
-    let file = |name: &str| &dossier.files.iter().find(|(it, _)| it == name).expect(name).1;
+    let disagreement = result.steps[0].model.disagreement.as_ref().expect("a disagreement");
+    let file = |name: &str| &disagreement.files.iter().find(|(it, _)| it == name).expect(name).1;
     assert!(file("README.txt").contains("shows it again"), "{}", file("README.txt"));
     let small = file("reproduction.yaml");
     let cut = ["other:", "IDLE", "office", "tcp 80"].iter().all(|word| !small.contains(word));
@@ -55,7 +55,7 @@ async fn a_lab_in_step_with_the_model_agrees() {
     let mut lab = boot(&topology, Era::Vpc).await;
     let result = run(&mut lab, &topology).await;
     assert_eq!(result.verdict, RunVerdict::Passed);
-    assert!(result.steps.iter().all(|step| step.model.flows.is_empty() && step.model.dossier.is_none()));
+    assert!(result.steps.iter().all(|step| step.model.flows.is_empty() && step.model.disagreement.is_none()));
 }
 
 /// The kernel's filter is changed behind the lab's back: a rule of db1's groups goes.
@@ -77,15 +77,15 @@ async fn a_lab_that_does_not_follow_the_model_is_told_by_every_run() {
     let [disagreement] = first.model.flows.as_slice() else { panic!("{:?}", first.model.flows) };
     assert_eq!(disagreement.flow.from, Endpoint::Instance(InstanceName::new("web1")));
     assert_eq!(disagreement.flow.to, Endpoint::Instance(InstanceName::new("db1")));
-    let dossier = first.model.dossier.as_ref().expect("a dossier");
-    let file = |name: &str| &dossier.files.iter().find(|(it, _)| it == name).expect(name).1;
+    let disagreement = first.model.disagreement.as_ref().expect("a disagreement");
+    let file = |name: &str| &disagreement.files.iter().find(|(it, _)| it == name).expect(name).1;
     // A fresh lab does not do it, and the kept files say so.
     assert!(file("README.txt").contains("does NOT show it"), "{}", file("README.txt"));
     assert!(file("records.txt").contains("ingress drop"), "{}", file("records.txt"));
     assert!(file("compiled.nft").contains("3306") && !file("kernel-vpc-default.nft").contains("dport 3306"));
     let again = Topology::parse("again.yaml", file("reproduction.yaml").as_bytes());
     assert!(again.is_ok(), "{}", again.unwrap_err());
-    assert!(result.steps[1].model.dossier.is_none(), "the same flow is not kept twice");
+    assert!(result.steps[1].model.disagreement.is_none(), "the same flow is not kept twice");
 }
 
 const SESSION: &str = "sglab: 1
@@ -127,8 +127,8 @@ async fn a_kernel_that_cuts_a_session_against_the_model_is_told_where_the_file_e
     });
     let result = result.await;
     assert_eq!((told(&result), result.verdict), (vec![0, 1, 0], RunVerdict::Failed));
-    let dossier = result.steps[1].model.dossier.as_ref().expect("a dossier");
-    assert!(dossier.files[0].1.contains("connection session: web1 -> db1:53/udp"), "{}", dossier.files[0].1);
+    let disagreement = result.steps[1].model.disagreement.as_ref().expect("a disagreement");
+    assert!(disagreement.files[0].1.contains("connection session: web1 -> db1:53/udp"), "{}", disagreement.files[0].1);
 }
 
 #[sglab::test]

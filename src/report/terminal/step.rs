@@ -165,8 +165,8 @@ fn disagreements(head: &Head, earlier: &[StepResult], step: &StepResult, style: 
         out.push_str(&format!("{INDENT}{word}  {flows}      the model says {predicted}, the kernel {observed}\n"));
     }
     out.push_str(&held_connections::lines(INDENT, earlier, step, style));
-    if let Some(dossier) = &step.model.dossier {
-        out.push_str(&detail("evidence", &format!("{}/", dossier.folder), ""));
+    if let Some(disagreement) = &step.model.disagreement {
+        out.push_str(&detail("evidence", &format!("{}/", disagreement.folder), ""));
     }
     out
 }

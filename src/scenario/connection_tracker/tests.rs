@@ -60,9 +60,9 @@ fn what_the_kernel_cuts_against_the_model_fails_each_step_and_is_kept_once() {
     let [disagreement] = first.model.connections.disagreements.as_slice() else { panic!("{:?}", first.model) };
     assert_eq!(disagreement.predicted, PredictedState::Stands(ConnectionState::Alive));
     assert_eq!((&disagreement.observed, disagreement.is_new), (&cut(), true));
-    let dossier = first.model.dossier.as_ref().expect("a dossier");
-    assert!(dossier.files[0].1.contains("connection session: web1 -> db1:3306"), "{}", dossier.files[0].1);
-    assert!(later.model.dossier.is_none());
+    let disagreement = first.model.disagreement.as_ref().expect("a disagreement");
+    assert!(disagreement.files[0].1.contains("connection session: web1 -> db1:3306"), "{}", disagreement.files[0].1);
+    assert!(later.model.disagreement.is_none());
 }
 
 #[test]

@@ -12,7 +12,7 @@ pub struct AgainstModel {
     /// The connections that are held.
     pub connections: Compared,
     /// Evidence kept of the first disagreement.
-    pub dossier: Option<DisagreementFiles>,
+    pub disagreement: Option<DisagreementFiles>,
 }
 
 impl AgainstModel {

@@ -106,7 +106,7 @@ pub(super) async fn run_step<L: Backend>(
     let (flows, held) = (&result.model.flows, &result.model.connections.disagreements);
     if flows.iter().any(|it| !past.known.contains(&it.flow)) || held.iter().any(|it| it.is_new) {
         let found = disagreement_files::Found { flows, connections: held };
-        result.model.dossier = disagreement_files::gather(lab, head, number, &listeners, found).await?;
+        result.model.disagreement = disagreement_files::gather(lab, head, number, &listeners, found).await?;
     }
     let (examined, selecting_nothing) = expected.examine(lab).await?;
     let (mut logs, mut logged_of_nobody) = (Vec::new(), Vec::new());
