@@ -16,7 +16,7 @@ impl Lab {
     pub async fn add_hosts(&mut self, flows: &[Flow]) -> Result<Vec<HostName>, LabError> {
         self.refuse_broken()?;
         let mut cloud = Cloud::clone(self.state.cloud());
-        let mut taken_in = Vec::new();
+        let mut added = Vec::new();
         for flow in flows {
             for end in [&flow.from, &flow.to] {
                 let Endpoint::Host(name, address) = end else { continue };
@@ -24,14 +24,14 @@ impl Lab {
                     cloud.synthetic_host(address.0).filter(|(own, _)| own == name && !cloud.hosts.contains_key(name));
                 if let Some((name, host)) = synthetic_host {
                     cloud.hosts.insert(name.clone(), host);
-                    taken_in.push(name);
+                    added.push(name);
                 }
             }
         }
-        if !taken_in.is_empty() {
+        if !added.is_empty() {
             self.stand_with(cloud).await?;
         }
-        Ok(taken_in)
+        Ok(added)
     }
 
     /// Has these hosts be gone again.

@@ -23,7 +23,7 @@ impl InterfaceId {
         Self::Instance(Attachment::first_of(instance))
     }
 
-    /// Where it is attached; nothing for a load balancer's.
+    /// Its attachment to an instance; none for a load balancer's.
     pub fn attachment(&self) -> Option<&Attachment> {
         match self {
             Self::Instance(attachment) => Some(attachment),

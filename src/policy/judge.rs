@@ -104,13 +104,18 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// Drops what a sender forges whose source is checked: by none of its own addresses.
-    fn forged_source(&mut self, flow: &Flow, sender: &'a Interface, destination: Ipv4Addr) -> Option<Verdict> {
-        let Endpoint::Forged(_, IpAddr::V4(source)) = flow.from else { return None };
-        let is_own = |interface: &Interface| {
+    /// Finds the interface of the sender's holder that has a private address.
+    fn own_interface(&self, sender: &Interface, source: Ipv4Addr) -> Option<&'a Interface> {
+        let is_own = |interface: &&Interface| {
             interface.id.holder() == sender.id.holder() && interface.private.is_some_and(|own| own.0 == source)
         };
-        if self.cloud.network_interfaces().any(is_own) || sender.source_dest_check == SourceDestCheck::Off {
+        self.cloud.network_interfaces().find(is_own)
+    }
+
+    /// Drops a packet from an address that no interface of its sender has, where the sender's source is checked.
+    fn forged_source(&mut self, flow: &Flow, sender: &'a Interface, destination: Ipv4Addr) -> Option<Verdict> {
+        let Endpoint::Forged(_, IpAddr::V4(source)) = flow.from else { return None };
+        if self.own_interface(sender, source).is_some() || sender.source_dest_check == SourceDestCheck::Off {
             return None;
         }
         self.sent(sender, source.into(), destination.into());
@@ -125,10 +130,7 @@ impl<'a> Walker<'a> {
             return self.leg(&Leg { sender, source: own.0, destination }, 0);
         };
         // With the address of another interface of its own it forges nothing: it sends by that interface.
-        let is_the_sources = |interface: &&Interface| {
-            interface.id.holder() == sender.id.holder() && interface.private.is_some_and(|own| own.0 == source)
-        };
-        let sender = self.cloud.network_interfaces().find(is_the_sources).unwrap_or(sender);
+        let sender = self.own_interface(sender, source).unwrap_or(sender);
         self.leg(&Leg { sender, source, destination }, 0)
     }
 

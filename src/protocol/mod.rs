@@ -176,7 +176,7 @@ pub enum Reply {
     Ended(i32),
 }
 
-/// What makes a request unfit for the cloud of the moment.
+/// Reason for which a request does not fit the cloud as it stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unfit {

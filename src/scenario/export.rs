@@ -122,10 +122,10 @@ fn lines(cloud: &Cloud, ports: Ports, holds: impl Fn(&Flow, &Verdict) -> bool) -
     let extent = cells::Extent { vias: IndexSet::from([None]), egress: egress(cloud) };
     let columns = columns_of(cloud, &egress(cloud));
     let mut cells: IndexMap<Endpoint, IndexMap<Service, Vec<(Flow, bool)>>> = IndexMap::new();
-    let mut others = Others::default();
+    let mut families = Families::default();
     for flow in extent.grid(cloud, &columns) {
         let holds = holds(&flow, &policy::judge(cloud, &flow));
-        others.note(&flow, holds);
+        families.note(&flow, holds);
         let of_receiver = cells.entry(flow.to.clone()).or_default();
         of_receiver.entry(flow.service).or_default().push((flow, holds));
     }
@@ -140,7 +140,7 @@ fn lines(cloud: &Cloud, ports: Ports, holds: impl Fn(&Flow, &Verdict) -> bool) -
         }
         if let Some((flow, _)) = of_each.values().next() {
             let suffix =
-                if of_receiver.values().flatten().any(|(other, _)| others.differ(other)) { by(flow.via) } else { "" };
+                if of_receiver.values().flatten().any(|(other, _)| families.differ(other)) { by(flow.via) } else { "" };
             for written in told(flow, &of_all, &of_all, &asked, ports) {
                 let to = written.split_once(" -> ").map_or(written.as_str(), |(_, to)| to);
                 lines.insert(format!("any -> {to}{suffix}"));
@@ -148,7 +148,7 @@ fn lines(cloud: &Cloud, ports: Ports, holds: impl Fn(&Flow, &Verdict) -> bool) -
         }
         for (flow, own) in of_each.values() {
             let more: IndexSet<Service> = own.difference(&of_all).copied().collect();
-            let suffix = if others.differ(flow) { by(flow.via) } else { "" };
+            let suffix = if families.differ(flow) { by(flow.via) } else { "" };
             lines.extend(told(flow, own, &more, &asked, ports).into_iter().map(|line| line + suffix));
         }
     }
@@ -158,23 +158,23 @@ fn lines(cloud: &Cloud, ports: Ports, holds: impl Fn(&Flow, &Verdict) -> bool) -
 /// Services, each with whether the cell holds.
 type Cells = IndexSet<(Service, bool)>;
 
-/// The pairs of ends, by name, of which some cell holds by one family of addresses, and some by none: a line about them says by which.
+/// Cells of each pair of ends, by family of addresses. Where the families differ, a line about the pair names its family.
 #[derive(Default)]
-struct Others {
-    /// What holds of a pair by IPv4 and by IPv6, cell by cell.
+struct Families {
+    /// By the names of both ends: cells over IPv4, cells over IPv6.
     pairs: HashMap<(String, String), [Cells; 2]>,
 }
 
-impl Others {
+impl Families {
     fn note(&mut self, flow: &Flow, holds: bool) {
-        let families = self.pairs.entry((flow.from.to_string(), flow.to.to_string())).or_default();
-        families[usize::from(flow.via == Via::Ipv6)].insert((flow.service, holds));
+        let cells = self.pairs.entry((flow.from.to_string(), flow.to.to_string())).or_default();
+        cells[usize::from(flow.via == Via::Ipv6)].insert((flow.service, holds));
     }
 
     /// Returns true if a cell of the pair holds by one family and not by the other.
     fn differ(&self, flow: &Flow) -> bool {
-        let families = self.pairs.get(&(flow.from.to_string(), flow.to.to_string()));
-        families.is_some_and(|[four, six]| {
+        let cells = self.pairs.get(&(flow.from.to_string(), flow.to.to_string()));
+        cells.is_some_and(|[four, six]| {
             !four.is_empty() && !six.is_empty() && four.iter().any(|(service, holds)| six.contains(&(*service, !holds)))
         })
     }

@@ -92,12 +92,12 @@ instances: {app: {groups: OLD}, db: {groups: DB}, other: {groups: NEW}}
 scenario: [{step: as launched, expect: {open: ['other -> db:80', 'other -> db:8125/udp'], dropped: ['app -> db:5432', 'app -> db:53/udp']}}]
 ";
 
-fn packets(check: &Check) -> &TrafficDetails {
+pub fn packets(check: &Check) -> &TrafficDetails {
     check.details.traffic().expect("traffic")
 }
 
 /// Traffic while operations are carried out, judged as if they were one: by the cloud before the first and after the last.
-async fn as_one(lab: &mut Lab, flows: &[Flow], operations: &[Operation]) -> Vec<Check> {
+pub async fn as_one(lab: &mut Lab, flows: &[Flow], operations: &[Operation]) -> Vec<Check> {
     let place = SourceLocation { file: Arc::from("test.yaml"), line: 1, column: 1 };
     let flows: Vec<_> = flows.iter().map(|flow| (flow.clone(), place.clone())).collect();
     let all: Vec<Flow> = flows.iter().map(|(flow, _)| flow.clone()).collect();

@@ -1,13 +1,9 @@
 //! Pings that flow while the cloud changes: each echo request is judged, those of a held identifier too.
 
-use std::sync::Arc;
-use std::time::Instant;
+use sglab::model::{Era, Flow, Service, Via};
+use sglab::scenario::{Check, Options, RunVerdict, Section, TrafficDetails};
 
-use sglab::lab::Lab;
-use sglab::model::{Era, Flow, Operation, Service, SourceLocation, Via};
-use sglab::scenario::traffic::{Moments, judge};
-use sglab::scenario::{Check, Options, Promise, RunVerdict, Section, TrafficDetails};
-
+use crate::blink::{as_one, packets};
 use crate::clouds::*;
 
 const PING: sglab::model::Traffic = sglab::model::Traffic::Icmp(sglab::model::IcmpMatch::Type(8));
@@ -37,10 +33,6 @@ scenario:
   during: *pings
   expect: {leak: none, loss: none}
 ";
-
-fn packets(check: &Check) -> &TrafficDetails {
-    check.details.traffic().expect("traffic")
-}
 
 #[sglab::test]
 async fn pings_during_a_change_are_sent_and_judged_open_and_dropped() {
@@ -72,26 +64,6 @@ async fn pings_during_a_change_are_sent_and_judged_open_and_dropped() {
         is("app -> shut:ping by IPv6 address", (false, true));
         is("app -> shut:ping", (rule != "stays", true));
     }
-}
-
-/// Pings while operations are carried out, judged as if they were one.
-async fn as_one(lab: &mut Lab, flows: &[Flow], operations: &[Operation]) -> Vec<Check> {
-    let place = SourceLocation { file: Arc::from("test.yaml"), line: 1, column: 1 };
-    let before = lab.cloud().clone();
-    let traffic = lab.begin_traffic(flows).await.unwrap_or_else(|error| panic!("{error}"));
-    traffic.flows_on(100).await;
-    let quiet = Some(Instant::now());
-    assert!(lab.settle_traffic(&traffic).await, "the canaries arrived");
-    for operation in operations {
-        change(lab, operation).await;
-        traffic.flows_on(20).await;
-    }
-    let clouds = [(Instant::now(), lab.cloud().clone())];
-    traffic.flows_on(100).await;
-    let trace = lab.end_traffic(traffic).await;
-    let flows: Vec<_> = flows.iter().map(|flow| (flow.clone(), place.clone())).collect();
-    let moments = Moments { before: &before, quiet, clouds: &clouds };
-    judge(&flows, &trace, &moments, &[Promise::NoLeak, Promise::NoLoss])
 }
 
 fn pings() -> [Flow; 3] {

@@ -38,7 +38,7 @@ pub(crate) struct DownArguments {
 pub(super) fn run(arguments: &DownArguments) -> anyhow::Result<Exit> {
     let mut views = Vec::new();
     let ended = bring_down(arguments, &mut views);
-    // What is down is told also where another lab is not.
+    // Prints the labs that are down also where another one is not.
     if arguments.format == PlainFormat::Json && (ended.is_ok() || !views.is_empty()) {
         println!("{}", serde_json::to_string_pretty(&views)?);
     }
