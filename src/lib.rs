@@ -42,15 +42,18 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod account;
 pub mod compile;
 pub mod control;
 pub mod fabric;
+pub mod import;
 pub mod lab;
 pub mod model;
 pub mod network;
 pub mod policy;
 pub mod probe;
 pub mod protocol;
+pub mod reach;
 pub mod report;
 pub mod sandbox;
 pub mod scenario;

@@ -33,6 +33,7 @@ pub use patterns::{ColumnKind, Egress, FlowPattern, OpenCells, Pairs, Question, 
 pub use placed::Placed;
 pub use predictions::{Prediction, QuestionSubject, Reply, Wanted, predictions};
 pub use problem::{Problem, Problems, Related};
+pub(crate) use problem::{Source, Span};
 pub use resolve::{
     MAX_BYTES, read_flow, read_operations, read_operations_beside, read_question, read_rules, read_services,
 };

@@ -326,14 +326,19 @@ fn characters(bytes: &[u8]) -> usize {
 
 impl Source {
     pub fn new(file: &str, text: &str) -> Self {
-        let starts = lines(text).iter().map(|line| line.0).collect();
+        Self::shared(file, Arc::from(text))
+    }
+
+    /// The same of a text that is shared: it may be large.
+    pub fn shared(file: &str, text: Arc<str>) -> Self {
+        let starts = lines(&text).iter().map(|line| line.0).collect();
         let blocks = text.as_bytes().chunks(BLOCK).scan(0, |before, block| {
             let here = *before;
             *before += characters(block);
             Some(here)
         });
         let characters = blocks.collect();
-        Self { file: Arc::from(file), text: Arc::from(text), starts, characters }
+        Self { file: Arc::from(file), text, starts, characters }
     }
 
     pub fn file(&self) -> &Arc<str> {

@@ -1,0 +1,46 @@
+//! Items that were read and have no part in an account, each with its reason.
+
+use std::fmt;
+
+use super::Origin;
+
+/// One item that was left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The kind of the item in its source's words: `aws_nat_gateway`, `UserIdGroupPairs`.
+    pub kind: String,
+    /// The reason.
+    pub reason: Reason,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
+/// The reason why an item was left out.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// sglab does not emulate such a thing.
+    NotEmulated,
+    /// It says nothing about who reaches whom.
+    NoPartInReach,
+    /// A value that it needs is not told by any source.
+    UnknownValue(String),
+    /// It belongs to another account.
+    ForeignAccount,
+    /// It names something that no source has.
+    StaleReference(String),
+    /// It is to go, or is gone.
+    Gone,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotEmulated => f.write_str("not emulated"),
+            Self::NoPartInReach => f.write_str("no part in who reaches whom"),
+            Self::UnknownValue(what) => write!(f, "not known: {what}"),
+            Self::ForeignAccount => f.write_str("of another account"),
+            Self::StaleReference(what) => write!(f, "names {what}, which no source has"),
+            Self::Gone => f.write_str("gone"),
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! An account as its owner's files tell it: VPCs, groups, interfaces, each with the place it was read from, and what is not known of them.
+//!
+//! Unlike a `Cloud`, which a lab can boot, an account may hold what no lab has: ids in place of names, interfaces of managed services, several
+//! addresses on one interface, and values that are known after a plan is applied only.
+
+mod left_out;
+mod origin;
+
+use std::net::IpAddr;
+
+use indexmap::{IndexMap, IndexSet};
+use ipnet::{IpNet, Ipv4Net};
+
+use crate::model::Traffic;
+
+pub use left_out::{LeftOut, Reason};
+pub use origin::{Origin, ResourceId};
+
+/// All that some sources tell of one account in one region, in the order of the sources.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    /// VPCs by id.
+    pub vpcs: IndexMap<ResourceId, Vpc>,
+    /// Subnets by id.
+    pub subnets: IndexMap<ResourceId, Subnet>,
+    /// Security groups by id.
+    pub groups: IndexMap<ResourceId, SecurityGroup>,
+    /// Network interfaces by id.
+    pub interfaces: IndexMap<ResourceId, Interface>,
+    /// Prefix lists by id.
+    pub prefix_lists: IndexMap<ResourceId, PrefixList>,
+    /// All that was read and is not here.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A VPC.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vpc {
+    /// Short name for people: its `Name` tag, the label of its resource, or its id.
+    pub label: String,
+    /// IPv4 blocks; none where they are not known.
+    pub blocks: Vec<Ipv4Net>,
+    /// IPv6 blocks.
+    pub ipv6: Vec<IpNet>,
+    /// Where it was read.
+    pub origin: Origin,
+}
+
+/// A subnet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subnet {
+    /// Short name for people.
+    pub label: String,
+    /// Its VPC.
+    pub vpc: Option<ResourceId>,
+    /// Its IPv4 block, where it is known.
+    pub block: Option<Ipv4Net>,
+    /// Automatic public addresses for what is launched in it.
+    pub automatic_public: Known<bool>,
+    /// Where it was read.
+    pub origin: Origin,
+}
+
+/// A security group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecurityGroup {
+    /// Short name for people: the label of its resource in Terraform, else its group name, else its id.
+    pub label: String,
+    /// The name that EC2 has of it, where it is known.
+    pub name: Option<String>,
+    /// Its free text.
+    pub description: Option<String>,
+    /// Its VPC, where it is known.
+    pub vpc: Option<ResourceId>,
+    /// Rules for traffic to members.
+    pub ingress: Vec<Rule>,
+    /// Rules for traffic from members.
+    pub egress: Vec<Rule>,
+    /// Where it was read.
+    pub origin: Origin,
+}
+
+/// One rule: one traffic, one peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Traffic that it admits.
+    pub traffic: Known<Traffic>,
+    /// Source of ingress, destination of egress.
+    pub peer: Peer,
+    /// Its free text.
+    pub description: Option<String>,
+    /// Where it was read.
+    pub origin: Origin,
+}
+
+/// The other side of a rule.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Peer {
+    /// A canonical block of either family.
+    Block(IpNet),
+    /// Members of a group of this account.
+    Group(ResourceId),
+    /// Entries of a prefix list; one that no source tells has unknown entries.
+    PrefixList(ResourceId),
+    /// It may be anybody, for this reason.
+    Unknown(String),
+}
+
+/// A network interface, of whatever holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// Short name for people: that of its holder, with `.eth1` for a further interface of an instance.
+    pub label: String,
+    /// What holds it.
+    pub holder: Holder,
+    /// Its VPC, where it is known.
+    pub vpc: Option<ResourceId>,
+    /// Its subnet, where it is known.
+    pub subnet: Option<ResourceId>,
+    /// Its groups.
+    pub groups: Known<IndexSet<ResourceId>>,
+    /// Private addresses, prefixes, and IPv6 addresses, as blocks; empty where they are not known yet.
+    pub addresses: Vec<IpNet>,
+    /// Ways from the internet to it.
+    pub public: Public,
+    /// Where it was read.
+    pub origin: Origin,
+}
+
+/// The holder of an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Holder {
+    /// An instance that is running, or will be.
+    Instance,
+    /// An instance that is stopped: its interfaces and groups are there, and nothing answers.
+    StoppedInstance,
+    /// A load balancer of any kind.
+    LoadBalancer,
+    /// A managed database or cache.
+    Database,
+    /// A function.
+    Function,
+    /// A container task or another service that Amazon runs.
+    Service,
+    /// Nothing yet: it is attached to nobody.
+    Nobody,
+}
+
+/// Ways from the internet to an interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Public {
+    /// These public addresses lead to it.
+    At(Vec<IpAddr>),
+    /// None does.
+    None,
+    /// It cannot be told, for this reason.
+    Unknown(String),
+}
+
+/// A prefix list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrefixList {
+    /// Short name for people.
+    pub label: String,
+    /// Its entries.
+    pub entries: Known<Vec<IpNet>>,
+    /// Where it was read.
+    pub origin: Origin,
+}
+
+/// A value, or the reason why no source tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Known<T> {
+    /// The value.
+    Is(T),
+    /// It may be anything, for this reason.
+    Unknown(String),
+}
+
+impl<T> Known<T> {
+    /// Returns the value, if it is known.
+    pub fn known(&self) -> Option<&T> {
+        match self {
+            Self::Is(value) => Some(value),
+            Self::Unknown(_) => None,
+        }
+    }
+
+    /// Returns the reason why it is not known.
+    pub fn why_unknown(&self) -> Option<&str> {
+        match self {
+            Self::Is(_) => None,
+            Self::Unknown(why) => Some(why),
+        }
+    }
+}

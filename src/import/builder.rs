@@ -1,0 +1,169 @@
+//! What the readers of sources have in common: an account that grows, mistakes, and references that are looked up once all sources are read.
+
+use std::collections::HashMap;
+
+use indexmap::IndexSet;
+
+use super::fault::{Fault, Mistake};
+use super::tree::Node;
+use super::words::Wrong;
+use crate::account::{Account, Interface, Known, LeftOut, Origin, Peer, Reason, ResourceId, Rule};
+use crate::model::Direction;
+use crate::topology::{Source, Span};
+
+/// An account that grows by one source after the other.
+#[derive(Default)]
+pub(super) struct Builder {
+    pub account: Account,
+    pub faults: Vec<Fault>,
+    /// Rules that stand apart from their groups.
+    rules: Vec<(ResourceId, Direction, Rule)>,
+    /// Groups that interfaces get apart from their own resource.
+    memberships: Vec<(ResourceId, ResourceId)>,
+    /// Other names of ids: a resource's address in Terraform.
+    aliases: HashMap<String, ResourceId>,
+}
+
+impl Builder {
+    /// Says that a name means an id.
+    pub fn alias(&mut self, name: &str, id: &ResourceId) {
+        if name != id.as_str() {
+            self.aliases.insert(name.to_owned(), id.clone());
+        }
+    }
+
+    /// Adds a rule to a group that any source may have.
+    pub fn rule(&mut self, group: ResourceId, direction: Direction, rule: Rule) {
+        self.rules.push((group, direction, rule));
+    }
+
+    /// Puts an interface into a group, beside those that it has.
+    pub fn membership(&mut self, interface: ResourceId, group: ResourceId) {
+        self.memberships.push((interface, group));
+    }
+
+    /// Adds what one source tells of an interface to what another has told.
+    pub fn interface(&mut self, id: ResourceId, new: Interface) {
+        let Some(old) = self.account.interfaces.get_mut(&id) else {
+            self.account.interfaces.insert(id, new);
+            return;
+        };
+        old.vpc = old.vpc.take().or(new.vpc);
+        old.subnet = old.subnet.take().or(new.subnet);
+        if old.addresses.is_empty() {
+            old.addresses = new.addresses;
+        }
+        if old.groups.known().is_none_or(IndexSet::is_empty) {
+            old.groups = new.groups;
+        }
+    }
+
+    /// Looks references up, and gives the account.
+    pub fn finish(mut self) -> (Account, Vec<Fault>) {
+        let aliases = std::mem::take(&mut self.aliases);
+        let resolve = |id: &mut ResourceId| {
+            if let Some(meant) = aliases.get(id.as_str()) {
+                *id = meant.clone();
+            }
+        };
+        for (mut group, direction, rule) in std::mem::take(&mut self.rules) {
+            resolve(&mut group);
+            match self.account.groups.get_mut(&group) {
+                Some(found) => match direction {
+                    Direction::Ingress => found.ingress.push(rule),
+                    Direction::Egress => found.egress.push(rule),
+                },
+                None => self.account.left_out.push(LeftOut {
+                    kind: "rule".to_owned(),
+                    reason: Reason::StaleReference(group.to_string()),
+                    origin: rule.origin,
+                }),
+            }
+        }
+        for interface in self.account.interfaces.values_mut() {
+            interface.vpc.iter_mut().for_each(resolve);
+            interface.subnet.iter_mut().for_each(resolve);
+            if let Known::Is(groups) = &mut interface.groups {
+                let mut all: Vec<ResourceId> = groups.drain(..).collect();
+                all.iter_mut().for_each(resolve);
+                groups.extend(all);
+            }
+        }
+        for subnet in self.account.subnets.values_mut() {
+            subnet.vpc.iter_mut().for_each(resolve);
+        }
+        for (mut interface, mut group) in std::mem::take(&mut self.memberships) {
+            resolve(&mut interface);
+            resolve(&mut group);
+            if let Some(Known::Is(groups)) =
+                self.account.interfaces.get_mut(&interface).map(|interface| &mut interface.groups)
+            {
+                groups.insert(group);
+            }
+        }
+        let known: IndexSet<ResourceId> = self.account.groups.keys().cloned().collect();
+        let left_out = &mut self.account.left_out;
+        for group in self.account.groups.values_mut() {
+            group.vpc.iter_mut().for_each(resolve);
+            for rule in group.ingress.iter_mut().chain(&mut group.egress) {
+                match &mut rule.peer {
+                    Peer::Group(id) => {
+                        resolve(id);
+                        if !known.contains(id) {
+                            left_out.push(LeftOut {
+                                kind: "members of a group".to_owned(),
+                                reason: Reason::StaleReference(id.to_string()),
+                                origin: rule.origin.clone(),
+                            });
+                        }
+                    }
+                    Peer::PrefixList(id) => resolve(id),
+                    Peer::Block(_) | Peer::Unknown(_) => {}
+                }
+            }
+        }
+        let subnets = &self.account.subnets;
+        for interface in self.account.interfaces.values_mut() {
+            let of_subnet = || subnets.get(interface.subnet.as_ref()?)?.vpc.clone();
+            interface.vpc = interface.vpc.take().or_else(of_subnet);
+        }
+        (self.account, self.faults)
+    }
+}
+
+/// A source while it is read into a builder.
+pub(super) struct Reader<'s> {
+    pub source: &'s Source,
+    pub into: &'s mut Builder,
+}
+
+impl Reader<'_> {
+    pub fn origin(&self, node: Node<'_>, resource: &str) -> Origin {
+        Origin { resource: ResourceId::new(resource), place: self.source.place(node.span()) }
+    }
+
+    pub fn fault(&mut self, mistake: Mistake) {
+        self.into.faults.push(mistake.placed(self.source));
+    }
+
+    /// A value of a resource that cannot be read.
+    pub fn wrong(&mut self, node: Node<'_>, resource: &str, (message, help): Wrong) {
+        let mistake = Mistake::new(node.span(), format!("{resource}: {message}")).maybe_help(help);
+        let mistake = match node.text() {
+            Some(text) => mistake.value(text),
+            None => mistake,
+        };
+        self.fault(mistake);
+    }
+
+    /// A key that must be there and is not.
+    pub fn lacks(&mut self, node: Node<'_>, resource: &str, key: &str) {
+        let Span { start, .. } = node.span();
+        self.fault(Mistake::new(Span { start, end: start }, format!("{resource}: `{key}` is missing")));
+    }
+
+    pub fn leave_out(&mut self, node: Node<'_>, kind: &str, resource: &str, reason: Reason) {
+        let origin = self.origin(node, resource);
+        self.into.account.left_out.push(LeftOut { kind: kind.to_owned(), reason, origin });
+    }
+}

@@ -1,0 +1,114 @@
+//! Replies of `aws ec2 describe-*` as the AWS CLI writes them: single, merged, cut by `--query`, with a collector's keys.
+
+mod groups;
+mod interfaces;
+mod networks;
+
+use super::builder::Reader;
+use super::tree::Node;
+use crate::account::Reason;
+
+/// A reader of one item.
+type Read = fn(&mut Reader<'_>, Node<'_>);
+
+/// The lists of replies that say who reaches whom, each with a key by which an item is told where a reply is cut to its list.
+const LISTS: &[(&str, &[&str], Read)] = &[
+    ("Vpcs", &["CidrBlock", "DhcpOptionsId"], networks::vpc),
+    ("Subnets", &["SubnetId", "CidrBlock"], networks::subnet),
+    ("SecurityGroups", &["GroupId", "IpPermissions"], groups::group),
+    ("SecurityGroupRules", &["SecurityGroupRuleId"], groups::rule_details),
+    ("Reservations", &["Instances"], interfaces::reservation),
+    ("Instances", &["InstanceId", "ImageId"], interfaces::instance),
+    ("NetworkInterfaces", &["NetworkInterfaceId"], interfaces::interface),
+    ("PrefixLists", &["PrefixListId"], networks::prefix_list),
+    ("RouteTables", &["RouteTableId"], networks::route_table),
+    ("NetworkAcls", &["NetworkAclId"], networks::network_acl),
+];
+
+/// Lists that have no part in who reaches whom, or are told by an interface as well.
+const WITHOUT_PART: &[&str] =
+    &["Addresses", "InternetGateways", "LoadBalancerDescriptions", "Tags", "KeyPairs", "Volumes", "Images"];
+
+/// Lists of what is not emulated.
+const NOT_EMULATED: &[&str] = &[
+    "NatGateways",
+    "VpcPeeringConnections",
+    "TransitGateways",
+    "TransitGatewayAttachments",
+    "TransitGatewayRouteTables",
+    "VpnConnections",
+    "VpnGateways",
+    "VpcEndpoints",
+    "EgressOnlyInternetGateways",
+    "Firewalls",
+    "ClientVpnEndpoints",
+    "CustomerGateways",
+];
+
+/// Returns true if a document is such a reply.
+pub(super) fn is_reply(root: Node<'_>) -> bool {
+    let known = |key: &str| root.get(key).is_some_and(Node::is_list);
+    LISTS.iter().any(|(key, ..)| known(key))
+        || WITHOUT_PART.iter().chain(NOT_EMULATED).any(|key| known(key))
+        || root.is_list() && flat(root).next().is_some_and(|item| of_item(item).is_some())
+}
+
+/// Reads a reply, or several in one object.
+pub(super) fn read(reader: &mut Reader<'_>, root: Node<'_>) {
+    if root.is_list() {
+        for item in flat(root) {
+            match of_item(item) {
+                Some(read) => read(reader, item),
+                None => reader.leave_out(item, "item", "", Reason::NotEmulated),
+            }
+        }
+        return;
+    }
+    for (key, _, read) in LISTS {
+        root.items_of(key).for_each(|item| read(reader, item));
+    }
+    for (key, value) in root.entries().filter(|(_, value)| value.is_list()) {
+        let reason = match key {
+            key if WITHOUT_PART.contains(&key) => Reason::NoPartInReach,
+            key if LISTS.iter().any(|(known, ..)| *known == key) || key == "Groups" => continue,
+            _ => Reason::NotEmulated,
+        };
+        for item in value.items() {
+            let id = item.entries().find(|(key, _)| key.ends_with("Id")).and_then(|(_, id)| id.text());
+            reader.leave_out(item, key, id.unwrap_or_default(), reason.clone());
+        }
+    }
+    if root.text_of("NextToken").is_some() {
+        let mistake = super::fault::Mistake::new(root.span(), "the reply is one page of several: it has a `NextToken`");
+        reader.fault(mistake.help("give all pages, or run the AWS CLI without `--no-paginate` and `--max-items`"));
+    }
+}
+
+/// The items of lists in lists: `--query 'Reservations[].Instances'`.
+fn flat(root: Node<'_>) -> Box<dyn Iterator<Item = Node<'_>> + '_> {
+    if root.is_list() { Box::new(root.items().flat_map(flat)) } else { Box::new(std::iter::once(root)) }
+}
+
+fn of_item(item: Node<'_>) -> Option<Read> {
+    let has = |keys: &[&str]| keys.iter().all(|key| item.get(key).is_some());
+    let known = LISTS.iter().find(|(_, keys, _)| has(keys)).map(|(.., read)| *read);
+    // A query may keep a few keys only.
+    known
+        .or_else(|| has(&["InstanceId"]).then_some(interfaces::instance as Read))
+        .or_else(|| has(&["GroupId"]).then_some(groups::group as Read))
+}
+
+/// The value of the tag `Name`.
+fn name_tag(item: Node<'_>) -> Option<&str> {
+    let tag = item.items_of("Tags").find(|tag| tag.text_of("Key") == Some("Name"))?;
+    tag.text_of("Value").filter(|name| !name.trim().is_empty())
+}
+
+/// The id of an item; one that has none is a mistake.
+fn id_of<'t>(reader: &mut Reader<'_>, item: Node<'t>, key: &str) -> Option<&'t str> {
+    let id = item.text_of(key);
+    if id.is_none() {
+        reader.lacks(item, "this item", key);
+    }
+    id
+}

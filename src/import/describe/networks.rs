@@ -1,0 +1,119 @@
+//! VPCs, subnets, route tables, network ACLs and prefix lists of `describe-*` replies.
+
+use ipnet::IpNet;
+
+use super::super::builder::Reader;
+use super::super::tree::Node;
+use super::super::words;
+use super::{id_of, name_tag};
+use crate::account::{Known, PrefixList, Reason, ResourceId, Subnet, Vpc};
+
+/// Reads a VPC with all its blocks.
+pub fn vpc(reader: &mut Reader<'_>, item: Node<'_>) {
+    let Some(id) = id_of(reader, item, "VpcId") else { return };
+    let gone = |item: &Node<'_>| item.at(&["CidrBlockState", "State"]).and_then(Node::text) == Some("disassociated");
+    let more = item
+        .items_of("CidrBlockAssociationSet")
+        .filter(|block| !gone(block))
+        .filter_map(|block| block.get("CidrBlock"));
+    let own: Vec<Node<'_>> = item.get("CidrBlock").into_iter().chain(more).collect();
+    let mut blocks = Vec::new();
+    for block in read_blocks(reader, &own, id) {
+        if let IpNet::V4(block) = block {
+            if !blocks.contains(&block) {
+                blocks.push(block);
+            }
+        }
+    }
+    let ipv6: Vec<Node<'_>> =
+        item.items_of("Ipv6CidrBlockAssociationSet").filter_map(|block| block.get("Ipv6CidrBlock")).collect();
+    let ipv6 = read_blocks(reader, &ipv6, id);
+    let label = name_tag(item).unwrap_or(id).to_owned();
+    let origin = reader.origin(item, id);
+    reader.into.account.vpcs.insert(ResourceId::new(id), Vpc { label, blocks, ipv6, origin });
+}
+
+fn read_blocks(reader: &mut Reader<'_>, nodes: &[Node<'_>], resource: &str) -> Vec<IpNet> {
+    let mut blocks = Vec::new();
+    for node in nodes {
+        match words::block(node.text().unwrap_or_default()) {
+            Ok(block) => blocks.push(block),
+            Err(wrong) => reader.wrong(*node, resource, wrong),
+        }
+    }
+    blocks
+}
+
+/// Reads a subnet.
+pub fn subnet(reader: &mut Reader<'_>, item: Node<'_>) {
+    let Some(id) = id_of(reader, item, "SubnetId") else { return };
+    let own: Vec<Node<'_>> = item.get("CidrBlock").into_iter().collect();
+    let block = read_blocks(reader, &own, id).into_iter().find_map(|block| match block {
+        IpNet::V4(block) => Some(block),
+        IpNet::V6(_) => None,
+    });
+    let automatic = item.get("MapPublicIpOnLaunch").and_then(Node::boolean);
+    let subnet = Subnet {
+        label: name_tag(item).unwrap_or(id).to_owned(),
+        vpc: item.text_of("VpcId").map(ResourceId::new),
+        block,
+        automatic_public: automatic.map_or_else(|| Known::Unknown("the reply does not tell".to_owned()), Known::Is),
+        origin: reader.origin(item, id),
+    };
+    reader.into.account.subnets.insert(ResourceId::new(id), subnet);
+}
+
+/// Reads a prefix list. `get-managed-prefix-list-entries` gives its entries without its id, so a collector adds them to the list.
+pub fn prefix_list(reader: &mut Reader<'_>, item: Node<'_>) {
+    let Some(id) = id_of(reader, item, "PrefixListId") else { return };
+    let list = item.get("Cidrs").or_else(|| item.get("Entries"));
+    let nodes: Vec<Node<'_>> = list
+        .into_iter()
+        .flat_map(Node::items)
+        .filter_map(|entry| entry.get("Cidr").or_else(|| entry.text().map(|_| entry)))
+        .collect();
+    let entries = match list {
+        Some(_) => Known::Is(read_blocks(reader, &nodes, id)),
+        None => Known::Unknown("no source has its entries".to_owned()),
+    };
+    let label = item.text_of("PrefixListName").unwrap_or(id).to_owned();
+    let origin = reader.origin(item, id);
+    reader.into.account.prefix_lists.insert(ResourceId::new(id), PrefixList { label, entries, origin });
+}
+
+/// A route table: what no group decides. Routes beyond the local one and the internet gateway are listed.
+pub fn route_table(reader: &mut Reader<'_>, item: Node<'_>) {
+    let id = item.text_of("RouteTableId").unwrap_or_default();
+    for route in item.items_of("Routes") {
+        let gateway = route.text_of("GatewayId");
+        if gateway.is_some_and(|gateway| gateway == "local" || gateway.starts_with("igw-")) {
+            continue;
+        }
+        reader.leave_out(route, "route", id, Reason::NotEmulated);
+    }
+}
+
+/// A network ACL. One that admits all, as that of each new VPC does, decides nothing; any other is not emulated.
+///
+/// Source: "Default network ACL" (Amazon VPC user guide).
+pub fn network_acl(reader: &mut Reader<'_>, item: Node<'_>) {
+    let id = item.text_of("NetworkAclId").unwrap_or_default();
+    let admits_all = |egress: bool, key: &str, all: &str| {
+        let mut entries: Vec<Node<'_>> = item
+            .items_of("Entries")
+            .filter(|entry| entry.get("Egress").and_then(Node::boolean) == Some(egress) && entry.get(key).is_some())
+            .collect();
+        entries.sort_by_key(|entry| entry.get("RuleNumber").and_then(Node::number));
+        entries.first().is_none_or(|first| {
+            first.text_of("Protocol") == Some("-1")
+                && first.text_of("RuleAction") == Some("allow")
+                && first.text_of(key) == Some(all)
+        })
+    };
+    let plain = [false, true]
+        .iter()
+        .all(|egress| admits_all(*egress, "CidrBlock", "0.0.0.0/0") && admits_all(*egress, "Ipv6CidrBlock", "::/0"));
+    if !plain {
+        reader.leave_out(item, "network ACL", id, Reason::NotEmulated);
+    }
+}

@@ -1,0 +1,73 @@
+//! Files that people have of their own cloud, read into an account: replies of `aws ec2 describe-*`, Terraform's JSON, topologies.
+//!
+//! Pure: sources come as texts. Nothing is lost in silence: what is read and has no part in the account is listed there with its reason.
+
+mod builder;
+mod describe;
+mod fault;
+mod kind;
+mod terraform;
+mod topology;
+mod tree;
+mod words;
+
+use std::sync::Arc;
+
+use builder::{Builder, Reader};
+use tree::Node;
+
+use crate::account::Account;
+use crate::topology::Source;
+
+pub use fault::{Fault, Faults};
+pub use kind::Kind;
+pub use topology::account_of;
+
+/// One source.
+#[derive(Clone, Debug)]
+pub struct Text {
+    /// Its name as the user gave it.
+    pub name: String,
+    /// Its content.
+    pub text: Arc<str>,
+}
+
+/// Reads sources into one account.
+///
+/// # Errors
+/// All mistakes of all sources.
+///
+/// ```
+/// use sglab::import::{Text, read};
+///
+/// let reply = r#"{"SecurityGroups": [{"GroupId": "sg-1", "GroupName": "db", "VpcId": "vpc-1",
+///     "IpPermissions": [{"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]}]}"#;
+/// let account = read(&[Text { name: "groups.json".into(), text: reply.into() }], None)?;
+/// let (_, db) = account.groups.first().expect("one group");
+/// assert_eq!((db.label.as_str(), db.ingress.len()), ("db", 1));
+/// assert_eq!(db.ingress[0].origin.to_string(), "sg-1 (groups.json:2:23)");
+/// # Ok::<(), sglab::import::Faults>(())
+/// ```
+pub fn read(sources: &[Text], kind: Option<Kind>) -> Result<Account, Faults> {
+    let mut builder = Builder::default();
+    for text in sources {
+        let source = Source::shared(&text.name, text.text.clone());
+        let reader = Reader { source: &source, into: &mut builder };
+        read_one(reader, &text.text, kind);
+    }
+    let (account, faults) = builder.finish();
+    if faults.is_empty() { Ok(account) } else { Err(Faults::new(faults)) }
+}
+
+fn read_one(mut reader: Reader<'_>, text: &str, kind: Option<Kind>) {
+    let tree = match tree::parse(text) {
+        Ok(tree) => tree,
+        Err(mistake) => return reader.fault(mistake),
+    };
+    let root = Node(&tree);
+    match kind.map_or_else(|| kind::recognise(root), Ok) {
+        Ok(Kind::Describe) => describe::read(&mut reader, root),
+        Ok(Kind::Terraform) => terraform::read(&mut reader, root),
+        Err(mistake) => reader.fault(mistake),
+    }
+}

@@ -1,0 +1,138 @@
+//! A topology's cloud as an account, so that files of sglab's own and imported ones are compared in one way.
+
+use std::net::IpAddr;
+
+use indexmap::IndexSet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use crate::account::{
+    Account, Holder, Interface, Known, Origin, Peer, PrefixList, Public, ResourceId, Rule, SecurityGroup, Subnet, Vpc,
+};
+use crate::model::{Cloud, InstanceState, Interface as Eni, InterfaceId, Rule as ModelRule, SourceLocation, Traffic};
+
+/// The account that a cloud is. `file` is the name of its topology, for what has no place of its own.
+pub fn account_of(cloud: &Cloud, file: &str) -> Account {
+    let origin = |resource: &str, place: &Option<SourceLocation>| Origin {
+        resource: ResourceId::new(resource),
+        place: place.clone().unwrap_or_else(|| SourceLocation { file: file.into(), line: 1, column: 1 }),
+    };
+    let mut account = Account::default();
+    for (name, vpc) in &cloud.vpcs {
+        let id = ResourceId::new(name.as_str());
+        let ipv6 = vpc.ipv6.into_iter().map(IpNet::V6).collect();
+        account.vpcs.insert(
+            id.clone(),
+            Vpc { label: name.to_string(), blocks: vec![vpc.cidr], ipv6, origin: origin(name.as_str(), &None) },
+        );
+        for (subnet, block) in &vpc.subnets {
+            account.subnets.insert(
+                subnet_id(name.as_str(), subnet.as_str()),
+                Subnet {
+                    label: subnet.to_string(),
+                    vpc: Some(id.clone()),
+                    block: Some(*block),
+                    automatic_public: Known::Is(!vpc.without_public.contains(subnet)),
+                    origin: origin(subnet.as_str(), &None),
+                },
+            );
+        }
+    }
+    for (name, list) in &cloud.prefix_lists {
+        let entries = Known::Is(list.entries.iter().copied().collect());
+        let list = PrefixList { label: name.to_string(), entries, origin: origin(name.as_str(), &None) };
+        account.prefix_lists.insert(ResourceId::new(name.as_str()), list);
+    }
+    for (name, group) in &cloud.groups {
+        let rules = |rules: &[ModelRule]| {
+            rules
+                .iter()
+                .map(|rule| Rule {
+                    traffic: Known::Is(rule.traffic),
+                    peer: peer(&rule.peer),
+                    description: rule.description.clone(),
+                    origin: origin(name.as_str(), &rule.place),
+                })
+                .collect()
+        };
+        let egress = if cloud.has_egress_rules() {
+            rules(&group.egress)
+        } else {
+            everything(&origin(name.as_str(), &group.place))
+        };
+        account.groups.insert(
+            ResourceId::new(name.as_str()),
+            SecurityGroup {
+                label: name.to_string(),
+                name: Some(group.name.as_str().to_owned()),
+                description: group.description.clone(),
+                vpc: Some(ResourceId::new(group.vpc.as_str())),
+                ingress: rules(&group.ingress),
+                egress,
+                origin: origin(name.as_str(), &group.place),
+            },
+        );
+    }
+    for interface in cloud.network_interfaces() {
+        let holder = match cloud.state_of(&interface.id) {
+            _ if matches!(interface.id, InterfaceId::LoadBalancer(_)) => Holder::LoadBalancer,
+            Some(InstanceState::Running) => Holder::Instance,
+            _ => Holder::StoppedInstance,
+        };
+        let id = ResourceId::new(&interface.id.to_string());
+        account.interfaces.insert(id, interface_of(interface, holder, &origin, place_of(cloud, &interface.id)));
+    }
+    account
+}
+
+fn interface_of(
+    interface: &Eni,
+    holder: Holder,
+    origin: &dyn Fn(&str, &Option<SourceLocation>) -> Origin,
+    place: Option<SourceLocation>,
+) -> Interface {
+    let label = interface.id.to_string();
+    let private = interface.private.map(|address| IpNet::from(IpAddr::V4(address.0)));
+    let ipv6 = interface.ipv6.map(|address| IpAddr::V6(address.0));
+    let public: Vec<IpAddr> = interface.public.map(|address| IpAddr::V4(address.0)).into_iter().chain(ipv6).collect();
+    Interface {
+        holder,
+        vpc: Some(ResourceId::new(interface.vpc.as_str())),
+        subnet: Some(subnet_id(interface.vpc.as_str(), interface.subnet.as_str())),
+        groups: Known::Is(interface.groups.iter().map(|name| ResourceId::new(name.as_str())).collect::<IndexSet<_>>()),
+        addresses: private.into_iter().chain(ipv6.map(IpNet::from)).collect(),
+        public: if public.is_empty() { Public::None } else { Public::At(public) },
+        origin: origin(&label, &place),
+        label,
+    }
+}
+
+fn place_of(cloud: &Cloud, id: &InterfaceId) -> Option<SourceLocation> {
+    match id {
+        InterfaceId::Instance(at) => cloud.instances.get(&at.instance)?.place.clone(),
+        InterfaceId::LoadBalancer(name) => cloud.load_balancers.get(name)?.place.clone(),
+    }
+}
+
+/// What members of a group send in eras without egress rules.
+fn everything(origin: &Origin) -> Vec<Rule> {
+    let anywhere = [IpNet::V4(Ipv4Net::default()), IpNet::V6(Ipv6Net::default())];
+    let rule = |block| Rule {
+        traffic: Known::Is(Traffic::All),
+        peer: Peer::Block(block),
+        description: None,
+        origin: origin.clone(),
+    };
+    anywhere.into_iter().map(rule).collect()
+}
+
+fn subnet_id(vpc: &str, subnet: &str) -> ResourceId {
+    ResourceId::new(&format!("{vpc}/{subnet}"))
+}
+
+fn peer(peer: &crate::model::Peer) -> Peer {
+    match peer {
+        crate::model::Peer::Cidr(block) => Peer::Block(*block),
+        crate::model::Peer::Group(name) => Peer::Group(ResourceId::new(name.as_str())),
+        crate::model::Peer::PrefixList(name) => Peer::PrefixList(ResourceId::new(name.as_str())),
+    }
+}
