@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Origin;
+use super::origin::Origin;
 
 /// One item that was left out.
 #[derive(Clone, Debug, PartialEq, Eq)]

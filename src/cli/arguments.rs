@@ -45,6 +45,8 @@ pub(crate) enum Command {
     #[command(flatten)]
     Explain(ExplainCommand),
     #[command(flatten)]
+    Account(super::account::AccountCommand),
+    #[command(flatten)]
     Live(super::live::LiveCommand),
     #[command(flatten)]
     Operation(super::live::operations::OperationCommand),

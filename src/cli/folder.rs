@@ -24,6 +24,14 @@ type Identity = (u64, u64);
 /// # Errors
 /// The system's word, and of which path.
 pub(super) fn topologies(folder: &Path) -> Result<Found, (PathBuf, io::Error)> {
+    files(folder, is_ending)
+}
+
+/// The same for files of any ending.
+///
+/// # Errors
+/// As [`topologies`].
+pub(super) fn files(folder: &Path, is_ending: fn(&OsStr) -> bool) -> Result<Found, (PathBuf, io::Error)> {
     let mut found = Found::default();
     let mut seen: HashSet<Identity> = HashSet::new();
     // The names that folders have of their own come before those that links give them.
@@ -32,7 +40,7 @@ pub(super) fn topologies(folder: &Path) -> Result<Found, (PathBuf, io::Error)> {
     loop {
         while let Some(folder) = folders.pop() {
             if seen.insert(identity(&folder).map_err(|error| (folder.clone(), error))?) {
-                look(&folder, &mut folders, &mut links, &mut found).map_err(|error| (folder, error))?;
+                look((&folder, is_ending), &mut folders, &mut links, &mut found).map_err(|error| (folder, error))?;
             }
         }
         links.sort_by(|a, b| b.cmp(a));
@@ -52,7 +60,12 @@ fn identity(folder: &Path) -> io::Result<Identity> {
     fs::metadata(folder).map(|found| (found.dev(), found.ino()))
 }
 
-fn look(folder: &Path, folders: &mut Vec<PathBuf>, links: &mut Vec<PathBuf>, found: &mut Found) -> io::Result<()> {
+fn look(
+    (folder, is_ending): (&Path, fn(&OsStr) -> bool),
+    folders: &mut Vec<PathBuf>,
+    links: &mut Vec<PathBuf>,
+    found: &mut Found,
+) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let path = entry.path();

@@ -3,6 +3,7 @@
 use clap::builder::StyledStr;
 use clap::{Command, CommandFactory, FromArgMatches, Subcommand};
 
+use super::account::AccountCommand;
 use super::arguments::{Arguments, ExplainCommand, FileCommand, MAX_WIDTH, RunCommand, WorkshopCommand};
 use super::live::LiveCommand;
 use super::live::operations::OperationCommand;
@@ -22,6 +23,7 @@ fn command() -> Command {
     let groups = [
         group("Run", RunCommand::augment_subcommands),
         group("Explain", ExplainCommand::augment_subcommands),
+        group("Your own cloud", AccountCommand::augment_subcommands),
         group("Live lab", LiveCommand::augment_subcommands),
         group("EC2 operations on a live lab", OperationCommand::augment_subcommands),
         group("Workshop", WorkshopCommand::augment_subcommands),

@@ -1,5 +1,6 @@
 //! Commands, arguments and exit codes: one file a command, no logic.
 
+mod account;
 mod arguments;
 mod check;
 mod color;
@@ -55,6 +56,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Explain(ExplainCommand::Explain(arguments)) => explain::run(&arguments),
         Command::Explain(ExplainCommand::Predict(arguments)) => predict::run(&arguments),
         Command::Explain(ExplainCommand::Render(arguments)) => render::run(&arguments),
+        Command::Account(command) => account::run(command),
         Command::Live(command) => live::run(command),
         Command::Operation(command) => live::operations::run(command),
         Command::Workshop(WorkshopCommand::Walk(arguments)) => walk::run(&arguments),

@@ -15,6 +15,15 @@ pub enum Kind {
     Terraform,
 }
 
+/// Returns true if a text is a topology of sglab's own: it begins with its version.
+pub fn is_topology(text: &str) -> bool {
+    let key = |line: &str| {
+        line.starts_with("sglab:")
+            || ["\"sglab\":", "{\"sglab\":", "{sglab:"].iter().any(|key| line.trim_start().starts_with(key))
+    };
+    text.trim_start_matches('\u{feff}').lines().any(key)
+}
+
 /// Tells a source's kind.
 pub(super) fn recognise(root: Node<'_>) -> Result<Kind, Mistake> {
     let has = |key: &str| root.is_object() && root.get(key).is_some();

@@ -21,6 +21,7 @@ use crate::topology::Source;
 
 pub use fault::{Fault, Faults};
 pub use kind::Kind;
+pub use kind::is_topology;
 pub use topology::account_of;
 
 /// One source.

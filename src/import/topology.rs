@@ -57,7 +57,7 @@ pub fn account_of(cloud: &Cloud, file: &str) -> Account {
         let egress = if cloud.has_egress_rules() {
             rules(&group.egress)
         } else {
-            everything(&origin(name.as_str(), &group.place))
+            everything(&origin(name.as_str(), &group.place), cloud)
         };
         account.groups.insert(
             ResourceId::new(name.as_str()),
@@ -91,6 +91,7 @@ fn interface_of(
     place: Option<SourceLocation>,
 ) -> Interface {
     let label = interface.id.to_string();
+    let label = label.strip_suffix(".eth0").map(str::to_owned).unwrap_or(label);
     let private = interface.private.map(|address| IpNet::from(IpAddr::V4(address.0)));
     let ipv6 = interface.ipv6.map(|address| IpAddr::V6(address.0));
     let public: Vec<IpAddr> = interface.public.map(|address| IpAddr::V4(address.0)).into_iter().chain(ipv6).collect();
@@ -114,7 +115,7 @@ fn place_of(cloud: &Cloud, id: &InterfaceId) -> Option<SourceLocation> {
 }
 
 /// What members of a group send in eras without egress rules.
-fn everything(origin: &Origin) -> Vec<Rule> {
+fn everything(origin: &Origin, cloud: &Cloud) -> Vec<Rule> {
     let anywhere = [IpNet::V4(Ipv4Net::default()), IpNet::V6(Ipv6Net::default())];
     let rule = |block| Rule {
         traffic: Known::Is(Traffic::All),
@@ -122,7 +123,8 @@ fn everything(origin: &Origin) -> Vec<Rule> {
         description: None,
         origin: origin.clone(),
     };
-    anywhere.into_iter().map(rule).collect()
+    let ipv6 = cloud.vpcs.values().any(|vpc| vpc.ipv6.is_some());
+    anywhere.into_iter().filter(|block| ipv6 || block.addr().is_ipv4()).map(rule).collect()
 }
 
 fn subnet_id(vpc: &str, subnet: &str) -> ResourceId {

@@ -1,1 +1,17 @@
-//! Who reaches whom in an account.
+//! Who reaches whom in an account, by its groups and rules, and what differs between two accounts.
+//!
+//! Interfaces with the same groups are one class, so that the work grows with rules and classes, and not with pairs of interfaces.
+//! A third reading beside `policy` and `compile`: it shares no code with either, and tests hold it against `policy`.
+
+mod admitted;
+mod classes;
+mod difference;
+mod gained;
+mod matching;
+mod passage;
+mod region;
+mod rules;
+
+pub use difference::{Difference, compare};
+pub use passage::{Certainty, Passage, Reached, Way};
+pub use rules::{MemberChange, RuleChange, peer_words, traffic_words};

@@ -4,6 +4,7 @@ mod annotation;
 mod bundle;
 pub mod catalogue;
 mod coverage;
+pub mod difference;
 pub mod eras;
 pub mod events;
 pub mod evidence;

@@ -1,6 +1,7 @@
 //! What needs no lab: what files of topologies are told, what the repository says of itself, and rulesets that nft alone loads.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
 
+mod account_difference;
 mod bad_topologies;
 mod compile_loads;
 mod facts;

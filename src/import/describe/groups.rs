@@ -3,7 +3,7 @@
 use super::super::builder::Reader;
 use super::super::tree::Node;
 use super::super::words;
-use super::id_of;
+use super::items::id_of;
 use crate::account::{Known, Origin, Peer, Reason, ResourceId, Rule, SecurityGroup};
 
 /// Reads a group with its rules.

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use super::super::builder::Reader;
 use super::super::tree::Node;
 use super::super::words;
-use super::{id_of, name_tag};
+use super::items::{id_of, name_tag};
 use crate::account::{Holder, Interface, Known, Public, Reason, ResourceId};
 
 /// Reads the instances of a reservation.

@@ -2,6 +2,7 @@
 
 mod groups;
 mod interfaces;
+mod items;
 mod networks;
 
 use super::builder::Reader;
@@ -96,19 +97,4 @@ fn of_item(item: Node<'_>) -> Option<Read> {
     known
         .or_else(|| has(&["InstanceId"]).then_some(interfaces::instance as Read))
         .or_else(|| has(&["GroupId"]).then_some(groups::group as Read))
-}
-
-/// The value of the tag `Name`.
-fn name_tag(item: Node<'_>) -> Option<&str> {
-    let tag = item.items_of("Tags").find(|tag| tag.text_of("Key") == Some("Name"))?;
-    tag.text_of("Value").filter(|name| !name.trim().is_empty())
-}
-
-/// The id of an item; one that has none is a mistake.
-fn id_of<'t>(reader: &mut Reader<'_>, item: Node<'t>, key: &str) -> Option<&'t str> {
-    let id = item.text_of(key);
-    if id.is_none() {
-        reader.lacks(item, "this item", key);
-    }
-    id
 }

@@ -5,7 +5,7 @@ use ipnet::IpNet;
 use super::super::builder::Reader;
 use super::super::tree::Node;
 use super::super::words;
-use super::{id_of, name_tag};
+use super::items::{id_of, name_tag};
 use crate::account::{Known, PrefixList, Reason, ResourceId, Subnet, Vpc};
 
 /// Reads a VPC with all its blocks.

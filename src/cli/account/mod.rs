@@ -1,0 +1,26 @@
+//! The commands for clouds that people have of their own: what can be typed. Each is a file below.
+
+mod diff;
+mod import;
+mod sources;
+
+use clap::Subcommand;
+
+use super::common::Exit;
+
+/// Commands for one's own cloud.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountCommand {
+    /// Say what a change opens and closes: two plans, dumps, topologies or git revisions
+    Diff(diff::DiffArguments),
+    /// Read one's own cloud: `aws ec2 describe-*` replies, Terraform plans and states
+    Import(import::ImportArguments),
+}
+
+/// Carries out one of them.
+pub(super) fn run(command: AccountCommand) -> anyhow::Result<Exit> {
+    match command {
+        AccountCommand::Diff(arguments) => diff::run(&arguments),
+        AccountCommand::Import(arguments) => import::run(&arguments),
+    }
+}

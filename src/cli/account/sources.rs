@@ -1,0 +1,113 @@
+//! Accounts by file, folder, standard input, built-in name or git revision.
+
+use std::io::Read as _;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use sglab::account::Account;
+use sglab::import::{self, Kind, Text};
+use sglab::report::shown_lines;
+use sglab::topology::Topology;
+
+use crate::cli::common::told;
+use crate::cli::sources::PREFIX;
+use crate::cli::{folder, screen, sources};
+
+/// Reads sources into one account. Says what is wrong with them, and gives nothing then.
+///
+/// # Errors
+/// If a source cannot be found or read.
+pub(super) fn read(names: &[String], kind: Option<Kind>) -> anyhow::Result<Option<Account>> {
+    let mut texts = Vec::new();
+    for name in names {
+        texts.extend(texts_of(name)?);
+    }
+    let (topologies, others): (Vec<Text>, Vec<Text>) =
+        texts.into_iter().partition(|text| kind.is_none() && import::is_topology(&text.text));
+    match (topologies.as_slice(), others.is_empty()) {
+        ([], _) => match import::read(&others, kind) {
+            Ok(account) => Ok(Some(account)),
+            Err(faults) => {
+                screen::tell(&faults.to_string());
+                Ok(None)
+            }
+        },
+        ([topology], true) => of_topology(topology),
+        _ => bail!(
+            "{} are several clouds: a topology is a cloud of its own",
+            names.iter().map(|name| told(name)).collect::<Vec<_>>().join(", ")
+        ),
+    }
+}
+
+fn of_topology(text: &Text) -> anyhow::Result<Option<Account>> {
+    let topology = match Topology::parse_cloud(&text.name, text.text.as_bytes()) {
+        Ok(topology) => topology,
+        Err(problems) => {
+            sources::tell(&[problems]);
+            return Ok(None);
+        }
+    };
+    match topology.initial_cloud(topology.eras[0]) {
+        Ok(cloud) => Ok(Some(import::account_of(&cloud, &text.name))),
+        Err((refusal, place)) => bail!("{place}: {refusal}"),
+    }
+}
+
+fn texts_of(name: &str) -> anyhow::Result<Vec<Text>> {
+    let path = Path::new(name);
+    if name == "-" {
+        let mut bytes = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut bytes).context("failed to read standard input")?;
+        return Ok(vec![text("-", bytes)?]);
+    }
+    if name.starts_with(PREFIX) {
+        let read = sources::read_clouds(&[name.to_owned()]);
+        if let [unreadable, ..] = read.unreadable.as_slice() {
+            bail!("{}", shown_lines(&unreadable.message));
+        }
+        return read.texts.into_iter().map(|(name, bytes)| text(&name, bytes)).collect();
+    }
+    if path.is_dir() {
+        let found =
+            folder::files(path, |ending| ["json", "yaml", "yml", "tfstate"].iter().any(|known| ending == *known));
+        let found = found.map_err(|(path, error)| {
+            anyhow::Error::new(error).context(format!("failed to read the folder {}", told(&path)))
+        })?;
+        if found.files.is_empty() {
+            bail!("{}: there is no source (*.json, *.yaml, *.yml, *.tfstate) in this folder", told(path));
+        }
+        return found.files.iter().map(|path| file(path)).collect();
+    }
+    match name.split_once(':') {
+        Some((revision, inner)) if !path.exists() && !revision.is_empty() && !inner.is_empty() => {
+            of_git(name, revision)
+        }
+        _ => Ok(vec![file(path)?]),
+    }
+}
+
+fn file(path: &Path) -> anyhow::Result<Text> {
+    let bytes = std::fs::read(path).with_context(|| format!("failed to read {}", told(path)))?;
+    text(&path.to_string_lossy(), bytes)
+}
+
+/// A file of a revision: `main:shop.yaml`.
+fn of_git(name: &str, revision: &str) -> anyhow::Result<Vec<Text>> {
+    if revision.starts_with('-') {
+        bail!("`{}` is no revision of git", told(revision));
+    }
+    let output = Command::new("git").args(["cat-file", "blob", name]).output().context("failed to run git")?;
+    if !output.status.success() {
+        let words = String::from_utf8_lossy(&output.stderr);
+        bail!("failed to read {}: no such file, and git says: {}", told(name), shown_lines(words.trim()));
+    }
+    Ok(vec![text(name, output.stdout)?])
+}
+
+fn text(name: &str, bytes: Vec<u8>) -> anyhow::Result<Text> {
+    let text = String::from_utf8(bytes).with_context(|| format!("{} is no text in UTF-8", told(name)))?;
+    Ok(Text { name: name.to_owned(), text: Arc::from(text) })
+}

@@ -1,0 +1,19 @@
+//! Keys that items of every reply have.
+
+use super::super::builder::Reader;
+use super::super::tree::Node;
+
+/// The value of the tag `Name`.
+pub fn name_tag(item: Node<'_>) -> Option<&str> {
+    let tag = item.items_of("Tags").find(|tag| tag.text_of("Key") == Some("Name"))?;
+    tag.text_of("Value").filter(|name| !name.trim().is_empty())
+}
+
+/// The id of an item; one that has none is a mistake.
+pub fn id_of<'t>(reader: &mut Reader<'_>, item: Node<'t>, key: &str) -> Option<&'t str> {
+    let id = item.text_of(key);
+    if id.is_none() {
+        reader.lacks(item, "this item", key);
+    }
+    id
+}

@@ -1,0 +1,72 @@
+//! The difference of two accounts: what becomes open, what becomes closed, and the rules and members that make it so.
+
+use super::classes::classes;
+use super::gained::gained;
+use super::matching::Matching;
+use super::passage::{Certainty, Passage, Way};
+use super::rules::{MemberChange, RuleChange, members_of_one, rules_of_one};
+use crate::account::Account;
+
+/// What differs between an account before and after a change.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Difference {
+    /// What only the account after admits, from outside first.
+    pub opened: Vec<Passage>,
+    /// What only the account before admits.
+    pub closed: Vec<Passage>,
+    /// Rules that only the account after has.
+    pub rules_added: Vec<RuleChange>,
+    /// Rules that only the account before has.
+    pub rules_removed: Vec<RuleChange>,
+    /// Memberships that only the account after has.
+    pub members_added: Vec<MemberChange>,
+    /// Memberships that only the account before has.
+    pub members_removed: Vec<MemberChange>,
+}
+
+impl Difference {
+    /// What is newly open from outside, for certain.
+    pub fn opened_from_outside(&self) -> impl Iterator<Item = &Passage> {
+        self.opened.iter().filter(|passage| passage.way == Way::FromOutside && passage.certainty == Certainty::Known)
+    }
+
+    /// What may have become open: something is not known.
+    pub fn unknown(&self) -> impl Iterator<Item = &Passage> {
+        self.opened.iter().filter(|passage| passage.certainty != Certainty::Known)
+    }
+
+    /// Returns true if nobody reaches anybody else than before.
+    pub fn is_empty(&self) -> bool {
+        self.opened.is_empty() && self.closed.is_empty()
+    }
+}
+
+/// Compares two accounts.
+///
+/// ```
+/// use sglab::import::{Text, read};
+/// use sglab::reach::compare;
+///
+/// let account = |block: &str| {
+///     let text = format!(r#"{{"SecurityGroups": [{{"GroupId": "sg-1", "GroupName": "db", "IpPermissions":
+///         [{{"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432, "IpRanges": [{{"CidrIp": "{block}"}}]}}]}}]}}"#);
+///     read(&[Text { name: "groups.json".into(), text: text.into() }], None)
+/// };
+/// let difference = compare(&account("203.0.113.0/24")?, &account("0.0.0.0/0")?);
+/// let opened = difference.opened_from_outside().next().expect("a widened rule");
+/// assert_eq!((opened.target(), opened.from.as_str()), ("db:5432".to_owned(), "anywhere"));
+/// assert_eq!(opened.already, ["tcp 5432 from 203.0.113.0/24"]);
+/// # Ok::<(), sglab::import::Faults>(())
+/// ```
+pub fn compare(before: &Account, after: &Account) -> Difference {
+    let to_before = Matching::new(after, before);
+    let to_after = to_before.reversed();
+    Difference {
+        opened: gained(before, after, &classes(after, before, &to_before), &to_before),
+        closed: gained(after, before, &classes(before, after, &to_after), &to_after),
+        rules_added: rules_of_one(after, before, &to_before),
+        rules_removed: rules_of_one(before, after, &to_after),
+        members_added: members_of_one(after, before, &to_before),
+        members_removed: members_of_one(before, after, &to_after),
+    }
+}

@@ -1,0 +1,101 @@
+//! Which resource of one account is which of another: by id, else by the resource that says it, else by name.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use indexmap::IndexMap;
+
+use crate::account::{Account, Interface, Origin, PrefixList, ResourceId, SecurityGroup};
+
+/// Resources of one account by those of another.
+#[derive(Debug, Default)]
+pub(super) struct Matching {
+    pub groups: HashMap<ResourceId, ResourceId>,
+    pub interfaces: HashMap<ResourceId, ResourceId>,
+    pub prefix_lists: HashMap<ResourceId, ResourceId>,
+}
+
+impl Matching {
+    /// Finds for each resource of `of` the one of `among` that it is.
+    pub fn new(of: &Account, among: &Account) -> Self {
+        let group = |account: &Account, group: &SecurityGroup| {
+            let vpc = group.vpc.as_ref().and_then(|id| account.vpcs.get(id)).map(|vpc| vpc.label.clone());
+            group.name.clone().map(|name| (name, vpc.filter(|_| account.vpcs.len() > 1)))
+        };
+        let interface = |_: &Account, interface: &Interface| Some((interface.label.clone(), None));
+        let list = |_: &Account, list: &PrefixList| Some((list.label.clone(), None));
+        Self {
+            groups: matched(of, among, |account| &account.groups, |group| group_key(&group.origin), group),
+            interfaces: matched(
+                of,
+                among,
+                |account| &account.interfaces,
+                |interface| (interface.origin.resource.clone(), interface.label.clone()),
+                interface,
+            ),
+            prefix_lists: matched(of, among, |account| &account.prefix_lists, |list| group_key(&list.origin), list),
+        }
+    }
+
+    /// The same the other way round.
+    pub fn reversed(&self) -> Self {
+        let turned =
+            |map: &HashMap<ResourceId, ResourceId>| map.iter().map(|(of, among)| (among.clone(), of.clone())).collect();
+        Self {
+            groups: turned(&self.groups),
+            interfaces: turned(&self.interfaces),
+            prefix_lists: turned(&self.prefix_lists),
+        }
+    }
+}
+
+fn group_key(origin: &Origin) -> (ResourceId, String) {
+    (origin.resource.clone(), String::new())
+}
+
+type Name = (String, Option<String>);
+
+fn matched<T>(
+    of: &Account,
+    among: &Account,
+    all: impl Fn(&Account) -> &IndexMap<ResourceId, T>,
+    resource: impl Fn(&T) -> (ResourceId, String),
+    name: impl Fn(&Account, &T) -> Option<Name>,
+) -> HashMap<ResourceId, ResourceId> {
+    let mut found: HashMap<ResourceId, ResourceId> =
+        all(of).keys().filter(|id| all(among).contains_key(*id)).map(|id| (id.clone(), id.clone())).collect();
+    add(&mut found, all(of), all(among), |item| Some(resource(item)), |item| Some(resource(item)));
+    add(&mut found, all(of), all(among), |item| name(of, item), |item| name(among, item));
+    found
+}
+
+/// Matches what has no partner yet by a key that is unique on both sides.
+fn add<T, K: Eq + Hash>(
+    found: &mut HashMap<ResourceId, ResourceId>,
+    of: &IndexMap<ResourceId, T>,
+    among: &IndexMap<ResourceId, T>,
+    key_of: impl Fn(&T) -> Option<K>,
+    key_among: impl Fn(&T) -> Option<K>,
+) {
+    let taken: std::collections::HashSet<ResourceId> = found.values().cloned().collect();
+    let unique = |all: Vec<(K, ResourceId)>| {
+        let mut by_key: HashMap<K, Option<ResourceId>> = HashMap::new();
+        for (key, id) in all {
+            by_key.entry(key).and_modify(|known| *known = None).or_insert(Some(id));
+        }
+        by_key
+    };
+    let left =
+        of.iter().filter(|(id, _)| !found.contains_key(*id)).filter_map(|(id, item)| Some((key_of(item)?, id.clone())));
+    let left = unique(left.collect());
+    let right = among
+        .iter()
+        .filter(|(id, _)| !taken.contains(*id))
+        .filter_map(|(id, item)| Some((key_among(item)?, id.clone())));
+    let mut right = unique(right.collect());
+    for (key, id) in left {
+        if let (Some(id), Some(Some(other))) = (id, right.remove(&key)) {
+            found.insert(id, other);
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Passages: traffic that one account admits and the other does not.
+
+use serde::Serialize;
+
+use crate::account::Origin;
+
+/// Traffic between two ends, with the rules that admit it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Passage {
+    /// Where it crosses the border of the VPC.
+    pub way: Way,
+    /// The sender: a group, a block, `anywhere`.
+    pub from: String,
+    /// The receiver.
+    pub to: String,
+    /// Protocol and ports as a rule says them: `tcp 5432`.
+    pub traffic: String,
+    /// Known, or open only if something that no source tells turns out so.
+    pub certainty: Certainty,
+    /// The rules that admit it.
+    pub by: Vec<Origin>,
+    /// What the other account admits of it already, as its rules say it.
+    pub already: Vec<String>,
+    /// The interfaces that it is about, by their short names.
+    pub members: Vec<String>,
+    /// Whether packets of it can arrive.
+    pub reached: Reached,
+}
+
+/// Where traffic crosses the border of the VPC. What comes from outside is first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// From the internet or another network to members of a group.
+    FromOutside,
+    /// Between members of groups of this account.
+    Inside,
+    /// From members of a group to the internet or another network.
+    ToOutside,
+}
+
+/// Knowledge of a passage.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Certainty {
+    /// It is open.
+    Known,
+    /// It may be open: something is not known.
+    Unknown(String),
+}
+
+/// Whether packets from the internet can arrive at members of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reached {
+    /// A member has a public address or an IPv6 address.
+    ByPublicAddress,
+    /// Whether a member has one is not known.
+    Unknown,
+    /// Its group has no member yet.
+    NoMember,
+    /// No member has one; whoever is in a connected network still reaches it.
+    NoPublicAddress,
+    /// The question is not asked: nothing comes from outside.
+    Inside,
+}
+
+impl Passage {
+    /// Returns true if it is open for certain.
+    pub fn is_known(&self) -> bool {
+        self.certainty == Certainty::Known
+    }
+
+    /// The receiver with its port, as a flow has it: `db:5432`, `db:udp 53`, `db:all`.
+    pub fn target(&self) -> String {
+        let traffic = self.traffic.strip_prefix("tcp ").unwrap_or(&self.traffic);
+        format!("{}:{traffic}", self.to)
+    }
+}

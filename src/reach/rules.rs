@@ -1,0 +1,116 @@
+//! Rules and members that one account has and the other has not, whatever they mean for who reaches whom.
+
+use std::collections::HashSet;
+
+use super::matching::Matching;
+use crate::account::{Account, Interface, Known, Origin, Peer, ResourceId, Rule};
+use crate::model::{Direction, Peer as ModelPeer, Traffic};
+
+/// One rule that only one of two accounts has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleChange {
+    /// Its group, by its short name.
+    pub group: String,
+    /// Its direction.
+    pub direction: Direction,
+    /// The rule in the words of a topology: `tcp 5432 from anywhere`.
+    pub rule: String,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
+/// A membership that only one of two accounts has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberChange {
+    /// The interface, by its short name.
+    pub member: String,
+    /// The group, by its short name.
+    pub group: String,
+    /// The interface's place.
+    pub origin: Origin,
+}
+
+/// A rule without words that mean nothing to packets, in the other account's ids where that has the same resource.
+pub(super) type RuleKey = (Known<Traffic>, Peer);
+
+/// The key of a rule, with peers in the ids of another account.
+pub(super) fn key(rule: &Rule, matching: Option<&Matching>) -> RuleKey {
+    let other = |id: &ResourceId, map: fn(&Matching) -> &std::collections::HashMap<ResourceId, ResourceId>| {
+        matching.and_then(|matching| map(matching).get(id)).unwrap_or(id).clone()
+    };
+    let peer = match &rule.peer {
+        Peer::Group(id) => Peer::Group(other(id, |matching| &matching.groups)),
+        Peer::PrefixList(id) => Peer::PrefixList(other(id, |matching| &matching.prefix_lists)),
+        known => known.clone(),
+    };
+    (rule.traffic.clone(), peer)
+}
+
+/// The rules of `of` that `other` has not.
+pub(super) fn rules_of_one(of: &Account, other: &Account, matching: &Matching) -> Vec<RuleChange> {
+    let mut changes = Vec::new();
+    for (id, group) in &of.groups {
+        let twin = matching.groups.get(id).and_then(|id| other.groups.get(id));
+        for direction in [Direction::Ingress, Direction::Egress] {
+            let (own, theirs) = match direction {
+                Direction::Ingress => (&group.ingress, twin.map(|twin| &twin.ingress)),
+                Direction::Egress => (&group.egress, twin.map(|twin| &twin.egress)),
+            };
+            let known: HashSet<RuleKey> = theirs.into_iter().flatten().map(|rule| key(rule, None)).collect();
+            changes.extend(own.iter().filter(|rule| !known.contains(&key(rule, Some(matching)))).map(|rule| {
+                RuleChange {
+                    group: group.label.clone(),
+                    direction,
+                    rule: words(of, rule, direction),
+                    origin: rule.origin.clone(),
+                }
+            }));
+        }
+    }
+    changes
+}
+
+/// The memberships of `of` that `other` has not.
+pub(super) fn members_of_one(of: &Account, other: &Account, matching: &Matching) -> Vec<MemberChange> {
+    let mut changes = Vec::new();
+    let groups = |interface: &Interface| interface.groups.known().cloned().unwrap_or_default();
+    for (id, interface) in &of.interfaces {
+        let twin = matching.interfaces.get(id).and_then(|id| other.interfaces.get(id)).map(groups).unwrap_or_default();
+        for group in groups(interface) {
+            if matching.groups.get(&group).is_none_or(|group| !twin.contains(group)) {
+                let label = of.groups.get(&group).map_or_else(|| group.to_string(), |group| group.label.clone());
+                changes.push(MemberChange {
+                    member: interface.label.clone(),
+                    group: label,
+                    origin: interface.origin.clone(),
+                });
+            }
+        }
+    }
+    changes
+}
+
+/// A rule in the words of a topology.
+pub(super) fn words(account: &Account, rule: &Rule, direction: Direction) -> String {
+    let preposition = match direction {
+        Direction::Ingress => "from",
+        Direction::Egress => "to",
+    };
+    format!("{} {preposition} {}", traffic_words(rule), peer_words(account, &rule.peer))
+}
+
+/// The traffic of a rule: `tcp 5432`.
+pub fn traffic_words(rule: &Rule) -> String {
+    rule.traffic.known().map_or_else(|| "unknown traffic".to_owned(), Traffic::to_string)
+}
+
+/// A peer: `anywhere`, `anywhere (IPv6)`, `10.0.0.0/8`, a group's short name.
+pub fn peer_words(account: &Account, peer: &Peer) -> String {
+    match peer {
+        Peer::Block(block) if block.prefix_len() == 0 && block.addr().is_ipv6() => "anywhere (IPv6)".to_owned(),
+        Peer::Block(block) => ModelPeer::Cidr(*block).to_string(),
+        Peer::Group(id) => account.groups.get(id).map_or_else(|| id.to_string(), |group| group.label.clone()),
+        Peer::PrefixList(id) => account.prefix_lists.get(id).map_or_else(|| id.to_string(), |list| list.label.clone()),
+        Peer::Unknown(why) => format!("somebody ({why})"),
+    }
+}

@@ -1,0 +1,129 @@
+//! The difference of two accounts for programs.
+
+use serde::Serialize;
+
+use crate::account::Origin;
+use crate::model::{Direction, SourceLocation};
+use crate::reach::{Certainty, Difference, MemberChange, Passage, Reached, RuleChange, Way};
+
+/// Version of the format; a change that programs would notice raises it.
+const FORMAT: u32 = 1;
+
+#[derive(Serialize)]
+struct Document<'a> {
+    format: u32,
+    verdict: Verdict,
+    opened: Vec<PassageJson<'a>>,
+    closed: Vec<PassageJson<'a>>,
+    rules: Changes<RuleJson<'a>>,
+    members: Changes<MemberJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct Verdict {
+    opened: usize,
+    opened_from_outside: usize,
+    closed: usize,
+    unknown: usize,
+}
+
+#[derive(Serialize)]
+struct Changes<T> {
+    added: Vec<T>,
+    removed: Vec<T>,
+}
+
+#[derive(Serialize)]
+struct PassageJson<'a> {
+    way: Way,
+    from: &'a str,
+    to: &'a str,
+    traffic: &'a str,
+    certainty: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unknown: Option<&'a str>,
+    by: Vec<OriginJson<'a>>,
+    already: &'a [String],
+    members: &'a [String],
+    reached: Reached,
+}
+
+#[derive(Serialize)]
+struct OriginJson<'a> {
+    resource: &'a str,
+    place: &'a SourceLocation,
+}
+
+#[derive(Serialize)]
+struct RuleJson<'a> {
+    group: &'a str,
+    direction: Direction,
+    rule: &'a str,
+    by: OriginJson<'a>,
+}
+
+#[derive(Serialize)]
+struct MemberJson<'a> {
+    member: &'a str,
+    group: &'a str,
+    by: OriginJson<'a>,
+}
+
+/// The document.
+///
+/// # Errors
+/// None that is known: all of it can be written.
+pub fn json(difference: &Difference) -> Result<String, serde_json::Error> {
+    let known = |all: &[Passage]| all.iter().filter(|passage| passage.is_known()).count();
+    let document = Document {
+        format: FORMAT,
+        verdict: Verdict {
+            opened: known(&difference.opened),
+            opened_from_outside: difference.opened_from_outside().count(),
+            closed: known(&difference.closed),
+            unknown: difference.unknown().count(),
+        },
+        opened: difference.opened.iter().map(passage).collect(),
+        closed: difference.closed.iter().map(passage).collect(),
+        rules: Changes {
+            added: difference.rules_added.iter().map(rule).collect(),
+            removed: difference.rules_removed.iter().map(rule).collect(),
+        },
+        members: Changes {
+            added: difference.members_added.iter().map(member).collect(),
+            removed: difference.members_removed.iter().map(member).collect(),
+        },
+    };
+    Ok(serde_json::to_string_pretty(&document)? + "\n")
+}
+
+fn origin(origin: &Origin) -> OriginJson<'_> {
+    OriginJson { resource: origin.resource.as_str(), place: &origin.place }
+}
+
+fn passage(passage: &Passage) -> PassageJson<'_> {
+    let (certainty, unknown) = match &passage.certainty {
+        Certainty::Known => ("known", None),
+        Certainty::Unknown(why) => ("unknown", Some(why.as_str())),
+    };
+    PassageJson {
+        way: passage.way,
+        from: &passage.from,
+        to: &passage.to,
+        traffic: &passage.traffic,
+        certainty,
+        unknown,
+        by: passage.by.iter().map(origin).collect(),
+        already: &passage.already,
+        members: &passage.members,
+        reached: passage.reached,
+    }
+}
+
+fn rule(change: &RuleChange) -> RuleJson<'_> {
+    RuleJson { group: &change.group, direction: change.direction, rule: &change.rule, by: origin(&change.origin) }
+}
+
+fn member(change: &MemberChange) -> MemberJson<'_> {
+    MemberJson { member: &change.member, group: &change.group, by: origin(&change.origin) }
+}

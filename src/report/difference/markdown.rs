@@ -1,0 +1,113 @@
+//! The difference of two accounts as a comment of a pull request.
+
+use std::fmt::Write;
+
+use super::{behind, verdict};
+use crate::reach::{Certainty, Difference, Passage, Way};
+
+/// A comment holds 65,536 characters; the rest is for what a workflow adds.
+const MAX_BYTES: usize = 60_000;
+
+/// The comment. `marker` is a word by which a workflow finds its own comment again.
+pub fn markdown(difference: &Difference, marker: &str) -> String {
+    let mut out = format!("<!-- sglab-diff:{} -->\n", marker.replace("--", "-").replace('>', ""));
+    let outside = difference.opened_from_outside().count();
+    if outside > 0 {
+        let _ = writeln!(out, "### :warning: {} newly open from outside\n", crate::report::count(outside, "passage"));
+    } else {
+        let _ = writeln!(out, "### Nothing is newly open from outside\n");
+    }
+    let _ = writeln!(out, "{}\n", cell(&verdict(difference)));
+    let parts = [
+        ("Newly open", &difference.opened, true),
+        ("Newly closed", &difference.closed, true),
+        ("Not known", &difference.opened, false),
+    ];
+    for (title, passages, known) in parts {
+        let wanted: Vec<&Passage> = passages.iter().filter(|passage| passage.is_known() == known).collect();
+        table(&mut out, title, &wanted);
+    }
+    let rules = [('+', &difference.rules_added), ('-', &difference.rules_removed)];
+    let lines: Vec<String> = rules
+        .iter()
+        .flat_map(|(sign, all)| {
+            all.iter()
+                .map(move |change| format!("{sign} {}: {}  ({})", change.group, change.rule, change.origin.resource))
+        })
+        .collect();
+    if !lines.is_empty() {
+        details(&mut out, "Rules", &lines);
+    }
+    out
+}
+
+fn table(out: &mut String, title: &str, passages: &[&Passage]) {
+    if passages.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "**{title}**\n\n| way | from | to | by |\n|---|---|---|---|");
+    for (index, passage) in passages.iter().enumerate() {
+        let row = row(passage);
+        // Behind the last row there is room for the count of what is left out.
+        if out.len() + row.len() + 200 > MAX_BYTES {
+            let _ = writeln!(out, "\n{} more are left out: the comment is full.", passages.len() - index);
+            break;
+        }
+        out.push_str(&row);
+    }
+    out.push('\n');
+}
+
+fn row(passage: &Passage) -> String {
+    let way = match passage.way {
+        Way::FromOutside => "**from outside**",
+        Way::Inside => "inside",
+        Way::ToOutside => "to outside",
+    };
+    let mut to = code(&passage.target());
+    if let Some(behind) = behind(passage) {
+        let _ = write!(to, "<br>{}", cell(&behind));
+    }
+    let mut by: Vec<String> = passage
+        .by
+        .iter()
+        .map(|origin| format!("{}<br>{}", code(origin.resource.as_str()), cell(&origin.place.to_string())))
+        .collect();
+    if let Certainty::Unknown(why) = &passage.certainty {
+        by.push(format!("not known: {}", cell(why)));
+    }
+    format!("| {way} | {} | {to} | {} |\n", code(&passage.from), by.join("<br>"))
+}
+
+fn details(out: &mut String, title: &str, lines: &[String]) {
+    let _ = writeln!(out, "<details><summary>{title}</summary>\n\n```diff");
+    for (index, line) in lines.iter().enumerate() {
+        if out.len() + line.len() + 200 > MAX_BYTES {
+            let _ = writeln!(out, "# {} more are left out", lines.len() - index);
+            break;
+        }
+        let _ = writeln!(out, "{}", crate::report::shown_line(line).replace("```", "'''"));
+    }
+    let _ = writeln!(out, "```\n\n</details>");
+}
+
+/// Text of a cell: nothing of it is markup.
+fn cell(text: &str) -> String {
+    let mut out = String::new();
+    for c in crate::report::shown_line(text).chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '|' | '*' | '_' | '`' | '[' | ']' | '\\' | '@' | '#' | '~' | '!' => {
+                let _ = write!(out, "&#{};", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+fn code(text: &str) -> String {
+    format!("<code>{}</code>", cell(text))
+}

@@ -1,0 +1,50 @@
+//! The difference of two accounts, for people, for programs, and for a pull request.
+
+pub mod json;
+pub mod markdown;
+pub mod text;
+
+use crate::reach::{Difference, Passage, Reached};
+
+/// The verdict in one line.
+pub fn verdict(difference: &Difference) -> String {
+    let known = |all: &[Passage]| all.iter().filter(|passage| passage.is_known()).count();
+    let outside = difference.opened_from_outside().count();
+    let (opened, closed, unknown) =
+        (known(&difference.opened), known(&difference.closed), difference.unknown().count());
+    if difference.is_empty() {
+        return "nobody reaches anybody else than before".to_owned();
+    }
+    let mut said = format!(
+        "{} newly open, {} of them from outside; {} newly closed",
+        super::count(opened, "passage"),
+        outside,
+        super::count(closed, "passage")
+    );
+    if unknown > 0 {
+        said.push_str(&format!("; {unknown} not known"));
+    }
+    said
+}
+
+/// Says who stands behind a group, and whether packets of the internet arrive there.
+fn behind(passage: &Passage) -> Option<String> {
+    let members = match passage.members.as_slice() {
+        [] => None,
+        [some @ .., _, _, _, _] if some.len() > 4 => {
+            Some(format!("{} and {} more", passage.members[..4].join(", "), passage.members.len() - 4))
+        }
+        all => Some(all.join(", ")),
+    };
+    let way = match passage.reached {
+        Reached::ByPublicAddress | Reached::Inside => None,
+        Reached::NoMember => Some("no member yet"),
+        Reached::NoPublicAddress => Some("no public address"),
+        Reached::Unknown => Some("public address not known yet"),
+    };
+    match (members, way) {
+        (Some(members), Some(way)) => Some(format!("{members} ({way})")),
+        (Some(members), None) => Some(members),
+        (None, way) => way.map(str::to_owned),
+    }
+}
