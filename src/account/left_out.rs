@@ -32,6 +32,13 @@ pub enum Reason {
     Gone,
 }
 
+impl LeftOut {
+    /// Returns true if it may have a part in who reaches whom.
+    pub fn matters(&self) -> bool {
+        !matches!(self.reason, Reason::NoPartInReach | Reason::Gone)
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

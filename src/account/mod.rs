@@ -93,6 +93,13 @@ pub struct Rule {
     pub origin: Origin,
 }
 
+impl Rule {
+    /// Returns true if what it admits, or whom, is not known.
+    pub fn is_unknown(&self) -> bool {
+        self.traffic.known().is_none() || matches!(self.peer, Peer::Unknown(_))
+    }
+}
+
 /// The other side of a rule.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Peer {

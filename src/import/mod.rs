@@ -10,6 +10,7 @@ mod terraform;
 mod topology;
 mod tree;
 mod words;
+mod written;
 
 use std::sync::Arc;
 
@@ -23,6 +24,7 @@ pub use fault::{Fault, Faults};
 pub use kind::Kind;
 pub use kind::is_topology;
 pub use topology::account_of;
+pub use written::{Written, topology_of};
 
 /// One source.
 #[derive(Clone, Debug)]

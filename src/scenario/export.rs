@@ -18,22 +18,21 @@ type Closing = IndexSet<(InterfaceHolder, Service)>;
 
 /// A cloud that cannot be written as a file.
 #[derive(Debug, thiserror::Error)]
-#[error("this lab cannot be written as a file: {0}")]
+#[error("this cloud cannot be written as a file: {0}")]
 pub struct ExportError(String);
 
-/// Writes the cloud as it stands, with what is open in it, which `sglab test` holds against the packets.
+/// Writes the cloud as it stands under a title, with what is open in it, which `sglab test` holds against the packets.
 ///
 /// # Errors
 /// [`ExportError`] where the format has no words for it.
-pub fn export(cloud: &Cloud, lab: &str) -> Result<String, ExportError> {
-    let title = format!("The lab {lab} as it stood when it was exported.");
+pub fn export(cloud: &Cloud, title: &str) -> Result<String, ExportError> {
     // A table brings strangers, which a cloud that never had one has not; and a host may be let in by one of its addresses
     // only, for which a table has no words.
     let promises = closing(cloud).map(|closing| [table(cloud, &closing), lists(cloud, &closing)]);
     let promises = promises.into_iter().flatten();
     let mut failed = None;
     for promise in promises.chain([Promise::RulesUnchanged]) {
-        match write::write(cloud, &title, &promise) {
+        match write::write(cloud, title, &promise) {
             Ok(text) if !holds(&text, cloud.era) => {}
             Ok(text) => return Ok(text.trim_end().to_owned() + "\n"),
             Err(why) => failed = failed.or(Some(why)),

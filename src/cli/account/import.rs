@@ -1,22 +1,136 @@
 //! `sglab import`.
 
-use std::io::{Write, stdout};
+use std::io::{ErrorKind, Write, stdout};
+use std::path::PathBuf;
 
+use anyhow::{Context, bail};
 use clap::Args;
+use sglab::account::{Account, LeftOut};
+use sglab::import::topology_of;
+use sglab::model::Era;
+use sglab::report::left_out;
+use sglab::scenario::export::export;
 
 use super::sources;
-use crate::cli::common::Exit;
+use crate::cli::common::{Exit, told};
+use crate::cli::{file, screen, sources as topologies};
 
 /// `sglab import`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab import dump/ -o shop.yaml && sglab test shop.yaml
+      a folder of `aws ec2 describe-*` replies, on packets
+  terraform show -json plan | sglab import - --check
+      what is read of a plan, and what has no part in a lab
+  sglab import --commands
+      the read-only calls to make, and the policy that they need
+
+All that is read and is not in the topology is listed, with its place and the reason. Of an account's names, those that a \
+topology cannot have are changed, and the group's own name is kept beside them.")]
 pub(crate) struct ImportArguments {
     /// Files, folders, or `-` for standard input; several make one cloud
-    #[arg(required = true, value_name = "SOURCE")]
+    #[arg(required_unless_present = "commands", value_name = "SOURCE")]
     pub sources: Vec<String>,
+    /// Write the topology to this file, which must not be there yet, instead of the output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Say what was read and what was left out, and write nothing
+    #[arg(long, conflicts_with_all = ["output", "cloud_only"])]
+    pub check: bool,
+    /// Write the cloud without a truth table of what is open in it today
+    #[arg(long)]
+    pub cloud_only: bool,
+    /// Make every item that is left out an error
+    #[arg(long)]
+    pub strict: bool,
+    /// Print the read-only calls of the AWS CLI whose replies are a source, and the smallest IAM policy for them
+    #[arg(long, conflicts_with_all = ["sources", "output", "check", "strict", "cloud_only"])]
+    pub commands: bool,
 }
 
 pub(super) fn run(arguments: &ImportArguments) -> anyhow::Result<Exit> {
+    if arguments.commands {
+        stdout().write_all(COMMANDS.as_bytes())?;
+        return Ok(Exit::Ok);
+    }
     let Some(account) = sources::read(&arguments.sources, None)? else { return Ok(Exit::BadInput) };
-    writeln!(stdout(), "{} groups", account.groups.len())?;
-    Ok(Exit::Ok)
+    let written = topology_of(&account);
+    let missing: Vec<LeftOut> = account.left_out.iter().chain(&written.left_out).cloned().collect();
+    screen::tell(left_out::text(&missing).trim_end());
+    if arguments.check {
+        writeln!(stdout(), "{}", counts(&account))?;
+    } else {
+        let text = text(&written.builder, arguments)?;
+        let Some(text) = text else { return Ok(Exit::BadInput) };
+        match &arguments.output {
+            None => stdout().write_all(text.as_bytes())?,
+            Some(path) => match file::write_new(path, text.as_bytes()) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => bail!("{} is there already", told(path)),
+                done => done.with_context(|| format!("failed to write {}", told(path)))?,
+            },
+        }
+    }
+    let matters = missing.iter().any(LeftOut::matters);
+    Ok(if arguments.strict && matters { Exit::BadInput } else { Exit::Ok })
 }
+
+fn text(builder: &sglab::topology::Builder, arguments: &ImportArguments) -> anyhow::Result<Option<String>> {
+    let topology = match builder.build() {
+        Ok(topology) => topology,
+        Err(problems) => {
+            topologies::tell(&[problems]);
+            return Ok(None);
+        }
+    };
+    let title = format!("Imported from {}.", arguments.sources.join(", "));
+    if arguments.cloud_only {
+        return Ok(Some(format!("# {title}\n{}", builder.to_yaml())));
+    }
+    let cloud = topology
+        .with_elsewhere()
+        .initial_cloud(Era::Vpc)
+        .map_err(|(refusal, place)| anyhow::anyhow!("{place}: {refusal}"))?;
+    Ok(Some(export(&cloud, &title)?))
+}
+
+fn counts(account: &Account) -> String {
+    let rules: usize = account.groups.values().map(|group| group.ingress.len() + group.egress.len()).sum();
+    let unknown = account.groups.values().flat_map(|group| group.ingress.iter().chain(&group.egress));
+    let unknown = unknown.filter(|rule| rule.is_unknown()).count();
+    format!(
+        "{} VPCs, {} subnets, {} groups with {rules} rules ({unknown} unknown), {} interfaces, {} prefix lists",
+        account.vpcs.len(),
+        account.subnets.len(),
+        account.groups.len(),
+        account.interfaces.len(),
+        account.prefix_lists.len()
+    )
+}
+
+/// Calls whose replies are a source, and what may make them.
+const COMMANDS: &str = r#"# Each reply into a file of one folder, which is a source: sglab import dump/
+mkdir dump
+aws ec2 describe-vpcs > dump/vpcs.json
+aws ec2 describe-subnets > dump/subnets.json
+aws ec2 describe-security-groups > dump/groups.json
+aws ec2 describe-instances > dump/instances.json
+aws ec2 describe-network-interfaces > dump/interfaces.json
+aws ec2 describe-managed-prefix-lists > dump/prefix-lists.json
+aws ec2 describe-route-tables > dump/route-tables.json
+aws ec2 describe-network-acls > dump/network-acls.json
+
+# The smallest IAM policy for them:
+# {
+#   "Version": "2012-10-17",
+#   "Statement": [{
+#     "Effect": "Allow",
+#     "Action": [
+#       "ec2:DescribeVpcs", "ec2:DescribeSubnets", "ec2:DescribeSecurityGroups", "ec2:DescribeInstances",
+#       "ec2:DescribeNetworkInterfaces", "ec2:DescribeManagedPrefixLists", "ec2:DescribeRouteTables",
+#       "ec2:DescribeNetworkAcls"
+#     ],
+#     "Resource": "*"
+#   }]
+# }
+"#;

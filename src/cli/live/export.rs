@@ -27,7 +27,10 @@ pub(crate) struct ExportArguments {
 
 pub(super) fn run(arguments: &ExportArguments) -> anyhow::Result<Exit> {
     let state = session::state(&arguments.which)?;
-    let text = sglab::scenario::export::export(&state.cloud, &state.lab)?;
+    let text = sglab::scenario::export::export(
+        &state.cloud,
+        &format!("The lab {} as it stood when it was exported.", state.lab),
+    )?;
     match &arguments.output {
         None => stdout().write_all(text.as_bytes())?,
         Some(path) => match file::write_new(path, text.as_bytes()) {

@@ -222,7 +222,7 @@ fn a_cloud_whose_table_has_no_words_is_exported_as_lists() {
                 instances: {app1: {groups: app, subnet: priv}, nat: {groups: natsg, subnet: pub, forwards: nat, source-dest-check: off}}\n";
     let file = Topology::parse_cloud("t.yaml", text.as_bytes()).unwrap_or_else(|problems| panic!("{problems}"));
     let cloud = file.initial_cloud(Era::Vpc).unwrap_or_else(|(refusal, _)| panic!("{refusal}"));
-    let written = crate::scenario::export::export(&cloud, "lab").expect("a file");
+    let written = crate::scenario::export::export(&cloud, "The lab.").expect("a file");
     let again =
         Topology::parse("t.yaml", written.as_bytes()).unwrap_or_else(|problems| panic!("{problems}\n{written}"));
     let result = predict::predict(&again, Era::Vpc, &Options::default(), &mut |_| ()).expect("a result");
@@ -264,7 +264,7 @@ fn an_exported_cloud_holds_against_itself() {
             "{rest}tables: {{t: {{open: [any -> a:ping]}}}}\nscenario: [{{step: s, expect: {{table: t}}}}]\n"
         ));
         let cloud = file.initial_cloud(Era::Vpc).unwrap_or_else(|(refusal, _)| panic!("{refusal}"));
-        let written = crate::scenario::export::export(&cloud, "lab").expect("a file");
+        let written = crate::scenario::export::export(&cloud, "The lab.").expect("a file");
         let again =
             Topology::parse("t.yaml", written.as_bytes()).unwrap_or_else(|problems| panic!("{problems}\n{written}"));
         let result = predict::predict(&again, Era::Vpc, &Options::default(), &mut |_| ()).expect("a result");

@@ -1,0 +1,92 @@
+//! Names of a topology for what has other names in EC2: legal, unique among all kinds, and as alike as can be.
+
+use std::collections::HashSet;
+
+/// The longest name of a topology.
+const MAX: usize = 63;
+
+/// Words that a topology cannot have as names.
+const RESERVED: [&str; 8] = ["any", "anywhere", "internet", "localhost", "elsewhere", "default", "all", "none"];
+
+/// Names that are given already, in lower case: twins in case are one name for EC2.
+#[derive(Debug, Default)]
+pub struct Names(HashSet<String>);
+
+impl Names {
+    /// A name like the one that is wanted, which nothing else has.
+    pub fn unique(&mut self, wanted: &str) -> String {
+        let plain = plain(wanted);
+        let free = |names: &Self, name: &str| !names.0.contains(&name.to_lowercase()) && !RESERVED.contains(&name);
+        let mut name = plain.clone();
+        let mut number = 2;
+        while !free(self, &name) {
+            let ending = format!("-{number}");
+            name = format!("{}{ending}", &plain[..plain.len().min(MAX - ending.len())]);
+            number += 1;
+        }
+        self.0.insert(name.to_lowercase());
+        name
+    }
+}
+
+/// Letters, digits, `-` and `_`, beginning with a letter: a name of digits would be a number in a file, and `sg-1` an id.
+fn plain(wanted: &str) -> String {
+    let mut name = String::new();
+    for c in wanted.trim().chars() {
+        match c {
+            c if c.is_ascii_alphanumeric() || c == '_' || c == '-' => name.push(c),
+            _ if name.ends_with('-') => {}
+            _ => name.push('-'),
+        }
+    }
+    let name = name.trim_matches('-');
+    let begins = name.starts_with(|c: char| c.is_ascii_alphabetic()) && !name.to_lowercase().starts_with("sg-");
+    let mut name = if begins { name.to_owned() } else { format!("n-{name}") };
+    name.truncate(MAX);
+    name.trim_end_matches('-').to_owned()
+}
+
+/// Returns true if EC2 takes it as a group's name that the format can hold beside the topology's own.
+pub fn is_ec2_name(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || " ._-:/()#,@[]+=&;{}!$*".contains(c);
+    !name.is_empty()
+        && name.len() <= 255
+        && name.chars().all(allowed)
+        && !name.starts_with("sg-")
+        && name.trim() == name
+        && name != "default"
+}
+
+/// Returns true if EC2 takes it as a description.
+pub fn is_description(text: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || " ._-:/()#,@[]+=&;{}!$*".contains(c);
+    !text.is_empty() && text.len() <= 255 && text.chars().all(allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_legal_unique_and_alike() {
+        let mut names = Names::default();
+        let told: Vec<String> =
+            ["Jump Host", "jump-host", "sg-0abc", "web", "Web", "default", "fish_10.2.1.0/24", "42", "日本"]
+                .iter()
+                .map(|name| names.unique(name))
+                .collect();
+        assert_eq!(
+            told,
+            ["Jump-Host", "jump-host-2", "n-sg-0abc", "web", "Web-2", "default-2", "fish_10-2-1-0-24", "n-42", "n"]
+        );
+    }
+
+    #[test]
+    fn a_long_name_is_cut_and_still_unique() {
+        let mut names = Names::default();
+        let long = "a".repeat(80);
+        let told = [names.unique(&long), names.unique(&long)];
+        assert_eq!((told[0].len(), told[1].len()), (63, 63));
+        assert_ne!(told[0], told[1]);
+    }
+}

@@ -1,0 +1,69 @@
+//! Rules of an account in the words of a topology.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::Making;
+use crate::account::{Account, Known, Peer, Reason, Rule, SecurityGroup};
+use crate::model::Peer as ModelPeer;
+
+/// The single addresses that rules name.
+pub fn single_addresses(account: &Account) -> HashSet<IpAddr> {
+    let rules = account.groups.values().flat_map(|group| group.ingress.iter().chain(&group.egress));
+    rules
+        .filter_map(|rule| match rule.peer {
+            Peer::Block(block) if block.prefix_len() == block.max_prefix_len() => Some(block.addr()),
+            _ => None,
+        })
+        .collect()
+}
+
+impl Making<'_> {
+    /// The rules of a group that a topology can hold, each once; the others are listed.
+    pub fn rules(&mut self, group: &SecurityGroup, rules: &[Rule], preposition: &str) -> Vec<String> {
+        let mut written: Vec<String> = Vec::new();
+        for rule in rules {
+            let Known::Is(traffic) = &rule.traffic else {
+                self.leave_out("rule", Reason::UnknownValue("its traffic".to_owned()), &rule.origin);
+                continue;
+            };
+            let peer = match self.peer(group, &rule.peer) {
+                Ok(peer) => peer,
+                Err(reason) => {
+                    self.leave_out("rule", reason, &rule.origin);
+                    continue;
+                }
+            };
+            let words = format!("{traffic} {preposition} {peer}");
+            // Twins come of blocks with other host bits.
+            if !written.contains(&words) {
+                written.push(words);
+            }
+        }
+        written
+    }
+
+    fn peer(&self, group: &SecurityGroup, peer: &Peer) -> Result<String, Reason> {
+        match peer {
+            Peer::Block(IpNet::V6(block)) if block.prefix_len() == 0 => Ok("::/0".to_owned()),
+            Peer::Block(block) => {
+                let elastic =
+                    self.elastic_ips.get(&block.addr()).filter(|_| block.prefix_len() == block.max_prefix_len());
+                Ok(elastic.cloned().unwrap_or_else(|| ModelPeer::Cidr(*block).to_string()))
+            }
+            Peer::Group(id) => {
+                let other = self.account.groups.get(id).ok_or_else(|| Reason::StaleReference(id.to_string()))?;
+                if other.vpc.is_some() && group.vpc.is_some() && other.vpc != group.vpc {
+                    return Err(Reason::StaleReference(format!("{id} of another VPC")));
+                }
+                self.groups.get(id).cloned().ok_or_else(|| Reason::StaleReference(id.to_string()))
+            }
+            Peer::PrefixList(id) => {
+                self.lists.get(id).cloned().ok_or_else(|| Reason::UnknownValue(format!("the entries of {id}")))
+            }
+            Peer::Unknown(why) => Err(Reason::UnknownValue(why.clone())),
+        }
+    }
+}
