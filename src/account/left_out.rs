@@ -33,6 +33,11 @@ pub enum Reason {
 }
 
 impl LeftOut {
+    /// Returns true if a value that no source tells is the reason: more may be open than what is known.
+    pub fn is_unknown(&self) -> bool {
+        matches!(self.reason, Reason::UnknownValue(_))
+    }
+
     /// Returns true if it may have a part in who reaches whom.
     pub fn matters(&self) -> bool {
         !matches!(self.reason, Reason::NoPartInReach | Reason::Gone)

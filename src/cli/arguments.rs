@@ -123,11 +123,22 @@ Examples:
   sglab test topologies --require-rule-coverage
   sglab test shop.yaml --services
       with the programs that its instances run by themselves
-  sglab test two-tier.yaml --evidence kept  keep it all, for `sglab replay kept`")]
+  sglab test two-tier.yaml --evidence kept  keep it all, for `sglab replay kept`
+  sglab test --import plan.json --expect shop.expect.yaml
+      one's own cloud, against what was accepted with `--accept`")]
 pub(crate) struct TestArguments {
     /// Topology files, folders of them, or built-in ones such as `example:two-tier`
-    #[arg(required = true, value_name = "FILE|DIR|example:NAME")]
+    #[arg(required_unless_present = "import", value_name = "FILE|DIR|example:NAME")]
     pub topologies: Vec<String>,
+    /// Run one's own cloud instead, as `sglab import` reads it: files, folders, `-`; several make one cloud
+    #[arg(long, value_name = "SOURCE", num_args = 1.., requires = "expect", conflicts_with = "topologies")]
+    pub import: Vec<String>,
+    /// What that cloud is expected to admit: a file that `--accept` writes
+    #[arg(long, value_name = "FILE", requires = "import")]
+    pub expect: Option<PathBuf>,
+    /// Write the file of `--expect` anew: what is open today is what is expected from now on
+    #[arg(long, requires = "expect")]
+    pub accept: bool,
     /// Run so many labs at the same time
     #[arg(short, long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: u16,

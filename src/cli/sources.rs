@@ -27,6 +27,7 @@ enum Wanted {
 }
 
 /// Result of reading topologies.
+#[derive(Clone)]
 pub(super) struct Read {
     /// Those that can be run, in the order of their naming.
     pub topologies: Vec<Topology>,
@@ -39,7 +40,7 @@ pub(super) struct Read {
 }
 
 /// A name that nothing could be read by.
-#[derive(Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Serialize)]
 pub(super) struct Unreadable {
     /// The name.
     pub file: String,
@@ -48,6 +49,12 @@ pub(super) struct Unreadable {
 }
 
 impl Read {
+    /// One topology that no file has, with the text that it was made of.
+    pub fn of(topology: Topology, text: String) -> Self {
+        let texts = vec![(topology.file.to_string(), text.into_bytes())];
+        Self { topologies: vec![topology], problems: Vec::new(), unreadable: Vec::new(), texts }
+    }
+
     /// Says what could not be read, and what is wrong with the rest, an empty line between two files.
     pub fn tell(&self) {
         for unreadable in &self.unreadable {

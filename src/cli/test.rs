@@ -14,13 +14,24 @@ use sglab::sandbox::remedies;
 use sglab::scenario::{self, Options, Progress, RunError, RunResult, StartServices, services};
 use sglab::topology::Topology;
 
+use super::account::expected;
 use super::arguments::TestArguments;
 use super::common::{Exit, told};
 use super::result_format::{Output, TextGoes};
 use super::{color, evidence, file, host, progress, replay, screen, signals, sources};
 
 pub(super) fn run(arguments: TestArguments) -> anyhow::Result<Exit> {
-    let mut read = sources::read(&arguments.topologies);
+    let imported = match &arguments.expect {
+        Some(expect) => match expected::read(&arguments.import, expect, arguments.accept)? {
+            Some(imported) => Some(imported),
+            None => return Ok(Exit::BadInput),
+        },
+        None => None,
+    };
+    let mut read = match &imported {
+        Some(imported) => imported.read.clone(),
+        None => sources::read(&arguments.topologies),
+    };
     if !read.is_whole() {
         read.tell();
         return Ok(Exit::BadInput);
@@ -55,7 +66,10 @@ pub(super) fn run(arguments: TestArguments) -> anyhow::Result<Exit> {
     });
     // The labs go with this process; waiting for their parts one by one would only take longer.
     runtime.shutdown_background();
-    done
+    match imported {
+        Some(imported) => done.map(|exit| imported.finish(exit)),
+        None => done,
+    }
 }
 
 /// A run to be made: a topology under an era.

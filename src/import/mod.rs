@@ -4,6 +4,7 @@
 
 mod builder;
 mod describe;
+mod expectation;
 mod fault;
 mod kind;
 mod terraform;
@@ -20,6 +21,7 @@ use tree::Node;
 use crate::account::Account;
 use crate::topology::Source;
 
+pub use expectation::{ExpectedPassage, read_expectations, write_expectations};
 pub use fault::{Fault, Faults};
 pub use kind::Kind;
 pub use kind::is_topology;

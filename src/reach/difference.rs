@@ -41,6 +41,11 @@ impl Difference {
     }
 }
 
+/// All that an account admits, by group: what is newly open where nothing was before.
+pub fn admitted(account: &Account) -> Vec<Passage> {
+    compare(&Account::default(), account).opened
+}
+
 /// Compares two accounts.
 ///
 /// ```

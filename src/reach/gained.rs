@@ -253,7 +253,11 @@ impl<'a> Gained<'a> {
             ),
             _ => Vec::new(),
         };
-        for (packets, rules) in own {
+        // What both ends admit by blocks is told as blocks.
+        let names_a_group = |rule: &Rule| matches!(rule.peer, Peer::Group(_));
+        for (packets, rules) in
+            own.into_iter().filter(|(_, rules)| names_a_group(rules.ingress) || names_a_group(rules.egress))
+        {
             let left = packets_without(vec![packets], theirs.iter().map(|(packets, _)| *packets));
             for packets in left {
                 let label = |id: &ResourceId| {

@@ -12,6 +12,6 @@ mod passage;
 mod region;
 mod rules;
 
-pub use difference::{Difference, compare};
+pub use difference::{Difference, admitted, compare};
 pub use passage::{Certainty, Passage, Reached, Way};
 pub use rules::{MemberChange, RuleChange, peer_words, traffic_words};

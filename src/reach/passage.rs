@@ -65,6 +65,11 @@ pub enum Reached {
 }
 
 impl Passage {
+    /// Both ends, as a flow has them: `web -> db:5432`.
+    pub fn flow(&self) -> String {
+        format!("{} -> {}", self.from, self.target())
+    }
+
     /// Returns true if it is open for certain.
     pub fn is_known(&self) -> bool {
         self.certainty == Certainty::Known

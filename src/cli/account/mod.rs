@@ -1,6 +1,7 @@
 //! The commands for clouds that people have of their own: what can be typed. Each is a file below.
 
 mod diff;
+pub(super) mod expected;
 mod import;
 mod sources;
 

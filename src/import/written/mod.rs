@@ -2,6 +2,7 @@
 
 mod hosts;
 mod names;
+mod places;
 mod rules;
 
 use std::collections::HashMap;
@@ -12,8 +13,9 @@ use ipnet::{IpNet, Ipv4Net};
 
 use crate::account::{Account, Holder, Interface, Known, LeftOut, Origin, Public, Reason, ResourceId};
 use crate::model::Era;
-use crate::topology::{Builder, NewGroup, NewInstance, NewVpc, Topology};
+use crate::topology::{Builder, NewGroup, NewInstance, NewVpc, Problems, Topology};
 use names::Names;
+use places::Places;
 
 /// A topology that was made of an account.
 #[derive(Clone, Debug)]
@@ -22,6 +24,21 @@ pub struct Written {
     pub builder: Builder,
     /// What of the account it does not hold.
     pub left_out: Vec<LeftOut>,
+    /// Where its groups, rules and instances were read.
+    places: Places,
+}
+
+impl Written {
+    /// Reads what was written, with more sections such as `scenario`. Its rules and instances keep the places of the sources.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once; the lines shown are those of what was written.
+    pub fn topology(&self, name: &str, more: &str) -> Result<Topology, Problems> {
+        let text = self.builder.to_yaml() + more;
+        let mut topology = Topology::parse_cloud(name, text.as_bytes())?;
+        self.places.put_into(&mut topology);
+        Ok(topology)
+    }
 }
 
 /// The block of a VPC whose own is not known.
@@ -38,6 +55,7 @@ pub fn topology_of(account: &Account) -> Written {
         lists: HashMap::new(),
         elastic_ips: HashMap::new(),
         left_out: Vec::new(),
+        places: Places::default(),
     };
     let mut builder = Topology::builder(Era::Vpc).knob("quotas", "ignored");
     builder = making.vpcs(builder);
@@ -48,7 +66,7 @@ pub fn topology_of(account: &Account) -> Written {
     builder = making.elastic_ips(builder, &instances);
     builder = making.groups(builder);
     builder = making.instances(builder, &instances);
-    Written { builder, left_out: making.left_out }
+    Written { builder, left_out: making.left_out, places: making.places }
 }
 
 /// Names in the topology, by ids.
@@ -64,6 +82,7 @@ struct Making<'a> {
     /// Names of Elastic IPs by their addresses.
     elastic_ips: HashMap<IpAddr, String>,
     left_out: Vec<LeftOut>,
+    places: Places,
 }
 
 impl<'a> Making<'a> {
@@ -202,8 +221,9 @@ impl<'a> Making<'a> {
             if let Some(description) = group.description.as_deref().filter(|text| names::is_description(text)) {
                 new = new.description(description);
             }
-            let ingress = self.rules(group, &group.ingress, "from");
-            let egress = self.rules(group, &group.egress, "to");
+            let (ingress, of_ingress) = self.rules(group, &group.ingress, "from");
+            let (egress, of_egress) = self.rules(group, &group.egress, "to");
+            self.places.group(&name, &group.origin.place, of_ingress, of_egress);
             builder = builder.group_with(&name, new.ingress(ingress).egress(egress));
         }
         builder
@@ -245,6 +265,7 @@ impl<'a> Making<'a> {
                     None => instance.interface(&device, groups),
                 };
             }
+            self.places.instance(name, &first.origin.place);
             builder = builder.instance(name, instance);
         }
         builder

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::Making;
 use crate::account::{Account, Known, Peer, Reason, Rule, SecurityGroup};
-use crate::model::Peer as ModelPeer;
+use crate::model::{Peer as ModelPeer, SourceLocation};
 
 /// The single addresses that rules name.
 pub fn single_addresses(account: &Account) -> HashSet<IpAddr> {
@@ -21,9 +21,15 @@ pub fn single_addresses(account: &Account) -> HashSet<IpAddr> {
 }
 
 impl Making<'_> {
-    /// The rules of a group that a topology can hold, each once; the others are listed.
-    pub fn rules(&mut self, group: &SecurityGroup, rules: &[Rule], preposition: &str) -> Vec<String> {
+    /// The rules of a group that a topology can hold, each once, with their places; the others are listed.
+    pub fn rules(
+        &mut self,
+        group: &SecurityGroup,
+        rules: &[Rule],
+        preposition: &str,
+    ) -> (Vec<String>, Vec<SourceLocation>) {
         let mut written: Vec<String> = Vec::new();
+        let mut places = Vec::new();
         for rule in rules {
             let Known::Is(traffic) = &rule.traffic else {
                 self.leave_out("rule", Reason::UnknownValue("its traffic".to_owned()), &rule.origin);
@@ -40,9 +46,10 @@ impl Making<'_> {
             // Twins come of blocks with other host bits.
             if !written.contains(&words) {
                 written.push(words);
+                places.push(rule.origin.place.clone());
             }
         }
-        written
+        (written, places)
     }
 
     fn peer(&self, group: &SecurityGroup, peer: &Peer) -> Result<String, Reason> {

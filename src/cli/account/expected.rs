@@ -1,0 +1,121 @@
+//! `sglab test --import SOURCE --expect FILE`: one's own cloud on packets, and what it admits by group held against what was accepted.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use indexmap::IndexSet;
+use sglab::account::{Account, LeftOut};
+use sglab::import::{ExpectedPassage, Written, read_expectations, topology_of, write_expectations};
+use sglab::model::Era;
+use sglab::reach::{Passage, admitted};
+use sglab::report::{self, left_out};
+use sglab::scenario::export::export;
+
+use super::sources;
+use crate::cli::common::{Exit, told};
+use crate::cli::{file, screen, sources as topologies};
+
+/// A cloud that is imported for a run.
+pub(in crate::cli) struct Imported {
+    /// Its topology, with what is predicted of it as its table.
+    pub read: topologies::Read,
+    /// What is not as it was accepted, in lines for people.
+    differences: Vec<String>,
+    /// Number of items that are not known.
+    unknown: usize,
+}
+
+impl Imported {
+    /// Says what is not as it was accepted, and gives the exit code of all.
+    pub fn finish(&self, of_packets: Exit) -> Exit {
+        for line in &self.differences {
+            screen::tell(line);
+        }
+        match of_packets {
+            Exit::Ok if !self.differences.is_empty() => Exit::Differs,
+            Exit::Ok if self.unknown > 0 => {
+                let many = report::count(self.unknown, "item");
+                screen::tell(&format!("inconclusive: {many} not known, so that more may be open than was asked"));
+                Exit::Inconclusive
+            }
+            exit => exit,
+        }
+    }
+}
+
+/// First line of a file of expectations.
+const HEAD: &str = "What the imported cloud admits, by group. `sglab test --import ... --accept` writes it anew.";
+
+/// Reads sources and the expectations of them. Says what is wrong, and gives nothing then.
+///
+/// # Errors
+/// If a file cannot be found, read or written.
+pub(in crate::cli) fn read(names: &[String], expect: &Path, accept: bool) -> anyhow::Result<Option<Imported>> {
+    let Some(account) = sources::read(names, None)? else { return Ok(None) };
+    let written = topology_of(&account);
+    let missing: Vec<LeftOut> = account.left_out.iter().chain(&written.left_out).cloned().collect();
+    screen::tell(left_out::text(&missing).trim_end());
+    let now: Vec<Passage> = admitted(&account).into_iter().filter(Passage::is_known).collect();
+    if accept {
+        let flows: IndexSet<String> = now.iter().map(Passage::flow).collect();
+        let text = write_expectations(HEAD, flows);
+        file::write(expect, text.as_bytes()).with_context(|| format!("failed to write {}", told(expect)))?;
+        screen::tell(&format!("accepted: {} says what is admitted now", told(expect)));
+    }
+    let text = match std::fs::read_to_string(expect) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            bail!("{} is not there; `--accept` writes what is admitted now", told(expect))
+        }
+        Err(error) => return Err(error).with_context(|| format!("failed to read {}", told(expect))),
+    };
+    let expected = match read_expectations(&expect.to_string_lossy(), &text) {
+        Ok(expected) => expected,
+        Err(faults) => {
+            screen::tell(&faults.to_string());
+            return Ok(None);
+        }
+    };
+    let Some(read) = predicted(&written, &names.join(", "))? else { return Ok(None) };
+    Ok(Some(Imported { read, differences: differences(&now, &expected), unknown: unknown(&account, &missing) }))
+}
+
+/// The topology with the table that is predicted of it, for packets to prove.
+fn predicted(written: &Written, name: &str) -> anyhow::Result<Option<topologies::Read>> {
+    let read = |more: &str| match written.topology(name, more) {
+        Ok(topology) => Some(topology),
+        Err(problems) => {
+            topologies::tell(&[problems]);
+            None
+        }
+    };
+    let Some(topology) = read("") else { return Ok(None) };
+    let cloud = topology.with_elsewhere().initial_cloud(Era::Vpc);
+    let cloud = cloud.map_err(|(refusal, place)| anyhow::anyhow!("{place}: {refusal}"))?;
+    let whole = export(&cloud, "")?;
+    // Behind the cloud stands what holds in it.
+    let is_key = |line: &str| line.starts_with("tables:") || line.starts_with("scenario:");
+    let sections = whole.lines().skip_while(|line| !is_key(line)).map(|line| format!("{line}\n"));
+    let sections: String = sections.collect();
+    let Some(topology) = read(&sections) else { return Ok(None) };
+    Ok(Some(topologies::Read::of(topology, written.builder.to_yaml() + &sections)))
+}
+
+fn differences(now: &[Passage], expected: &[ExpectedPassage]) -> Vec<String> {
+    let accepted: HashSet<&str> = expected.iter().map(|passage| passage.flow.as_str()).collect();
+    let open: HashSet<String> = now.iter().map(Passage::flow).collect();
+    let opened = now.iter().filter(|passage| !accepted.contains(passage.flow().as_str())).map(|passage| {
+        let by: Vec<String> = passage.by.iter().map(ToString::to_string).collect();
+        format!("not accepted: {}, by {}", report::shown_line(&passage.flow()), by.join(", "))
+    });
+    let closed = expected.iter().filter(|passage| !open.contains(&passage.flow));
+    let closed =
+        closed.map(|passage| format!("not open any more: {} ({})", report::shown_line(&passage.flow), passage.place));
+    opened.chain(closed).collect()
+}
+
+fn unknown(account: &Account, missing: &[LeftOut]) -> usize {
+    let rules = account.groups.values().flat_map(|group| group.ingress.iter().chain(&group.egress));
+    rules.filter(|rule| rule.is_unknown()).count() + missing.iter().filter(|item| item.is_unknown()).count()
+}
