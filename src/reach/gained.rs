@@ -176,7 +176,9 @@ impl<'a> Gained<'a> {
                         continue;
                     };
                     for &other in peers.iter().filter(|other| changed[index] || changed[**other]) {
-                        if !asked.insert(other) {
+                        // One interface sends to itself without a filter.
+                        let alone = other == index && class.members.len() == 1;
+                        if alone || !asked.insert(other) {
                             continue;
                         }
                         let (from, to) = match direction {
@@ -258,27 +260,28 @@ impl<'a> Gained<'a> {
         for (packets, rules) in
             own.into_iter().filter(|(_, rules)| names_a_group(rules.ingress) || names_a_group(rules.egress))
         {
-            let left = packets_without(vec![packets], theirs.iter().map(|(packets, _)| *packets));
-            for packets in left {
-                let label = |id: &ResourceId| {
-                    self.account.groups.get(id).map_or_else(|| id.to_string(), |group| group.label.clone())
-                };
-                let by_group = |rule: &Rule| if let Peer::Group(id) = &rule.peer { Some(label(id)) } else { None };
-                let named = |class: &Class<'_>| class.groups.iter().map(|id| label(id)).collect::<Vec<_>>().join("+");
-                let passage = Passage {
-                    way: Way::Inside,
-                    from: by_group(rules.ingress).unwrap_or_else(|| named(from)),
-                    to: by_group(rules.egress).unwrap_or_else(|| self.owner(to, rules.ingress)),
-                    traffic: packets.words(),
-                    certainty: Certainty::Known,
-                    by: self.deciding(rules, from, to),
-                    already: Vec::new(),
-                    members: Vec::new(),
-                    reached: Reached::Inside,
-                };
-                let pairs = to.members.iter().map(|member| member.label.clone());
-                self.add(passage, pairs);
+            if packets_without(vec![packets], theirs.iter().map(|(packets, _)| *packets)).is_empty() {
+                continue;
             }
+            let already: IndexSet<String> =
+                theirs.iter().filter_map(|(open, _)| open.common(packets)).map(Packets::words).collect();
+            let label = |id: &ResourceId| {
+                self.account.groups.get(id).map_or_else(|| id.to_string(), |group| group.label.clone())
+            };
+            let by_group = |rule: &Rule| if let Peer::Group(id) = &rule.peer { Some(label(id)) } else { None };
+            let named = |class: &Class<'_>| class.groups.iter().map(|id| label(id)).collect::<Vec<_>>().join("+");
+            let passage = Passage {
+                way: Way::Inside,
+                from: by_group(rules.ingress).unwrap_or_else(|| named(from)),
+                to: by_group(rules.egress).unwrap_or_else(|| self.owner(to, rules.ingress)),
+                traffic: packets.words(),
+                certainty: Certainty::Known,
+                by: self.deciding(rules, from, to),
+                already: already.into_iter().collect(),
+                members: Vec::new(),
+                reached: Reached::Inside,
+            };
+            self.add(passage, to.members.iter().map(|member| member.label.clone()));
         }
     }
 

@@ -1,8 +1,12 @@
 //! Sets of packets as boxes: protocols by ports by addresses. A difference of two sets is exact, whatever rules they come from.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
+#[cfg(test)]
+use std::net::{Ipv4Addr, Ipv6Addr};
 
-use ipnet::{IpNet, Ipv4Subnets, Ipv6Subnets};
+use ipnet::IpNet;
+#[cfg(test)]
+use ipnet::{Ipv4Subnets, Ipv6Subnets};
 
 use crate::model::{IcmpMatch, Port, PortRange, Traffic, protocol};
 
@@ -104,6 +108,7 @@ impl Cell {
         fits.then(|| Self { packets: Packets::of(traffic), ipv6, addresses })
     }
 
+    #[cfg(test)]
     pub fn packets(self) -> Packets {
         self.packets
     }
@@ -140,6 +145,7 @@ impl Cell {
     }
 
     /// The blocks that its addresses are, as few as can be.
+    #[cfg(test)]
     pub fn blocks(self) -> Vec<IpNet> {
         let (from, to) = self.addresses;
         if self.ipv6 {
