@@ -1,0 +1,48 @@
+//! What the readers of resources share.
+
+use super::super::builder::Reader;
+use super::index::Index;
+use super::labels::Labels;
+use super::resolver::Resolver;
+use super::resource::Resource;
+use super::told::Told;
+use crate::account::{Reason, ResourceId};
+
+/// A source's resources, and how its references are followed.
+pub struct Context<'a, 't> {
+    pub index: &'a Index<'t>,
+    pub resolver: Resolver<'a, 't>,
+    pub labels: Labels,
+}
+
+impl<'a, 't> Context<'a, 't> {
+    pub fn new(index: &'a Index<'t>) -> Self {
+        Self { index, resolver: Resolver::new(index), labels: Labels::new(index) }
+    }
+
+    /// Resources of some types, without data sources.
+    pub fn managed(&self, kinds: &[&str]) -> impl Iterator<Item = &'a Resource<'t>> {
+        self.index.resources.iter().filter(move |resource| !resource.data && kinds.contains(&resource.kind.as_str()))
+    }
+
+    /// The resource with an id.
+    pub fn with_id(&self, kinds: &[&str], id: &ResourceId) -> Option<&'a Resource<'t>> {
+        self.index.resources.iter().find(|resource| kinds.contains(&resource.kind.as_str()) && resource.id() == *id)
+    }
+}
+
+/// An id that may be absent; what cannot be told is listed.
+pub fn id_or_listed(
+    reader: &mut Reader<'_>,
+    resource: &Resource<'_>,
+    told: Told<ResourceId>,
+) -> Option<ResourceId> {
+    match told {
+        Told::Is(id) => Some(id),
+        Told::Absent | Told::Chosen => None,
+        Told::Unknown(why) => {
+            reader.leave_out(resource.node, &resource.kind, &resource.address, Reason::UnknownValue(why));
+            None
+        }
+    }
+}

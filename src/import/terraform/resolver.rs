@@ -1,0 +1,449 @@
+//! References of a plan's configuration, followed to the resources that they mean: through variables, outputs, `each` and `count`.
+//!
+//! A plan tells of an expression only to what it refers. A local is not told at all; it may be whatever its module can refer to.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+
+use super::super::tree::Node;
+use super::address::{Call, Key, Step, longest, module_address, parts, steps};
+use super::index::{Index, position};
+use super::known_modules;
+use super::resource::{Resource, Value};
+use super::wanted::{Fit, Wanted, fit};
+use crate::account::ResourceId;
+
+/// Calls, outputs and locals in each other that real modules never have.
+const MAX_DEPTH: usize = 24;
+
+/// Something that a reference may mean.
+#[derive(Clone)]
+pub enum Meant<'t> {
+    /// This id; `new` where it is known after the plan is applied only.
+    Id { id: ResourceId, new: bool },
+    /// A value that the plan tells.
+    Literal(Node<'t>),
+    /// A key.
+    Word(String),
+    /// It cannot be told.
+    Unclear(String),
+}
+
+/// All that one reference may mean.
+#[derive(Clone, Default)]
+pub struct Slot<'t> {
+    pub meant: Vec<Meant<'t>>,
+    /// It goes through a local, so that a part of this may be all of it.
+    pub loose: bool,
+}
+
+impl Slot<'_> {
+    fn is_new(&self) -> bool {
+        self.meant.iter().any(|meant| matches!(meant, Meant::Id { new: true, .. } | Meant::Unclear(_)))
+    }
+}
+
+/// The place of an expression: an instance of a resource, or of a module's call.
+#[derive(Clone, Copy)]
+pub struct Scope<'s, 't> {
+    pub module: &'s [Call],
+    pub key: Option<&'s Key>,
+    /// The entry with `for_each_expression`.
+    pub repeat: Option<Node<'t>>,
+    /// Number of instances.
+    pub count: usize,
+    /// The rank of this one among the instances whose value is not known, and their number.
+    pub rank: Option<(usize, usize)>,
+    pub depth: usize,
+}
+
+impl<'s, 't> Scope<'s, 't> {
+    /// The scope of a resource's expressions.
+    pub fn of(resource: &'s Resource<'t>, count: usize) -> Self {
+        let Resource { module, key, configured, .. } = resource;
+        Self { module, key: key.as_ref(), repeat: *configured, count, rank: None, depth: 0 }
+    }
+
+    fn deeper(self) -> Self {
+        Self { rank: None, depth: self.depth + 1, ..self }
+    }
+}
+
+/// Follows references.
+pub struct Resolver<'a, 't> {
+    pub index: &'a Index<'t>,
+    /// Modules whose locals are being looked at.
+    open: RefCell<HashSet<(String, Wanted)>>,
+}
+
+type Reference = Vec<Step>;
+
+impl<'a, 't> Resolver<'a, 't> {
+    pub fn new(index: &'a Index<'t>) -> Self {
+        Self { index, open: RefCell::default() }
+    }
+
+    /// Follows an expression: one slot a reference that may be what is wanted, in their order.
+    pub fn evaluate(
+        &self,
+        expression: Node<'t>,
+        rest: &[Step],
+        scope: Scope<'_, 't>,
+        wanted: Wanted,
+    ) -> Vec<Slot<'t>> {
+        if let Some(constant) = expression.get("constant_value") {
+            return slots(literal(walk(constant, rest)));
+        }
+        let nested = || expression.items().flat_map(Node::entries).filter(|(_, value)| value.is_object());
+        if expression.get("references").is_none() {
+            return nested().flat_map(|(_, value)| self.evaluate(value, &[], scope, wanted)).collect();
+        }
+        let references = longest(expression.items_of("references").filter_map(Node::text));
+        self.all(&references, rest, scope, wanted)
+    }
+
+    fn all(&self, references: &[Reference], rest: &[Step], scope: Scope<'_, 't>, wanted: Wanted) -> Vec<Slot<'t>> {
+        if scope.depth > MAX_DEPTH {
+            return slots(vec![Meant::Unclear("it goes through too many modules".to_owned())]);
+        }
+        let each = references.iter().map(|reference| self.reference(reference, references, rest, scope, wanted));
+        each.filter(|slot| slot.loose || !slot.meant.is_empty()).collect()
+    }
+
+    fn reference(
+        &self,
+        reference: &Reference,
+        all: &[Reference],
+        rest: &[Step],
+        scope: Scope<'_, 't>,
+        wanted: Wanted,
+    ) -> Slot<'t> {
+        let name = |at: usize| reference.get(at).and_then(Step::name);
+        let tail = |from: usize| -> Vec<Step> { reference.iter().skip(from).chain(rest).cloned().collect() };
+        match (name(0), name(1)) {
+            (Some("var"), Some(variable)) => {
+                let slots = self.variable(variable, &tail(2), scope, wanted);
+                let counted = reference.len() == 2 && mentions(all, "count", "index");
+                match scope.rank.filter(|_| counted) {
+                    Some(rank) => nth(slots, rank),
+                    None => merged(slots),
+                }
+            }
+            (Some("local"), Some(local)) => self.local(local, scope, wanted),
+            (Some("module"), Some(call)) => self.output(call, reference, all, rest, scope, wanted),
+            (Some("each"), Some("value")) => merged(self.each_value(&tail(2), scope, wanted)),
+            (Some("each"), Some("key")) if wanted == Wanted::Text => match scope.key {
+                Some(Key::Text(key)) => Slot { meant: vec![Meant::Word(key.clone())], loose: false },
+                Some(Key::Number(_)) | None => Slot::default(),
+            },
+            (Some("each" | "count" | "path" | "terraform" | "self"), _) => Slot::default(),
+            _ => self.resource(reference, all, rest, scope, wanted),
+        }
+    }
+
+    fn variable(&self, name: &str, rest: &[Step], scope: Scope<'_, 't>, wanted: Wanted) -> Vec<Slot<'t>> {
+        let configuration = &self.index.configuration;
+        let Some(module) = configuration.module(scope.module) else { return Vec::new() };
+        let default = || slots(literal(module.node.at(&["variables", name, "default"]).and_then(|node| walk(node, rest))));
+        let Some((own, above)) = scope.module.split_last() else {
+            let value = configuration.variables.and_then(|variables| variables.at(&[name, "value"]));
+            return value.map_or_else(default, |value| slots(literal(walk(value, rest))));
+        };
+        let Some(expression) = module.call.and_then(|call| call.at(&["expressions", name])) else { return default() };
+        let count = self.index.calls(above, &own.name).len();
+        let outer = Scope { module: above, key: own.key.as_ref(), repeat: module.call, count, ..scope.deeper() };
+        let is_given = configuration.module(above).is_none_or(|_| {
+            known_modules::given_where(module, name).is_none_or(|key| {
+                let step = Step::Name(key.to_owned());
+                self.each_value(&[step], outer, Wanted::Text).iter().any(|slot| {
+                    slot.meant.iter().any(|meant| matches!(meant, Meant::Literal(node) if node.boolean() == Some(true)))
+                })
+            })
+        });
+        if is_given { self.evaluate(expression, rest, outer, wanted) } else { Vec::new() }
+    }
+
+    fn each_value(&self, rest: &[Step], scope: Scope<'_, 't>, wanted: Wanted) -> Vec<Slot<'t>> {
+        let Some(key) = scope.key else { return Vec::new() };
+        let word = || match key {
+            Key::Text(text) if rest.is_empty() => slots(vec![Meant::Word(text.clone())]),
+            Key::Text(_) | Key::Number(_) => Vec::new(),
+        };
+        let Some(expression) = scope.repeat.and_then(|entry| entry.get("for_each_expression")) else { return word() };
+        if expression.get("constant_value").is_some_and(Node::is_list) {
+            return word();
+        }
+        let own: Vec<Step> = [Step::Index(key.clone())].into_iter().chain(rest.iter().cloned()).collect();
+        self.evaluate(expression, &own, scope.deeper(), wanted)
+    }
+
+    /// A local. That of a module that is known is followed; any other may be whatever its module can refer to.
+    fn local(&self, name: &str, scope: Scope<'_, 't>, wanted: Wanted) -> Slot<'t> {
+        let Some(module) = self.index.configuration.module(scope.module) else { return Slot::default() };
+        if let Some(references) = known_modules::local(module, name) {
+            let references: Vec<Reference> = references.iter().map(|reference| steps(reference)).collect();
+            return merged(self.all(&references, &[], scope.deeper(), wanted));
+        }
+        if known_modules::is_condition(name) || wanted == Wanted::Text {
+            return Slot::default();
+        }
+        Slot { meant: self.reachable(scope.module, wanted, scope.depth), loose: true }
+    }
+
+    /// All that a module's expressions can refer to: its own resources, what its variables are, the outputs of modules that it calls.
+    pub fn reachable(&self, module: &[Call], wanted: Wanted, depth: usize) -> Vec<Meant<'t>> {
+        let mark = (module_address(module), wanted);
+        if depth > MAX_DEPTH || !self.open.borrow_mut().insert(mark.clone()) {
+            return Vec::new();
+        }
+        let mut meant = Vec::new();
+        for at in self.index.in_module(module) {
+            let resource = &self.index.resources[*at];
+            // What is made along with a resource is meant where the plan says that something refers to it.
+            let attribute = match resource.kind.as_str() {
+                "aws_vpc" | "aws_default_vpc" if wanted == Wanted::Group => Some("default_security_group_id"),
+                "aws_eks_cluster" if wanted == Wanted::Group => Some("vpc_config"),
+                kind if !kind.starts_with("aws_") => continue,
+                _ => None,
+            };
+            if attribute.is_none_or(|attribute| self.index.is_referred_to(resource, attribute, false))
+                && let Fit::Is(id) = fit(wanted, resource, &[])
+            {
+                meant.push(Meant::Id { id, new: resource.known_id().is_none() });
+            }
+        }
+        let scope = Scope { module, key: None, repeat: None, count: 1, rank: None, depth: depth + 1 };
+        if let Some(configured) = self.index.configuration.module(module) {
+            let names = |key: &str| configured.node.get(key).into_iter().flat_map(Node::entries).map(|(name, _)| name);
+            for variable in names("variables") {
+                let may_be = wanted != Wanted::Group || variable.contains("group") || variable.contains("sg");
+                let slots = self.variable(variable, &[], scope, wanted);
+                let all = slots.into_iter().flat_map(|slot| slot.meant);
+                meant.extend(all.filter(|meant| may_be || !matches!(meant, Meant::Unclear(_))));
+            }
+            for call in names("module_calls") {
+                let whole = vec![Step::Name("module".to_owned()), Step::Name(call.to_owned())];
+                meant.extend(self.output(call, &whole, &[], &[], scope, wanted).meant);
+            }
+        }
+        self.open.borrow_mut().remove(&mark);
+        meant
+    }
+
+    /// Outputs of a module's instances: one, or all where a splat hides which.
+    fn output(
+        &self,
+        call: &str,
+        reference: &Reference,
+        all: &[Reference],
+        rest: &[Step],
+        scope: Scope<'_, 't>,
+        wanted: Wanted,
+    ) -> Slot<'t> {
+        let mut left = reference.iter().skip(2).chain(rest).cloned().peekable();
+        let index = match left.peek() {
+            Some(Step::Index(key)) => Some(key.clone()),
+            _ => None,
+        };
+        if index.is_some() {
+            left.next();
+        }
+        let instances = self.index.calls(scope.module, call);
+        let keys: Vec<Option<&Key>> =
+            instances.iter().map(|path| path.last().and_then(|call| call.key.as_ref())).collect();
+        let output = left.next();
+        let left: Vec<Step> = left.collect();
+        let mut slots = Vec::new();
+        for at in self.pick(&keys, index.as_ref(), all, scope) {
+            let module = &instances[at];
+            let Some(configured) = self.index.configuration.module(module) else { continue };
+            let inner = Scope { module, key: None, repeat: None, count: 1, ..scope.deeper() };
+            for (name, entry) in configured.node.get("outputs").into_iter().flat_map(Node::entries) {
+                let is_it = output.as_ref().and_then(Step::name).is_none_or(|output| output == name);
+                if let Some(expression) = entry.get("expression").filter(|_| is_it) {
+                    slots.extend(self.evaluate(expression, &left, inner, wanted));
+                }
+            }
+        }
+        merged(slots)
+    }
+
+    fn resource(
+        &self,
+        reference: &Reference,
+        all: &[Reference],
+        rest: &[Step],
+        scope: Scope<'_, 't>,
+        wanted: Wanted,
+    ) -> Slot<'t> {
+        let whole = reference.iter().chain(rest).cloned().collect();
+        let Some(parts) = parts(whole) else { return Slot::default() };
+        let instances = self.index.instances(scope.module, parts.data, &parts.kind, &parts.name);
+        let keys: Vec<Option<&Key>> = instances.iter().map(|at| self.index.resources[*at].key.as_ref()).collect();
+        let (index, attribute) = match parts.rest.split_first() {
+            Some((Step::Index(key), attribute)) => (Some(key), attribute),
+            _ => (None, parts.rest.as_slice()),
+        };
+        let mut slots = Vec::new();
+        for at in self.pick(&keys, index, all, scope) {
+            slots.extend(self.attribute(&self.index.resources[instances[at]], attribute, scope, wanted));
+        }
+        merged(slots)
+    }
+
+    fn attribute(
+        &self,
+        resource: &Resource<'t>,
+        rest: &[Step],
+        scope: Scope<'_, 't>,
+        wanted: Wanted,
+    ) -> Vec<Slot<'t>> {
+        let first = rest.iter().find_map(Step::name);
+        let value = first.map_or(Value::Absent, |name| resource.body.value(name));
+        match fit(wanted, resource, rest) {
+            Fit::Is(id) => {
+                let own = first.is_none_or(|first| first == "id" || first == "name");
+                let new = if own { resource.known_id().is_none() } else { value.known().is_none() };
+                slots(vec![Meant::Id { id, new }])
+            }
+            Fit::Through(name) => match resource.body.value(&name) {
+                Value::Is(node) => slots(literal(Some(node))),
+                Value::Absent => Vec::new(),
+                Value::Hidden => slots(vec![Meant::Unclear(format!("{}.{name} is sensitive", resource.address))]),
+                Value::Unknown => {
+                    let inner = Scope::of(resource, self.index.siblings(resource).len());
+                    let inner = Scope { depth: scope.depth + 1, ..inner };
+                    let expressions = resource.body.expressions_of(&name);
+                    if expressions.is_empty() {
+                        return slots(vec![Meant::Unclear(format!("{}.{name}", resource.address))]);
+                    }
+                    expressions.into_iter().flat_map(|node| self.evaluate(node, &[], inner, wanted)).collect()
+                }
+            },
+            Fit::No => match value.known().filter(|_| wanted == Wanted::Text) {
+                Some(node) => slots(literal(Some(node))),
+                None => Vec::new(),
+            },
+            Fit::Unclear => match value {
+                Value::Is(node) => slots(literal(Some(node))),
+                Value::Absent | Value::Unknown | Value::Hidden => {
+                    slots(vec![Meant::Unclear(format!("it may be {}", resource.address))])
+                }
+            },
+        }
+    }
+
+    /// The positions that a reference means among several instances: that of its index, else that of the one key which the other references
+    /// of its expression give, else all.
+    fn pick(
+        &self,
+        keys: &[Option<&Key>],
+        index: Option<&Key>,
+        all: &[Reference],
+        scope: Scope<'_, 't>,
+    ) -> Vec<usize> {
+        if let Some(index) = index {
+            // A key of what goes through a map of one resource is none of its own.
+            return match position(keys, index) {
+                Some(at) => vec![at],
+                None if keys.iter().all(Option::is_none) => (0..keys.len()).collect(),
+                None => Vec::new(),
+            };
+        }
+        let every = || (0..keys.len()).collect();
+        if keys.len() < 2 {
+            return every();
+        }
+        let Some(words) = self.words(all, scope) else { return every() };
+        let mut found: Vec<usize> = Vec::new();
+        if mentions(all, "count", "index")
+            && let Some(Key::Number(own)) = scope.key
+            && scope.count >= keys.len()
+        {
+            // `element` begins anew at the end.
+            let own = usize::try_from(*own).unwrap_or(0) % keys.len();
+            found.extend(position(keys, &Key::Number(own as u64)));
+        }
+        for word in words {
+            let number = word.parse().ok().map(Key::Number);
+            let at = position(keys, &Key::Text(word)).or_else(|| position(keys, &number?));
+            found.extend(at.filter(|at| !found.contains(at)));
+        }
+        match found.as_slice() {
+            [one] => vec![*one],
+            _ => every(),
+        }
+    }
+
+    /// Texts among the references of an expression that may be keys; nothing where one cannot be told.
+    fn words(&self, all: &[Reference], scope: Scope<'_, 't>) -> Option<Vec<String>> {
+        let mut words = Vec::new();
+        for reference in all {
+            let name = |at: usize| reference.get(at).and_then(Step::name);
+            let is_local = name(0) == Some("local") && name(1).is_none_or(|name| !known_modules::is_condition(name));
+            if is_local {
+                return None;
+            }
+            if !matches!(name(0), Some("var" | "each")) {
+                continue;
+            }
+            let shallow = Scope { depth: scope.depth + 1, rank: None, ..scope };
+            let slot = self.reference(reference, &[], &[], shallow, Wanted::Text);
+            for meant in slot.meant {
+                match meant {
+                    Meant::Word(word) => words.push(word),
+                    Meant::Literal(node) => words.extend(own_text(node, scope.key)),
+                    Meant::Id { .. } | Meant::Unclear(_) => {}
+                }
+            }
+        }
+        Some(words)
+    }
+}
+
+/// A text, or that of a map or list at the own key.
+fn own_text(node: Node<'_>, key: Option<&Key>) -> Option<String> {
+    if !node.is_object() && !node.is_list() {
+        return node.text().map(str::to_owned);
+    }
+    walk(node, &[Step::Index(key?.clone())])?.text().map(str::to_owned)
+}
+
+fn mentions(all: &[Reference], first: &str, second: &str) -> bool {
+    all.iter().any(|reference| {
+        let name = |at: usize| reference.get(at).and_then(Step::name);
+        name(0) == Some(first) && name(1) == Some(second)
+    })
+}
+
+/// Follows steps into a value.
+fn walk<'t>(node: Node<'t>, rest: &[Step]) -> Option<Node<'t>> {
+    rest.iter().try_fold(node, |node, step| match step {
+        Step::Name(name) | Step::Index(Key::Text(name)) => node.entries().find(|(key, _)| key == name).map(|(_, node)| node),
+        Step::Index(Key::Number(number)) if node.is_list() => node.items().nth(usize::try_from(*number).ok()?),
+        Step::Index(Key::Number(_)) => None,
+    })
+}
+
+fn literal(node: Option<Node<'_>>) -> Vec<Meant<'_>> {
+    node.map(Meant::Literal).into_iter().collect()
+}
+
+fn slots(meant: Vec<Meant<'_>>) -> Vec<Slot<'_>> {
+    if meant.is_empty() { Vec::new() } else { vec![Slot { meant, loose: false }] }
+}
+
+fn merged<'t>(slots: Vec<Slot<'t>>) -> Slot<'t> {
+    let loose = slots.iter().any(|slot| slot.loose);
+    Slot { meant: slots.into_iter().flat_map(|slot| slot.meant).collect(), loose }
+}
+
+/// The slot of one instance of a list that `count.index` goes through. Each of the instances that are not known has a reference or more, so
+/// where there are as many references as such instances, each has one, in their order.
+fn nth<'t>(slots: Vec<Slot<'t>>, (rank, count): (usize, usize)) -> Slot<'t> {
+    let new: Vec<&Slot<'t>> = slots.iter().filter(|slot| slot.is_new()).collect();
+    match new.get(rank) {
+        Some(own) if new.len() == count && new.iter().all(|slot| !slot.loose) => (*own).clone(),
+        _ => merged(slots),
+    }
+}
