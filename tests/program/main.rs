@@ -26,6 +26,7 @@ mod misses;
 mod mounts;
 mod mounts_refused;
 mod near_misses;
+mod own_cloud;
 mod paper;
 #[path = "../common/patience.rs"]
 mod patience;

@@ -55,7 +55,9 @@ pub(in crate::cli) fn read(names: &[String], expect: &Path, accept: bool) -> any
     let Some(account) = sources::read(names, None)? else { return Ok(None) };
     let written = topology_of(&account);
     let missing: Vec<LeftOut> = account.left_out.iter().chain(&written.left_out).cloned().collect();
-    screen::tell(left_out::text(&missing).trim_end());
+    if !missing.is_empty() {
+        screen::tell(left_out::text(&missing).trim_end());
+    }
     let now: Vec<Passage> = admitted(&account).into_iter().filter(Passage::is_known).collect();
     if accept {
         let flows: IndexSet<String> = now.iter().map(Passage::flow).collect();

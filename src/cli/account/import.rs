@@ -57,7 +57,9 @@ pub(super) fn run(arguments: &ImportArguments) -> anyhow::Result<Exit> {
     let Some(account) = sources::read(&arguments.sources, None)? else { return Ok(Exit::BadInput) };
     let written = topology_of(&account);
     let missing: Vec<LeftOut> = account.left_out.iter().chain(&written.left_out).cloned().collect();
-    screen::tell(left_out::text(&missing).trim_end());
+    if !missing.is_empty() {
+        screen::tell(left_out::text(&missing).trim_end());
+    }
     if arguments.check {
         writeln!(stdout(), "{}", counts(&account))?;
     } else {

@@ -5,7 +5,7 @@ use super::context::{Context, id_or_listed};
 use super::resource::{Resource, Value};
 use super::rules;
 use super::wanted::Wanted;
-use crate::account::{SecurityGroup, ResourceId};
+use crate::account::{ResourceId, SecurityGroup};
 
 /// `aws_security_group` and `aws_default_security_group`, which replaces all rules of the group that it adopts.
 pub fn group<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: &Resource<'t>) {

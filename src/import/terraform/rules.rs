@@ -47,12 +47,7 @@ struct Said<'a, 't> {
 }
 
 /// The inline rules of a group in one direction. The group's own ones that are not known at all are none: nobody says any.
-pub fn inline<'t>(
-    reader: &mut Reader<'_>,
-    context: &Context<'_, 't>,
-    resource: &Resource<'t>,
-    key: &str,
-) -> Vec<Rule> {
+pub fn inline<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: &Resource<'t>, key: &str) -> Vec<Rule> {
     let group = resource.id();
     let whole = |reader: &mut Reader<'_>, why: String| {
         reader.leave_out(resource.node, key, &resource.address, Reason::UnknownValue(why.clone()));

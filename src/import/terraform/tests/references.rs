@@ -6,11 +6,17 @@ use super::support::{account, configured, constant, members, new, plan, refs, ru
 
 #[test]
 fn a_rule_of_a_new_group_is_found_by_its_references() {
-    let rule = |from: &str| json!({"type": "ingress", "protocol": "tcp", "from_port": from, "to_port": from,
-        "cidr_blocks": null, "self": false});
+    let rule = |from: &str| {
+        json!({"type": "ingress", "protocol": "tcp", "from_port": from, "to_port": from,
+        "cidr_blocks": null, "self": false})
+    };
     let plan = plan(
         &[
-            new("aws_security_group.db", json!({"name": "db", "ingress": []}), json!({"id": true, "egress": true, "vpc_id": true})),
+            new(
+                "aws_security_group.db",
+                json!({"name": "db", "ingress": []}),
+                json!({"id": true, "egress": true, "vpc_id": true}),
+            ),
             new(
                 "aws_security_group.app",
                 json!({"name": "app", "egress": [{"protocol": "-1", "from_port": 0, "to_port": 0,
