@@ -4,7 +4,7 @@ use super::classes::classes;
 use super::gained::gained;
 use super::matching::Matching;
 use super::passage::{Certainty, Passage, Way};
-use super::rules::{MemberChange, RuleChange, members_of_one, rules_of_one};
+use super::rules::{GroupChange, MemberChange, RuleChange, groups_of_one, members_of_one, rules_of_one};
 use crate::account::Account;
 
 /// What differs between an account before and after a change.
@@ -14,6 +14,10 @@ pub struct Difference {
     pub opened: Vec<Passage>,
     /// What only the account before admits.
     pub closed: Vec<Passage>,
+    /// Groups that only the account after has.
+    pub groups_added: Vec<GroupChange>,
+    /// Groups that only the account before has.
+    pub groups_removed: Vec<GroupChange>,
     /// Rules that only the account after has.
     pub rules_added: Vec<RuleChange>,
     /// Rules that only the account before has.
@@ -33,6 +37,19 @@ impl Difference {
     /// What may have become open: something is not known.
     pub fn unknown(&self) -> impl Iterator<Item = &Passage> {
         self.opened.iter().filter(|passage| passage.certainty != Certainty::Known)
+    }
+
+    /// Returns true if both have the same groups, rules and members.
+    pub fn is_same(&self) -> bool {
+        let Self { groups_added, groups_removed, rules_added, rules_removed, members_added, members_removed, .. } =
+            self;
+        groups_added.is_empty()
+            && groups_removed.is_empty()
+            && rules_added.is_empty()
+            && rules_removed.is_empty()
+            && members_added.is_empty()
+            && members_removed.is_empty()
+            && self.is_empty()
     }
 
     /// Returns true if nobody reaches anybody else than before.
@@ -69,6 +86,8 @@ pub fn compare(before: &Account, after: &Account) -> Difference {
     Difference {
         opened: gained(before, after, &classes(after, before, &to_before), &to_before),
         closed: gained(after, before, &classes(before, after, &to_after), &to_after),
+        groups_added: groups_of_one(after, &to_before),
+        groups_removed: groups_of_one(before, &to_after),
         rules_added: rules_of_one(after, before, &to_before),
         rules_removed: rules_of_one(before, after, &to_after),
         members_added: members_of_one(after, before, &to_before),

@@ -14,4 +14,4 @@ mod rules;
 
 pub use difference::{Difference, admitted, compare};
 pub use passage::{Certainty, Passage, Reached, Way};
-pub use rules::{MemberChange, RuleChange, peer_words, traffic_words};
+pub use rules::{GroupChange, MemberChange, RuleChange, peer_words, traffic_words};

@@ -30,6 +30,21 @@ pub struct MemberChange {
     pub origin: Origin,
 }
 
+/// A group that only one of two accounts has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupChange {
+    /// Its short name.
+    pub group: String,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
+/// The groups of `of` that `other` has not.
+pub(super) fn groups_of_one(of: &Account, matching: &Matching) -> Vec<GroupChange> {
+    let alone = of.groups.iter().filter(|(id, _)| !matching.groups.contains_key(*id));
+    alone.map(|(_, group)| GroupChange { group: group.label.clone(), origin: group.origin.clone() }).collect()
+}
+
 /// A rule without words that mean nothing to packets, in the other account's ids where that has the same resource.
 pub(super) type RuleKey = (Known<Traffic>, Peer);
 

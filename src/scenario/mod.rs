@@ -16,6 +16,7 @@ pub mod connection_tracker;
 pub mod coverage;
 pub mod demand;
 pub mod differences;
+pub mod differing;
 mod disagreement_files;
 pub(crate) mod expected;
 pub mod explain;

@@ -7,7 +7,7 @@ use sglab::reach::{Certainty, Difference, compare};
 use sglab::report::Style;
 use sglab::report::difference::{json, markdown, text};
 
-use super::sources;
+use super::{prove, sources};
 use crate::cli::common::{Exit, When};
 use crate::cli::{color, screen};
 
@@ -23,8 +23,10 @@ Examples:
       a topology of git's branch main, and as it is now
   sglab diff base.json head.json --format markdown > comment.md
   sglab diff base.json head.json --fail-on opened --format json
+  sglab diff base.json head.json --prove
+      and boot both, to send what differs
 
-No packet is sent, no cloud is asked, and no privilege is needed. What is newly open from outside comes first. \
+Without `--prove` no packet is sent. No cloud is asked, and no privilege is needed. What is newly open from outside comes first. \
 Interfaces, groups and rules of both are matched by id, else by the resource that declares them, else by name.
 
 Exit codes: 0 nothing that `--fail-on` names, 1 something, 2 bad input, 4 nothing that is known, but something is not known.")]
@@ -41,6 +43,9 @@ pub(crate) struct DiffArguments {
     /// List rules and memberships that differ, too
     #[arg(long)]
     pub rules: bool,
+    /// Boot both clouds, and send packets for what differs
+    #[arg(long)]
+    pub prove: bool,
     /// How to print the difference
     #[arg(long, value_enum, default_value_t = DiffFormat::Text)]
     pub format: DiffFormat,
@@ -88,7 +93,15 @@ pub(super) fn run(arguments: &DiffArguments) -> anyhow::Result<Exit> {
         }
     };
     stdout().write_all(told.as_bytes())?;
-    Ok(exit(&difference, arguments.fail_on))
+    let exit = exit(&difference, arguments.fail_on);
+    if !arguments.prove {
+        return Ok(exit);
+    }
+    // What packets contradict, or cannot settle, outweighs what is told.
+    match prove::run(&old, &new)? {
+        Exit::Ok => Ok(exit),
+        other => Ok(other),
+    }
 }
 
 fn exit(difference: &Difference, fail_on: FailOn) -> Exit {

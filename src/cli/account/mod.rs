@@ -1,8 +1,10 @@
 //! The commands for clouds that people have of their own: what can be typed. Each is a file below.
 
 mod diff;
+mod drift;
 pub(super) mod expected;
 mod import;
+mod prove;
 mod sources;
 
 use clap::Subcommand;
@@ -14,6 +16,8 @@ use super::common::Exit;
 pub(crate) enum AccountCommand {
     /// Say what a change opens and closes: two plans, dumps, topologies or git revisions
     Diff(diff::DiffArguments),
+    /// Say how two sources of one cloud differ: a plan and the account, the account and a topology
+    Drift(drift::DriftArguments),
     /// Read one's own cloud: `aws ec2 describe-*` replies, Terraform plans and states
     Import(import::ImportArguments),
 }
@@ -22,6 +26,7 @@ pub(crate) enum AccountCommand {
 pub(super) fn run(command: AccountCommand) -> anyhow::Result<Exit> {
     match command {
         AccountCommand::Diff(arguments) => diff::run(&arguments),
+        AccountCommand::Drift(arguments) => drift::run(&arguments),
         AccountCommand::Import(arguments) => import::run(&arguments),
     }
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::account::Origin;
 use crate::model::{Direction, SourceLocation};
-use crate::reach::{Certainty, Difference, MemberChange, Passage, Reached, RuleChange, Way};
+use crate::reach::{Certainty, Difference, GroupChange, MemberChange, Passage, Reached, RuleChange, Way};
 
 /// Version of the format; a change that programs would notice raises it.
 const FORMAT: u32 = 1;
@@ -15,6 +15,7 @@ struct Document<'a> {
     verdict: Verdict,
     opened: Vec<PassageJson<'a>>,
     closed: Vec<PassageJson<'a>>,
+    groups: Changes<GroupJson<'a>>,
     rules: Changes<RuleJson<'a>>,
     members: Changes<MemberJson<'a>>,
 }
@@ -55,6 +56,12 @@ struct OriginJson<'a> {
 }
 
 #[derive(Serialize)]
+struct GroupJson<'a> {
+    group: &'a str,
+    by: OriginJson<'a>,
+}
+
+#[derive(Serialize)]
 struct RuleJson<'a> {
     group: &'a str,
     direction: Direction,
@@ -85,6 +92,10 @@ pub fn json(difference: &Difference) -> Result<String, serde_json::Error> {
         },
         opened: difference.opened.iter().map(passage).collect(),
         closed: difference.closed.iter().map(passage).collect(),
+        groups: Changes {
+            added: difference.groups_added.iter().map(group).collect(),
+            removed: difference.groups_removed.iter().map(group).collect(),
+        },
         rules: Changes {
             added: difference.rules_added.iter().map(rule).collect(),
             removed: difference.rules_removed.iter().map(rule).collect(),
@@ -118,6 +129,10 @@ fn passage(passage: &Passage) -> PassageJson<'_> {
         members: &passage.members,
         reached: passage.reached,
     }
+}
+
+fn group(change: &GroupChange) -> GroupJson<'_> {
+    GroupJson { group: &change.group, by: origin(&change.origin) }
 }
 
 fn rule(change: &RuleChange) -> RuleJson<'_> {

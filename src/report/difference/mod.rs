@@ -1,10 +1,18 @@
 //! The difference of two accounts, for people, for programs, and for a pull request.
 
+pub mod drift;
 pub mod json;
 pub mod markdown;
 pub mod text;
 
 use crate::reach::{Difference, Passage, Reached};
+
+/// The direction of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    Opened,
+    Closed,
+}
 
 /// The verdict in one line.
 pub fn verdict(difference: &Difference) -> String {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{behind, verdict};
+use super::{Change, behind, verdict};
 use crate::model::Direction;
 use crate::reach::{Certainty, Difference, MemberChange, Passage, RuleChange, Way};
 use crate::report::text::Tone;
@@ -42,13 +42,8 @@ pub fn text(difference: &Difference, style: Style) -> String {
     out
 }
 
-#[derive(Clone, Copy)]
-enum Change {
-    Opened,
-    Closed,
-}
-
-fn told(passage: &Passage, change: Change, style: Style) -> String {
+/// Tells of one passage.
+pub(super) fn told(passage: &Passage, change: Change, style: Style) -> String {
     let (word, tone) = match (change, &passage.certainty) {
         (Change::Opened, Certainty::Known) => {
             ("newly open", if passage.way == Way::FromOutside { Tone::Bad } else { Tone::Strong })

@@ -1,0 +1,55 @@
+//! `sglab drift`.
+
+use std::io::{IsTerminal, Write, stdout};
+
+use clap::Args;
+use sglab::reach::compare;
+use sglab::report::Style;
+use sglab::report::difference::{drift, json};
+
+use super::sources;
+use crate::cli::common::{Exit, PlainFormat, When};
+use crate::cli::{color, screen};
+
+/// `sglab drift`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab drift plan.json dump/
+      what the account has and the plan has not, and the other way round
+  sglab drift dump/ shop.yaml --format json
+
+What only one source has is listed with its place, then what of it changes who reaches whom. Groups, rules and interfaces \
+are matched by id, else by the resource that declares them, else by name.
+
+Exit codes: 0 no drift, 1 drift, 2 bad input.")]
+pub(crate) struct DriftArguments {
+    /// A source: a file, a folder, `-`, `example:NAME`, `REVISION:FILE` of git
+    #[arg(value_name = "A")]
+    pub one: String,
+    /// The other
+    #[arg(value_name = "B")]
+    pub other: String,
+    /// How to print the drift
+    #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
+    pub format: PlainFormat,
+    /// When to colour
+    #[arg(long, value_enum, default_value_t = When::Auto)]
+    pub color: When,
+}
+
+pub(super) fn run(arguments: &DriftArguments) -> anyhow::Result<Exit> {
+    let read = |name: &String| sources::read(std::slice::from_ref(name), None);
+    let (Some(one), Some(other)) = (read(&arguments.one)?, read(&arguments.other)?) else { return Ok(Exit::BadInput) };
+    let difference = compare(&one, &other);
+    let told = match arguments.format {
+        PlainFormat::Json => json::json(&difference)?,
+        PlainFormat::Text => {
+            let color = color::wanted(arguments.color, stdout().is_terminal());
+            let style = Style { color, width: screen::width_of(&stdout()), ..Style::default() };
+            drift::text(&difference, (&arguments.one, &arguments.other), style)
+        }
+    };
+    stdout().write_all(told.as_bytes())?;
+    Ok(if difference.is_same() { Exit::Ok } else { Exit::Differs })
+}
