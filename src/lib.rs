@@ -46,6 +46,7 @@ pub mod account;
 pub mod compile;
 pub mod control;
 pub mod fabric;
+pub mod graph;
 pub mod import;
 pub mod lab;
 pub mod model;

@@ -3,6 +3,7 @@
 mod diff;
 mod drift;
 pub(super) mod expected;
+mod graph;
 mod import;
 mod prove;
 mod sources;
@@ -18,6 +19,8 @@ pub(crate) enum AccountCommand {
     Diff(diff::DiffArguments),
     /// Say how two sources of one cloud differ: a plan and the account, the account and a topology
     Drift(drift::DriftArguments),
+    /// Draw who reaches whom
+    Graph(graph::GraphArguments),
     /// Read one's own cloud: `aws ec2 describe-*` replies, Terraform plans and states
     Import(import::ImportArguments),
 }
@@ -27,6 +30,7 @@ pub(super) fn run(command: AccountCommand) -> anyhow::Result<Exit> {
     match command {
         AccountCommand::Diff(arguments) => diff::run(&arguments),
         AccountCommand::Drift(arguments) => drift::run(&arguments),
+        AccountCommand::Graph(arguments) => graph::run(&arguments),
         AccountCommand::Import(arguments) => import::run(&arguments),
     }
 }

@@ -1,0 +1,37 @@
+//! A picture for graphviz.
+
+use std::fmt::Write;
+
+use super::picture::{BoxKind, Picture};
+use crate::model::shown;
+
+/// Writes it; ids are numbers, so that no name is syntax.
+pub fn dot(picture: &Picture, title: &str) -> String {
+    let mut out = format!(
+        "digraph sglab {{\n  label={}; rankdir=LR; node [shape=box, fontname=\"sans-serif\"];\n",
+        quoted(title)
+    );
+    for (index, one) in picture.boxes.iter().enumerate() {
+        let members: Vec<&str> = one.members.iter().map(|(name, _)| name.as_str()).collect();
+        let label =
+            if members.is_empty() { one.title.clone() } else { format!("{}\n{}", one.title, members.join("\n")) };
+        let style = match one.kind {
+            BoxKind::Outside => ", style=filled, fillcolor=\"#fff8c5\"",
+            BoxKind::LoadBalancers => ", style=filled, fillcolor=\"#ddf4ff\"",
+            BoxKind::Members => "",
+            BoxKind::Empty => ", style=dashed",
+        };
+        let _ = writeln!(out, "  n{index} [label={}{style}];", quoted(&label));
+    }
+    for arrow in &picture.arrows {
+        let _ = writeln!(out, "  n{} -> n{} [label={}];", arrow.from, arrow.to, quoted(&arrow.traffic.join(", ")));
+    }
+    out.push_str("}\n");
+    out
+}
+
+fn quoted(words: &str) -> String {
+    let lines: Vec<String> =
+        words.split('\n').map(|line| shown(line).replace('\\', "\\\\").replace('"', "\\\"")).collect();
+    format!("\"{}\"", lines.join("\\n"))
+}

@@ -1,0 +1,58 @@
+//! A picture for Mermaid, which GitHub, GitLab and others draw in Markdown.
+
+use std::fmt::Write;
+
+use super::picture::{BoxKind, Picture};
+use crate::model::shown;
+
+/// Mermaid draws no more arrows than these by default.
+pub const MAX_EDGES: usize = 500;
+/// Nor a longer text.
+const MAX_TEXT: usize = 50_000;
+
+/// Writes it; nothing where it is larger than what Mermaid draws.
+pub fn mermaid(picture: &Picture) -> Option<String> {
+    let mut out = "flowchart LR\n".to_owned();
+    for (index, one) in picture.boxes.iter().enumerate() {
+        let members = if one.members.is_empty() { String::new() } else { format!("<br>{}", members(&one.members)) };
+        let label = format!("\"{}{members}\"", escaped(&one.title));
+        let shape = match one.kind {
+            BoxKind::Outside => format!("([{label}])"),
+            BoxKind::LoadBalancers => format!("{{{{{label}}}}}"),
+            BoxKind::Members => format!("[{label}]"),
+            BoxKind::Empty => format!("[/{label}/]"),
+        };
+        let _ = writeln!(out, "  n{index}{shape}");
+    }
+    for arrow in &picture.arrows {
+        let _ = writeln!(out, "  n{} -->|\"{}\"| n{}", arrow.from, escaped(&arrow.traffic.join(", ")), arrow.to);
+    }
+    (picture.arrows.len() <= MAX_EDGES && out.len() <= MAX_TEXT).then_some(out)
+}
+
+fn members(all: &[(String, Vec<String>)]) -> String {
+    match all {
+        [one @ .., _, _] if one.len() > 4 => {
+            let some: Vec<String> = all.iter().take(4).map(|(name, _)| escaped(name)).collect();
+            format!("{} and {} more", some.join(", "), all.len() - 4)
+        }
+        all => all.iter().map(|(name, _)| escaped(name)).collect::<Vec<_>>().join(", "),
+    }
+}
+
+/// Mermaid's own entities: nothing of a name is syntax or markup.
+fn escaped(words: &str) -> String {
+    let mut out = String::new();
+    for c in shown(words).chars() {
+        match c {
+            '"' => out.push_str("#quot;"),
+            '<' => out.push_str("#lt;"),
+            '>' => out.push_str("#gt;"),
+            '#' => out.push_str("#35;"),
+            '&' => out.push_str("#amp;"),
+            '`' => out.push_str("#96;"),
+            c => out.push(c),
+        }
+    }
+    out
+}

@@ -1,0 +1,187 @@
+//! What a picture shows, before anything has a place.
+
+use std::collections::HashMap;
+
+use indexmap::{IndexMap, IndexSet};
+
+use crate::account::{Account, Holder, Interface, ResourceId};
+use crate::reach::{Passage, Way, admitted};
+
+/// Boxes and the arrows between them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Picture {
+    /// Boxes, those outside first.
+    pub boxes: Vec<NodeBox>,
+    /// Arrows between boxes, each pair once.
+    pub arrows: Vec<Arrow>,
+}
+
+/// A box: somebody outside, or the members of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeBox {
+    /// Its title: a block, `anywhere`, or the group's short name.
+    pub title: String,
+    /// What stands in it.
+    pub kind: BoxKind,
+    /// Its members, by their short names, each with its other groups.
+    pub members: Vec<(String, Vec<String>)>,
+    /// What members send to outside: `all to anywhere`.
+    pub outward: Vec<String>,
+}
+
+/// The kind of a box.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BoxKind {
+    /// Somebody outside.
+    Outside,
+    /// Load balancers.
+    LoadBalancers,
+    /// Instances, databases, functions.
+    Members,
+    /// A group without members.
+    Empty,
+}
+
+/// An arrow: what passes from one box to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrow {
+    /// Index of the sender's box.
+    pub from: usize,
+    /// Index of the receiver's box.
+    pub to: usize,
+    /// Traffic, each once: `443`, `udp 53`, `icmp echo`.
+    pub traffic: Vec<String>,
+}
+
+impl Picture {
+    /// Makes the picture of an account.
+    pub fn new(account: &Account) -> Self {
+        let passages = admitted(account);
+        let mut making = Making::new(account);
+        for passage in passages.iter().filter(|passage| passage.is_known()) {
+            making.add(passage);
+        }
+        making.picture()
+    }
+}
+
+struct Making<'a> {
+    account: &'a Account,
+    boxes: IndexMap<(BoxKind, String), NodeBox>,
+    arrows: IndexMap<(usize, usize), IndexSet<String>>,
+    /// Boxes with members of a group, by the group's short name.
+    of_group: HashMap<String, IndexSet<usize>>,
+    /// The box of an interface, by its short name.
+    of_member: HashMap<String, usize>,
+}
+
+impl<'a> Making<'a> {
+    fn new(account: &'a Account) -> Self {
+        let mut making = Self {
+            account,
+            boxes: IndexMap::new(),
+            arrows: IndexMap::new(),
+            of_group: HashMap::new(),
+            of_member: HashMap::new(),
+        };
+        let mut sizes: HashMap<&ResourceId, usize> = HashMap::new();
+        for interface in account.interfaces.values() {
+            groups(interface).for_each(|id| *sizes.entry(id).or_default() += 1);
+        }
+        for interface in account.interfaces.values() {
+            making.place(interface, &sizes);
+        }
+        making
+    }
+
+    /// Puts an interface into the box of its largest group: that is its tier, where there is one.
+    fn place(&mut self, interface: &'a Interface, sizes: &HashMap<&ResourceId, usize>) {
+        let labels: Vec<&str> = groups(interface).map(|id| self.label(id)).collect();
+        let tier =
+            groups(interface).enumerate().max_by_key(|(index, id)| (sizes.get(id).copied(), std::cmp::Reverse(*index)));
+        let title = tier.map_or("no group", |(_, id)| self.label(id)).to_owned();
+        let kind = if interface.holder == Holder::LoadBalancer { BoxKind::LoadBalancers } else { BoxKind::Members };
+        let others = labels.iter().filter(|label| **label != title).map(|label| (*label).to_owned()).collect();
+        let index = self.a_box(kind, &title);
+        self.boxes[index].members.push((interface.label.clone(), others));
+        self.of_member.insert(interface.label.clone(), index);
+        for label in labels {
+            self.of_group.entry(label.to_owned()).or_default().insert(index);
+        }
+    }
+
+    fn label(&self, id: &'a ResourceId) -> &'a str {
+        self.account.groups.get(id).map_or(id.as_str(), |group| &group.label)
+    }
+
+    fn a_box(&mut self, kind: BoxKind, title: &str) -> usize {
+        let key = (kind, title.to_owned());
+        let made = || NodeBox { title: title.to_owned(), kind, members: Vec::new(), outward: Vec::new() };
+        let entry = self.boxes.entry(key);
+        let index = entry.index();
+        entry.or_insert_with(made);
+        index
+    }
+
+    fn of_group(&mut self, label: &str) -> Vec<usize> {
+        let all: IndexSet<usize> =
+            label.split('+').filter_map(|label| self.of_group.get(label)).flatten().copied().collect();
+        if !all.is_empty() {
+            return all.into_iter().collect();
+        }
+        vec![self.a_box(BoxKind::Empty, label)]
+    }
+
+    fn receivers(&mut self, passage: &Passage) -> Vec<usize> {
+        let all: IndexSet<usize> =
+            passage.members.iter().filter_map(|label| self.of_member.get(label)).copied().collect();
+        if all.is_empty() { self.of_group(&passage.to) } else { all.into_iter().collect() }
+    }
+
+    fn add(&mut self, passage: &Passage) {
+        let traffic = passage.traffic.strip_prefix("tcp ").unwrap_or(&passage.traffic).to_owned();
+        let (from, to) = match passage.way {
+            Way::ToOutside => {
+                let line = format!("{traffic} to {}", passage.to);
+                for index in self.of_group(&passage.from) {
+                    let outward = &mut self.boxes[index].outward;
+                    if !outward.contains(&line) {
+                        outward.push(line.clone());
+                    }
+                }
+                return;
+            }
+            Way::FromOutside => (vec![self.a_box(BoxKind::Outside, &passage.from)], self.receivers(passage)),
+            Way::Inside if self.is_group(&passage.from) => (self.of_group(&passage.from), self.receivers(passage)),
+            // A block of the VPC: somebody there, in whatever group.
+            Way::Inside => (vec![self.a_box(BoxKind::Outside, &passage.from)], self.receivers(passage)),
+        };
+        for &from in &from {
+            for &to in &to {
+                self.arrows.entry((from, to)).or_default().insert(traffic.clone());
+            }
+        }
+    }
+
+    fn is_group(&self, label: &str) -> bool {
+        self.account.groups.values().any(|group| label.split('+').any(|label| label == group.label))
+    }
+
+    fn picture(self) -> Picture {
+        let arrows = self.arrows.into_iter().map(|((from, to), traffic)| Arrow {
+            from,
+            to,
+            traffic: traffic.into_iter().collect(),
+        });
+        let arrows = arrows.collect();
+        let mut boxes: Vec<NodeBox> = self.boxes.into_values().collect();
+        for one in &mut boxes {
+            one.members.sort();
+        }
+        Picture { boxes, arrows }
+    }
+}
+
+fn groups(interface: &Interface) -> impl Iterator<Item = &ResourceId> {
+    interface.groups.known().into_iter().flatten()
+}

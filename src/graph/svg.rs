@@ -1,0 +1,171 @@
+//! A picture as SVG: readable without script, light and dark.
+
+use std::fmt::Write;
+
+use super::layout::{HEAD, LINE, Layout, MAX_MEMBERS, Place, WIDTH, layout};
+use super::picture::{Arrow, BoxKind, Picture};
+use crate::model::shown;
+
+/// Longest text in a box, in characters.
+const MAX_TEXT: usize = 30;
+/// Traffic that an arrow tells; of more it tells the number.
+const MAX_TRAFFIC: usize = 4;
+
+const STYLE: &str = "
+  svg { color-scheme: light dark; }
+  .page { fill: #ffffff; } .box { fill: #f6f8fa; stroke: #8c959f; } .outside { fill: #fff8c5; stroke: #bf8700; }
+  .balancer { fill: #ddf4ff; stroke: #0969da; } .empty { fill: none; stroke: #8c959f; stroke-dasharray: 5 4; }
+  .title { fill: #1f2328; font-weight: 600; } text { fill: #424a53; font: 13px ui-sans-serif, system-ui, sans-serif; }
+  .faint { fill: #656d76; font-size: 12px; } .arrow { fill: none; stroke: #57606a; stroke-width: 1.5; }
+  .from-outside { stroke: #cf222e; } .head { fill: #57606a; } .outside-head { fill: #cf222e; }
+  .label { fill: #1f2328; font-size: 12px; paint-order: stroke; stroke: #ffffff; stroke-width: 4px; }
+  @media (prefers-color-scheme: dark) {
+    .page { fill: #0d1117; } .box { fill: #161b22; stroke: #6e7681; } .outside { fill: #272115; stroke: #d29922; }
+    .balancer { fill: #0c2d6b; stroke: #58a6ff; } .title { fill: #f0f6fc; } text { fill: #c9d1d9; } .faint { fill: #8b949e; }
+    .arrow { stroke: #8b949e; } .from-outside { stroke: #ff7b72; } .head { fill: #8b949e; } .outside-head { fill: #ff7b72; }
+    .label { fill: #f0f6fc; stroke: #0d1117; }
+  }
+";
+
+/// Draws it; `title` is told to screen readers.
+pub fn svg(picture: &Picture, title: &str) -> String {
+    let layout = layout(picture);
+    let Layout { width, height, .. } = layout;
+    let mut out = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" role=\"img\">\n<title>{}</title>\n<style>{STYLE}</style>\n<defs>{}{}</defs>\n<rect class=\"page\" width=\"100%\" height=\"100%\"/>\n",
+        escaped(title),
+        marker("head"),
+        marker("outside-head"),
+    );
+    for arrow in &picture.arrows {
+        line(&mut out, picture, &layout, arrow);
+    }
+    for (index, place) in layout.places.iter().enumerate() {
+        a_box(&mut out, picture, index, *place);
+    }
+    // Above boxes and arrows, so that nothing crosses a word.
+    for (arrow, at) in picture.arrows.iter().zip(labels(picture, &layout)) {
+        let words = traffic(arrow);
+        let _ = writeln!(
+            out,
+            "<text class=\"label\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
+            at.0,
+            at.1,
+            escaped(&words)
+        );
+    }
+    out.push_str("</svg>\n");
+    out
+}
+
+fn marker(class: &str) -> String {
+    format!(
+        "<marker id=\"{class}\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"8\" markerHeight=\"8\" orient=\"auto-start-reverse\"><path class=\"{class}\" d=\"M0 0 8 4 0 8z\"/></marker>"
+    )
+}
+
+fn a_box(out: &mut String, picture: &Picture, index: usize, place: Place) {
+    let one = &picture.boxes[index];
+    let class = match one.kind {
+        BoxKind::Outside => "box outside",
+        BoxKind::LoadBalancers => "box balancer",
+        BoxKind::Members => "box",
+        BoxKind::Empty => "box empty",
+    };
+    let Place { x, y, height, .. } = place;
+    let _ = writeln!(
+        out,
+        "<g><rect class=\"{class}\" x=\"{x}\" y=\"{y}\" width=\"{WIDTH}\" height=\"{height}\" rx=\"6\"/>"
+    );
+    let count = if one.members.len() > 1 { format!(" · {}", one.members.len()) } else { String::new() };
+    text(out, "title", (x + 12, y + 22), &format!("{}{count}", cut(&one.title, MAX_TEXT - 6)));
+    let mut at = y + HEAD + 10;
+    let mut next = |out: &mut String, class: &str, words: &str| {
+        text(out, class, (x + 12, at), words);
+        at += LINE;
+    };
+    for (name, others) in one.members.iter().take(MAX_MEMBERS) {
+        let more = if others.is_empty() { String::new() } else { format!(" + {}", others.join(", ")) };
+        next(out, "member", &cut(&format!("{name}{more}"), MAX_TEXT));
+    }
+    if one.members.len() > MAX_MEMBERS {
+        next(out, "faint", &format!("and {} more", one.members.len() - MAX_MEMBERS));
+    }
+    if one.kind == BoxKind::Empty {
+        next(out, "faint", "no member");
+    }
+    if !one.outward.is_empty() {
+        next(out, "faint", &cut(&format!("out: {}", one.outward.join(", ")), MAX_TEXT + 2));
+    }
+    out.push_str("</g>\n");
+}
+
+fn text(out: &mut String, class: &str, (x, y): (i32, i32), words: &str) {
+    let _ = writeln!(out, "<text class=\"{class}\" x=\"{x}\" y=\"{y}\">{}</text>", escaped(words));
+}
+
+/// Both ends of an arrow: it leaves a box at its right side and arrives at the left one, unless it goes back.
+fn ends(layout: &Layout, arrow: &Arrow) -> ((i32, i32), (i32, i32)) {
+    let (from, to) = (layout.places[arrow.from], layout.places[arrow.to]);
+    let middle = |place: Place| place.y + place.height / 2;
+    match from.lane.cmp(&to.lane) {
+        std::cmp::Ordering::Less => ((from.x + WIDTH, middle(from)), (to.x, middle(to))),
+        std::cmp::Ordering::Greater => ((from.x, middle(from) + 10), (to.x + WIDTH, middle(to) + 10)),
+        std::cmp::Ordering::Equal => ((from.x + WIDTH, middle(from) - 8), (to.x + WIDTH, middle(to) + 8)),
+    }
+}
+
+fn line(out: &mut String, picture: &Picture, layout: &Layout, arrow: &Arrow) {
+    let ((x1, y1), (x2, y2)) = ends(layout, arrow);
+    let from_outside = picture.boxes[arrow.from].kind == BoxKind::Outside;
+    let (class, head) = if from_outside { ("arrow from-outside", "outside-head") } else { ("arrow", "head") };
+    let bend = if layout.places[arrow.from].lane == layout.places[arrow.to].lane { 60 } else { (x2 - x1) / 2 };
+    let back = if layout.places[arrow.from].lane == layout.places[arrow.to].lane { x2 + 60 } else { x2 - bend };
+    let title = format!(
+        "{} -> {}: {}",
+        picture.boxes[arrow.from].title,
+        picture.boxes[arrow.to].title,
+        arrow.traffic.join(", ")
+    );
+    let _ = writeln!(
+        out,
+        "<path class=\"{class}\" d=\"M{x1} {y1} C{} {y1} {back} {y2} {x2} {y2}\" marker-end=\"url(#{head})\"><title>{}</title></path>",
+        x1 + bend,
+        escaped(&title)
+    );
+}
+
+/// Places of the words of arrows: in the middle, each below those that stand there already.
+fn labels(picture: &Picture, layout: &Layout) -> Vec<(i32, i32)> {
+    let mut taken: Vec<(i32, i32)> = Vec::new();
+    for arrow in &picture.arrows {
+        let ((x1, y1), (x2, y2)) = ends(layout, arrow);
+        let same = layout.places[arrow.from].lane == layout.places[arrow.to].lane;
+        let x = if same { x2 + 62 } else { (x1 + x2) / 2 };
+        let mut y = (y1 + y2) / 2 - 5;
+        while taken.iter().any(|(other, at)| (other - x).abs() < 110 && (at - y).abs() < 15) {
+            y += 15;
+        }
+        taken.push((x, y));
+    }
+    taken
+}
+
+fn traffic(arrow: &Arrow) -> String {
+    match arrow.traffic.as_slice() {
+        all if all.len() <= MAX_TRAFFIC => all.join(", "),
+        all => format!("{} and {} more", all[..MAX_TRAFFIC - 1].join(", "), all.len() + 1 - MAX_TRAFFIC),
+    }
+}
+
+fn cut(words: &str, length: usize) -> String {
+    if words.chars().count() <= length {
+        words.to_owned()
+    } else {
+        words.chars().take(length - 1).chain(['…']).collect()
+    }
+}
+
+fn escaped(words: &str) -> String {
+    shown(words).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
