@@ -4,7 +4,8 @@ use super::picture::{BoxKind, Picture};
 
 /// Measures in pixels.
 pub(super) const WIDTH: i32 = 220;
-const LANE_GAP: i32 = 150;
+/// Between two lanes.
+pub(super) const LANE_GAP: i32 = 150;
 const GAP: i32 = 28;
 const MARGIN: i32 = 32;
 pub(super) const HEAD: i32 = 34;
@@ -25,6 +26,8 @@ pub(super) struct Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Layout {
     pub places: Vec<Place>,
+    /// For each box, whether it reaches most of the others.
+    pub wide: Vec<bool>,
     pub width: i32,
     pub height: i32,
 }
@@ -37,7 +40,8 @@ pub(super) fn lines(picture: &Picture, index: usize) -> usize {
 }
 
 pub(super) fn layout(picture: &Picture) -> Layout {
-    let lanes = lanes(picture);
+    let wide: Vec<bool> = (0..picture.boxes.len()).map(|index| is_wide(picture, index)).collect();
+    let lanes = lanes(picture, &wide);
     let count = lanes.iter().max().map_or(0, |last| last + 1);
     let mut columns: Vec<Vec<usize>> = vec![Vec::new(); count];
     for (index, lane) in lanes.iter().enumerate() {
@@ -58,28 +62,46 @@ pub(super) fn layout(picture: &Picture) -> Layout {
         }
         x += WIDTH + LANE_GAP;
     }
-    Layout { places, width: (x - LANE_GAP + MARGIN).max(2 * MARGIN), height: tallest + 2 * MARGIN }
+    // An arrow within the last lane goes round its right side.
+    let round = picture.arrows.iter().any(|arrow| lanes[arrow.from] + 1 == count && lanes[arrow.to] + 1 == count);
+    let right = if round { LANE_GAP / 2 + MARGIN } else { MARGIN };
+    Layout { places, wide, width: (x - LANE_GAP + right).max(2 * MARGIN), height: tallest + 2 * MARGIN }
 }
 
-/// Outside is the first lane; a box stands one lane behind the nearest that reaches it. Whom nobody reaches stands in the last.
-fn lanes(picture: &Picture) -> Vec<usize> {
-    let mut lanes: Vec<Option<usize>> =
-        picture.boxes.iter().map(|one| (one.kind == BoxKind::Outside).then_some(0)).collect();
-    let mut lane = 0;
+/// Returns true for a sender that reaches most boxes.
+fn is_wide(picture: &Picture, index: usize) -> bool {
+    let inside = picture.boxes.iter().filter(|one| one.kind != BoxKind::Outside).count();
+    let reached = picture.arrows.iter().filter(|arrow| arrow.from == index && arrow.to != index).count();
+    inside > 2 && reached * 2 > inside
+}
+
+/// Outside is the first lane; a box stands behind all that reach it, one lane behind the last. Who reaches most boxes, as a monitor or a
+/// bastion does, says nothing about their order and is left aside. Whom nobody reaches stands in the last lane.
+fn lanes(picture: &Picture, wide: &[bool]) -> Vec<usize> {
+    let is_outside = |index: usize| picture.boxes[index].kind == BoxKind::Outside;
+    let arrows: Vec<(usize, usize)> = picture
+        .arrows
+        .iter()
+        .filter(|arrow| arrow.from != arrow.to && !wide[arrow.from])
+        .map(|arrow| (arrow.from, arrow.to))
+        .collect();
+    let mut lanes: Vec<Option<usize>> = (0..picture.boxes.len()).map(|index| is_outside(index).then_some(0)).collect();
+    let is_reached = |index: usize| picture.arrows.iter().any(|arrow| arrow.to == index && arrow.from != index);
     loop {
-        let reached: Vec<usize> = picture
-            .arrows
-            .iter()
-            .filter(|arrow| lanes[arrow.from] == Some(lane) && lanes[arrow.to].is_none())
-            .map(|arrow| arrow.to)
-            .collect();
-        if reached.is_empty() {
-            break;
-        }
-        lane += 1;
-        reached.into_iter().for_each(|index| lanes[index] = Some(lane));
+        let open: Vec<usize> = (0..lanes.len()).filter(|index| lanes[*index].is_none() && is_reached(*index)).collect();
+        let before = |index: usize| arrows.iter().filter(move |(_, to)| *to == index).map(|(from, _)| *from);
+        let ready = open.iter().copied().find(|index| before(*index).all(|from| lanes[from].is_some()));
+        // Of a circle, the one with most of its senders placed goes first.
+        let next = ready.or_else(|| {
+            open.iter().copied().max_by_key(|index| before(*index).filter(|from| lanes[*from].is_some()).count())
+        });
+        let Some(next) = next else { break };
+        lanes[next] = Some(before(next).filter_map(|from| lanes[from]).max().unwrap_or(0) + 1);
     }
-    lanes.into_iter().map(|own| own.unwrap_or(lane + 1)).collect()
+    let last = lanes.iter().flatten().copied().max().unwrap_or(0);
+    // A sender whom nobody reaches is as near to outside as those that it sends to allow.
+    let sends = |index: usize| picture.arrows.iter().any(|arrow| arrow.from == index && arrow.to != index);
+    (0..lanes.len()).map(|index| lanes[index].unwrap_or(if sends(index) { 1 } else { last + 1 })).collect()
 }
 
 /// Orders each lane by where its neighbours in the lane before stand, twice; ties by title.

@@ -1,10 +1,10 @@
 //! What a picture shows, before anything has a place.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use indexmap::{IndexMap, IndexSet};
 
-use crate::account::{Account, Holder, Interface, ResourceId};
+use crate::account::{Account, Holder, Interface, Peer, ResourceId};
 use crate::reach::{Passage, Way, admitted};
 
 /// Boxes and the arrows between them.
@@ -88,20 +88,31 @@ impl<'a> Making<'a> {
         for interface in account.interfaces.values() {
             groups(interface).for_each(|id| *sizes.entry(id).or_default() += 1);
         }
+        let mut ruled: HashSet<&ResourceId> = HashSet::new();
+        for (id, group) in &account.groups {
+            let rules = || group.ingress.iter().chain(&group.egress);
+            ruled.extend((!group.ingress.is_empty()).then_some(id));
+            ruled.extend(rules().filter_map(|rule| if let Peer::Group(id) = &rule.peer { Some(id) } else { None }));
+        }
         for interface in account.interfaces.values() {
-            making.place(interface, &sizes);
+            making.place(interface, &sizes, &ruled);
         }
         making
     }
 
-    /// Puts an interface into the box of its largest group: that is its tier, where there is one.
-    fn place(&mut self, interface: &'a Interface, sizes: &HashMap<&ResourceId, usize>) {
-        let labels: Vec<&str> = groups(interface).map(|id| self.label(id)).collect();
-        let tier =
-            groups(interface).enumerate().max_by_key(|(index, id)| (sizes.get(id).copied(), std::cmp::Reverse(*index)));
-        let title = tier.map_or("no group", |(_, id)| self.label(id)).to_owned();
+    /// Puts an interface into the box of its groups: those that rules are about, for the others change nothing.
+    fn place(&mut self, interface: &'a Interface, sizes: &HashMap<&ResourceId, usize>, ruled: &HashSet<&ResourceId>) {
+        let mut own: Vec<&'a ResourceId> = groups(interface).filter(|id| ruled.contains(id)).collect();
+        if own.is_empty() {
+            own = groups(interface).collect();
+        }
+        // The smallest says most: a group that everybody is in says nothing.
+        own.sort_by_key(|id| sizes.get(id).copied());
+        let titles: Vec<&str> = own.iter().map(|id| self.label(id)).collect();
+        let title = if titles.is_empty() { "no group".to_owned() } else { titles.join(" + ") };
         let kind = if interface.holder == Holder::LoadBalancer { BoxKind::LoadBalancers } else { BoxKind::Members };
-        let others = labels.iter().filter(|label| **label != title).map(|label| (*label).to_owned()).collect();
+        let labels: Vec<&str> = groups(interface).map(|id| self.label(id)).collect();
+        let others = labels.iter().filter(|label| !titles.contains(*label)).map(|label| (*label).to_owned()).collect();
         let index = self.a_box(kind, &title);
         self.boxes[index].members.push((interface.label.clone(), others));
         self.of_member.insert(interface.label.clone(), index);
@@ -176,10 +187,16 @@ impl<'a> Making<'a> {
         let arrows = arrows.collect();
         let mut boxes: Vec<NodeBox> = self.boxes.into_values().collect();
         for one in &mut boxes {
-            one.members.sort();
+            one.members.sort_by_cached_key(|(name, _)| natural(name));
         }
         Picture { boxes, arrows }
     }
+}
+
+/// `web10` stands behind `web2`.
+fn natural(name: &str) -> (String, u64, String) {
+    let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    (stem.to_owned(), name[stem.len()..].parse().unwrap_or(0), name.to_owned())
 }
 
 fn groups(interface: &Interface) -> impl Iterator<Item = &ResourceId> {

@@ -1,8 +1,10 @@
 //! A picture as SVG: readable without script, light and dark.
 
+use std::cmp::Ordering;
+use std::collections::HashSet;
 use std::fmt::Write;
 
-use super::layout::{HEAD, LINE, Layout, MAX_MEMBERS, Place, WIDTH, layout};
+use super::layout::{HEAD, LANE_GAP, LINE, Layout, MAX_MEMBERS, Place, WIDTH, layout};
 use super::picture::{Arrow, BoxKind, Picture};
 use crate::model::shown;
 
@@ -17,7 +19,7 @@ const STYLE: &str = "
   .balancer { fill: #ddf4ff; stroke: #0969da; } .empty { fill: none; stroke: #8c959f; stroke-dasharray: 5 4; }
   .title { fill: #1f2328; font-weight: 600; } text { fill: #424a53; font: 13px ui-sans-serif, system-ui, sans-serif; }
   .faint { fill: #656d76; font-size: 12px; } .arrow { fill: none; stroke: #57606a; stroke-width: 1.5; }
-  .from-outside { stroke: #cf222e; } .head { fill: #57606a; } .outside-head { fill: #cf222e; }
+  .from-outside { stroke: #cf222e; } .wide { stroke-opacity: 0.35; } .head { fill: #57606a; } .outside-head { fill: #cf222e; }
   .label { fill: #1f2328; font-size: 12px; paint-order: stroke; stroke: #ffffff; stroke-width: 4px; }
   @media (prefers-color-scheme: dark) {
     .page { fill: #0d1117; } .box { fill: #161b22; stroke: #6e7681; } .outside { fill: #272115; stroke: #d29922; }
@@ -44,8 +46,7 @@ pub fn svg(picture: &Picture, title: &str) -> String {
         a_box(&mut out, picture, index, *place);
     }
     // Above boxes and arrows, so that nothing crosses a word.
-    for (arrow, at) in picture.arrows.iter().zip(labels(picture, &layout)) {
-        let words = traffic(arrow);
+    for (at, words) in labels(picture, &layout) {
         let _ = writeln!(
             out,
             "<text class=\"label\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
@@ -109,9 +110,9 @@ fn ends(layout: &Layout, arrow: &Arrow) -> ((i32, i32), (i32, i32)) {
     let (from, to) = (layout.places[arrow.from], layout.places[arrow.to]);
     let middle = |place: Place| place.y + place.height / 2;
     match from.lane.cmp(&to.lane) {
-        std::cmp::Ordering::Less => ((from.x + WIDTH, middle(from)), (to.x, middle(to))),
-        std::cmp::Ordering::Greater => ((from.x, middle(from) + 10), (to.x + WIDTH, middle(to) + 10)),
-        std::cmp::Ordering::Equal => ((from.x + WIDTH, middle(from) - 8), (to.x + WIDTH, middle(to) + 8)),
+        Ordering::Less => ((from.x + WIDTH, middle(from)), (to.x, middle(to))),
+        Ordering::Greater => ((from.x, middle(from) + 10), (to.x + WIDTH, middle(to) + 10)),
+        Ordering::Equal => ((from.x + WIDTH, middle(from) - 8), (to.x + WIDTH, middle(to) + 8)),
     }
 }
 
@@ -121,6 +122,7 @@ fn line(out: &mut String, picture: &Picture, layout: &Layout, arrow: &Arrow) {
     let (class, head) = if from_outside { ("arrow from-outside", "outside-head") } else { ("arrow", "head") };
     let bend = if layout.places[arrow.from].lane == layout.places[arrow.to].lane { 60 } else { (x2 - x1) / 2 };
     let back = if layout.places[arrow.from].lane == layout.places[arrow.to].lane { x2 + 60 } else { x2 - bend };
+    let class = if layout.wide[arrow.from] { format!("{class} wide") } else { class.to_owned() };
     let title = format!(
         "{} -> {}: {}",
         picture.boxes[arrow.from].title,
@@ -135,20 +137,35 @@ fn line(out: &mut String, picture: &Picture, layout: &Layout, arrow: &Arrow) {
     );
 }
 
-/// Places of the words of arrows: in the middle, each below those that stand there already.
-fn labels(picture: &Picture, layout: &Layout) -> Vec<(i32, i32)> {
+/// Words at arrows, in the gap before the receiver's lane, each below those that stand there already. What a sender says to many boxes is
+/// said once, where its arrows begin.
+fn labels(picture: &Picture, layout: &Layout) -> Vec<((i32, i32), String)> {
     let mut taken: Vec<(i32, i32)> = Vec::new();
+    let mut said: HashSet<(usize, String)> = HashSet::new();
+    let mut labels = Vec::new();
     for arrow in &picture.arrows {
         let ((x1, y1), (x2, y2)) = ends(layout, arrow);
-        let same = layout.places[arrow.from].lane == layout.places[arrow.to].lane;
-        let x = if same { x2 + 62 } else { (x1 + x2) / 2 };
-        let mut y = (y1 + y2) / 2 - 5;
+        let (from, to) = (layout.places[arrow.from].lane, layout.places[arrow.to].lane);
+        let words = traffic(arrow);
+        let is_wide = layout.wide[arrow.from];
+        if is_wide && !said.insert((arrow.from, words.clone())) {
+            continue;
+        }
+        let (x, mut y) = match from.cmp(&to) {
+            Ordering::Equal if is_wide => (x1 + LANE_GAP / 2, y1 - 5),
+            Ordering::Equal => (x2 + 72, (y1 + y2) / 2 - 5),
+            Ordering::Less if is_wide => (x1 + LANE_GAP / 2, y1 - 5),
+            Ordering::Less if from + 1 == to => ((x1 + x2) / 2, (y1 + y2) / 2 - 5),
+            Ordering::Less => (x2 - LANE_GAP / 2, y2 - 5),
+            Ordering::Greater => (x2 + LANE_GAP / 2, y2 - 5),
+        };
         while taken.iter().any(|(other, at)| (other - x).abs() < 110 && (at - y).abs() < 15) {
             y += 15;
         }
         taken.push((x, y));
+        labels.push(((x, y), words));
     }
-    taken
+    labels
 }
 
 fn traffic(arrow: &Arrow) -> String {
