@@ -120,6 +120,7 @@ Examples:
   sglab test self-trust.yaml --era classic  under one era
   sglab test topologies --junit results.xml --format github
   sglab test topologies --shard 2/3         the second of three machines' share
+  sglab test two-tier.yaml --html two-tier.html
   sglab test topologies --require-rule-coverage
   sglab test shop.yaml --services
       with the programs that its instances run by themselves
@@ -175,6 +176,9 @@ pub(crate) struct TestArguments {
     /// Write a JUnit report too, one case a step
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
+    /// Write one self-contained page too: verdicts, a picture, the table of each step, wrong cells with their walk, rules
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Keep all evidence in this folder, for `sglab replay`: scenarios, compiled rulesets, probes, packets of failing cells
     #[arg(long, value_name = "DIR")]
     pub evidence: Option<PathBuf>,

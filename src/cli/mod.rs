@@ -2,6 +2,7 @@
 
 mod account;
 mod arguments;
+mod broken;
 mod check;
 mod color;
 mod common;

@@ -5,20 +5,21 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use futures::StreamExt;
-use sglab::lab::LabError;
+use sglab::graph::{Picture, svg};
+use sglab::import::account_of;
 use sglab::model::Era;
 use sglab::report::evidence::bundle;
+use sglab::report::html::{Input, html};
 use sglab::report::json::Listed;
-use sglab::report::{self, Broken, Entry, Style, eras, junit, shown, terminal};
-use sglab::sandbox::remedies;
-use sglab::scenario::{self, Options, Progress, RunError, RunResult, StartServices, services};
+use sglab::report::{self, Entry, Style, eras, junit, shown, terminal};
+use sglab::scenario::{self, Options, Progress, RunResult, StartServices, services};
 use sglab::topology::Topology;
 
 use super::account::expected;
 use super::arguments::TestArguments;
 use super::common::{Exit, told};
 use super::result_format::{Output, TextGoes};
-use super::{color, evidence, file, host, progress, replay, screen, signals, sources};
+use super::{broken, color, evidence, file, host, progress, replay, screen, signals, sources};
 
 pub(super) fn run(arguments: TestArguments) -> anyhow::Result<Exit> {
     let imported = match &arguments.expect {
@@ -132,7 +133,7 @@ fn finish(
         Some(folder) => keep_all(folder, &entries, options, read),
         None => keep_disagreements(&entries),
     };
-    let reported = write_junit(arguments, &entries).and(kept);
+    let reported = write_junit(arguments, &entries).and(write_html(arguments, &entries, read)).and(kept);
     let text = match entries.as_slice() {
         [Entry::Ran(result)] => terminal::foot(result, style),
         [broken @ Entry::Broken(_)] => terminal::entry(broken, style),
@@ -165,6 +166,19 @@ fn write_junit(arguments: &TestArguments, entries: &[Entry]) -> anyhow::Result<(
     let Some(path) = &arguments.junit else { return Ok(()) };
     let document = junit::junit(entries).context("failed to write the JUnit report")?;
     file::write(path, document.as_bytes()).with_context(|| format!("failed to write {}", told(path)))
+}
+
+fn write_html(arguments: &TestArguments, entries: &[Entry], read: &sources::Read) -> anyhow::Result<()> {
+    let Some(path) = &arguments.html else { return Ok(()) };
+    let inputs = read.topologies.iter().map(|topology| {
+        let cloud = topology.initial_cloud(topology.eras[0]).ok();
+        let picture = cloud.map(|cloud| svg(&Picture::new(&account_of(&cloud, &topology.file)), &topology.name));
+        let bytes = read.texts.iter().find(|(name, _)| **name == *topology.file).map(|(_, bytes)| bytes.clone());
+        Input { file: topology.file.to_string(), bytes: bytes.unwrap_or_default(), picture }
+    });
+    let inputs: Vec<Input> = inputs.collect();
+    let page = html(entries, &inputs, &replay::versions());
+    file::write(path, page.as_bytes()).with_context(|| format!("failed to write {}", told(path)))
 }
 
 /// Writes all that is kept of the runs.
@@ -207,33 +221,7 @@ fn tell_of_services(arguments: &TestArguments, topologies: &[Topology]) {
 async fn run_one(job: &Job<'_>, options: &Options, watch: &mut dyn FnMut(Progress<'_>)) -> Entry {
     match scenario::run(job.topology, job.era, options, watch).await {
         Ok(result) => Entry::from(result),
-        Err(error) => Entry::Broken(broken(job.topology, job.era, &error)),
-    }
-}
-
-/// Makes the report of a run that did not come to its end.
-pub(super) fn broken(topology: &Topology, era: Era, error: &RunError) -> Broken {
-    Broken {
-        file: topology.file.clone(),
-        era: Some(era),
-        place: match error {
-            RunError::Initial { place, .. } => place.clone(),
-            RunError::Boot(_) => None,
-            RunError::Lab { place, .. } => Some(place.clone()),
-        },
-        exit_code: match error {
-            RunError::Initial { .. } => report::BAD_INPUT,
-            RunError::Boot(error) if error.is_of_the_file() => report::BAD_INPUT,
-            RunError::Boot(_) => report::NO_LAB,
-            RunError::Lab { .. } => report::INCONCLUSIVE,
-        },
-        error: match error {
-            RunError::Boot(LabError::Fabric(_)) => {
-                let remedy = remedies::limit_remedy().map(|remedy| format!("\n{remedy}")).unwrap_or_default();
-                format!("{error}{remedy}\n`sglab doctor` says what this machine lacks, and the remedy")
-            }
-            _ => error.to_string(),
-        },
+        Err(error) => Entry::Broken(broken::of(job.topology, job.era, &error)),
     }
 }
 

@@ -16,7 +16,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::arguments::WalkArguments;
 use super::common::{Exit, PlainFormat, no_step};
-use super::{color, host, progress, screen, signals, sources, test};
+use super::{broken, color, host, progress, screen, signals, sources};
 
 pub(super) fn run(arguments: &WalkArguments) -> anyhow::Result<Exit> {
     let Some(topology) = sources::read_one(&arguments.topology)? else { return Ok(Exit::BadInput) };
@@ -99,7 +99,7 @@ struct Walk<'a> {
 impl Walk<'_> {
     async fn all(&self, source: Source) -> anyhow::Result<Exit> {
         let broken = |error: &RunError| {
-            let entry = Entry::Broken(test::broken(self.topology, self.era, error));
+            let entry = Entry::Broken(broken::of(self.topology, self.era, error));
             eprint!("{}", terminal::entry(&entry, Style::default()));
             Exit::from(entry.exit_code())
         };

@@ -12,6 +12,7 @@ pub mod explain;
 pub mod flow_logs;
 pub mod github;
 mod held_connections;
+pub mod html;
 pub mod json;
 pub mod junit;
 pub mod knobs;

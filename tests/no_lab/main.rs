@@ -6,5 +6,6 @@ mod bad_topologies;
 mod compile_loads;
 mod facts;
 mod licences;
+mod pictures;
 mod reach_agrees;
 mod rooms;

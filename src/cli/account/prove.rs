@@ -10,7 +10,7 @@ use sglab::scenario::{self, Options};
 use sglab::topology::Topology;
 
 use crate::cli::common::Exit;
-use crate::cli::{host, screen, signals, sources as topologies, test};
+use crate::cli::{broken, host, screen, signals, sources as topologies};
 
 /// Boots both clouds and sends what differs. Says what was proved; gives the exit code of that.
 ///
@@ -75,7 +75,7 @@ async fn all(topologies: &[Topology]) -> Vec<Entry> {
         let ran = scenario::run(topology, Era::Vpc, &Options::default(), &mut |_| {}).await;
         entries.push(match ran {
             Ok(result) => Entry::from(result),
-            Err(error) => Entry::Broken(test::broken(topology, Era::Vpc, &error)),
+            Err(error) => Entry::Broken(broken::of(topology, Era::Vpc, &error)),
         });
     }
     entries

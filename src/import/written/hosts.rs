@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use indexmap::IndexMap;
 use ipnet::IpNet;
 
-use super::Making;
+use super::making::Making;
 use crate::account::Peer;
 use crate::model::reserved_addresses::{is_global, taken_blocks};
 use crate::topology::Builder;

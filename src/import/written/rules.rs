@@ -1,24 +1,10 @@
 //! Rules of an account in the words of a topology.
 
-use std::collections::HashSet;
-use std::net::IpAddr;
-
 use ipnet::IpNet;
 
-use super::Making;
-use crate::account::{Account, Known, Peer, Reason, Rule, SecurityGroup};
+use super::making::Making;
+use crate::account::{Known, Peer, Reason, Rule, SecurityGroup};
 use crate::model::{Peer as ModelPeer, SourceLocation};
-
-/// The single addresses that rules name.
-pub fn single_addresses(account: &Account) -> HashSet<IpAddr> {
-    let rules = account.groups.values().flat_map(|group| group.ingress.iter().chain(&group.egress));
-    rules
-        .filter_map(|rule| match rule.peer {
-            Peer::Block(block) if block.prefix_len() == block.max_prefix_len() => Some(block.addr()),
-            _ => None,
-        })
-        .collect()
-}
 
 impl Making<'_> {
     /// The rules of a group that a topology can hold, each once, with their places; the others are listed.

@@ -1,0 +1,295 @@
+//! A topology in the making: names, networks and instances of an account, one kind after the other.
+
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, Ipv4Addr};
+
+use indexmap::IndexMap;
+use ipnet::{IpNet, Ipv4Net};
+
+use super::names::{self, Names};
+use super::places::Places;
+use crate::account::{Account, Holder, Interface, Known, LeftOut, Origin, Peer, Public, Reason, ResourceId};
+use crate::topology::{Builder, NewGroup, NewInstance, NewVpc};
+
+/// The block of a VPC whose own is not known.
+const UNKNOWN_VPC: &str = "10.0.0.0/16";
+
+/// Names in the topology, by ids.
+pub struct Making<'a> {
+    pub account: &'a Account,
+    pub names: Names,
+    /// Names and blocks of VPCs that the topology has.
+    pub vpcs: HashMap<ResourceId, (String, Ipv4Net)>,
+    /// Names and blocks of subnets.
+    pub subnets: HashMap<ResourceId, (String, Ipv4Net)>,
+    pub groups: HashMap<ResourceId, String>,
+    pub lists: HashMap<ResourceId, String>,
+    /// Names of Elastic IPs by their addresses.
+    pub elastic_ips: HashMap<IpAddr, String>,
+    pub left_out: Vec<LeftOut>,
+    pub places: Places,
+}
+
+impl<'a> Making<'a> {
+    pub fn leave_out(&mut self, kind: &str, reason: Reason, origin: &Origin) {
+        self.left_out.push(LeftOut { kind: kind.to_owned(), reason, origin: origin.clone() });
+    }
+
+    /// VPCs with their subnets; one for all that names none.
+    pub fn vpcs(&mut self, mut builder: Builder) -> Builder {
+        let account = self.account;
+        let used = |id: &ResourceId| {
+            account.groups.values().any(|group| group.vpc.as_ref() == Some(id))
+                || account.interfaces.values().any(|interface| interface.vpc.as_ref() == Some(id))
+        };
+        let mut wanted: Vec<&ResourceId> = account.vpcs.keys().filter(|id| used(id)).collect();
+        let named = account.groups.values().filter_map(|group| group.vpc.as_ref());
+        for id in named.chain(account.interfaces.values().filter_map(|interface| interface.vpc.as_ref())) {
+            if !wanted.contains(&id) {
+                wanted.push(id);
+            }
+        }
+        for id in wanted {
+            let known = account.vpcs.get(id);
+            let name = self.names.unique(known.map_or(id.as_str(), |vpc| &vpc.label));
+            let own = known
+                .and_then(|vpc| vpc.blocks.first().copied())
+                .filter(|block| (16..=28).contains(&block.prefix_len()));
+            if let (Some(vpc), None) = (known, own) {
+                self.leave_out(
+                    "block of a VPC",
+                    Reason::UnknownValue("a block from /16 to /28".to_owned()),
+                    &vpc.origin,
+                );
+            }
+            let block = own.unwrap_or_else(|| UNKNOWN_VPC.parse().unwrap_or_default());
+            let subnets = self.subnets_of(id, block);
+            let mut vpc = NewVpc::block(&block.to_string());
+            let words: Vec<(String, String)> =
+                subnets.into_iter().map(|(name, block)| (name, block.to_string())).collect();
+            vpc = vpc.subnets(words.iter().map(|(name, block)| (name.as_str(), block.as_str())));
+            if known.is_some_and(|vpc| !vpc.ipv6.is_empty()) {
+                vpc = vpc.ipv6();
+            }
+            builder = builder.vpc(&name, vpc);
+            self.vpcs.insert(id.clone(), (name, block));
+        }
+        builder
+    }
+
+    /// The subnets of a VPC that lie in its block, each beside the others; the whole block where there is none.
+    fn subnets_of(&mut self, vpc: &ResourceId, block: Ipv4Net) -> Vec<(String, Ipv4Net)> {
+        let mut taken: Vec<(String, Ipv4Net)> = Vec::new();
+        for (id, subnet) in self.account.subnets.iter().filter(|(_, subnet)| subnet.vpc.as_ref() == Some(vpc)) {
+            let fits = subnet.block.filter(|own| {
+                let apart = taken.iter().all(|(_, other)| !other.contains(own) && !own.contains(other));
+                block.contains(own) && own.prefix_len() <= 28 && apart
+            });
+            let Some(own) = fits else {
+                let reason = Reason::UnknownValue(format!("a block of its own within {block}"));
+                self.left_out.push(LeftOut { kind: "subnet".to_owned(), reason, origin: subnet.origin.clone() });
+                continue;
+            };
+            let name = self.names.unique(&subnet.label);
+            self.subnets.insert(id.clone(), (name.clone(), own));
+            taken.push((name, own));
+        }
+        if taken.is_empty() {
+            taken.push((self.names.unique("all"), block));
+        }
+        taken
+    }
+
+    pub fn prefix_lists(&mut self, mut builder: Builder) -> Builder {
+        for (id, list) in &self.account.prefix_lists {
+            let Known::Is(entries) = &list.entries else { continue };
+            let families: Vec<bool> = entries.iter().map(|entry| entry.addr().is_ipv6()).collect();
+            if entries.is_empty() || families.iter().any(|family| *family != families[0]) {
+                self.leave_out("prefix list", Reason::UnknownValue("entries of one family".to_owned()), &list.origin);
+                continue;
+            }
+            let name = self.names.unique(&list.label);
+            builder = builder.prefix_list(&name, entries.iter().map(ToString::to_string));
+            self.lists.insert(id.clone(), name);
+        }
+        builder
+    }
+
+    pub fn name_groups(&mut self) {
+        for (id, group) in &self.account.groups {
+            let name = self.names.unique(&group.label);
+            self.groups.insert(id.clone(), name);
+        }
+    }
+
+    /// Interfaces by the instance that holds them, the first of each first.
+    pub fn name_instances(&mut self) -> IndexMap<String, Vec<(&'a ResourceId, &'a Interface)>> {
+        let mut by_holder: IndexMap<(&ResourceId, &str), Vec<(&ResourceId, &Interface)>> = IndexMap::new();
+        for (id, interface) in &self.account.interfaces {
+            let holder = interface.label.split(".eth").next().unwrap_or(&interface.label);
+            by_holder.entry((&interface.origin.resource, holder)).or_default().push((id, interface));
+        }
+        by_holder.into_iter().map(|((_, label), interfaces)| (self.names.unique(label), interfaces)).collect()
+    }
+
+    /// Public addresses that a rule names become Elastic IPs, so that the rule goes on meaning their holder.
+    pub fn elastic_ips(
+        &mut self,
+        mut builder: Builder,
+        instances: &IndexMap<String, Vec<(&ResourceId, &Interface)>>,
+    ) -> Builder {
+        let named = single_addresses(self.account);
+        for (name, interfaces) in instances {
+            for (device, (_, interface)) in interfaces.iter().enumerate() {
+                let Public::At(addresses) = &interface.public else { continue };
+                for address in addresses.iter().filter(|address| address.is_ipv4() && named.contains(*address)) {
+                    let elastic = self.names.unique(&format!("eip-{name}"));
+                    let holder = if device == 0 { name.clone() } else { format!("{name}.eth{device}") };
+                    builder = builder.elastic_ip_of(&elastic, &holder);
+                    self.elastic_ips.insert(*address, elastic);
+                }
+            }
+        }
+        builder
+    }
+
+    pub fn groups(&mut self, mut builder: Builder) -> Builder {
+        for (id, group) in &self.account.groups {
+            let Some(name) = self.groups.get(id).cloned() else { continue };
+            let mut new = NewGroup::new();
+            if let Some((vpc, _)) = group.vpc.as_ref().and_then(|id| self.vpcs.get(id)) {
+                new = new.vpc(vpc);
+            }
+            if group.name.as_deref().is_some_and(|real| real != name && names::is_ec2_name(real)) {
+                new = new.name(group.name.as_deref().unwrap_or_default());
+            }
+            if let Some(description) = group.description.as_deref().filter(|text| names::is_description(text)) {
+                new = new.description(description);
+            }
+            let (ingress, of_ingress) = self.rules(group, &group.ingress, "from");
+            let (egress, of_egress) = self.rules(group, &group.egress, "to");
+            self.places.group(&name, &group.origin.place, of_ingress, of_egress);
+            builder = builder.group_with(&name, new.ingress(ingress).egress(egress));
+        }
+        builder
+    }
+
+    pub fn instances(
+        &mut self,
+        mut builder: Builder,
+        instances: &IndexMap<String, Vec<(&ResourceId, &Interface)>>,
+    ) -> Builder {
+        let mut taken: Vec<(Option<ResourceId>, Ipv4Addr)> = Vec::new();
+        for (name, interfaces) in instances {
+            let Some((_, first)) = interfaces.first() else { continue };
+            if first.holder == Holder::Nobody {
+                self.leave_out("interface", Reason::NoPartInReach, &first.origin);
+                continue;
+            }
+            let Some(groups) = self.groups_of(first) else { continue };
+            let mut instance = NewInstance::in_groups(groups);
+            if let Some((vpc, _)) = first.vpc.as_ref().and_then(|id| self.vpcs.get(id)).filter(|_| self.vpcs.len() > 1)
+            {
+                instance = instance.vpc(vpc);
+            }
+            let subnet = first.subnet.as_ref().and_then(|id| self.subnets.get(id)).cloned();
+            if let Some((subnet, _)) = &subnet {
+                instance = instance.subnet(subnet);
+            }
+            if let Some(address) = self.address(first, subnet.as_ref().map(|(_, block)| *block), &mut taken) {
+                instance = instance.address(&address.to_string());
+            }
+            if matches!(first.public, Public::None) {
+                instance = instance.private_only();
+            }
+            for (device, (_, interface)) in interfaces.iter().enumerate().skip(1) {
+                let Some(groups) = self.groups_of(interface) else { continue };
+                let device = format!("eth{device}");
+                instance = match interface.subnet.as_ref().and_then(|id| self.subnets.get(id)) {
+                    Some((subnet, _)) => instance.interface_in(&device, groups, subnet),
+                    None => instance.interface(&device, groups),
+                };
+            }
+            self.places.instance(name, &first.origin.place);
+            builder = builder.instance(name, instance);
+        }
+        builder
+    }
+
+    /// The groups of an interface that the topology has; nothing where they are not known.
+    fn groups_of(&mut self, interface: &Interface) -> Option<Vec<String>> {
+        let groups = match &interface.groups {
+            Known::Is(groups) => groups,
+            Known::Unknown(why) => {
+                self.leave_out("interface", Reason::UnknownValue(format!("its groups: {why}")), &interface.origin);
+                return None;
+            }
+        };
+        let mut named = Vec::new();
+        for id in groups {
+            match self.groups.get(id) {
+                Some(name) => named.push(name.clone()),
+                None => self.leave_out("membership", Reason::StaleReference(id.to_string()), &interface.origin),
+            }
+        }
+        if named.is_empty() {
+            self.leave_out(
+                "interface",
+                Reason::UnknownValue("a group that a source has".to_owned()),
+                &interface.origin,
+            );
+            return None;
+        }
+        Some(named)
+    }
+
+    /// The first private address, where its subnet can give it away. A second one is told.
+    fn address(
+        &mut self,
+        interface: &Interface,
+        subnet: Option<Ipv4Net>,
+        taken: &mut Vec<(Option<ResourceId>, Ipv4Addr)>,
+    ) -> Option<Ipv4Addr> {
+        let own: Vec<Ipv4Addr> = interface
+            .addresses
+            .iter()
+            .filter_map(|block| match block {
+                IpNet::V4(block) if block.prefix_len() == 32 => Some(block.addr()),
+                _ => None,
+            })
+            .collect();
+        if own.len() > 1 {
+            self.leave_out("further private address", Reason::NotEmulated, &interface.origin);
+        }
+        let address = *own.first()?;
+        let vpc = interface.vpc.as_ref().and_then(|id| self.vpcs.get(id)).map(|(_, block)| *block);
+        let reserved = |block: Ipv4Net| {
+            let offset = u32::from(address) - u32::from(block.network());
+            offset < 4 || address == block.broadcast()
+        };
+        let key = (interface.vpc.clone(), address);
+        let free =
+            subnet.or(vpc).is_some_and(|block| block.contains(&address) && !reserved(block)) && !taken.contains(&key);
+        if !free {
+            self.leave_out(
+                "private address",
+                Reason::UnknownValue("one that its subnet can give".to_owned()),
+                &interface.origin,
+            );
+            return None;
+        }
+        taken.push(key);
+        Some(address)
+    }
+}
+
+/// The single addresses that rules name.
+fn single_addresses(account: &Account) -> HashSet<IpAddr> {
+    let rules = account.groups.values().flat_map(|group| group.ingress.iter().chain(&group.egress));
+    rules
+        .filter_map(|rule| match rule.peer {
+            Peer::Block(block) if block.prefix_len() == block.max_prefix_len() => Some(block.addr()),
+            _ => None,
+        })
+        .collect()
+}
