@@ -106,6 +106,8 @@ An editor knows the format by a first line of the file:
     Schema,
     /// Print completions for a shell
     Completions(CompletionsArguments),
+    /// Write manual pages
+    Man(super::man::ManArguments),
 }
 
 /// `sglab test`.

@@ -19,6 +19,7 @@ mod init;
 mod inside;
 mod list;
 mod live;
+mod man;
 mod predict;
 mod progress;
 mod render;
@@ -66,6 +67,7 @@ pub(crate) fn run() -> ExitCode {
         Command::File(FileCommand::Check(arguments)) => check::run(&arguments),
         Command::File(FileCommand::Schema) => schema::run(),
         Command::File(FileCommand::Completions(arguments)) => completions::run(&arguments),
+        Command::File(FileCommand::Man(arguments)) => man::run(&arguments),
     };
     match done {
         Ok(exit) => exit.into(),
