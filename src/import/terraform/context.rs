@@ -32,11 +32,7 @@ impl<'a, 't> Context<'a, 't> {
 }
 
 /// An id that may be absent; what cannot be told is listed.
-pub fn id_or_listed(
-    reader: &mut Reader<'_>,
-    resource: &Resource<'_>,
-    told: Told<ResourceId>,
-) -> Option<ResourceId> {
+pub fn id_or_listed(reader: &mut Reader<'_>, resource: &Resource<'_>, told: Told<ResourceId>) -> Option<ResourceId> {
     match told {
         Told::Is(id) => Some(id),
         Told::Absent | Told::Chosen => None,

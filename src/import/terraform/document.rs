@@ -102,7 +102,8 @@ fn plan<'t>(reader: &mut Reader<'_>, root: Node<'t>, values: Node<'t>) -> Index<
     for resource in &mut resources {
         let Resource { module, data, kind, name, .. } = &*resource;
         resource.configured = configuration.resource(module, *data, kind, name);
-        resource.body.expressions = resource.configured.and_then(|entry| entry.get("expressions")).into_iter().collect();
+        resource.body.expressions =
+            resource.configured.and_then(|entry| entry.get("expressions")).into_iter().collect();
         if let Some(change) = changes.get(resource.address.as_str()) {
             resource.body.unknown = change.get("after_unknown");
             resource.body.sensitive = resource.body.sensitive.or_else(|| change.get("after_sensitive"));
@@ -116,7 +117,8 @@ fn relevant(root: Node<'_>) -> Option<HashMap<String, Vec<String>>> {
     let list = root.get("relevant_attributes")?;
     let mut relevant: HashMap<String, Vec<String>> = HashMap::new();
     for entry in list.items() {
-        let Some(Parts { mut module, data, kind, name, .. }) = entry.text_of("resource").and_then(|text| parts(steps(text)))
+        let Some(Parts { mut module, data, kind, name, .. }) =
+            entry.text_of("resource").and_then(|text| parts(steps(text)))
         else {
             continue;
         };
@@ -141,11 +143,8 @@ fn module_values<'t>(reader: &mut Reader<'_>, module: Node<'t>, into: &mut Vec<R
                 reader.fault(mistake.help("such as aws_security_group.web or module.app.aws_instance.web[0]"));
                 continue;
             };
-            let body = Block {
-                values: node.get("values"),
-                sensitive: node.get("sensitive_values"),
-                ..Block::default()
-            };
+            let body =
+                Block { values: node.get("values"), sensitive: node.get("sensitive_values"), ..Block::default() };
             into.push(Resource { body, ..resource });
         }
     }

@@ -78,8 +78,7 @@ impl<'t> Index<'t> {
     /// Returns true unless the plan tells that nothing refers to an attribute of a resource; `expected` is said where it tells nothing.
     pub fn is_referred_to(&self, resource: &Resource<'_>, attribute: &str, expected: bool) -> bool {
         let Some(relevant) = &self.relevant else { return expected };
-        let names: Vec<Call> =
-            resource.module.iter().map(|call| Call { name: call.name.clone(), key: None }).collect();
+        let names: Vec<Call> = resource.module.iter().map(|call| Call { name: call.name.clone(), key: None }).collect();
         let attributes = relevant.get(&bare(&names, resource.data, &resource.kind, &resource.name));
         attributes.is_some_and(|attributes| attributes.iter().any(|known| known.is_empty() || known == attribute))
     }

@@ -15,7 +15,11 @@ struct Known {
 const KNOWN: &[Known] = &[
     // terraform-aws-modules/terraform-aws-security-group, main.tf.
     Known {
-        has: &["aws_security_group.this", "aws_security_group.this_name_prefix", "aws_security_group_rule.ingress_rules"],
+        has: &[
+            "aws_security_group.this",
+            "aws_security_group.this_name_prefix",
+            "aws_security_group_rule.ingress_rules",
+        ],
         locals: &[(
             "this_sg_id",
             &["aws_security_group.this", "aws_security_group.this_name_prefix", "var.security_group_id"],
@@ -72,5 +76,6 @@ pub fn given_where(module: &Module<'_>, variable: &str) -> Option<&'static str> 
 
 /// Returns true for the name of a condition, which is never an id.
 pub fn is_condition(name: &str) -> bool {
-    matches!(name, "create" | "enabled") || ["create_", "enable_", "is_", "use_"].iter().any(|word| name.starts_with(word))
+    matches!(name, "create" | "enabled")
+        || ["create_", "enable_", "is_", "use_"].iter().any(|word| name.starts_with(word))
 }

@@ -7,8 +7,18 @@ use super::index::Index;
 use super::resource::Resource;
 
 /// Names that say nothing: the module's says more.
-const GENERIC: &[&str] =
-    &["this", "this_name_prefix", "default", "main", "self", "sg", "security_group", "cbd", "ignore_ami", "ignore_changes"];
+const GENERIC: &[&str] = &[
+    "this",
+    "this_name_prefix",
+    "default",
+    "main",
+    "self",
+    "sg",
+    "security_group",
+    "cbd",
+    "ignore_ami",
+    "ignore_changes",
+];
 
 /// The short names of all resources, one a type.
 pub struct Labels(HashMap<String, String>);

@@ -84,13 +84,7 @@ impl<'a, 't> Resolver<'a, 't> {
     }
 
     /// Follows an expression: one slot a reference that may be what is wanted, in their order.
-    pub fn evaluate(
-        &self,
-        expression: Node<'t>,
-        rest: &[Step],
-        scope: Scope<'_, 't>,
-        wanted: Wanted,
-    ) -> Vec<Slot<'t>> {
+    pub fn evaluate(&self, expression: Node<'t>, rest: &[Step], scope: Scope<'_, 't>, wanted: Wanted) -> Vec<Slot<'t>> {
         if let Some(constant) = expression.get("constant_value") {
             return slots(literal(walk(constant, rest)));
         }
@@ -144,7 +138,8 @@ impl<'a, 't> Resolver<'a, 't> {
     fn variable(&self, name: &str, rest: &[Step], scope: Scope<'_, 't>, wanted: Wanted) -> Vec<Slot<'t>> {
         let configuration = &self.index.configuration;
         let Some(module) = configuration.module(scope.module) else { return Vec::new() };
-        let default = || slots(literal(module.node.at(&["variables", name, "default"]).and_then(|node| walk(node, rest))));
+        let default =
+            || slots(literal(module.node.at(&["variables", name, "default"]).and_then(|node| walk(node, rest))));
         let Some((own, above)) = scope.module.split_last() else {
             let value = configuration.variables.and_then(|variables| variables.at(&[name, "value"]));
             return value.map_or_else(default, |value| slots(literal(walk(value, rest))));
@@ -291,13 +286,7 @@ impl<'a, 't> Resolver<'a, 't> {
         merged(slots)
     }
 
-    fn attribute(
-        &self,
-        resource: &Resource<'t>,
-        rest: &[Step],
-        scope: Scope<'_, 't>,
-        wanted: Wanted,
-    ) -> Vec<Slot<'t>> {
+    fn attribute(&self, resource: &Resource<'t>, rest: &[Step], scope: Scope<'_, 't>, wanted: Wanted) -> Vec<Slot<'t>> {
         let first = rest.iter().find_map(Step::name);
         let value = first.map_or(Value::Absent, |name| resource.body.value(name));
         match fit(wanted, resource, rest) {
@@ -335,13 +324,7 @@ impl<'a, 't> Resolver<'a, 't> {
 
     /// The positions that a reference means among several instances: that of its index, else that of the one key which the other references
     /// of its expression give, else all.
-    fn pick(
-        &self,
-        keys: &[Option<&Key>],
-        index: Option<&Key>,
-        all: &[Reference],
-        scope: Scope<'_, 't>,
-    ) -> Vec<usize> {
+    fn pick(&self, keys: &[Option<&Key>], index: Option<&Key>, all: &[Reference], scope: Scope<'_, 't>) -> Vec<usize> {
         if let Some(index) = index {
             // A key of what goes through a map of one resource is none of its own.
             return match position(keys, index) {
@@ -419,7 +402,9 @@ fn mentions(all: &[Reference], first: &str, second: &str) -> bool {
 /// Follows steps into a value.
 fn walk<'t>(node: Node<'t>, rest: &[Step]) -> Option<Node<'t>> {
     rest.iter().try_fold(node, |node, step| match step {
-        Step::Name(name) | Step::Index(Key::Text(name)) => node.entries().find(|(key, _)| key == name).map(|(_, node)| node),
+        Step::Name(name) | Step::Index(Key::Text(name)) => {
+            node.entries().find(|(key, _)| key == name).map(|(_, node)| node)
+        }
         Step::Index(Key::Number(number)) if node.is_list() => node.items().nth(usize::try_from(*number).ok()?),
         Step::Index(Key::Number(_)) => None,
     })

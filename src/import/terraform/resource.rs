@@ -84,9 +84,8 @@ fn is_true(node: Node<'_>) -> bool {
 impl<'t> Block<'t> {
     /// Returns the value of an attribute.
     pub fn value(&self, key: &str) -> Value<'t> {
-        let marked = |mask: Option<Node<'t>>| {
-            mask.is_some_and(|mask| is_true(mask) || mask.get(key).is_some_and(is_true))
-        };
+        let marked =
+            |mask: Option<Node<'t>>| mask.is_some_and(|mask| is_true(mask) || mask.get(key).is_some_and(is_true));
         if marked(self.sensitive) || self.hidden.contains(&key) {
             return Value::Hidden;
         }
@@ -111,7 +110,8 @@ impl<'t> Block<'t> {
         let known = self.value(key).known().into_iter().flat_map(Node::items).collect();
         let mask = self.unknown.and_then(|mask| mask.get(key)).filter(|mask| mask.is_list());
         let hidden = self.sensitive.and_then(|mask| mask.get(key)).filter(|mask| mask.is_list());
-        let count = |mask: Option<Node<'t>>| mask.into_iter().flat_map(Node::items).filter(|item| is_true(*item)).count();
+        let count =
+            |mask: Option<Node<'t>>| mask.into_iter().flat_map(Node::items).filter(|item| is_true(*item)).count();
         match count(hidden) {
             0 => (known, count(mask)),
             hidden => (Vec::new(), hidden + count(mask)),

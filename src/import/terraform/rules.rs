@@ -47,12 +47,7 @@ struct Said<'a, 't> {
 }
 
 /// The inline rules of a group in one direction. The group's own ones that are not known at all are none: nobody says any.
-pub fn inline<'t>(
-    reader: &mut Reader<'_>,
-    context: &Context<'_, 't>,
-    resource: &Resource<'t>,
-    key: &str,
-) -> Vec<Rule> {
+pub fn inline<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: &Resource<'t>, key: &str) -> Vec<Rule> {
     let group = resource.id();
     let whole = |reader: &mut Reader<'_>, why: String| {
         reader.leave_out(resource.node, key, &resource.address, Reason::UnknownValue(why.clone()));
@@ -95,7 +90,8 @@ fn is_unsaid(context: &Context<'_, '_>, resource: &Resource<'_>, key: &str) -> b
     context.index.configuration.module(&resource.module).is_some() && resource.body.expressions_of(key).is_empty()
 }
 
-fn unknown_rule(why: String, origin: Origin) -> Rule {
+/// A rule of which nothing is known.
+pub fn unknown_rule(why: String, origin: Origin) -> Rule {
     Rule { traffic: Known::Unknown(why.clone()), peer: Peer::Unknown(why), description: None, origin }
 }
 

@@ -6,7 +6,7 @@ use super::super::tree::Node;
 use super::resolver::{Meant, Resolver, Scope, Slot};
 use super::resource::{Block, Resource, Value};
 use super::wanted::Wanted;
-use crate::account::{Known, ResourceId};
+use crate::account::ResourceId;
 
 /// An id that an attribute tells.
 pub enum Told<T> {
@@ -72,7 +72,13 @@ impl<'t> Resolver<'_, 't> {
 
     /// Follows the expressions of an attribute that is not known; nothing where it has none. A `dynamic` block has no expressions at all, so
     /// that it may refer to whatever its module can.
-    pub fn slots(&self, resource: &Resource<'t>, block: &Block<'t>, key: &str, wanted: Wanted) -> Option<Vec<Slot<'t>>> {
+    pub fn slots(
+        &self,
+        resource: &Resource<'t>,
+        block: &Block<'t>,
+        key: &str,
+        wanted: Wanted,
+    ) -> Option<Vec<Slot<'t>>> {
         let siblings = self.index.siblings(resource);
         let unknown = |at: &&usize| matches!(self.index.resources[**at].body.value(key), Value::Unknown);
         let unknown: Vec<usize> = siblings.iter().filter(unknown).copied().collect();
@@ -81,7 +87,9 @@ impl<'t> Resolver<'_, 't> {
         let scope = Scope { rank, ..Scope::of(resource, siblings.len()) };
         let expressions = block.expressions_of(key);
         if self.index.configuration.module(&resource.module).is_none() {
-            let why = format!("`{key}` is known after apply, and the plan has no `configuration` that says what it refers to");
+            let why = format!(
+                "`{key}` is known after apply, and the plan has no `configuration` that says what it refers to"
+            );
             return Some(vec![Slot { meant: vec![Meant::Unclear(why)], loose: false }]);
         }
         if resource.configured.is_none() {
@@ -174,11 +182,3 @@ fn all_ids(slots: &[Slot<'_>], key: &str) -> Result<IndexSet<ResourceId>, String
     if condition { only(ids, key).map(|one| [one].into_iter().collect()) } else { Ok(ids) }
 }
 
-/// An id that is known, if it is told.
-pub fn known<T>(told: Told<T>) -> Known<Option<T>> {
-    match told {
-        Told::Is(id) => Known::Is(Some(id)),
-        Told::Absent | Told::Chosen => Known::Is(None),
-        Told::Unknown(why) => Known::Unknown(why),
-    }
-}
