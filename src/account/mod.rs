@@ -157,7 +157,7 @@ pub enum Holder {
 /// Ways from the internet to an interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Public {
-    /// These public addresses lead to it.
+    /// These public addresses lead to it; none is listed where it gets one that is not known yet.
     At(Vec<IpAddr>),
     /// None does.
     None,

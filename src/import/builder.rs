@@ -1,13 +1,16 @@
 //! What the readers of sources have in common: an account that grows, mistakes, and references that are looked up once all sources are read.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
-use indexmap::IndexSet;
+use indexmap::{IndexMap, IndexSet};
 
 use super::fault::{Fault, Mistake};
 use super::tree::Node;
 use super::words::Wrong;
-use crate::account::{Account, Interface, Known, LeftOut, Origin, Peer, Reason, ResourceId, Rule};
+use crate::account::{
+    Account, Interface, Known, LeftOut, Origin, Peer, Public, Reason, ResourceId, Rule, SecurityGroup,
+};
 use crate::model::Direction;
 use crate::topology::{Source, Span};
 
@@ -20,6 +23,10 @@ pub(super) struct Builder {
     rules: Vec<(ResourceId, Direction, Rule)>,
     /// Groups that interfaces get apart from their own resource.
     memberships: Vec<(ResourceId, ResourceId)>,
+    /// Groups that a source only mentions: they are there unless another source tells them, and where something refers to them.
+    mentioned: IndexMap<ResourceId, SecurityGroup>,
+    /// Public addresses that interfaces get apart from their own resource; none where it is not known yet.
+    public: Vec<(ResourceId, Option<IpAddr>)>,
     /// Other names of ids: a resource's address in Terraform.
     aliases: HashMap<String, ResourceId>,
 }
@@ -42,6 +49,16 @@ impl Builder {
         self.memberships.push((interface, group));
     }
 
+    /// Says that a group is there, of which this source has no rules or only those that AWS gives it.
+    pub fn mention(&mut self, id: ResourceId, group: SecurityGroup) {
+        self.mentioned.entry(id).or_insert(group);
+    }
+
+    /// Leads a public address to an interface.
+    pub fn public_address(&mut self, interface: ResourceId, address: Option<IpAddr>) {
+        self.public.push((interface, address));
+    }
+
     /// Adds what one source tells of an interface to what another has told.
     pub fn interface(&mut self, id: ResourceId, new: Interface) {
         let Some(old) = self.account.interfaces.get_mut(&id) else {
@@ -58,6 +75,20 @@ impl Builder {
         }
     }
 
+    /// The groups that anything refers to.
+    fn referred_to(&self) -> IndexSet<ResourceId> {
+        let of_rules = self.rules.iter().map(|(group, ..)| group.clone());
+        let peer = |rule: &Rule| match &rule.peer {
+            Peer::Group(id) => Some(id.clone()),
+            Peer::Block(_) | Peer::PrefixList(_) | Peer::Unknown(_) => None,
+        };
+        let inline = self.account.groups.values().flat_map(|group| group.ingress.iter().chain(&group.egress));
+        let peers = inline.chain(self.rules.iter().map(|(.., rule)| rule)).filter_map(peer);
+        let groups = self.account.interfaces.values().filter_map(|interface| interface.groups.known());
+        let of_interfaces = groups.flatten().chain(self.memberships.iter().map(|(_, group)| group)).cloned();
+        of_rules.chain(peers).chain(of_interfaces).collect()
+    }
+
     /// Looks references up, and gives the account.
     pub fn finish(mut self) -> (Account, Vec<Fault>) {
         let aliases = std::mem::take(&mut self.aliases);
@@ -66,6 +97,13 @@ impl Builder {
                 *id = meant.clone();
             }
         };
+        for group in self.referred_to() {
+            let mut group = group;
+            resolve(&mut group);
+            if let Some(mentioned) = self.mentioned.swap_remove(&group) {
+                self.account.groups.entry(group).or_insert(mentioned);
+            }
+        }
         for (mut group, direction, rule) in std::mem::take(&mut self.rules) {
             resolve(&mut group);
             match self.account.groups.get_mut(&group) {
@@ -99,6 +137,15 @@ impl Builder {
                 self.account.interfaces.get_mut(&interface).map(|interface| &mut interface.groups)
             {
                 groups.insert(group);
+            }
+        }
+        for (mut interface, address) in std::mem::take(&mut self.public) {
+            resolve(&mut interface);
+            if let Some(interface) = self.account.interfaces.get_mut(&interface) {
+                match &mut interface.public {
+                    Public::At(known) => known.extend(address.filter(|address| !known.contains(address))),
+                    Public::None | Public::Unknown(_) => interface.public = Public::At(address.into_iter().collect()),
+                }
             }
         }
         let known: IndexSet<ResourceId> = self.account.groups.keys().cloned().collect();

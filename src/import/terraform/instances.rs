@@ -1,76 +1,234 @@
-//! Instances: their interfaces, with groups, addresses and ways from the internet.
+//! Instances and network interfaces, and what is joined to them apart: interfaces, groups, Elastic IPs.
 
 use std::net::IpAddr;
 
 use indexmap::IndexSet;
-use ipnet::IpNet;
 
 use super::super::builder::Reader;
-use super::super::tree::Node;
-use super::super::words;
 use super::context::{Context, id_or_listed};
-use super::resource::{Block, Resource, Value};
+use super::members;
+use super::resource::{Block, Resource};
+use super::templates;
 use super::told::Told;
 use super::wanted::Wanted;
 use crate::account::{Holder, Interface, Known, Public, Reason, ResourceId};
 
-/// `aws_instance`: its first interface, unless it is given interfaces of their own.
-pub fn instance<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: &Resource<'t>) {
-    let holder = match resource.body.text("instance_state") {
-        Some("terminated" | "shutting-down") => {
-            return reader.leave_out(resource.node, &resource.kind, &resource.address, Reason::Gone);
+/// `aws_network_interface`, attached to nobody until something attaches it.
+pub fn interface<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: &Resource<'t>) {
+    let id = resource.id();
+    reader.into.alias(&resource.address, &id);
+    let told = context.resolver.one(resource, &resource.body, "subnet_id", Wanted::Subnet);
+    let subnet = id_or_listed(reader, resource, told);
+    let groups = members::said(context, resource, &resource.body, "security_groups");
+    let vpc = members::vpc_of(reader, subnet.as_slice(), groups.as_ref());
+    let groups = groups.unwrap_or_else(|| members::default(context, vpc.as_ref()));
+    let addresses = members::addresses(
+        reader,
+        resource,
+        &resource.body,
+        &["private_ip", "private_ips", "ipv4_prefixes", "ipv6_addresses", "ipv6_prefixes"],
+    );
+    let ipv6: Vec<IpAddr> = addresses.iter().map(ipnet::IpNet::addr).filter(IpAddr::is_ipv6).collect();
+    let interface = Interface {
+        label: context.labels.of(resource),
+        holder: Holder::Nobody,
+        vpc,
+        subnet,
+        groups: members::listed(reader, resource, groups),
+        addresses,
+        public: if ipv6.is_empty() { Public::None } else { Public::At(ipv6) },
+        origin: reader.origin(resource.node, &resource.address),
+    };
+    reader.into.interface(id.clone(), interface);
+    for attachment in resource.body.blocks("attachment") {
+        let told = context.resolver.one(resource, &attachment, "instance", Wanted::Instance);
+        let device = attachment.text("device_index").unwrap_or("1").to_owned();
+        attach(reader, context, resource, (told, Told::Is(id.clone())), &device);
+    }
+}
+
+/// `aws_network_interface_attachment`.
+pub fn attachment<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: &Resource<'t>) {
+    let one = |key, wanted| context.resolver.one(resource, &resource.body, key, wanted);
+    let ends = (one("instance_id", Wanted::Instance), one("network_interface_id", Wanted::Interface));
+    attach(reader, context, resource, ends, resource.body.text("device_index").unwrap_or("1"));
+}
+
+fn attach<'t>(
+    reader: &mut Reader<'_>,
+    context: &Context<'_, 't>,
+    resource: &Resource<'t>,
+    (instance, interface): (Told<ResourceId>, Told<ResourceId>),
+    device: &str,
+) {
+    let instance = id_or_listed(reader, resource, instance);
+    let Some(interface) = id_or_listed(reader, resource, interface) else { return };
+    let holder = instance.and_then(|id| context.with_id(&["aws_instance"], &id));
+    if let Some(found) = reader.into.account.interfaces.get_mut(&interface) {
+        found.holder = holder.map_or(Holder::Instance, holder_of);
+        if let Some(holder) = holder {
+            let name = context.labels.of(holder);
+            found.label = if device == "0" { name } else { format!("{name}.eth{device}") };
         }
+    }
+}
+
+fn holder_of(resource: &Resource<'_>) -> Holder {
+    match resource.body.text("instance_state") {
         Some("stopped" | "stopping") => Holder::StoppedInstance,
         _ => Holder::Instance,
-    };
+    }
+}
+
+/// The id of an instance's first interface.
+fn first_interface(resource: &Resource<'_>) -> ResourceId {
+    let id = resource.body.text("primary_network_interface_id").filter(|id| !id.is_empty());
+    id.map_or_else(|| resource.id(), ResourceId::new)
+}
+
+/// `aws_instance`: its first interface, unless it is given interfaces of their own.
+pub fn instance<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: &Resource<'t>) {
+    if let Some("terminated" | "shutting-down") = resource.body.text("instance_state") {
+        return reader.leave_out(resource.node, &resource.kind, &resource.address, Reason::Gone);
+    }
     let body = &resource.body;
-    let id = body.text("primary_network_interface_id").filter(|id| !id.is_empty());
-    let id = id.map_or_else(|| resource.id(), ResourceId::new);
+    let given: Vec<Block<'t>> = ["network_interface", "primary_network_interface"]
+        .into_iter()
+        .flat_map(|key| body.blocks(key))
+        .filter(|block| !block.expressions.is_empty() || block.text("network_interface_id").is_some())
+        .collect();
+    for block in &given {
+        let told = context.resolver.one(resource, block, "network_interface_id", Wanted::Interface);
+        let own = Told::Is(resource.id());
+        let known = matches!(&told, Told::Is(id) if reader.into.account.interfaces.contains_key(id));
+        if known {
+            attach(reader, context, resource, (own, told), block.text("device_index").unwrap_or("0"));
+            continue;
+        }
+        // A state tells the groups of the first interface as those of the instance.
+        if let Some(groups) = members::said(context, resource, body, "vpc_security_group_ids") {
+            first(reader, context, resource, Some(groups));
+            continue;
+        }
+        let why = match told {
+            Told::Is(id) => format!("no source has its interface {id}"),
+            Told::Absent | Told::Chosen => "its interface is not known".to_owned(),
+            Told::Unknown(why) => format!("its interface: {why}"),
+        };
+        first(reader, context, resource, Some(Known::Unknown(why)));
+    }
+    if given.is_empty() {
+        first(reader, context, resource, None);
+    }
+}
+
+fn first<'t>(
+    reader: &mut Reader<'_>,
+    context: &Context<'_, 't>,
+    resource: &Resource<'t>,
+    groups: Option<Known<IndexSet<ResourceId>>>,
+) {
+    let body = &resource.body;
+    let id = first_interface(resource);
     reader.into.alias(&resource.address, &id);
     let told = context.resolver.one(resource, body, "subnet_id", Wanted::Subnet);
     let subnet = id_or_listed(reader, resource, told);
-    let groups = match context.resolver.several(resource, body, "vpc_security_group_ids", Wanted::Group) {
-        Told::Is(groups) => Known::Is(groups),
-        Told::Absent | Told::Chosen => Known::Is(IndexSet::new()),
-        Told::Unknown(why) => {
-            reader.leave_out(resource.node, &resource.kind, &resource.address, Reason::UnknownValue(why.clone()));
-            Known::Unknown(why)
-        }
-    };
+    let template = templates::of(context, resource, body);
+    let groups = groups
+        .or_else(|| members::said(context, resource, body, "vpc_security_group_ids"))
+        .or_else(|| by_name(reader, context, resource))
+        .or_else(|| template.and_then(|template| templates::groups(context, template)));
+    let vpc = members::vpc_of(reader, subnet.as_slice(), groups.as_ref());
+    let groups = groups.unwrap_or_else(|| members::default(context, vpc.as_ref()));
+    let keys = ["private_ip", "secondary_private_ips", "ipv6_addresses"];
+    let addresses = members::addresses(reader, resource, body, &keys);
     let interface = Interface {
         label: context.labels.of(resource),
-        holder,
-        vpc: None,
+        holder: holder_of(resource),
+        vpc,
+        groups: members::listed(reader, resource, groups),
+        public: members::public(reader, body, "associate_public_ip_address", subnet.as_slice(), &addresses),
         subnet,
-        groups,
-        addresses: addresses(reader, resource, body),
-        public: public(body),
+        addresses,
         origin: reader.origin(resource.node, &resource.address),
     };
     reader.into.interface(id, interface);
 }
 
-/// Private addresses and IPv6 addresses of a resource.
-fn addresses(reader: &mut Reader<'_>, resource: &Resource<'_>, block: &Block<'_>) -> Vec<IpNet> {
-    let mut addresses = Vec::new();
-    for key in ["private_ip", "secondary_private_ips", "ipv6_addresses"] {
-        let known = block.value(key).known().into_iter().flat_map(Node::items);
-        for node in known.filter(|node| node.text() != Some("")) {
-            match words::block(node.text().unwrap_or_default()) {
-                Ok(address) if addresses.contains(&address) => {}
-                Ok(address) => addresses.push(address),
-                Err(wrong) => reader.wrong(node, &resource.address, wrong),
-            }
+/// `security_groups` of an instance: names of groups in the default VPC.
+fn by_name<'t>(
+    reader: &Reader<'_>,
+    context: &Context<'_, 't>,
+    resource: &Resource<'t>,
+) -> Option<Known<IndexSet<ResourceId>>> {
+    let said = members::said(context, resource, &resource.body, "security_groups")?;
+    let groups = &reader.into.account.groups;
+    let found = |word: &ResourceId| {
+        let named =
+            |(_, group): &(&ResourceId, &crate::account::SecurityGroup)| group.name.as_deref() == Some(word.as_str());
+        if groups.contains_key(word) {
+            return Ok(word.clone());
         }
-    }
-    addresses
+        let mut named = groups.iter().filter(named).map(|(id, _)| id.clone());
+        match (named.next(), named.next()) {
+            (Some(one), None) => Ok(one),
+            (None, _) => Err(format!("no source has a group of the name {word}")),
+            (Some(_), Some(_)) => Err(format!("several groups have the name {word}")),
+        }
+    };
+    Some(match said {
+        Known::Is(words) => match words.iter().map(found).collect() {
+            Ok(ids) => Known::Is(ids),
+            Err(why) => Known::Unknown(why),
+        },
+        Known::Unknown(why) => Known::Unknown(why),
+    })
 }
 
-fn public(block: &Block<'_>) -> Public {
-    let address: Option<IpAddr> = block.text("public_ip").and_then(|text| text.parse().ok());
-    match (address, block.value("associate_public_ip_address")) {
-        (Some(address), _) => Public::At(vec![address]),
-        (None, Value::Is(node)) if node.boolean() == Some(true) => Public::At(Vec::new()),
-        (None, _) => Public::None,
+/// `aws_network_interface_sg_attachment`: a group more for an interface.
+pub fn one_more_group<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: &Resource<'t>) {
+    let one = |key, wanted| context.resolver.one(resource, &resource.body, key, wanted);
+    let (interface, group) = (one("network_interface_id", Wanted::Interface), one("security_group_id", Wanted::Group));
+    let interface = id_or_listed(reader, resource, interface);
+    let group = id_or_listed(reader, resource, group);
+    if let (Some(interface), Some(group)) = (interface, group) {
+        reader.into.membership(interface, group);
+    }
+}
+
+/// `aws_eip` and `aws_eip_association`: a public address of an instance or of an interface.
+pub fn elastic_ip<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: &Resource<'t>) {
+    let one = |key, wanted| context.resolver.one(resource, &resource.body, key, wanted);
+    let (instance, interface) = match resource.kind.as_str() {
+        "aws_eip" => ("instance", "network_interface"),
+        _ => ("instance_id", "network_interface_id"),
+    };
+    let ends = [one(interface, Wanted::Interface), one(instance, Wanted::Instance)];
+    let mut found = None;
+    for end in ends {
+        found = found.or(id_or_listed(reader, resource, end));
+    }
+    let address = resource.body.text("public_ip").map(str::to_owned).or_else(|| {
+        let Told::Is(allocation) = one("allocation_id", Wanted::Address) else { return None };
+        context.with_id(&["aws_eip"], &allocation)?.body.text("public_ip").map(str::to_owned)
+    });
+    let address: Option<IpAddr> = address.and_then(|text| text.parse().ok());
+    if let Some(id) = found {
+        let instance = context.with_id(&["aws_instance"], &id);
+        reader.into.public_address(instance.map_or(id, |instance| first_of(reader, context, instance)), address);
+    }
+}
+
+/// The first interface of an instance, its own or one that it is given.
+fn first_of<'t>(reader: &Reader<'_>, context: &Context<'_, 't>, resource: &Resource<'t>) -> ResourceId {
+    let own = first_interface(resource);
+    let label = context.labels.of(resource);
+    let all = &reader.into.account.interfaces;
+    let is_given = |(_, interface): &(&ResourceId, &Interface)| {
+        interface.label == label && interface.holder == holder_of(resource)
+    };
+    match all.iter().find(is_given) {
+        Some((id, _)) if !all.contains_key(&own) => id.clone(),
+        _ => own,
     }
 }

@@ -90,7 +90,8 @@ fn is_unsaid(context: &Context<'_, '_>, resource: &Resource<'_>, key: &str) -> b
     context.index.configuration.module(&resource.module).is_some() && resource.body.expressions_of(key).is_empty()
 }
 
-fn unknown_rule(why: String, origin: Origin) -> Rule {
+/// A rule of which nothing is known.
+pub fn unknown_rule(why: String, origin: Origin) -> Rule {
     Rule { traffic: Known::Unknown(why.clone()), peer: Peer::Unknown(why), description: None, origin }
 }
 

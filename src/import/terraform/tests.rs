@@ -2,4 +2,11 @@
 
 mod support;
 
+mod documents;
+mod inline;
+mod interfaces;
+mod left_out;
+mod modules;
+mod public_modules;
 mod references;
+mod services;

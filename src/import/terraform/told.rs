@@ -6,7 +6,7 @@ use super::super::tree::Node;
 use super::resolver::{Meant, Resolver, Scope, Slot};
 use super::resource::{Block, Resource, Value};
 use super::wanted::Wanted;
-use crate::account::{Known, ResourceId};
+use crate::account::ResourceId;
 
 /// An id that an attribute tells.
 pub enum Told<T> {
@@ -182,11 +182,3 @@ fn all_ids(slots: &[Slot<'_>], key: &str) -> Result<IndexSet<ResourceId>, String
     if condition { only(ids, key).map(|one| [one].into_iter().collect()) } else { Ok(ids) }
 }
 
-/// An id that is known, if it is told.
-pub fn known<T>(told: Told<T>) -> Known<Option<T>> {
-    match told {
-        Told::Is(id) => Known::Is(Some(id)),
-        Told::Absent | Told::Chosen => Known::Is(None),
-        Told::Unknown(why) => Known::Unknown(why),
-    }
-}

@@ -30,14 +30,11 @@ pub fn refs(references: &[&str]) -> Value {
     let mut all = Vec::new();
     for reference in references {
         let mut reference = (*reference).to_owned();
-        all.push(reference.clone());
-        while let Some(at) = reference.rfind(['.', '[']) {
-            let least = if reference.starts_with("module.") || reference.starts_with("each.") { 2 } else { 2 };
-            reference.truncate(at);
-            if reference.split('.').count() < least || reference == "count" {
-                break;
-            }
+        let least = if reference.starts_with("data.") { 3 } else { 2 };
+        while reference.split('.').count() >= least {
             all.push(reference.clone());
+            let end = reference.rfind(['.', '[']).expect("several steps");
+            reference.truncate(end);
         }
     }
     json!({"references": all})
@@ -145,4 +142,33 @@ pub fn members(account: &Account) -> Vec<String> {
         Known::Unknown(why) => format!("{}: ?{why}", interface.label),
     };
     account.interfaces.values().map(line).collect()
+}
+
+/// What was left out, a line each: `aws_nat_gateway.a: not emulated`.
+pub fn reasons(account: &Account) -> Vec<String> {
+    account.left_out.iter().map(|item| format!("{}: {}", item.origin.resource, item.reason)).collect()
+}
+
+/// A module of the configuration: its resources, variables with their defaults, and outputs.
+pub fn module(resources: Vec<Value>, variables: &[(&str, Value)], outputs: &[(&str, Value)]) -> Value {
+    let mut module = json!({"resources": resources, "variables": {}, "outputs": {}});
+    for (name, default) in variables {
+        module["variables"][name] = if default.is_null() { json!({}) } else { json!({"default": default}) };
+    }
+    for (name, expression) in outputs {
+        module["outputs"][name] = json!({"expression": expression});
+    }
+    module
+}
+
+/// A call of a module with expressions for its variables.
+pub fn call(expressions: Value, module: Value) -> Value {
+    json!({"source": "./module", "expressions": expressions, "module": module})
+}
+
+/// A state of resources: address and values.
+pub fn state(resources: &[(&str, Value)]) -> Value {
+    let resources: Vec<Value> =
+        resources.iter().map(|(address, values)| json!({"address": address, "values": values})).collect();
+    json!({"format_version": "1.0", "terraform_version": "1.11.4", "values": {"root_module": {"resources": resources}}})
 }

@@ -1,0 +1,176 @@
+//! Types of resources that are not read: what has no part in who reaches whom, and what sglab does not emulate.
+
+use super::super::builder::Reader;
+use super::super::tree::Node;
+use super::resource::{Block, Resource, Value};
+use crate::account::Reason;
+
+/// Types that decide about packets, or may, and are not emulated, though their names begin like others that have no part.
+const NOT_EMULATED: &[&str] =
+    &["aws_apigatewayv2_vpc_link", "aws_eks_fargate_profile", "aws_glue_connection", "aws_route53_resolver_endpoint"];
+
+/// Beginnings of types without a part.
+const WITHOUT_PART: &[&str] = &[
+    "aws_acm_",
+    "aws_alb_",
+    "aws_ami",
+    "aws_api_gateway_",
+    "aws_apigatewayv2_",
+    "aws_appautoscaling_",
+    "aws_athena_",
+    "aws_autoscaling_",
+    "aws_availability_zone",
+    "aws_backup_",
+    "aws_budgets_",
+    "aws_caller_identity",
+    "aws_cloudfront_",
+    "aws_cloudtrail",
+    "aws_cloudwatch_",
+    "aws_codecommit_",
+    "aws_codepipeline",
+    "aws_cognito_",
+    "aws_config_",
+    "aws_db_",
+    "aws_default_vpc_dhcp_options",
+    "aws_dynamodb_",
+    "aws_ebs_",
+    "aws_ec2_tag",
+    "aws_ecr_",
+    "aws_ecrpublic_",
+    "aws_ecs_",
+    "aws_efs_",
+    "aws_eip",
+    "aws_eks_",
+    "aws_elasticache_",
+    "aws_flow_log",
+    "aws_glue_",
+    "aws_guardduty_",
+    "aws_iam_",
+    "aws_internet_gateway",
+    "aws_key_pair",
+    "aws_kinesis_",
+    "aws_kms_",
+    "aws_lambda_",
+    "aws_lb_",
+    "aws_lb_listener",
+    "aws_main_route_table_association",
+    "aws_msk_",
+    "aws_partition",
+    "aws_placement_group",
+    "aws_rds_",
+    "aws_redshift_",
+    "aws_region",
+    "aws_resourcegroups_",
+    "aws_route53_",
+    "aws_route_table_association",
+    "aws_s3_",
+    "aws_secretsmanager_",
+    "aws_service_discovery_",
+    "aws_ses_",
+    "aws_sfn_",
+    "aws_sns_",
+    "aws_sqs_",
+    "aws_ssm_",
+    "aws_volume_attachment",
+    "aws_vpc_dhcp_options",
+    "aws_waf",
+    "aws_xray_",
+];
+
+/// Targets of routes beyond an internet gateway.
+const WAYS: &[&str] = &[
+    "carrier_gateway_id",
+    "core_network_arn",
+    "egress_only_gateway_id",
+    "instance_id",
+    "local_gateway_id",
+    "nat_gateway_id",
+    "network_interface_id",
+    "transit_gateway_id",
+    "vpc_endpoint_id",
+    "vpc_peering_connection_id",
+];
+
+/// Lists a resource of a type that is not read, with the reason.
+pub fn left_out(reader: &mut Reader<'_>, resource: &Resource<'_>) {
+    let body = &resource.body;
+    let kind = resource.kind.as_str();
+    let reason = match kind {
+        _ if !kind.starts_with("aws_") => Reason::NoPartInReach,
+        // What is only looked up is told by who has it.
+        _ if resource.data => Reason::NoPartInReach,
+        _ if NOT_EMULATED.contains(&kind) => Reason::NotEmulated,
+        "aws_route_table" | "aws_default_route_table" => part_if(body.blocks("route").iter().any(goes_elsewhere)),
+        "aws_route" => part_if(goes_elsewhere(body)),
+        "aws_network_acl" | "aws_default_network_acl" => part_if(
+            !["ingress", "egress"]
+                .into_iter()
+                .all(|key| admits_all(reader, body, key, ("action", "protocol", "rule_no"))),
+        ),
+        "aws_network_acl_rule" => {
+            let one = std::slice::from_ref(body);
+            part_if(
+                !lowest_admits(one, "cidr_block", "0.0.0.0/0", ("rule_action", "protocol", "rule_number"))
+                    .unwrap_or(true),
+            )
+        }
+        _ if has_groups(body) => Reason::NotEmulated,
+        _ => part_if(!WITHOUT_PART.iter().any(|word| kind.starts_with(word))),
+    };
+    let data = if resource.data { "data." } else { "" };
+    reader.leave_out(resource.node, &format!("{data}{kind}"), &resource.address, reason);
+}
+
+fn part_if(part: bool) -> Reason {
+    if part { Reason::NotEmulated } else { Reason::NoPartInReach }
+}
+
+fn is_said(value: Value<'_>) -> bool {
+    match value {
+        Value::Is(node) => {
+            node.text().is_none_or(|text| !text.is_empty()) && (!node.is_list() || node.items().next().is_some())
+        }
+        Value::Unknown => true,
+        Value::Absent | Value::Hidden => false,
+    }
+}
+
+fn goes_elsewhere(route: &Block<'_>) -> bool {
+    WAYS.iter().any(|key| match route.value(key) {
+        // What nobody says is computed.
+        Value::Unknown => route.expressions.is_empty() || !route.expressions_of(key).is_empty(),
+        value => is_said(value),
+    })
+}
+
+/// Returns true for a resource that is put into groups.
+fn has_groups(body: &Block<'_>) -> bool {
+    let names = body.values.into_iter().flat_map(Node::entries).map(|(key, _)| key);
+    let said = |key: &str| key.contains("security_group") && is_said(body.value(key));
+    names.into_iter().any(said)
+        || body.expressions.iter().flat_map(|node| node.entries()).any(|(key, _)| key.contains("security_group"))
+}
+
+/// Returns true where a network ACL admits all, as that of each new VPC does.
+///
+/// Source: "Default network ACL" (Amazon VPC user guide).
+fn admits_all(reader: &Reader<'_>, body: &Block<'_>, key: &str, names: (&str, &str, &str)) -> bool {
+    let entries = body.blocks(key);
+    let ipv6 = lowest_admits(&entries, "ipv6_cidr_block", "::/0", names);
+    let needs_ipv6 = reader.into.account.vpcs.values().any(|vpc| !vpc.ipv6.is_empty());
+    lowest_admits(&entries, "cidr_block", "0.0.0.0/0", names) == Some(true) && ipv6.unwrap_or(!needs_ipv6)
+}
+
+/// Returns whether the first entry of a family admits all of it; nothing where it has none.
+fn lowest_admits(
+    entries: &[Block<'_>],
+    family: &str,
+    all: &str,
+    (action, protocol, number): (&str, &str, &str),
+) -> Option<bool> {
+    let of_family = entries.iter().filter(|entry| entry.text(family).is_some_and(|block| !block.is_empty()));
+    let number = |entry: &&Block<'_>| entry.value(number).known().and_then(Node::number);
+    let first = of_family.min_by_key(number)?;
+    let is_all = matches!(first.text(protocol), Some("-1" | "all"));
+    Some(is_all && first.text(action) == Some("allow") && first.text(family) == Some(all))
+}

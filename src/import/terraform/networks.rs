@@ -1,0 +1,169 @@
+//! VPCs, subnets and prefix lists.
+
+use ipnet::{IpNet, Ipv4Net};
+
+use super::super::builder::Reader;
+use super::super::tree::Node;
+use super::super::words;
+use super::context::{Context, id_or_listed};
+use super::resource::{Resource, Value};
+use super::told::Told;
+use super::wanted::Wanted;
+use crate::account::{Known, PrefixList, Reason, ResourceId, Subnet, Vpc};
+
+/// `aws_vpc`, `aws_default_vpc` and the data source.
+pub fn vpc(reader: &mut Reader<'_>, context: &Context<'_, '_>, resource: &Resource<'_>) {
+    let id = resource.id();
+    reader.into.alias(&resource.address, &id);
+    let mut blocks = ipv4(reader, resource, resource.body.value("cidr_block"));
+    for association in resource.body.blocks("cidr_block_associations") {
+        blocks.extend(ipv4(reader, resource, association.value("cidr_block")));
+    }
+    let mut unique = Vec::new();
+    blocks.retain(|block| {
+        !unique.contains(block) && {
+            unique.push(*block);
+            true
+        }
+    });
+    let ipv6 = nets(reader, resource, resource.body.value("ipv6_cidr_block"));
+    let vpc = Vpc {
+        label: context.labels.of(resource),
+        blocks,
+        ipv6,
+        origin: reader.origin(resource.node, &resource.address),
+    };
+    let vpcs = &mut reader.into.account.vpcs;
+    if resource.data {
+        vpcs.entry(id).or_insert(vpc);
+    } else {
+        vpcs.insert(id, vpc);
+    }
+}
+
+/// `aws_vpc_ipv4_cidr_block_association`: a further block.
+pub fn more_blocks<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: &Resource<'t>) {
+    let told = context.resolver.one(resource, &resource.body, "vpc_id", Wanted::Vpc);
+    let Some(id) = id_or_listed(reader, resource, told) else { return };
+    let blocks = ipv4(reader, resource, resource.body.value("cidr_block"));
+    if let Some(vpc) = reader.into.account.vpcs.get_mut(&id) {
+        vpc.blocks.extend(blocks);
+    }
+}
+
+/// `aws_subnet`, `aws_default_subnet` and the data source.
+pub fn subnet<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: &Resource<'t>) {
+    let id = resource.id();
+    reader.into.alias(&resource.address, &id);
+    let told = context.resolver.one(resource, &resource.body, "vpc_id", Wanted::Vpc);
+    let vpc = id_or_listed(reader, resource, told);
+    let automatic_public = match resource.body.value("map_public_ip_on_launch") {
+        Value::Is(node) => Known::Is(node.boolean() == Some(true)),
+        Value::Absent if resource.kind == "aws_subnet" => Known::Is(false),
+        Value::Absent | Value::Unknown | Value::Hidden => {
+            Known::Unknown("`map_public_ip_on_launch` is not known".to_owned())
+        }
+    };
+    let subnet = Subnet {
+        label: context.labels.of(resource),
+        vpc,
+        block: ipv4(reader, resource, resource.body.value("cidr_block")).into_iter().next(),
+        automatic_public,
+        origin: reader.origin(resource.node, &resource.address),
+    };
+    let subnets = &mut reader.into.account.subnets;
+    if resource.data {
+        subnets.entry(id).or_insert(subnet);
+    } else {
+        subnets.insert(id, subnet);
+    }
+}
+
+/// `aws_ec2_managed_prefix_list` with its inline entries, and both data sources.
+pub fn prefix_list(reader: &mut Reader<'_>, context: &Context<'_, '_>, resource: &Resource<'_>) {
+    let id = resource.id();
+    reader.into.alias(&resource.address, &id);
+    let key = match (resource.data, resource.kind.as_str()) {
+        (true, "aws_prefix_list") => "cidr_blocks",
+        (true, _) => "entries",
+        (false, _) => "entry",
+    };
+    let entries = match resource.body.value(key) {
+        // Without inline entries the attribute is computed: they stand apart.
+        Value::Absent => Known::Is(Vec::new()),
+        Value::Unknown if !resource.data && resource.body.expressions_of(key).is_empty() => Known::Is(Vec::new()),
+        Value::Unknown | Value::Hidden => Known::Unknown(format!("`{key}` is not known")),
+        Value::Is(list) if key == "cidr_blocks" => Known::Is(nets(reader, resource, Value::Is(list))),
+        Value::Is(_) => {
+            let blocks = resource.body.blocks(key);
+            if blocks.iter().any(|block| matches!(block.value("cidr"), Value::Unknown | Value::Hidden)) {
+                Known::Unknown("an entry is not known".to_owned())
+            } else {
+                Known::Is(blocks.iter().flat_map(|block| nets(reader, resource, block.value("cidr"))).collect())
+            }
+        }
+    };
+    let label = context.labels.of(resource);
+    let list = PrefixList { label, entries, origin: reader.origin(resource.node, &resource.address) };
+    let lists = &mut reader.into.account.prefix_lists;
+    if resource.data {
+        lists.entry(id).or_insert(list);
+    } else {
+        lists.insert(id, list);
+    }
+}
+
+/// `aws_ec2_managed_prefix_list_entry`.
+pub fn entry<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: &Resource<'t>) {
+    let id = match context.resolver.one(resource, &resource.body, "prefix_list_id", Wanted::PrefixList) {
+        Told::Is(id) => id,
+        Told::Absent | Told::Chosen => return reader.lacks(resource.node, &resource.address, "prefix_list_id"),
+        Told::Unknown(why) => {
+            let reason = Reason::UnknownValue(format!("its prefix list: {why}"));
+            return reader.leave_out(resource.node, &resource.kind, &resource.address, reason);
+        }
+    };
+    let cidr = resource.body.value("cidr");
+    let nets = nets(reader, resource, cidr);
+    let Some(list) = reader.into.account.prefix_lists.get_mut(&id) else {
+        let reason = Reason::StaleReference(id.to_string());
+        return reader.leave_out(resource.node, &resource.kind, &resource.address, reason);
+    };
+    match (&mut list.entries, cidr) {
+        (Known::Is(entries), Value::Is(_)) => entries.extend(nets),
+        (entries, _) => *entries = Known::Unknown("an entry is not known".to_owned()),
+    }
+}
+
+/// Ids of subnets that a resource has, as it is known.
+pub fn subnets_of<'t>(
+    context: &Context<'_, 't>,
+    resource: &Resource<'t>,
+    block: &super::resource::Block<'t>,
+    key: &str,
+) -> Vec<ResourceId> {
+    match context.resolver.several(resource, block, key, Wanted::Subnet) {
+        Told::Is(ids) => ids.into_iter().collect(),
+        Told::Absent | Told::Chosen | Told::Unknown(_) => Vec::new(),
+    }
+}
+
+fn ipv4(reader: &mut Reader<'_>, resource: &Resource<'_>, value: Value<'_>) -> Vec<Ipv4Net> {
+    let nets = nets(reader, resource, value).into_iter();
+    nets.filter_map(|net| match net {
+        IpNet::V4(net) => Some(net),
+        IpNet::V6(_) => None,
+    })
+    .collect()
+}
+
+fn nets(reader: &mut Reader<'_>, resource: &Resource<'_>, value: Value<'_>) -> Vec<IpNet> {
+    let mut nets = Vec::new();
+    for node in value.known().into_iter().flat_map(Node::items).filter(|node| node.text() != Some("")) {
+        match words::block(node.text().unwrap_or_default()) {
+            Ok(net) => nets.push(net),
+            Err(wrong) => reader.wrong(node, &resource.address, wrong),
+        }
+    }
+    nets
+}

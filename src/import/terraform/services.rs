@@ -1,0 +1,187 @@
+//! Managed services whose interfaces are members of groups.
+
+use super::super::builder::Reader;
+use super::super::tree::Node;
+use super::context::Context;
+use super::groups;
+use super::members;
+use super::networks;
+use super::resource::{Block, Resource, Value};
+use super::wanted::cluster_group;
+use crate::account::{Holder, Interface, Known, Public, Reason};
+
+/// The attributes of a service that say who and where it is.
+struct Service {
+    kind: &'static str,
+    holder: Holder,
+    /// The block that has them, if it is not the resource itself.
+    block: Option<&'static str>,
+    groups: &'static str,
+    subnets: &'static str,
+    public: When,
+}
+
+/// The condition under which a public address leads to it.
+#[derive(Clone, Copy)]
+enum When {
+    Never,
+    /// Where this is true.
+    Is(&'static str),
+    /// Unless this is true.
+    IsNot(&'static str),
+}
+
+const fn database(kind: &'static str, groups: &'static str, public: When) -> Service {
+    Service { kind, holder: Holder::Database, block: None, groups, subnets: "", public }
+}
+
+const fn other(
+    kind: &'static str,
+    block: Option<&'static str>,
+    groups: &'static str,
+    subnets: &'static str,
+) -> Service {
+    Service { kind, holder: Holder::Service, block, groups, subnets, public: When::Never }
+}
+
+const fn balancer(kind: &'static str) -> Service {
+    Service {
+        kind,
+        holder: Holder::LoadBalancer,
+        block: None,
+        groups: "security_groups",
+        subnets: "subnets",
+        public: When::IsNot("internal"),
+    }
+}
+
+const SERVICES: &[Service] = &[
+    balancer("aws_lb"),
+    balancer("aws_alb"),
+    balancer("aws_elb"),
+    database("aws_db_instance", "vpc_security_group_ids", When::Is("publicly_accessible")),
+    database("aws_rds_cluster", "vpc_security_group_ids", When::Never),
+    database("aws_docdb_cluster", "vpc_security_group_ids", When::Never),
+    database("aws_neptune_cluster", "vpc_security_group_ids", When::Never),
+    database("aws_redshift_cluster", "vpc_security_group_ids", When::Is("publicly_accessible")),
+    database("aws_elasticache_cluster", "security_group_ids", When::Never),
+    database("aws_elasticache_replication_group", "security_group_ids", When::Never),
+    Service {
+        subnets: "subnet_ids",
+        ..database("aws_elasticache_serverless_cache", "security_group_ids", When::Never)
+    },
+    database("aws_memorydb_cluster", "security_group_ids", When::Never),
+    database("aws_dax_cluster", "security_group_ids", When::Never),
+    Service {
+        block: Some("vpc_options"),
+        subnets: "subnet_ids",
+        ..database("aws_opensearch_domain", "security_group_ids", When::Never)
+    },
+    Service {
+        block: Some("vpc_options"),
+        subnets: "subnet_ids",
+        ..database("aws_elasticsearch_domain", "security_group_ids", When::Never)
+    },
+    Service {
+        holder: Holder::Function,
+        ..other("aws_lambda_function", Some("vpc_config"), "security_group_ids", "subnet_ids")
+    },
+    Service {
+        public: When::Is("assign_public_ip"),
+        ..other("aws_ecs_service", Some("network_configuration"), "security_groups", "subnets")
+    },
+    other("aws_eks_cluster", Some("vpc_config"), "security_group_ids", "subnet_ids"),
+    other("aws_msk_cluster", Some("broker_node_group_info"), "security_groups", "client_subnets"),
+    Service {
+        public: When::Is("publicly_accessible"),
+        ..other("aws_mq_broker", None, "security_groups", "subnet_ids")
+    },
+    Service {
+        public: When::Is("publicly_accessible"),
+        ..other("aws_dms_replication_instance", None, "vpc_security_group_ids", "")
+    },
+    other("aws_efs_mount_target", None, "security_groups", "subnet_id"),
+    other("aws_codebuild_project", Some("vpc_config"), "security_group_ids", "subnets"),
+    other("aws_sagemaker_notebook_instance", None, "security_groups", "subnet_id"),
+    other("aws_apprunner_vpc_connector", None, "security_groups", "subnets"),
+    other("aws_mwaa_environment", Some("network_configuration"), "security_group_ids", "subnet_ids"),
+    other("aws_batch_compute_environment", Some("compute_resources"), "security_group_ids", "subnets"),
+];
+
+/// Reads a service; false for a type that is none.
+pub fn service<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: &Resource<'t>) -> bool {
+    let Some(service) = SERVICES.iter().find(|service| service.kind == resource.kind) else { return false };
+    let body = &resource.body;
+    let block = match service.block {
+        None => body.clone(),
+        Some(name) => match body.blocks(name).into_iter().next() {
+            Some(block) => block,
+            None if matches!(body.value(name), Value::Unknown) && !body.expressions_of(name).is_empty() => Block {
+                unknown: body.unknown.and_then(|mask| mask.get(name)),
+                expressions: body.expressions_of(name).into_iter().flat_map(Node::items).collect(),
+                ..Block::default()
+            },
+            // A function outside a VPC, a container on an instance's own network.
+            None => {
+                reader.leave_out(resource.node, &resource.kind, &resource.address, Reason::NoPartInReach);
+                return true;
+            }
+        },
+    };
+    if body.text("replication_group_id").is_some_and(|id| !id.is_empty()) && service.kind == "aws_elasticache_cluster" {
+        reader.leave_out(resource.node, &resource.kind, &resource.address, Reason::NoPartInReach);
+        return true;
+    }
+    let subnets = networks::subnets_of(context, resource, &block, service.subnets);
+    let said = members::said(context, resource, &block, service.groups);
+    let vpc = members::vpc_of(reader, &subnets, said.as_ref());
+    let is_network = body.text("load_balancer_type").is_some_and(|kind| kind != "application");
+    let groups = match said {
+        Some(groups) => groups,
+        None if is_network => Known::Unknown("a network load balancer without groups filters nothing".to_owned()),
+        None if service.kind == "aws_eks_cluster" => Known::Is(Default::default()),
+        None => members::default(context, vpc.as_ref()),
+    };
+    let groups = match groups {
+        Known::Is(groups) if service.kind == "aws_eks_cluster" => {
+            groups::of_cluster(reader, context, resource, vpc.clone());
+            Known::Is(groups.into_iter().chain([cluster_group(resource)]).collect())
+        }
+        groups => groups,
+    };
+    let interface = Interface {
+        label: context.labels.of(resource),
+        holder: service.holder,
+        vpc,
+        subnet: if let [one] = subnets.as_slice() { Some(one.clone()) } else { None },
+        groups: members::listed(reader, resource, groups),
+        addresses: members::addresses(reader, resource, body, &["ip_address"]),
+        public: public(&block, body, service.public),
+        origin: reader.origin(resource.node, &resource.address),
+    };
+    reader.into.alias(&resource.address, &resource.id());
+    reader.into.interface(resource.id(), interface);
+    true
+}
+
+fn public(block: &Block<'_>, body: &Block<'_>, when: When) -> Public {
+    let (key, expected) = match when {
+        When::Never => return Public::None,
+        When::Is(key) => (key, true),
+        When::IsNot(key) => (key, false),
+    };
+    let value = match block.value(key) {
+        Value::Absent => body.value(key),
+        value => value,
+    };
+    let is_unsaid = body.expressions_of(key).is_empty() && block.expressions_of(key).is_empty();
+    match value {
+        Value::Is(node) if node.boolean() == Some(expected) => Public::At(Vec::new()),
+        Value::Is(_) => Public::None,
+        // All of these are false where nobody says them, but for Redshift's before version 6 of the provider.
+        Value::Absent | Value::Unknown if is_unsaid && !expected => Public::At(Vec::new()),
+        Value::Absent => Public::None,
+        Value::Unknown if is_unsaid => Public::None,
+        Value::Unknown | Value::Hidden => Public::Unknown(format!("`{key}` is not known")),
+    }
+}

@@ -1,0 +1,403 @@
+//! The shapes of well-known public modules, written by hand from their sources: none leaves a rule unknown.
+
+use serde_json::{Value, json};
+
+use super::support::{Planned, account, call, configured, constant, members, module, new, plan, refs, rules};
+use crate::account::{Account, Known, Peer};
+
+fn unknown_rules(account: &Account) -> usize {
+    let rules = account.groups.values().flat_map(|group| group.ingress.iter().chain(&group.egress));
+    rules.filter(|rule| matches!(rule.peer, Peer::Unknown(_)) || matches!(rule.traffic, Known::Unknown(_))).count()
+}
+
+fn group(address: &'static str) -> Planned {
+    new(address, json!({"name_prefix": "x-"}), json!({"id": true, "ingress": true, "egress": true, "vpc_id": true}))
+}
+
+/// A rule apart: what is not given is computed.
+fn rule(address: &'static str, kind: &str, port: i64, more: Value) -> Planned {
+    let protocol = if port == 0 { "-1" } else { "tcp" };
+    let mut values = json!({"type": kind, "protocol": protocol, "from_port": port, "to_port": port, "cidr_blocks": null,
+        "ipv6_cidr_blocks": null, "prefix_list_ids": [], "self": false});
+    for (key, value) in more.as_object().expect("an object") {
+        values[key] = value.clone();
+    }
+    new(address, values, json!({"id": true, "security_group_id": true, "source_security_group_id": true}))
+}
+
+fn vpc_resources() -> Vec<Planned> {
+    let subnet = |address, cidr: &str, public: bool| {
+        let values = json!({"cidr_block": cidr, "map_public_ip_on_launch": public});
+        new(address, values, json!({"id": true, "vpc_id": true}))
+    };
+    let acl = json!([{"action": "allow", "protocol": "-1", "rule_no": 100, "cidr_block": "0.0.0.0/0"},
+        {"action": "allow", "protocol": "-1", "rule_no": 101, "ipv6_cidr_block": "::/0"}]);
+    vec![
+        new(
+            "module.vpc.aws_vpc.this[0]",
+            json!({"cidr_block": "10.0.0.0/16"}),
+            json!({"id": true, "default_security_group_id": true}),
+        ),
+        subnet("module.vpc.aws_subnet.public[0]", "10.0.101.0/24", true),
+        subnet("module.vpc.aws_subnet.private[0]", "10.0.1.0/24", false),
+        new(
+            "module.vpc.aws_default_security_group.this[0]",
+            json!({}),
+            json!({"id": true, "vpc_id": true, "ingress": true, "egress": true}),
+        ),
+        new("module.vpc.aws_default_network_acl.this[0]", json!({"ingress": acl, "egress": acl}), json!({"id": true})),
+        new("module.vpc.aws_internet_gateway.this[0]", json!({}), json!({"id": true, "vpc_id": true})),
+        new("module.vpc.aws_eip.nat[0]", json!({}), json!({"id": true, "instance": true, "network_interface": true})),
+        new("module.vpc.aws_nat_gateway.this[0]", json!({}), json!({"id": true})),
+    ]
+}
+
+/// terraform-aws-modules/vpc, main.tf: subnets are in `local.vpc_id`.
+fn vpc_module() -> Value {
+    let subnet = |address| configured(address, json!({"vpc_id": refs(&["local.vpc_id"])}));
+    let own = json!({"vpc_id": refs(&["aws_vpc.this[0].id"])});
+    let splat = |name: &str| json!({"references": [format!("aws_subnet.{name}")]});
+    module(
+        vec![
+            configured("aws_vpc.this", json!({})),
+            configured("aws_vpc_ipv4_cidr_block_association.this", own.clone()),
+            subnet("aws_subnet.public"),
+            subnet("aws_subnet.private"),
+            configured("aws_default_security_group.this", own),
+            configured("aws_default_network_acl.this", json!({})),
+            configured("aws_internet_gateway.this", json!({})),
+            configured("aws_eip.nat", json!({})),
+            configured("aws_nat_gateway.this", json!({})),
+        ],
+        &[("cidr", json!("10.0.0.0/16"))],
+        &[
+            ("vpc_id", refs(&["aws_vpc.this[0].id"])),
+            ("public_subnets", splat("public")),
+            ("private_subnets", splat("private")),
+            ("default_security_group_id", refs(&["aws_vpc.this[0].default_security_group_id"])),
+        ],
+    )
+}
+
+#[test]
+fn the_vpc_module_has_its_subnets_in_its_vpc() {
+    let configuration = json!({"module_calls": {"vpc": call(json!({}), vpc_module())}});
+    let account = account(&plan(&vpc_resources(), configuration));
+    let vpc = account.vpcs.values().next().expect("a VPC");
+    assert_eq!(vpc.label, "vpc");
+    assert!(account.subnets.values().all(|subnet| subnet.vpc.as_ref() == account.vpcs.keys().next()));
+    assert_eq!(rules(&account), [""; 0]);
+    let left: Vec<String> = super::support::reasons(&account);
+    assert!(left.contains(&"module.vpc.aws_nat_gateway.this[0]: not emulated".to_owned()), "{left:?}");
+    assert!(left.contains(&"module.vpc.aws_default_network_acl.this[0]: no part in who reaches whom".to_owned()));
+    assert!(!left.iter().any(|line| line.contains("not known")), "{left:?}");
+}
+
+/// terraform-aws-modules/security-group, main.tf.
+fn security_group_module() -> Value {
+    let apart = |name: &str, more: Value| {
+        let mut expressions = json!({"security_group_id": refs(&["local.this_sg_id"]), "cidr_blocks":
+            refs(&["var.ingress_cidr_blocks"]), "prefix_list_ids": refs(&["var.ingress_prefix_list_ids"])});
+        for (key, value) in more.as_object().expect("an object") {
+            expressions[key] = value.clone();
+        }
+        configured(&format!("aws_security_group_rule.{name}"), expressions)
+    };
+    let from = |variable: &str| json!({"source_security_group_id": refs(&[variable, "count.index"])});
+    let groups = ["aws_security_group.this", "aws_security_group.this_name_prefix"];
+    module(
+        vec![
+            configured(groups[0], json!({"vpc_id": refs(&["var.vpc_id"])})),
+            configured(groups[1], json!({"vpc_id": refs(&["var.vpc_id"])})),
+            apart("ingress_rules", json!({})),
+            apart("ingress_with_self", json!({})),
+            apart(
+                "computed_ingress_with_source_security_group_id",
+                from("var.computed_ingress_with_source_security_group_id"),
+            ),
+            apart("egress_rules", json!({})),
+        ],
+        &[
+            ("vpc_id", json!(null)),
+            ("security_group_id", json!(null)),
+            ("ingress_cidr_blocks", json!([])),
+            ("ingress_prefix_list_ids", json!([])),
+            ("computed_ingress_with_source_security_group_id", json!([])),
+        ],
+        &[("security_group_id", refs(&["aws_security_group.this[0].id", "aws_security_group.this_name_prefix[0].id"]))],
+    )
+}
+
+#[test]
+fn the_security_group_module_has_no_unknown_rule() {
+    let mut resources = vpc_resources();
+    resources.extend([
+        group("module.web.aws_security_group.this_name_prefix[0]"),
+        rule(
+            "module.web.aws_security_group_rule.ingress_rules[0]",
+            "ingress",
+            443,
+            json!({"cidr_blocks": ["0.0.0.0/0"]}),
+        ),
+        rule("module.web.aws_security_group_rule.ingress_with_self[0]", "ingress", 0, json!({"self": true})),
+        rule("module.web.aws_security_group_rule.egress_rules[0]", "egress", 0, json!({"cidr_blocks": ["0.0.0.0/0"]})),
+        group("module.jump.aws_security_group.this[0]"),
+        group("module.db.aws_security_group.this_name_prefix[0]"),
+        rule(
+            "module.db.aws_security_group_rule.computed_ingress_with_source_security_group_id[0]",
+            "ingress",
+            5432,
+            json!({}),
+        ),
+        rule(
+            "module.db.aws_security_group_rule.computed_ingress_with_source_security_group_id[1]",
+            "ingress",
+            22,
+            json!({}),
+        ),
+    ]);
+    let of = |more: Value| {
+        let mut expressions = json!({"vpc_id": refs(&["module.vpc.vpc_id"])});
+        for (key, value) in more.as_object().expect("an object") {
+            expressions[key] = value.clone();
+        }
+        call(expressions, security_group_module())
+    };
+    let configuration = json!({"module_calls": {
+        "vpc": call(json!({}), vpc_module()),
+        "web": of(json!({"ingress_cidr_blocks": constant(json!(["0.0.0.0/0"]))})),
+        "jump": of(json!({})),
+        "db": of(json!({"computed_ingress_with_source_security_group_id":
+            refs(&["module.web.security_group_id", "module.jump.security_group_id"])})),
+    }});
+    let account = account(&plan(&resources, configuration));
+    let web = "module.web.aws_security_group.this_name_prefix[0]";
+    assert_eq!(
+        rules(&account),
+        [
+            "web < tcp 443 0.0.0.0/0".to_owned(),
+            format!("web < all {web}"),
+            "web > all 0.0.0.0/0".to_owned(),
+            format!("db < tcp 5432 {web}"),
+            "db < tcp 22 module.jump.aws_security_group.this[0]".to_owned(),
+        ]
+    );
+    let vpcs = account.groups.values().filter_map(|group| group.vpc.as_ref()).map(|vpc| vpc.as_str());
+    assert!(vpcs.into_iter().all(|vpc| vpc == "module.vpc.aws_vpc.this[0]"));
+}
+
+/// terraform-aws-modules/eks, main.tf, node_groups.tf and modules/eks-managed-node-group/main.tf.
+fn eks_module() -> Value {
+    let apart = |name: &str, group: &str, source: &str| {
+        let mut entry = configured(
+            &format!("aws_security_group_rule.{name}"),
+            json!({"security_group_id": refs(&[group]), "cidr_blocks": refs(&["each.value.cidr_blocks"]),
+                "source_security_group_id": refs(&["each.value.source_security_group_id",
+                    "each.value.source_cluster_security_group", source])}),
+        );
+        entry["for_each_expression"] = refs(&[
+            "local.node_security_group_rules",
+            "local.node_security_group_recommended_rules",
+            "var.node_security_group_additional_rules",
+            "local.create_node_sg",
+        ]);
+        entry
+    };
+    let node_group = module(
+        vec![
+            configured(
+                "aws_launch_template.this",
+                json!({"vpc_security_group_ids": refs(&["local.network_interfaces", "local.security_group_ids"])}),
+            ),
+            configured("aws_eks_node_group.this", json!({"subnet_ids": refs(&["var.subnet_ids"])})),
+        ],
+        &[
+            ("vpc_security_group_ids", json!([])),
+            ("cluster_primary_security_group_id", json!(null)),
+            ("subnet_ids", json!(null)),
+        ],
+        &[],
+    );
+    let mut node_groups = call(
+        json!({
+            "subnet_ids": refs(&["each.value.subnet_ids", "var.subnet_ids"]),
+            "vpc_security_group_ids": refs(&["local.node_security_group_id", "each.value.vpc_security_group_ids",
+                "var.eks_managed_node_group_defaults.vpc_security_group_ids"]),
+            "cluster_primary_security_group_id": refs(&["each.value.attach_cluster_primary_security_group",
+                "aws_eks_cluster.this[0].vpc_config[0].cluster_security_group_id"])}),
+        node_group,
+    );
+    node_groups["for_each_expression"] = refs(&["var.eks_managed_node_groups", "var.create"]);
+    let mut eks = module(
+        vec![
+            configured(
+                "aws_eks_cluster.this",
+                json!({"vpc_config": [{
+                    "security_group_ids": refs(&["var.cluster_additional_security_group_ids", "local.cluster_security_group_id"]),
+                    "subnet_ids": refs(&["var.control_plane_subnet_ids", "var.subnet_ids"])}]}),
+            ),
+            configured("aws_security_group.cluster", json!({"vpc_id": refs(&["var.vpc_id"])})),
+            configured("aws_security_group.node", json!({"vpc_id": refs(&["var.vpc_id"])})),
+            apart("cluster", "aws_security_group.cluster[0].id", "local.node_security_group_id"),
+            apart("node", "aws_security_group.node[0].id", "local.cluster_security_group_id"),
+        ],
+        &[
+            ("vpc_id", json!(null)),
+            ("subnet_ids", json!([])),
+            ("control_plane_subnet_ids", json!([])),
+            ("create", json!(true)),
+            ("cluster_security_group_id", json!("")),
+            ("node_security_group_id", json!("")),
+            ("cluster_additional_security_group_ids", json!([])),
+            ("node_security_group_additional_rules", json!({})),
+            ("eks_managed_node_groups", json!({})),
+            ("eks_managed_node_group_defaults", json!({})),
+        ],
+        &[("node_security_group_id", refs(&["aws_security_group.node[0].id"]))],
+    );
+    eks["module_calls"] = json!({"eks_managed_node_group": node_groups});
+    eks
+}
+
+#[test]
+fn the_eks_module_has_no_unknown_rule_and_knows_its_nodes() {
+    let mut resources = vpc_resources();
+    resources.extend([
+        group("module.eks.aws_security_group.cluster[0]"),
+        group("module.eks.aws_security_group.node[0]"),
+        rule("module.eks.aws_security_group_rule.cluster[\"ingress_nodes_443\"]", "ingress", 443, json!({})),
+        rule("module.eks.aws_security_group_rule.node[\"ingress_cluster_443\"]", "ingress", 443, json!({})),
+        rule(
+            "module.eks.aws_security_group_rule.node[\"ingress_self_coredns_tcp\"]",
+            "ingress",
+            53,
+            json!({"self": true}),
+        ),
+        rule(
+            "module.eks.aws_security_group_rule.node[\"egress_all\"]",
+            "egress",
+            0,
+            json!({"cidr_blocks": ["0.0.0.0/0"]}),
+        ),
+        new(
+            "module.eks.aws_eks_cluster.this[0]",
+            json!({"name": "shop", "vpc_config": [{"endpoint_public_access": true}]}),
+            json!({"id": true, "vpc_config": [{"security_group_ids": true, "subnet_ids": true,
+                "cluster_security_group_id": true}]}),
+        ),
+        new(
+            "module.eks.module.eks_managed_node_group[\"one\"].aws_launch_template.this[0]",
+            json!({}),
+            json!({"id": true, "vpc_security_group_ids": true}),
+        ),
+        new(
+            "module.eks.module.eks_managed_node_group[\"one\"].aws_eks_node_group.this[0]",
+            json!({"cluster_name": "shop", "launch_template": [{}], "remote_access": []}),
+            json!({"id": true, "subnet_ids": true, "launch_template": [{"id": true, "name": true, "version": true}]}),
+        ),
+    ]);
+    let configuration = json!({"module_calls": {
+        "vpc": call(json!({}), vpc_module()),
+        "eks": call(json!({
+            "vpc_id": refs(&["module.vpc.vpc_id"]),
+            "subnet_ids": refs(&["module.vpc.private_subnets"]),
+            "eks_managed_node_groups": constant(json!({"one": {"instance_types": ["m5.large"]}}))}), eks_module()),
+    }});
+    let account = account(&plan(&resources, configuration));
+    let (cluster, node) = ("module.eks.aws_security_group.cluster[0]", "module.eks.aws_security_group.node[0]");
+    let expected = [
+        format!("eks.cluster < tcp 443 {node}"),
+        format!("eks.node < tcp 443 {cluster}"),
+        format!("eks.node < tcp 53 {node}"),
+        "eks.node > all 0.0.0.0/0".to_owned(),
+    ];
+    assert_eq!(rules(&account)[..4], expected);
+    assert_eq!(unknown_rules(&account), 0);
+    assert_eq!(
+        members(&account),
+        [
+            format!("eks: {cluster} module.eks.aws_eks_cluster.this[0].cluster_security_group_id"),
+            format!("eks.eks_managed_node_group[\"one\"]: {node}"),
+        ]
+    );
+}
+
+#[test]
+fn a_web_application_of_three_tiers_has_no_unknown_rule() {
+    let inline = |port: u16, from: Value| {
+        let mut rule = json!({"protocol": "tcp", "from_port": port, "to_port": port, "cidr_blocks": [], "self": false,
+            "ipv6_cidr_blocks": [], "prefix_list_ids": []});
+        for (key, value) in from.as_object().expect("an object") {
+            rule[key] = value.clone();
+        }
+        json!([rule])
+    };
+    let all = json!([{"protocol": "-1", "from_port": 0, "to_port": 0, "cidr_blocks": ["0.0.0.0/0"], "self": false}]);
+    let tier = |address, ingress: Value, unknown: Value| {
+        new(
+            address,
+            json!({"ingress": ingress, "egress": all}),
+            json!({"id": true, "vpc_id": true, "ingress": unknown}),
+        )
+    };
+    let from_group = || json!([{"security_groups": true}]);
+    let mut resources = vpc_resources();
+    resources.extend([
+        tier("aws_security_group.alb", inline(443, json!({"cidr_blocks": ["0.0.0.0/0"]})), json!([{}])),
+        tier("aws_security_group.app", inline(8080, json!({})), from_group()),
+        tier("aws_security_group.db", inline(5432, json!({})), from_group()),
+        new(
+            "aws_lb.front",
+            json!({"internal": false, "load_balancer_type": "application"}),
+            json!({"id": true, "security_groups": true, "subnets": true}),
+        ),
+        new("aws_launch_template.app", json!({}), json!({"id": true, "vpc_security_group_ids": true})),
+        new(
+            "aws_autoscaling_group.app",
+            json!({"launch_template": [{"version": "$Latest"}]}),
+            json!({"id": true, "vpc_zone_identifier": true, "launch_template": [{"id": true, "name": true}]}),
+        ),
+        new(
+            "aws_db_instance.db",
+            json!({"publicly_accessible": false}),
+            json!({"id": true, "vpc_security_group_ids": true}),
+        ),
+    ]);
+    let sg = |name: &str, ingress: Value| {
+        configured(
+            &format!("aws_security_group.{name}"),
+            json!({"vpc_id": refs(&["module.vpc.vpc_id"]), "ingress": ingress}),
+        )
+    };
+    let configuration = json!({
+    "module_calls": {"vpc": call(json!({}), vpc_module())},
+    "resources": [
+        sg("alb", constant(json!([]))),
+        sg("app", refs(&["aws_security_group.alb.id"])),
+        sg("db", refs(&["aws_security_group.app.id"])),
+        configured("aws_lb.front", json!({"security_groups": refs(&["aws_security_group.alb.id"]),
+            "subnets": refs(&["module.vpc.public_subnets"]), "internal": constant(json!(false))})),
+        configured("aws_launch_template.app", json!({"vpc_security_group_ids": refs(&["aws_security_group.app.id"])})),
+        configured("aws_autoscaling_group.app", json!({"vpc_zone_identifier": refs(&["module.vpc.private_subnets"]),
+            "launch_template": [{"id": refs(&["aws_launch_template.app.id"])}]})),
+        configured("aws_db_instance.db", json!({"vpc_security_group_ids": refs(&["aws_security_group.db.id"])})),
+    ]});
+    let account = account(&plan(&resources, configuration));
+    assert_eq!(
+        rules(&account),
+        [
+            "alb < tcp 443 0.0.0.0/0",
+            "alb > all 0.0.0.0/0",
+            "app < tcp 8080 aws_security_group.alb",
+            "app > all 0.0.0.0/0",
+            "db < tcp 5432 aws_security_group.app",
+            "db > all 0.0.0.0/0"
+        ]
+    );
+    assert_eq!(
+        members(&account),
+        ["front: aws_security_group.alb", "app: aws_security_group.app", "db: aws_security_group.db"]
+    );
+    assert_eq!(unknown_rules(&account), 0);
+    assert!(account.interfaces.values().all(|interface| interface.vpc.is_some()));
+}
