@@ -37,10 +37,6 @@ pub(super) struct NotForgotten {
 /// Finds every flow that has one of the addresses at either end, before or after translation. Runs on a thread inside
 /// the namespace.
 pub(super) fn find(addresses: &HashSet<IpAddr>) -> Result<Vec<Flow>, Refused> {
-    let families = [NetfilterProtoFamily::IPv4, NetfilterProtoFamily::IPv6];
-    let of = |family: &NetfilterProtoFamily| {
-        addresses.iter().any(|address| address.is_ipv4() == (*family == NetfilterProtoFamily::IPv4))
-    };
     let wanted = |attributes: &[ConntrackAttribute]| {
         attributes.iter().any(|attribute| match attribute {
             ConntrackAttribute::CtaTupleOrig(tuples) | ConntrackAttribute::CtaTupleReply(tuples) => {
@@ -49,8 +45,7 @@ pub(super) fn find(addresses: &HashSet<IpAddr>) -> Result<Vec<Flow>, Refused> {
             _ => false,
         })
     };
-    let found: Result<Vec<_>, _> = families.into_iter().filter(of).map(|family| find_where(family, &wanted)).collect();
-    Ok(found?.concat())
+    find_where(&wanted)
 }
 
 /// Forgets flows that were found. Runs on a thread inside the namespace.
@@ -80,7 +75,7 @@ pub(super) fn forget(
 
 /// Lists flows once, on this thread, in this thread's namespace, to see that it can be done.
 pub(super) fn list_here() -> Result<(), Refused> {
-    find_where(NetfilterProtoFamily::IPv4, &|_| false).map(drop)
+    list().map(drop)
 }
 
 /// Forgets every flow of a protocol without ports that has such an end, in each of the namespaces. Tracking tells one
@@ -109,12 +104,7 @@ pub async fn remembered_for(node: &Arc<Namespace>, tuples: &[packet::Tuple]) -> 
 }
 
 fn remaining(tuples: &[packet::Tuple]) -> Result<Option<Duration>, Refused> {
-    let mut longest = None;
-    for family in [NetfilterProtoFamily::IPv4, NetfilterProtoFamily::IPv6] {
-        let flows = netlink::dump(PROTOCOL, SUBSYSTEM, LIST, message(family, ConntrackMessage::Get(vec![])))?;
-        longest = longest.max(longest_of(flows, tuples));
-    }
-    Ok(longest)
+    Ok(longest_of(flows()?, tuples))
 }
 
 /// Tells if a namespace tracks the flow of a packet, in either direction.
@@ -122,7 +112,6 @@ fn remaining(tuples: &[packet::Tuple]) -> Result<Option<Duration>, Refused> {
 /// # Errors
 /// The kernel's word, with the namespace.
 pub async fn knows(node: &Arc<Namespace>, packet: packet::Tuple) -> Result<bool, FabricError> {
-    let family = if packet.source.is_ipv4() { NetfilterProtoFamily::IPv4 } else { NetfilterProtoFamily::IPv6 };
     let is_of = move |attributes: &[ConntrackAttribute]| {
         attributes.iter().any(|attribute| match attribute {
             ConntrackAttribute::CtaTupleOrig(parts) | ConntrackAttribute::CtaTupleReply(parts) => {
@@ -132,7 +121,7 @@ pub async fn knows(node: &Arc<Namespace>, packet: packet::Tuple) -> Result<bool,
             _ => false,
         })
     };
-    let found = node.run(move || find_where(family, &is_of)).await?;
+    let found = node.run(move || find_where(&is_of)).await?;
     found.map(|flows| !flows.is_empty()).map_err(|refused| in_node(&node.name, refused))
 }
 
@@ -190,39 +179,43 @@ fn ports(parts: &[Tuple]) -> impl Iterator<Item = &ProtoTuple> {
 }
 
 fn forget_here(wanted: &HashSet<(u8, IpAddr)>) -> Result<(), Refused> {
-    for family in [NetfilterProtoFamily::IPv4, NetfilterProtoFamily::IPv6] {
-        forget_where(family, &|attributes| {
-            attributes.iter().any(|attribute| match attribute {
-                ConntrackAttribute::CtaTupleOrig(tuples) => ends(tuples)
-                    .any(|address| protocol(tuples).is_some_and(|protocol| wanted.contains(&(protocol, address)))),
-                _ => false,
-            })
-        })?;
-    }
-    Ok(())
-}
-
-fn forget_where(family: NetfilterProtoFamily, wanted: &dyn Fn(&[ConntrackAttribute]) -> bool) -> Result<(), Refused> {
-    let requests = find_where(family, wanted)?.into_iter().map(deletion).collect();
-    match netlink::request(PROTOCOL, requests) {
+    let found = find_where(&|attributes| {
+        attributes.iter().any(|attribute| match attribute {
+            ConntrackAttribute::CtaTupleOrig(tuples) => ends(tuples)
+                .any(|address| protocol(tuples).is_some_and(|protocol| wanted.contains(&(protocol, address)))),
+            _ => false,
+        })
+    })?;
+    match netlink::request(PROTOCOL, found.into_iter().map(deletion).collect()) {
         // It ended by itself between the list and the deletion.
-        Err(refused) if refused.source.raw_os_error() == Some(libc::ENOENT) => forget_where(family, wanted),
+        Err(refused) if refused.source.raw_os_error() == Some(libc::ENOENT) => forget_here(wanted),
         result => result,
     }
 }
 
-fn find_where(
-    family: NetfilterProtoFamily,
-    wanted: &dyn Fn(&[ConntrackAttribute]) -> bool,
-) -> Result<Vec<Flow>, Refused> {
-    let flows = netlink::dump(PROTOCOL, SUBSYSTEM, LIST, message(family, ConntrackMessage::Get(vec![])))?;
-    let attributes = flows.into_iter().filter_map(|flow| match flow.inner {
-        NetfilterMessageInner::Conntrack(ConntrackMessage::New(attributes)) => Some(attributes),
+fn find_where(wanted: &dyn Fn(&[ConntrackAttribute]) -> bool) -> Result<Vec<Flow>, Refused> {
+    let attributes = flows()?.into_iter().filter_map(|flow| match flow.inner {
+        NetfilterMessageInner::Conntrack(ConntrackMessage::New(attributes)) => Some((flow.header.family, attributes)),
         _ => None,
     });
     let original = |attribute: &ConntrackAttribute| matches!(attribute, ConntrackAttribute::CtaTupleOrig(_));
-    let wanted = attributes.filter(|attributes| wanted(attributes));
-    Ok(wanted.map(|attributes| (family, attributes.into_iter().filter(original).collect())).collect())
+    let wanted = attributes.filter(|(_, attributes)| wanted(attributes));
+    Ok(wanted.map(|(family, attributes)| (family, attributes.into_iter().filter(original).collect())).collect())
+}
+
+/// Lists every flow that this thread's namespace tracks. The kernel looks for them in the one table of the whole machine, which takes
+/// it milliseconds; so it is asked once for both families, and not at all where its own count is 0.
+pub(super) fn flows() -> Result<Vec<NetfilterMessage>, Refused> {
+    if is_count_zero() { Ok(Vec::new()) } else { list() }
+}
+
+fn list() -> Result<Vec<NetfilterMessage>, Refused> {
+    netlink::dump(PROTOCOL, SUBSYSTEM, LIST, message(NetfilterProtoFamily::Unspec, ConntrackMessage::Get(vec![])))
+}
+
+/// Reports whether the kernel counts no flow in this thread's namespace. It counts a flow before it makes it, and until it is gone.
+fn is_count_zero() -> bool {
+    std::fs::read("/proc/sys/net/netfilter/nf_conntrack_count").is_ok_and(|count| count.trim_ascii() == b"0")
 }
 
 fn deletion((family, original): Flow) -> Request<NetfilterMessage> {

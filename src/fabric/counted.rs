@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use netlink_packet_core::{NetlinkMessage, NetlinkPayload, Nla};
 use netlink_packet_netfilter::conntrack::{ConntrackAttribute, ConntrackMessage, IPTuple, ProtoTuple, Tuple};
-use netlink_packet_netfilter::{NetfilterHeader, NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily};
+use netlink_packet_netfilter::{NetfilterMessage, NetfilterMessageInner};
 use netlink_sys::Socket;
 use nix::poll::{PollFd, PollFlags};
 
-use super::conntrack::SUBSYSTEM;
+use super::conntrack::{self, SUBSYSTEM};
 use super::error::FabricError;
 use super::kernel::in_node;
 pub use super::kernel_records::Amount;
@@ -77,16 +77,7 @@ pub async fn count(node: &Arc<Namespace>) -> Result<Ends, FabricError> {
 /// # Errors
 /// The kernel's word, with the namespace.
 pub async fn standing(node: &Arc<Namespace>) -> Result<Vec<Counted>, FabricError> {
-    let listed = node.run(|| {
-        let mut all = Vec::new();
-        for family in [NetfilterProtoFamily::IPv4, NetfilterProtoFamily::IPv6] {
-            let ask = NetfilterMessage::new(NetfilterHeader::new(family, 0, 0), ConntrackMessage::Get(vec![]));
-            let flows =
-                netlink::dump(netlink_sys::constants::NETLINK_NETFILTER, SUBSYSTEM, super::conntrack::LIST, ask)?;
-            all.extend(flows.into_iter().filter_map(counted));
-        }
-        Ok(all)
-    });
+    let listed = node.run(|| Ok(conntrack::flows()?.into_iter().filter_map(counted).collect()));
     listed.await?.map_err(|refused| in_node(&node.name, refused))
 }
 

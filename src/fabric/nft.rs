@@ -10,8 +10,8 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use indexmap::IndexSet;
-use nftables::schema::{NfListObject, Rule};
-use nftables::stmt::{Counter, Statement};
+use nftables::stmt::Counter;
+use serde::Deserialize;
 
 use super::error::FabricError;
 use super::faults::{self, Moment};
@@ -150,30 +150,46 @@ pub(super) async fn sets(namespace: &Arc<Namespace>) -> Result<String, FabricErr
     list(namespace, &["-j", "list", "sets", "table", "inet", "sglab"]).await
 }
 
+/// A list of nft's, of which only rules are read.
+#[derive(Deserialize)]
+struct Listing {
+    #[serde(default)]
+    nftables: Vec<Listed>,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    rule: Option<ListedRule>,
+}
+
+#[derive(Deserialize)]
+struct ListedRule {
+    chain: String,
+    comment: Option<String>,
+    handle: Option<u64>,
+    #[serde(default)]
+    expr: Vec<ListedStatement>,
+}
+
+/// Of a statement only a counter is read: to read what a rule matches took longer than nft takes to list it.
+#[derive(Deserialize)]
+struct ListedStatement {
+    counter: Option<Counter<'static>>,
+}
+
 /// The rules with a comment in nft's own list.
 pub(super) fn read_rules(text: &str) -> Result<Vec<KernelRule>, serde_json::Error> {
-    // Object by object: the nftables crate gives up a whole list over one object that it does not know.
-    let list: serde_json::Value = serde_json::from_str(text)?;
-    let objects = list.get("nftables").and_then(serde_json::Value::as_array).cloned().unwrap_or_default();
-    let mut found = Vec::new();
-    for object in objects.into_iter().filter(|object| object.get("rule").is_some()) {
-        let NfListObject::Rule(Rule { chain, comment, handle, expr, .. }) =
-            serde_json::from_value::<NfListObject>(object)?
-        else {
-            continue;
-        };
-        if let (Some(comment), Some(handle)) = (comment, handle) {
-            let id = comment.split(' ').next().unwrap_or_default().to_owned();
-            let packets = expr.iter().find_map(|statement| match statement {
-                Statement::Counter(Counter::Anonymous(counter)) => {
-                    Some(counter.as_ref().and_then(|counter| counter.packets).unwrap_or(0) as u64)
-                }
-                _ => None,
-            });
-            found.push(KernelRule { chain: chain.into_owned(), id, handle: u64::from(handle), packets });
-        }
-    }
-    Ok(found)
+    let Listing { nftables } = serde_json::from_str(text)?;
+    let rules = nftables.into_iter().filter_map(|listed| listed.rule);
+    let found = rules.filter_map(|ListedRule { chain, comment, handle, expr }| {
+        let id = comment?.split(' ').next().unwrap_or_default().to_owned();
+        let packets = expr.into_iter().find_map(|statement| match statement.counter? {
+            Counter::Anonymous(counter) => Some(counter.and_then(|counter| counter.packets).unwrap_or(0) as u64),
+            Counter::Named(_) => None,
+        });
+        Some(KernelRule { chain, id, handle: handle?, packets })
+    });
+    Ok(found.collect())
 }
 
 /// A namespace's ruleset in nft's own text, with protocols as numbers, and without what its rules have counted.

@@ -3,14 +3,14 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use netlink_packet_netfilter::NetfilterMessageInner;
 use netlink_packet_netfilter::conntrack::{ConntrackAttribute, ConntrackMessage, IPTuple, ProtoTuple, Tuple};
-use netlink_packet_netfilter::{NetfilterHeader, NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily};
 
 use super::conntrack;
 use super::error::FabricError;
 use super::kernel::in_node;
 use super::namespace::Namespace;
-use super::netlink::{self, Refused};
+use super::netlink::Refused;
 
 /// The tracked flows of a namespace that have one of these addresses at an end, a line each.
 ///
@@ -24,19 +24,14 @@ pub async fn flows(node: &Arc<Namespace>, addresses: &[IpAddr]) -> Result<Vec<St
 
 fn flows_here(addresses: &[IpAddr]) -> Result<Vec<String>, Refused> {
     let mut lines = Vec::new();
-    for family in [NetfilterProtoFamily::IPv4, NetfilterProtoFamily::IPv6] {
-        let all = NetfilterMessage::new(NetfilterHeader::new(family, 0, 0), ConntrackMessage::Get(vec![]));
-        let flows =
-            netlink::dump(netlink_sys::constants::NETLINK_NETFILTER, conntrack::SUBSYSTEM, "list tracked flows", all)?;
-        for flow in flows {
-            let NetfilterMessageInner::Conntrack(ConntrackMessage::New(attributes)) = flow.inner else { continue };
-            let both = attributes.iter().filter_map(|attribute| match attribute {
-                ConntrackAttribute::CtaTupleOrig(parts) | ConntrackAttribute::CtaTupleReply(parts) => Some(parts),
-                _ => None,
-            });
-            if both.flatten().any(|part| has(part, addresses)) {
-                lines.push(line(&attributes));
-            }
+    for flow in conntrack::flows()? {
+        let NetfilterMessageInner::Conntrack(ConntrackMessage::New(attributes)) = flow.inner else { continue };
+        let both = attributes.iter().filter_map(|attribute| match attribute {
+            ConntrackAttribute::CtaTupleOrig(parts) | ConntrackAttribute::CtaTupleReply(parts) => Some(parts),
+            _ => None,
+        });
+        if both.flatten().any(|part| has(part, addresses)) {
+            lines.push(line(&attributes));
         }
     }
     lines.sort();
