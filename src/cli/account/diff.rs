@@ -80,7 +80,8 @@ pub(crate) enum DiffFormat {
 }
 
 pub(super) fn run(arguments: &DiffArguments) -> anyhow::Result<Exit> {
-    let (old, new) = (sources::read(&[arguments.old.clone()], None)?, sources::read(&[arguments.new.clone()], None)?);
+    let read = |name: &String| sources::read(std::slice::from_ref(name), None);
+    let (old, new) = (read(&arguments.old)?, read(&arguments.new)?);
     let (Some(old), Some(new)) = (old, new) else { return Ok(Exit::BadInput) };
     let difference = compare(&old, &new);
     let told = match arguments.format {

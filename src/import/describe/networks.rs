@@ -19,10 +19,10 @@ pub fn vpc(reader: &mut Reader<'_>, item: Node<'_>) {
     let own: Vec<Node<'_>> = item.get("CidrBlock").into_iter().chain(more).collect();
     let mut blocks = Vec::new();
     for block in read_blocks(reader, &own, id) {
-        if let IpNet::V4(block) = block {
-            if !blocks.contains(&block) {
-                blocks.push(block);
-            }
+        if let IpNet::V4(block) = block
+            && !blocks.contains(&block)
+        {
+            blocks.push(block);
         }
     }
     let ipv6: Vec<Node<'_>> =

@@ -102,7 +102,7 @@ pub fn apart<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: &
         Some("egress") => Direction::Egress,
         Some(other) => {
             let node = resource.body.value("type").known().unwrap_or(resource.node);
-            let advice = crate::model::suggest(other, ["ingress", "egress"].into_iter());
+            let advice = crate::model::suggest(other, ["ingress", "egress"]);
             return reader.wrong(node, &resource.address, ("`type` is ingress or egress".to_owned(), advice));
         }
         None => return reader.lacks(resource.node, &resource.address, "type"),

@@ -181,4 +181,3 @@ fn all_ids(slots: &[Slot<'_>], key: &str) -> Result<IndexSet<ResourceId>, String
     }
     if condition { only(ids, key).map(|one| [one].into_iter().collect()) } else { Ok(ids) }
 }
-
