@@ -21,8 +21,8 @@ use crate::cli::{file, screen, sources as topologies};
 Examples:
   sglab import dump/ -o shop.yaml && sglab test shop.yaml
       a folder of `aws ec2 describe-*` replies, on packets
-  terraform show -json plan | sglab import - --check
-      what is read of a plan, and what has no part in a lab
+  sglab import - --check < plan.json
+      what is read of a plan as `terraform show -json` prints it, and what has no part in a lab
   sglab import --commands
       the read-only calls to make, and the policy that they need
 
