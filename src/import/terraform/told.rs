@@ -3,8 +3,9 @@
 use indexmap::IndexSet;
 
 use super::super::tree::Node;
-use super::resolver::{Meant, Resolver, Scope, Slot};
+use super::resolver::{Resolver, Scope};
 use super::resource::{Block, Resource, Value};
+use super::slots::{Meant, Slot};
 use super::wanted::Wanted;
 use crate::account::ResourceId;
 
