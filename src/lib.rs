@@ -48,6 +48,7 @@ pub mod control;
 pub mod fabric;
 pub mod import;
 pub mod lab;
+pub mod lint;
 pub mod model;
 pub mod network;
 pub mod policy;

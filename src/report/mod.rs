@@ -16,6 +16,7 @@ pub mod json;
 pub mod junit;
 pub mod knobs;
 pub mod lab_state;
+pub mod lint;
 pub mod live;
 mod operation;
 pub mod pcap;

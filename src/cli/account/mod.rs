@@ -2,6 +2,7 @@
 
 mod diff;
 mod import;
+mod lint;
 mod sources;
 
 use clap::Subcommand;
@@ -15,6 +16,8 @@ pub(crate) enum AccountCommand {
     Diff(diff::DiffArguments),
     /// Read one's own cloud: `aws ec2 describe-*` replies, Terraform plans and states
     Import(import::ImportArguments),
+    /// Say what of one's groups and rules is against good advice: topologies, dumps, plans
+    Lint(lint::LintArguments),
 }
 
 /// Carries out one of them.
@@ -22,5 +25,6 @@ pub(super) fn run(command: AccountCommand) -> anyhow::Result<Exit> {
     match command {
         AccountCommand::Diff(arguments) => diff::run(&arguments),
         AccountCommand::Import(arguments) => import::run(&arguments),
+        AccountCommand::Lint(arguments) => lint::run(&arguments),
     }
 }
