@@ -1,6 +1,7 @@
 //! The file of `--allow`: a list of allowances by resource, for sources that have no comments.
 
-use super::Text;
+use std::sync::Arc;
+
 use super::fault::{Fault, Faults, Mistake};
 use super::tree::{self, Node};
 use crate::model::{SourceLocation, suggest};
@@ -29,19 +30,19 @@ pub struct AllowanceWords {
 /// All mistakes of the file.
 ///
 /// ```
-/// use sglab::import::{Text, allowances};
+/// use sglab::import::allowances;
 ///
 /// let text = "- {check: admin-from-anywhere, resource: sg-0abc, reason: a honeypot, until: 2027-01-31}\n";
-/// let all = allowances(&Text { name: "allow.yaml".into(), text: text.into() })?;
+/// let all = allowances("allow.yaml", text.into())?;
 /// assert_eq!((all[0].resource.as_str(), all[0].until.as_deref()), ("sg-0abc", Some("2027-01-31")));
 /// # Ok::<(), sglab::import::Faults>(())
 /// ```
-pub fn allowances(text: &Text) -> Result<Vec<AllowanceWords>, Faults> {
-    let source = Source::shared(&text.name, text.text.clone());
+pub fn allowances(file: &str, text: Arc<str>) -> Result<Vec<AllowanceWords>, Faults> {
+    let source = Source::shared(file, text.clone());
     let mut faults: Vec<Fault> = Vec::new();
     let mut fault = |mistake: Mistake| faults.push(mistake.placed(&source));
     let mut all = Vec::new();
-    match tree::parse(&text.text) {
+    match tree::parse(&text) {
         Err(mistake) => fault(mistake),
         Ok(tree) => {
             let root = Node(&tree);

@@ -5,12 +5,13 @@ use std::net::IpAddr;
 use indexmap::IndexSet;
 use ipnet::IpNet;
 
-use super::check::{ARTICLE, Advice, Check, Profile};
+use super::check::{ARTICLE, Advice, Check};
 use super::cure;
 use super::found::Found;
 use super::level::Level;
+use super::profile::Profile;
 use super::subject::{Member, Ruled, Subject, listed};
-use crate::account::{Interface, Peer, Public, ResourceId};
+use crate::account::{Interface, Peer, Public, ResourceId, SecurityGroup};
 use crate::model::Direction;
 use crate::reach::overlap;
 
@@ -122,17 +123,21 @@ fn address_in_rule(subject: &Subject<'_>) -> Vec<Found> {
             ),
             (None, None) if !subject.vpc_blocks(ruled.group).iter().any(|own| own.contains(&block)) => continue,
             (None, None) => {
-                let members = subject.members_in(block, ruled.group);
-                let labels = members.iter().filter_map(|id| subject.account.interfaces.get(*id));
-                let labels = listed(labels.map(|interface| interface.label.as_str()));
+                let labels = &subject.inside(block, ruled.group).labels;
                 format!("names {}, inside the VPC: whoever gets an address there counts, today {labels}", shown(block))
             }
         };
-        let members: IndexSet<&ResourceId> = match private.or(public) {
-            Some(Member { id, .. }) => IndexSet::from([id]),
-            None => subject.members_in(block, ruled.group),
+        let operations = match private.or(public) {
+            Some(Member { id, .. }) => {
+                let one = IndexSet::from([id]);
+                by_group(subject, &ruled, &one, subject.group_of_exactly(&one))
+            }
+            None => {
+                let inside = subject.inside(block, ruled.group);
+                by_group(subject, &ruled, &inside.members, inside.exact)
+            }
         };
-        found.push(subject.of_rule(&ruled, message).cured(by_group(subject, &ruled, &members)));
+        found.push(subject.of_rule(&ruled, message).cured(operations));
     }
     found
 }
@@ -142,16 +147,22 @@ fn shown(block: IpNet) -> String {
 }
 
 /// The rule for the group that has exactly these members; where none has, one that is made for them.
-fn by_group(subject: &Subject<'_>, ruled: &Ruled<'_>, members: &IndexSet<&ResourceId>) -> Vec<String> {
+fn by_group(
+    subject: &Subject<'_>,
+    ruled: &Ruled<'_>,
+    members: &IndexSet<&ResourceId>,
+    exact: Option<&SecurityGroup>,
+) -> Vec<String> {
     /// So many members are put into a new group one by one.
     const FEW: usize = 4;
     let Ruled { group, direction, rule, .. } = *ruled;
     let revoke = cure::revoke(subject.account, &group.label, direction, rule);
     let instead = |peer: &str| cure::authorize(&group.label, direction, rule, peer);
-    if let Some(exact) = subject.group_of_exactly(members) {
+    if let Some(exact) = exact {
         return vec![instead(&exact.label), revoke];
     }
-    let interfaces: Vec<&Interface> = members.iter().filter_map(|id| subject.account.interfaces.get(*id)).collect();
+    let some = members.iter().take(FEW + 1);
+    let interfaces: Vec<&Interface> = some.filter_map(|id| subject.account.interfaces.get(*id)).collect();
     let name = match interfaces.as_slice() {
         [] => return vec![revoke],
         [one] => subject.options.convention.instance.replacen('*', &one.label.to_uppercase(), 1),

@@ -1,9 +1,10 @@
 //! Checks of rules for every address.
 
-use super::check::{Advice, Check, Profile};
+use super::check::{Advice, Check};
 use super::cure;
 use super::found::Found;
 use super::level::Level;
+use super::profile::Profile;
 use super::subject::{Ruled, Subject};
 use crate::model::{Direction, PortRange, Traffic};
 use crate::reach::covers;

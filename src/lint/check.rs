@@ -1,22 +1,9 @@
 //! A check: what it says, whose advice it is, and what it looks at.
 
-use serde::Serialize;
-
 use super::found::Found;
 use super::level::Level;
+use super::profile::Profile;
 use super::subject::Subject;
-
-/// Which checks are run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Profile {
-    /// The strategy of the article: groups for tiers, groups as names of instances, no addresses.
-    Article,
-    /// What Amazon and the scanners of accounts advise.
-    Aws,
-    /// Every check.
-    All,
-}
 
 /// Whose advice a check is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,8 @@
 //! The list of checks.
 
-use super::check::{Advice, Check, Profile};
+use super::check::{Advice, Check};
 use super::level::Level;
+use super::profile::Profile;
 use super::{addresses, anywhere, defaults, groups, limits, listeners, ports, redundant, tiers, tracking};
 
 /// The families of checks.

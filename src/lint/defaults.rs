@@ -1,9 +1,10 @@
 //! Checks of the group that each VPC is born with.
 
-use super::check::{Advice, Check, Profile};
+use super::check::{Advice, Check};
 use super::cure;
 use super::found::Found;
 use super::level::Level;
+use super::profile::Profile;
 use super::subject::{Ruled, Subject, listed};
 use crate::model::Direction;
 

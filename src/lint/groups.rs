@@ -1,9 +1,12 @@
 //! Checks of groups that nobody is in, that nobody has, and that say nothing of themselves.
 
-use super::check::{ARTICLE, Advice, Check, Profile};
+use std::collections::HashSet;
+
+use super::check::{ARTICLE, Advice, Check};
 use super::cure;
 use super::found::Found;
 use super::level::Level;
+use super::profile::Profile;
 use super::subject::{Ruled, Subject};
 use crate::account::{Peer, Reason};
 use crate::model::{Direction, SelfReference};
@@ -139,7 +142,7 @@ era: vpc
 groups:
   web:
     description: what the public reaches
-    ingress: [{protocol: tcp, ports: 443, peer: anywhere, description: the shop}]
+    ingress: [{protocol: tcp, ports: 443, from: anywhere, description: the shop}]
 instances: {web1: {groups: web}}
 ",
         run: no_description,
@@ -184,9 +187,10 @@ fn stale_reference(subject: &Subject<'_>) -> Vec<Found> {
         Some(subject.of_rule(&ruled, message).cured([revoke]))
     };
     let mut found: Vec<Found> = subject.rules().filter_map(by_rule).collect();
+    let told: HashSet<String> = found.iter().map(|known| known.origin.to_string()).collect();
     for item in &subject.account.left_out {
         let Reason::StaleReference(what) = &item.reason else { continue };
-        if found.iter().all(|known| known.origin != item.origin) {
+        if !told.contains(&item.origin.to_string()) {
             found.push(subject.of_item(&item.kind, &item.origin, format!("names {what}, which no source has")));
         }
     }

@@ -1,8 +1,9 @@
 //! Checks of what comes near a quota of EC2.
 
-use super::check::{Advice, Check, Profile};
+use super::check::{Advice, Check};
 use super::found::Found;
 use super::level::Level;
+use super::profile::Profile;
 use super::subject::{Ruled, Subject};
 use crate::account::{Account, Peer, ResourceId};
 use crate::model::{Direction, PrefixFamily};

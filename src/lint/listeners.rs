@@ -2,10 +2,11 @@
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::check::{Advice, Check, Profile};
+use super::check::{Advice, Check};
 use super::cure;
 use super::found::Found;
 use super::level::Level;
+use super::profile::Profile;
 use super::subject::{self, Ruled, Subject, listed};
 use crate::account::{Holder, Interface};
 use crate::model::{Direction, PortRange, Service, Traffic};

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use indexmap::IndexSet;
 
-use super::check::Profile;
 use super::convention::Convention;
+use super::profile::Profile;
 use crate::account::ResourceId;
 use crate::model::{Cloud, Port, SelfReference, Service};
 

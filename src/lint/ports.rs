@@ -1,9 +1,10 @@
 //! Checks of rules for many ports.
 
-use super::check::{Advice, Check, Profile};
+use super::check::{Advice, Check};
 use super::cure;
 use super::found::Found;
 use super::level::Level;
+use super::profile::Profile;
 use super::subject::{Ruled, Subject, listed};
 use crate::account::Peer;
 use crate::model::{Direction, Port, PortRange, Service, Traffic};

@@ -1,8 +1,9 @@
 //! An account as checks look at it: with members by group and holders by address.
 
-use std::cell::OnceCell;
-use std::collections::{HashMap, HashSet};
+use std::cell::{OnceCell, RefCell};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use indexmap::IndexSet;
 use ipnet::IpNet;
@@ -25,9 +26,20 @@ pub(super) struct Subject<'a> {
     /// Every interface's groups are known, and there are interfaces.
     pub knows_members: bool,
     members: HashMap<&'a ResourceId, Vec<Member<'a>>>,
-    private: HashMap<IpAddr, Vec<Member<'a>>>,
+    /// By the first address of each block that an interface has.
+    private: BTreeMap<IpAddr, Vec<Member<'a>>>,
     public: HashMap<IpAddr, Member<'a>>,
     carried: OnceCell<Vec<Carried>>,
+    inside: RefCell<HashMap<(IpNet, Option<&'a ResourceId>), Rc<Inside<'a>>>>,
+}
+
+/// Who has an address in a block of a VPC.
+pub(super) struct Inside<'a> {
+    pub members: IndexSet<&'a ResourceId>,
+    /// `web1, web2 and 3 more`.
+    pub labels: String,
+    /// A group that has these members and no others.
+    pub exact: Option<&'a SecurityGroup>,
 }
 
 /// An interface with its id.
@@ -43,7 +55,6 @@ pub(super) struct Ruled<'a> {
     pub id: &'a ResourceId,
     pub group: &'a SecurityGroup,
     pub direction: Direction,
-    pub index: usize,
     pub rule: &'a Rule,
 }
 
@@ -70,17 +81,12 @@ impl Ruled<'_> {
     pub fn is_born(&self) -> bool {
         self.direction == Direction::Egress && self.is_anywhere() && self.traffic() == Some(Traffic::All)
     }
-
-    /// Its position.
-    pub fn at(&self) -> RuleAt {
-        RuleAt { group: self.id.clone(), direction: self.direction, index: self.index }
-    }
 }
 
 impl<'a> Subject<'a> {
     pub fn new(account: &'a Account, options: &'a Options, listeners: Option<&'a Listeners>) -> Self {
         let mut members: HashMap<&ResourceId, Vec<Member<'a>>> = HashMap::new();
-        let mut private: HashMap<IpAddr, Vec<Member<'a>>> = HashMap::new();
+        let mut private: BTreeMap<IpAddr, Vec<Member<'a>>> = BTreeMap::new();
         let mut public = HashMap::new();
         for (id, interface) in &account.interfaces {
             let member = Member { id, interface };
@@ -90,8 +96,8 @@ impl<'a> Subject<'a> {
                 .into_iter()
                 .flatten()
                 .for_each(|group| members.entry(group).or_default().push(member));
-            for block in interface.addresses.iter().filter(|block| block.prefix_len() == block.max_prefix_len()) {
-                private.entry(block.addr()).or_default().push(member);
+            for block in &interface.addresses {
+                private.entry(block.network()).or_default().push(member);
             }
             if let Public::At(addresses) = &interface.public {
                 public.extend(addresses.iter().map(|address| (*address, member)));
@@ -117,6 +123,7 @@ impl<'a> Subject<'a> {
             private,
             public,
             carried: OnceCell::new(),
+            inside: RefCell::default(),
         }
     }
 
@@ -134,8 +141,7 @@ impl<'a> Subject<'a> {
             Direction::Egress if has_egress => group.egress.as_slice(),
             Direction::Egress => &[],
         });
-        let ruled = move |(index, rule)| group.map(|group| Ruled { id, group, direction, index, rule });
-        rules.iter().enumerate().filter_map(ruled)
+        rules.iter().filter_map(move |rule| group.map(|group| Ruled { id, group, direction, rule }))
     }
 
     /// As [`Self::rules_of`], by an id from elsewhere.
@@ -209,12 +215,26 @@ impl<'a> Subject<'a> {
         groups.min_by_key(|group| (self.role(group) != Some(Role::Instance), self.is_default(group)))
     }
 
-    /// Members of a VPC with an address in a block.
-    pub fn members_in(&self, block: IpNet, group: &SecurityGroup) -> IndexSet<&'a ResourceId> {
-        let inside = |interface: &Interface| interface.addresses.iter().any(|address| block.contains(address));
-        let near = |interface: &Interface| interface.vpc.is_none() || interface.vpc == group.vpc;
-        let all = self.account.interfaces.iter().filter(|(_, interface)| near(interface) && inside(interface));
-        all.map(|(id, _)| id).collect()
+    /// Who has an address in a block of a group's VPC; found once for each block.
+    pub fn inside(&self, block: IpNet, group: &'a SecurityGroup) -> Rc<Inside<'a>> {
+        let key = (block, group.vpc.as_ref());
+        if let Some(known) = self.inside.borrow().get(&key) {
+            return known.clone();
+        }
+        let near = |member: &&Member<'a>| member.interface.vpc.is_none() || member.interface.vpc == group.vpc;
+        let all: Vec<Member<'a>> = self
+            .private
+            .range(block.network()..=block.broadcast())
+            .flat_map(|(_, all)| all)
+            .filter(near)
+            .copied()
+            .collect();
+        let members: IndexSet<&ResourceId> = all.iter().map(|member| member.id).collect();
+        let labels = listed(all.iter().map(|member| member.interface.label.as_str()));
+        let exact = self.group_of_exactly(&members);
+        let found = Rc::new(Inside { members, labels, exact });
+        self.inside.borrow_mut().insert(key, found.clone());
+        found
     }
 
     /// A rule in the words of a topology.

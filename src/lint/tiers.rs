@@ -2,11 +2,12 @@
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::check::{ARTICLE, Check, Profile};
+use super::check::{ARTICLE, Check};
 use super::convention::Role;
 use super::cure;
 use super::found::Found;
 use super::level::Level;
+use super::profile::Profile;
 use super::subject::{Ruled, Subject, holder, listed};
 use crate::account::{Holder, Interface, ResourceId};
 use crate::model::{Direction, PortRange, Traffic};

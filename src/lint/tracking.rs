@@ -1,10 +1,11 @@
 //! Checks of what EC2 does not track.
 
-use super::check::{Advice, Check, Profile};
+use super::check::{Advice, Check};
 use super::cure;
 use super::found::Found;
 use super::level::Level;
 use super::options::EgressRules;
+use super::profile::Profile;
 use super::subject::{Ruled, Subject};
 use crate::account::{Peer, ResourceId};
 use crate::model::{Direction, PortRange, Traffic};

@@ -6,4 +6,5 @@ mod bad_topologies;
 mod compile_loads;
 mod facts;
 mod licences;
+mod lint;
 mod rooms;

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
-use sglab::import::{self, Text};
+use sglab::import;
 use sglab::lint::{
     Allowance, Convention, Date, Level, Options, Outcome, Platform, Profile, Scope, all, check, in_comments, lint,
 };
@@ -210,8 +210,7 @@ fn in_files(paths: &[PathBuf]) -> anyhow::Result<Option<Vec<Allowance>>> {
     let (mut allowances, mut is_wrong) = (Vec::new(), false);
     for path in paths {
         let content = std::fs::read_to_string(path).with_context(|| format!("failed to read {}", told(path)))?;
-        let text = Text { name: path.to_string_lossy().into_owned(), text: Arc::from(content) };
-        match import::allowances(&text) {
+        match import::allowances(&path.to_string_lossy(), Arc::from(content)) {
             Err(faults) => {
                 screen::tell(&faults.to_string());
                 is_wrong = true;

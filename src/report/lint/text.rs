@@ -42,8 +42,12 @@ pub fn text(outcome: &Outcome, least: Level, style: Style) -> String {
     if least > Level::Note {
         let hidden = outcome.findings.iter().filter(|finding| finding.level < least).count();
         if hidden > 0 {
-            let _ =
-                writeln!(out, "{} below --level {} not shown", crate::report::count(hidden, "finding"), least.as_str());
+            let _ = writeln!(
+                out,
+                "below --level {}, not shown: {}",
+                least.as_str(),
+                crate::report::count(hidden, "finding")
+            );
         }
     }
     out.push_str(&verdict(outcome));
