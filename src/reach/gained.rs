@@ -10,7 +10,7 @@ use super::classes::{Class, addresses, public};
 use super::matching::Matching;
 use super::passage::{Certainty, Passage, Reached, Way};
 use super::region::{Cell, Packets, cell_without, packets_common, packets_without};
-use super::rules::{RuleKey, key, peer_words, traffic_words, words};
+use super::rules::{RuleKey, key, peer_words, rule_words, traffic_words};
 use crate::account::{Account, Origin, Peer, ResourceId, Rule, SecurityGroup};
 use crate::model::Direction;
 
@@ -103,7 +103,7 @@ impl<'a> Gained<'a> {
                 continue;
             }
             let already = before.iter().filter(|(old, _)| cells.iter().any(|cell| cell.meets(*old)));
-            let already: IndexSet<String> = already.map(|(_, rule)| words(self.other, rule, direction)).collect();
+            let already: IndexSet<String> = already.map(|(_, rule)| rule_words(self.other, rule, direction)).collect();
             let peer = peer_words(self.account, &rule.peer);
             let way = self.way(class, rule, direction);
             let (from, to) = match direction {

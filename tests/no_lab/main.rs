@@ -6,6 +6,7 @@ mod bad_topologies;
 mod compile_loads;
 mod facts;
 mod licences;
+mod lint;
 mod pictures;
 mod reach_agrees;
 mod rooms;

@@ -507,15 +507,27 @@ fn a_shell_runs_a_command_in_the_lab_and_gives_its_exit_code() {
 #[test]
 fn the_help_of_every_command_is_as_it_was() {
     let program = Program::copy();
-    let commands =
-        ["", "test", "replay", "list", "walk", "check", "render", "shell", "schema", "doctor", "init", "completions"]
-            .map(|command| {
-                let arguments: Vec<&str> =
-                    command.split(' ').filter(|word| !word.is_empty()).chain(["--help"]).collect();
-                let said = sglab(&program, &arguments);
-                assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{command}");
-                format!("$ sglab {}\n{}", arguments.join(" "), said.out)
-            });
+    let commands = [
+        "",
+        "test",
+        "replay",
+        "list",
+        "walk",
+        "check",
+        "lint",
+        "render",
+        "shell",
+        "schema",
+        "doctor",
+        "init",
+        "completions",
+    ]
+    .map(|command| {
+        let arguments: Vec<&str> = command.split(' ').filter(|word| !word.is_empty()).chain(["--help"]).collect();
+        let said = sglab(&program, &arguments);
+        assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{command}");
+        format!("$ sglab {}\n{}", arguments.join(" "), said.out)
+    });
     insta::assert_snapshot!(commands.join("\n"));
 }
 

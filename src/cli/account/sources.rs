@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use sglab::account::Account;
 use sglab::import::{self, Kind, Text};
+use sglab::model::Cloud;
 use sglab::report::shown_lines;
 use sglab::topology::Topology;
 
@@ -15,11 +16,32 @@ use crate::cli::common::told;
 use crate::cli::sources::PREFIX;
 use crate::cli::{folder, screen, sources};
 
+/// What sources are.
+pub(super) struct Sources {
+    pub account: Account,
+    /// The topology that it is of.
+    pub topology: Option<OfTopology>,
+}
+
+/// A topology as it stands, and its cloud as launched.
+pub(super) struct OfTopology {
+    pub text: Text,
+    pub cloud: Cloud,
+}
+
 /// Reads sources into one account. Says what is wrong with them, and gives nothing then.
 ///
 /// # Errors
 /// If a source cannot be found or read.
 pub(super) fn read(names: &[String], kind: Option<Kind>) -> anyhow::Result<Option<Account>> {
+    Ok(read_whole(names, kind)?.map(|sources| sources.account))
+}
+
+/// As [`read`], with the topology that it is of. Says what is wrong with them, and gives nothing then.
+///
+/// # Errors
+/// If a source cannot be found or read.
+pub(super) fn read_whole(names: &[String], kind: Option<Kind>) -> anyhow::Result<Option<Sources>> {
     let mut texts = Vec::new();
     for name in names {
         texts.extend(texts_of(name)?);
@@ -28,7 +50,7 @@ pub(super) fn read(names: &[String], kind: Option<Kind>) -> anyhow::Result<Optio
         texts.into_iter().partition(|text| kind.is_none() && import::is_topology(&text.text));
     match (topologies.as_slice(), others.is_empty()) {
         ([], _) => match import::read(&others, kind) {
-            Ok(account) => Ok(Some(account)),
+            Ok(account) => Ok(Some(Sources { account, topology: None })),
             Err(faults) => {
                 screen::tell(&faults.to_string());
                 Ok(None)
@@ -42,7 +64,7 @@ pub(super) fn read(names: &[String], kind: Option<Kind>) -> anyhow::Result<Optio
     }
 }
 
-fn of_topology(text: &Text) -> anyhow::Result<Option<Account>> {
+fn of_topology(text: &Text) -> anyhow::Result<Option<Sources>> {
     let topology = match Topology::parse_cloud(&text.name, text.text.as_bytes()) {
         Ok(topology) => topology,
         Err(problems) => {
@@ -51,7 +73,10 @@ fn of_topology(text: &Text) -> anyhow::Result<Option<Account>> {
         }
     };
     match topology.initial_cloud(topology.eras[0]) {
-        Ok(cloud) => Ok(Some(import::account_of(&cloud, &text.name))),
+        Ok(cloud) => {
+            let account = import::account_of(&cloud, &text.name);
+            Ok(Some(Sources { account, topology: Some(OfTopology { text: text.clone(), cloud }) }))
+        }
         Err((refusal, place)) => bail!("{place}: {refusal}"),
     }
 }
