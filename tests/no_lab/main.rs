@@ -5,6 +5,9 @@ mod account_difference;
 mod bad_topologies;
 mod compile_loads;
 mod facts;
+#[path = "../../fuzz/fuzz_targets/import_any.rs"]
+mod import_any;
+mod imported;
 mod licences;
 mod lint;
 mod pictures;
