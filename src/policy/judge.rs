@@ -147,7 +147,11 @@ impl<'a> Walker<'a> {
         if !is_its_own && sender.source_dest_check == SourceDestCheck::On {
             return fails(Check::Source, sender);
         }
-        let from_a_member = if is_its_own { Path::Direct } else { Path::ThroughAnAppliance };
+        let from_a_member = match (is_its_own, legs_before) {
+            (true, _) => Path::Direct,
+            (false, 0) => Path::Forged,
+            (false, _) => Path::ThroughAnAppliance,
+        };
         let hop = next_hop(self.cloud, sender, destination);
         let local = holder_of(self.cloud, &sender.vpc, destination);
         if local.is_some_and(|holder| holder.id == sender.id) {
@@ -323,7 +327,7 @@ impl<'a> Walker<'a> {
             return Verdict::Unreachable { by: Some(Hop::Internet) };
         }
         let is_its_own = sender.ipv6.is_some_and(|own| own.0 == source);
-        let path = if is_its_own || !inside { Path::Direct } else { Path::ThroughAnAppliance };
+        let path = if is_its_own || !inside { Path::Direct } else { Path::Forged };
         self.ingress(source.into(), receiver, path)
     }
 

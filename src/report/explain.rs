@@ -228,7 +228,10 @@ fn closed(cloud: &Cloud, flow: &Flow, verdict: &str) -> String {
     let behind =
         balancer.and_then(|it| policy::behind::listener(cloud, it, flow.service.tcp_port()?, &health::ears(cloud)));
     match behind {
-        Some(Behind::Closed) => format!("; but {} closes it, as no instance behind it is in service", flow.to),
+        Some(Behind::Closed) => {
+            let why = balancer.zip(flow.service.tcp_port()).map(|(it, port)| health::closed(cloud, it, port));
+            format!("; but {} closes it: {}", flow.to, why.unwrap_or_default())
+        }
         Some(Behind::OnAProgram { of }) => {
             let port = balancer.zip(flow.service.tcp_port()).and_then(|(it, port)| it.listeners.get(&port));
             let port = port.map_or_else(String::new, |port| format!(" on tcp {port}"));

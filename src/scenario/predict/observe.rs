@@ -76,7 +76,7 @@ fn outcome(cloud: &Cloud, listeners: &Listeners, flow: &Flow, walk: &Walk) -> Ou
         Verdict::Open { .. } => {
             let admitted_by = walk.verdict.admitting_rules().first().copied();
             if let Some((balancer, behind)) = behind(cloud, listeners, flow, Programs::Listen) {
-                return passed_on(balancer, &behind, admitted_by);
+                return passed_on(cloud, flow, balancer, &behind, admitted_by);
             }
             match ear(cloud, listeners, flow) {
                 ListenerState::Listens => Outcome::Open { admitted_by },
@@ -124,11 +124,20 @@ pub fn behind<'a>(
     Some((balancer, policy::behind::listener(cloud, balancer, flow.service.tcp_port()?, &assumed)?))
 }
 
-fn passed_on(balancer: &LoadBalancer, behind: &Behind, admitted_by: Option<RuleId>) -> Outcome {
+fn passed_on(
+    cloud: &Cloud,
+    flow: &Flow,
+    balancer: &LoadBalancer,
+    behind: &Behind,
+    admitted_by: Option<RuleId>,
+) -> Outcome {
     match behind {
         Behind::Answered { .. } => Outcome::Open { admitted_by },
         Behind::Misdelivered { to } => Outcome::Misdelivered { answered_by: to.to_string() },
-        Behind::Closed => Outcome::Closed { why: "no instance behind it is in service".to_owned(), admitted_by },
+        Behind::Closed => {
+            let why = flow.service.tcp_port().map(|port| health::closed(cloud, balancer, port)).unwrap_or_default();
+            Outcome::Closed { why, admitted_by }
+        }
         Behind::InTurn => Outcome::Inconclusive {
             why: format!("what becomes of it depends on whose turn it is behind {}", balancer.interface.id.holder()),
         },

@@ -337,6 +337,10 @@ impl Resolver<'_> {
                     &[EntityKind::Group, EntityKind::Host, EntityKind::ElasticIp, EntityKind::PrefixList],
                 );
                 let help = help.or_else(|| crate::model::suggest(word, ["anywhere"]));
+                let itself = context.group.filter(|_| matches!(word, "self" | "itself"));
+                let itself = itself
+                    .map(|own| format!("a group that means its own members names itself: {}", quote(own.as_str())));
+                let help = itself.or(help);
                 self.report(Diagnostic::new(span, format!("unknown security group {}", quote(word))).maybe_help(help));
                 return Vec::new();
             }
