@@ -72,5 +72,6 @@ mod topologies;
 mod traceroute;
 mod tracking;
 mod udp_idle;
+mod unproved;
 mod untracked;
 mod wrong_ends;

@@ -274,3 +274,19 @@ fn an_exported_cloud_holds_against_itself() {
         assert!(written.contains("tables:"), "{written}");
     }
 }
+
+#[test]
+fn the_name_of_an_internal_load_balancer_is_no_cell_of_another_vpc() {
+    let file = |open: &str| {
+        format!(
+            "vpcs: {{one: {{cidr: 10.0.0.0/16}}, two: {{cidr: 10.1.0.0/16}}}}
+groups: {{l: {{vpc: one, ingress: [tcp 80 from anywhere]}}, n: {{vpc: two}}}}
+instances: {{a: {{vpc: one, groups: l}}, c: {{vpc: two, groups: n}}}}
+load-balancers: {{site: {{vpc: one, scheme: internal, groups: l, listeners: [tcp 80], targets: [a]}}}}
+tables: {{t: {{by: dns, open: [{open}]}}}}
+scenario: [{{step: s, expect: {{table: t}}}}]
+"
+        )
+    };
+    assert_eq!(wrong(&file("'any -> a:80', 'a -> site:80'")), Vec::<String>::new());
+}

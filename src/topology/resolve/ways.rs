@@ -1,5 +1,6 @@
 //! Flows that no cloud of a file ever has a way for: the scheme of a load balancer and the families of addresses never change.
 
+use super::names::EntityKind;
 use super::resolver::Resolver;
 use crate::model::{Attachment, AutomaticPublic, HostIp, InterfaceHolder, Via, VpcName};
 use crate::topology::patterns::{FlowPattern, Selector};
@@ -40,6 +41,10 @@ impl Resolver<'_> {
                 let vias: Vec<Via> = self.families(host).into_iter().filter(|via| goes(asked, *via)).collect();
                 match (vias.as_slice(), asked) {
                     ([], Some(Via::Ipv6)) => self.no_ipv6(host, span),
+                    ([], Some(Via::Private)) => {
+                        let what = format!("{} is outside, and has no private address", quote(&name(host)));
+                        Some(Diagnostic::new(span, what).help("leave `by private address` out"))
+                    }
                     ([], Some(_)) if !self.families(host).is_empty() => {
                         let draft = Diagnostic::new(span, format!("{} has no IPv4 address", quote(&name(host))));
                         Some(draft.help("what it sends goes by IPv6 address"))
@@ -67,11 +72,16 @@ impl Resolver<'_> {
     /// Finds the reason why a flow never selects a cell, if its receivers never have the public address that it goes to. Launches and
     /// associations are known at the end of a file only.
     pub fn no_public_ever(&self, pattern: &FlowPattern, span: Span) -> Option<Diagnostic> {
-        let by_public = |from: &Selector| match (from, pattern.via) {
-            (Selector::Host(_), None) => self.families(from) == [Via::Public],
+        let by_public = |from: &Selector, to: &Selector| match (from, pattern.via) {
+            (Selector::Host(_), None) => {
+                let families = self.families(from);
+                families.contains(&Via::Public) && (families == [Via::Public] || self.no_ipv6(to, span).is_some())
+            }
+            // Whoever is inside goes by private address.
+            (Selector::Any, None) => self.is_alone() && self.no_ipv6(to, span).is_some(),
             (_, via) => matches!(via, Some(Via::Public | Via::Dns)),
         };
-        let no_way = |from: &Selector, to: &Selector| by_public(from) && self.never_public(to);
+        let no_way = |from: &Selector, to: &Selector| by_public(from, to) && self.never_public(to);
         let FlowPattern { from, to, .. } = pattern;
         if self.names.doubts.incomplete
             || self.names.doubts.publics
@@ -86,7 +96,7 @@ impl Resolver<'_> {
             }
             Selector::Instance(_) => (
                 format!("{} never has a public address", quote(&name(to))),
-                "it is launched with `public: no`, and gets no Elastic IP",
+                "it is launched without one (`public: no`) and gets no Elastic IP: leave that out, or `associate-address`",
             ),
             _ => (
                 format!("{} never has a public address", quote(&name(to))),
@@ -94,6 +104,12 @@ impl Resolver<'_> {
             ),
         };
         Some(Diagnostic::new(span, message).help(help))
+    }
+
+    /// Returns true if the file names one instance and nobody else inside.
+    fn is_alone(&self) -> bool {
+        let inside = |sort: EntityKind| matches!(sort, EntityKind::Instance | EntityKind::LoadBalancer);
+        self.names.named.values().filter(|named| inside(named.sort)).count() == 1
     }
 
     fn never_public(&self, end: &Selector) -> bool {
