@@ -1,5 +1,7 @@
 //! Flows of a moment: the exhaustive grid, and the flows that a pattern means.
 
+#[cfg(test)]
+mod block_tests;
 mod ends;
 #[cfg(test)]
 mod exhaustive_tests;
