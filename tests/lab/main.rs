@@ -13,6 +13,7 @@ mod answers;
 mod bare;
 mod blink;
 mod blink_pings;
+mod blocks;
 mod broken_packets;
 #[path = "../common/cells.rs"]
 mod cells;

@@ -181,11 +181,11 @@ fn what_goes_out_to_a_host_is_asked_where_a_table_names_it_or_says_so() {
     assert_eq!(wrong(&silent), nothing);
     let counts = predict::predict(&topology(&silent), Era::Vpc, &Options::default(), &mut |_| ()).unwrap().counts;
     // Two instances; o, its neighbour and two strangers; 22, 443, 8080 and ping.
-    assert_eq!((counts.cells, counts.not_asked), (2 * 4 * 4 + 2 * 4, 2 * 4 * 4));
+    assert_eq!((counts.cells, counts.not_asked.hosts), (2 * 4 * 4 + 2 * 4, 2 * 4 * 4));
     // A cell that the step names itself was asked.
     let named = silent.replace("{table: t}", "{table: t, open: ['a -> o:443']}");
     let counts = predict::predict(&topology(&named), Era::Vpc, &Options::default(), &mut |_| ()).unwrap().counts;
-    assert_eq!((counts.cells, counts.not_asked), (2 * 4 * 4 + 2 * 4 + 1, 2 * 4 * 4 - 1));
+    assert_eq!((counts.cells, counts.not_asked.hosts), (2 * 4 * 4 + 2 * 4 + 1, 2 * 4 * 4 - 1));
     let hosts = wrong(&file("tcp 443 to anywhere", "'o -> g:22'", all));
     assert!(hosts.contains(&"a -> o:443".to_owned()) && hosts.contains(&"b -> elsewhere:443".to_owned()), "{hosts:?}");
     assert!(hosts.iter().all(|cell| cell.ends_with(":443")), "{hosts:?}");

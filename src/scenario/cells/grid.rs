@@ -54,26 +54,6 @@ impl Extent {
             hosts(cloud).into_iter().filter(|host| matches!(host, Endpoint::Host(name, _) if self.egress.has(name)));
         inside(cloud).chain(asked).collect()
     }
-
-    /// Counts the cells of hosts that are no receivers and could be, but for those that are asked all the same.
-    pub fn not_asked(&self, cloud: &Cloud, columns: &Columns, asked: &IndexSet<Flow>) -> usize {
-        if !cloud.has_egress_rules() {
-            return 0;
-        }
-        let left_out: Vec<Endpoint> = hosts(cloud)
-            .into_iter()
-            .filter(|host| !matches!(host, Endpoint::Host(name, _) if self.egress.has(name)))
-            .collect();
-        let mut count = 0;
-        for from in inside(cloud) {
-            for to in &left_out {
-                let Some(via) = path(cloud, &from, to, None) else { continue };
-                let cell = |service| Flow { from: from.clone(), to: to.clone(), via, service };
-                count += columns.by(via).filter(|service| !asked.contains(&cell(*service))).count();
-            }
-        }
-        count
-    }
 }
 
 /// The grid of what is inside.

@@ -3,9 +3,9 @@
 use super::names::EntityKind;
 use super::resolver::Resolver;
 use crate::model::{Attachment, AutomaticPublic, HostIp, InterfaceHolder, Via, VpcName};
+use crate::topology::outside_name::OutsideName;
 use crate::topology::patterns::{FlowPattern, Selector};
 use crate::topology::problem::{Diagnostic, Span, quote};
-use crate::topology::synthetic_hosts::ELSEWHERE;
 
 impl Resolver<'_> {
     /// Finds the reason why a flow, or one way of it, never selects a cell. `table` is the address that a table says.
@@ -132,7 +132,8 @@ impl Resolver<'_> {
             | Selector::Any
             | Selector::Forged(..)
             | Selector::Host(_)
-            | Selector::HostAddress(..) => false,
+            | Selector::HostAddress(..)
+            | Selector::HostNumber(..) => false,
         }
     }
 
@@ -153,7 +154,7 @@ impl Resolver<'_> {
             | Selector::Forged(Attachment { instance: name, .. }, _) => in_vpc(self.cloud.now.instances.get(name)),
             Selector::Group(group) => in_vpc(self.cloud.now.groups.get(group)),
             Selector::Host(_) => (self.families(end) == [Via::Public]).then_some("its addresses are of IPv4"),
-            Selector::Any | Selector::HostAddress(..) => None,
+            Selector::Any | Selector::HostAddress(..) | Selector::HostNumber(..) => None,
         }?;
         let what = if matches!(end, Selector::Group(_)) { "no member with an" } else { "no" };
         Some(Diagnostic::new(span, format!("{} has {what} IPv6 address", quote(&name(end)))).help(why))
@@ -166,7 +167,11 @@ impl Resolver<'_> {
             | Selector::Interface(Attachment { instance: name, .. })
             | Selector::Forged(Attachment { instance: name, .. }, _) => self.cloud.now.instances.get(name)?.clone(),
             Selector::Group(group) => self.cloud.now.groups.get(group)?.clone(),
-            Selector::Any | Selector::LoadBalancer(_) | Selector::Host(_) | Selector::HostAddress(..) => None,
+            Selector::Any
+            | Selector::LoadBalancer(_)
+            | Selector::Host(_)
+            | Selector::HostAddress(..)
+            | Selector::HostNumber(..) => None,
         };
         let (one, other) = (vpc(from)?, vpc(to)?);
         (one != other).then(|| {
@@ -185,15 +190,26 @@ impl Resolver<'_> {
     }
 
     /// Returns the kinds of addresses by which a host reaches others and is reached, each once.
-    fn families(&self, host: &Selector) -> Vec<Via> {
-        let Selector::Host(name) = host else { return Vec::new() };
-        if !self.cloud.hosts.contains_key(name) && name.as_str() == ELSEWHERE {
-            let ipv6 = self.cloud.vpcs.values().any(|vpc| vpc.ipv6.is_some());
-            return if ipv6 { vec![Via::Public, Via::Ipv6] } else { vec![Via::Public] };
+    pub fn families(&self, host: &Selector) -> Vec<Via> {
+        let (name, number) = match host {
+            Selector::Host(name) => (name, None),
+            Selector::HostNumber(name, number) => (name, Some(*number)),
+            _ => return Vec::new(),
+        };
+        match self.cloud.outside.get(name).map(|(outside, _)| outside) {
+            Some(OutsideName::Neighbour(host)) => return self.families(&Selector::Host(host.clone())),
+            Some(OutsideName::Block(block)) if block.addr().is_ipv4() => return vec![Via::Public],
+            Some(OutsideName::Block(_)) => return vec![Via::Ipv6],
+            Some(OutsideName::Elsewhere) => {
+                let ipv6 = self.cloud.vpcs.values().any(|vpc| vpc.ipv6.is_some());
+                return if ipv6 { vec![Via::Public, Via::Ipv6] } else { vec![Via::Public] };
+            }
+            None => {}
         }
         let addresses = self.cloud.hosts.get(name).map_or(&[][..], |host| &host.addresses);
         let via = |HostIp(address): &HostIp| if address.is_ipv4() { Via::Public } else { Via::Ipv6 };
-        let mut vias: Vec<Via> = addresses.iter().map(via).collect();
+        let meant = addresses.iter().enumerate().filter(|(index, _)| number.is_none_or(|number| number == index + 1));
+        let mut vias: Vec<Via> = meant.map(|(_, address)| via(address)).collect();
         vias.sort_by_key(|via| *via == Via::Ipv6);
         vias.dedup();
         vias
@@ -217,6 +233,6 @@ fn name(end: &Selector) -> String {
         Selector::Forged(at, _) if at.device == 0 => at.instance.to_string(),
         Selector::Interface(id) | Selector::Forged(id, _) => id.to_string(),
         Selector::Group(group) => group.to_string(),
-        Selector::Host(name) | Selector::HostAddress(name, _) => name.to_string(),
+        Selector::Host(name) | Selector::HostAddress(name, _) | Selector::HostNumber(name, _) => name.to_string(),
     }
 }
