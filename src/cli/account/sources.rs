@@ -59,7 +59,7 @@ pub(super) fn read_whole(names: &[String], kind: Option<Kind>) -> anyhow::Result
         ([topology], true) => of_topology(topology),
         _ => bail!(
             "{} are several clouds: a topology is a cloud of its own",
-            names.iter().map(|name| told(name)).collect::<Vec<_>>().join(", ")
+            names.iter().map(told).collect::<Vec<_>>().join(", ")
         ),
     }
 }
