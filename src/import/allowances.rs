@@ -56,7 +56,7 @@ pub fn allowances(file: &str, text: Arc<str>) -> Result<Vec<AllowanceWords>, Fau
                 for (key, value) in item.entries().filter(|(key, _)| !KEYS.contains(key)) {
                     fault(
                         Mistake::new(value.span(), format!("an allowance has no `{key}`"))
-                            .maybe_help(suggest(key, KEYS.into_iter())),
+                            .maybe_help(suggest(key, KEYS)),
                     );
                 }
                 let mut text_of = |key: &str| {

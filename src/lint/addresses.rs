@@ -130,7 +130,10 @@ fn address_in_rule(subject: &Subject<'_>) -> Vec<Found> {
         let operations = match private.or(public) {
             Some(Member { id, .. }) => {
                 let one = IndexSet::from([id]);
-                by_group(subject, &ruled, &one, subject.group_of_exactly(&one))
+                match subject.group_of_exactly(&one) {
+                    None => with_siblings(subject, &ruled).unwrap_or_else(|| by_group(subject, &ruled, &one, None)),
+                    exact => by_group(subject, &ruled, &one, exact),
+                }
             }
             None => {
                 let inside = subject.inside(block, ruled.group);
@@ -184,6 +187,19 @@ fn joined(subject: &Subject<'_>, interface: &Interface, name: &str) -> String {
         own.map(|id| subject.account.groups.get(id).map_or_else(|| id.to_string(), |group| group.label.clone()));
     let groups: Vec<String> = labels.chain([name.to_owned()]).map(|label| cure::quoted(&label)).collect();
     format!("sglab set-groups {} {}", cure::quoted(&interface.label), groups.join(" "))
+}
+
+/// One rule for several addresses: the group that has exactly those who hold them.
+fn with_siblings(subject: &Subject<'_>, ruled: &Ruled<'_>) -> Option<Vec<String>> {
+    let holder = |other: &Ruled<'_>| subject.private_holder(other.block().and_then(host)?, other.group);
+    let same =
+        subject.rules_of_any(ruled.id, ruled.direction).into_iter().filter(|other| other.traffic() == ruled.traffic());
+    let held: Vec<(Ruled<'_>, &ResourceId)> = same.filter_map(|other| Some((other, holder(&other)?.id))).collect();
+    let exact = subject.group_of_exactly(&held.iter().map(|(_, id)| *id).collect())?;
+    let authorize = cure::authorize(&ruled.group.label, ruled.direction, ruled.rule, &exact.label);
+    let revoke =
+        held.iter().map(|(other, _)| cure::revoke(subject.account, &other.group.label, other.direction, other.rule));
+    Some([authorize].into_iter().chain(revoke).collect())
 }
 
 fn address_of_outside(subject: &Subject<'_>) -> Vec<Found> {

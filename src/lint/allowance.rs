@@ -106,7 +106,7 @@ pub fn in_comments(file: &str, text: &str) -> Result<Vec<Allowance>, Vec<Allowan
         let place = SourceLocation { file: file.into(), line: number(index), column };
         let is_alone = line[..start].trim().is_empty();
         let is_said = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
-        let below = lines[index..].iter().position(|line| is_said(&line)).map_or(index, |more| index + more);
+        let below = lines[index..].iter().position(is_said).map_or(index, |more| index + more);
         let meant = if is_alone { below } else { index };
         let scope = Scope::Line { file: file.to_owned(), line: number(meant) };
         match read(comment, &place).and_then(|words| Allowance::new(words, scope, &place)) {

@@ -216,8 +216,8 @@ fn one_family<'a>(subject: &Subject<'a>, family: Family) -> Vec<Found> {
     let told = |ruled: Ruled<'a>| {
         let traffic = ruled.traffic().filter(|traffic| !matches!(traffic, Traffic::Icmp(_) | Traffic::Icmpv6(_)))?;
         let has_both = subject.vpc_blocks(ruled.group).iter().any(|block| block.addr().is_ipv6());
-        let twin = subject.rules_of(ruled.id, ruled.direction).any(|other| {
-            of(&other).is_some_and(|other| other != family) && other.traffic().is_some_and(|wide| covers(wide, traffic))
+        let twin = subject.rules_of_any(ruled.id, ruled.direction).iter().any(|other| {
+            of(other).is_some_and(|other| other != family) && other.traffic().is_some_and(|wide| covers(wide, traffic))
         });
         if of(&ruled) != Some(family) || !has_both || twin {
             return None;

@@ -231,8 +231,9 @@ fn no_description(subject: &Subject<'_>) -> Vec<Found> {
         let message = match (is_said(&group.description), count) {
             (true, 0) => continue,
             (false, 0) => "has no description".to_owned(),
+            (false, _) if count == all => "has no description, nor has any of its rules".to_owned(),
             (false, _) => format!("has no description, nor have {count} of its {all} rules"),
-            (true, _) => format!("has {all} rules, and {count} without a description"),
+            (true, _) => format!("has a description, and {count} of its {all} rules have none"),
         };
         let described =
             silent.iter().map(|ruled| cure::describe(subject.account, &group.label, ruled.direction, ruled.rule));

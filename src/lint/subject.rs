@@ -30,8 +30,11 @@ pub(super) struct Subject<'a> {
     private: BTreeMap<IpAddr, Vec<Member<'a>>>,
     public: HashMap<IpAddr, Member<'a>>,
     carried: OnceCell<Vec<Carried>>,
-    inside: RefCell<HashMap<(IpNet, Option<&'a ResourceId>), Rc<Inside<'a>>>>,
+    inside: RefCell<HashMap<InVpc<'a>, Rc<Inside<'a>>>>,
 }
+
+/// A block of a VPC.
+type InVpc<'a> = (IpNet, Option<&'a ResourceId>);
 
 /// Who has an address in a block of a VPC.
 pub(super) struct Inside<'a> {

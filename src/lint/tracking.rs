@@ -1,5 +1,7 @@
 //! Checks of what EC2 does not track.
 
+use indexmap::IndexSet;
+
 use super::check::{Advice, Check};
 use super::cure;
 use super::found::Found;
@@ -42,23 +44,25 @@ fn untracked_session<'a>(subject: &Subject<'a>) -> Vec<Found> {
         if !ruled.is_anywhere() {
             return None;
         }
-        let back = match subject.options.platform.egress {
-            EgressRules::None => "everything goes out".to_owned(),
-            EgressRules::Enforced => {
-                let worn = worn(subject, ruled.id);
-                let mut open = worn.iter().flat_map(|id| subject.rules_of_any(id, Direction::Egress));
-                let back = open.find(|egress| opens_all(egress, &ruled, traffic))?;
-                format!("\"{}\" of {} opens the way back", subject.words(&back), back.group.label)
-            }
-        };
-        let narrow = cure::operation("authorize", &ruled.group.label, Direction::Egress, "tcp 443 to anywhere");
-        Some(subject.of_rule(&ruled, format!("admits sessions that a revoke cuts: {back}")).cured([narrow]))
+        let message = |back: &str| format!("admits sessions that a revoke cuts: {back}");
+        if subject.options.platform.egress == EgressRules::None {
+            return Some(subject.of_rule(&ruled, message("everything goes out")));
+        }
+        let worn = worn(subject, ruled.id);
+        let mut open = worn.iter().flat_map(|id| subject.rules_of_any(id, Direction::Egress));
+        let back = open.find(|egress| opens_all(egress, &ruled, traffic))?;
+        let words = message(&format!("\"{}\" of {} opens the way back", subject.words(&back), back.group.label));
+        let operations = [
+            cure::operation("authorize", &back.group.label, Direction::Egress, "tcp 443 to anywhere"),
+            cure::revoke(subject.account, &back.group.label, Direction::Egress, back.rule),
+        ];
+        Some(subject.of_rule(&ruled, words).beside(&back.rule.origin).cured(operations))
     };
     subject.rules_in(Direction::Ingress).filter_map(told).collect()
 }
 
 /// The group, and all that some member of it is in as well.
-fn worn<'a>(subject: &Subject<'a>, group: &'a ResourceId) -> indexmap::IndexSet<&'a ResourceId> {
+fn worn<'s>(subject: &'s Subject<'_>, group: &'s ResourceId) -> IndexSet<&'s ResourceId> {
     let others = subject.members(group).iter().flat_map(|member| member.interface.groups.known().into_iter().flatten());
     std::iter::once(group).chain(others).collect()
 }

@@ -154,6 +154,19 @@ fn the_article_s_own_topology_follows_the_article() {
     assert_eq!(outcome.count(Level::Error) + outcome.count(Level::Warning), 0, "{:?}", outcome.findings);
 }
 
+/// Two rules for two addresses are one rule for the tier that has exactly these two.
+#[test]
+fn several_addresses_are_cured_by_the_group_that_holds_them() {
+    let (_, content) = EXAMPLES.iter().find(|(name, _)| *name == "by-address").expect("a built-in topology");
+    let found = source("by-address.yaml", content).of("address-in-rule");
+    let cure = [
+        "sglab authorize SG-T-DB 'tcp 3306 from SG-T-WEB'",
+        "sglab revoke SG-T-DB 'tcp 3306 from 10.0.0.11'",
+        "sglab revoke SG-T-DB 'tcp 3306 from 10.0.0.12'",
+    ];
+    assert_eq!(found.iter().map(|one| one.cure.clone()).collect::<Vec<_>>(), [cure, cure]);
+}
+
 #[test]
 fn every_built_in_topology_is_judged() {
     for (name, content) in EXAMPLES {
