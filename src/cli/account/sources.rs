@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use sglab::account::Account;
 use sglab::import::{self, Kind, Text};
 use sglab::model::Cloud;
+use sglab::model::HostName;
 use sglab::report::shown_lines;
 use sglab::topology::Topology;
 
@@ -79,6 +80,11 @@ fn of_topology(text: &Text) -> anyhow::Result<Option<Sources>> {
         }
         Err((refusal, place)) => bail!("{place}: {refusal}"),
     }
+}
+
+/// The same topology with addresses outside that no rule names: what is open to anywhere is asked of them.
+pub(super) fn with_strangers(topology: Topology) -> Topology {
+    topology.with_outside([HostName::new("elsewhere")].iter())
 }
 
 fn texts_of(name: &str) -> anyhow::Result<Vec<Text>> {
