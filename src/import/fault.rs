@@ -42,6 +42,14 @@ impl Mistake {
         }
     }
 
+    pub fn span(&self) -> Span {
+        self.span
+    }
+
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     pub fn placed(self, source: &Source) -> Fault {
         let Self { span, message, value, help } = self;
         Fault { place: source.place(span), message, value, help }

@@ -1,5 +1,6 @@
 //! Kinds of sources, recognised by their content.
 
+use super::cloudformation;
 use super::describe;
 use super::fault::Mistake;
 use super::tree::Node;
@@ -13,6 +14,8 @@ pub enum Kind {
     Describe,
     /// Terraform: `terraform show -json` of a plan or a state, or a state file of version 4.
     Terraform,
+    /// CloudFormation templates.
+    Cloudformation,
 }
 
 /// Returns true if a text is a topology of sglab's own: it begins with its version.
@@ -30,10 +33,13 @@ pub(super) fn recognise(root: Node<'_>) -> Result<Kind, Mistake> {
     if has("format_version") || has("terraform_version") || has("planned_values") {
         return Ok(Kind::Terraform);
     }
+    if cloudformation::is_template(root) {
+        return Ok(Kind::Cloudformation);
+    }
     if describe::is_reply(root) {
         return Ok(Kind::Describe);
     }
     let Span { start, .. } = root.span();
     let mistake = Mistake::new(Span { start, end: start }, "this is no source that sglab knows");
-    Err(mistake.help("it reads replies of `aws ec2 describe-*`, and `terraform show -json`"))
+    Err(mistake.help("it reads replies of `aws ec2 describe-*`, `terraform show -json`, and CloudFormation templates"))
 }

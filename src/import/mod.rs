@@ -1,9 +1,11 @@
-//! Files that people have of their own cloud, read into an account: replies of `aws ec2 describe-*`, Terraform's JSON, topologies.
+//! Files that people have of their own cloud, read into an account: replies of `aws ec2 describe-*`, Terraform's JSON,
+//! CloudFormation templates, topologies.
 //!
 //! Pure: sources come as texts. Nothing is lost in silence: what is read and has no part in the account is listed there with its reason.
 
 mod allowances;
 mod builder;
+mod cloudformation;
 mod describe;
 mod expectation;
 mod fault;
@@ -73,6 +75,7 @@ fn read_one(mut reader: Reader<'_>, text: &str, kind: Option<Kind>) {
     };
     let root = Node(&tree);
     match kind.map_or_else(|| kind::recognise(root), Ok) {
+        Ok(Kind::Cloudformation) => cloudformation::read(&mut reader, root),
         Ok(Kind::Describe) => describe::read(&mut reader, root),
         Ok(Kind::Terraform) => terraform::read(&mut reader, root),
         Err(mistake) => reader.fault(mistake),

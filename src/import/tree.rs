@@ -1,4 +1,4 @@
-//! A source as a tree of values with places: JSON, or the YAML that the AWS CLI writes.
+//! A source as a tree of values with places: JSON, or the YAML of the AWS CLI and of CloudFormation.
 
 use std::borrow::Cow;
 
@@ -80,7 +80,7 @@ fn yaml(text: &str) -> Result<Value<'_>, Mistake> {
                     .help("give each document as a source of its own"));
             }
             Event::Alias(_) => {
-                return Err(Mistake::new(span(range), "an alias stands here, which no reply of the AWS CLI has"));
+                return Err(Mistake::new(span(range), "an alias stands here, which sglab does not follow"));
             }
             Event::Scalar(text, style, _, tag) => {
                 let value = scalar(&text, style, range);
@@ -181,6 +181,11 @@ impl<'t> Node<'t> {
         Span { start: self.0.start(), end: self.0.end() }
     }
 
+    /// Its beginning, for mistakes that are of no single word.
+    pub fn start(self) -> Span {
+        Span { start: self.0.start(), end: self.0.start() }
+    }
+
     /// The value of a key, unless it is null. A collector's `group_id` is `GroupId`.
     pub fn get(self, key: &str) -> Option<Node<'t>> {
         let Value::Object(object) = self.0 else { return None };
@@ -221,6 +226,15 @@ impl<'t> Node<'t> {
             _ => &[],
         };
         properties.iter().map(|property| (property.name.as_str(), Node(&property.value)))
+    }
+
+    /// Its keys with their places and values, in their order.
+    pub fn properties(self) -> impl Iterator<Item = (&'t str, Span, Node<'t>)> + use<'t> {
+        let properties = match self.0 {
+            Value::Object(object) => object.properties.as_slice(),
+            _ => &[],
+        };
+        properties.iter().map(|property| (property.name.as_str(), span(property.name.range()), Node(&property.value)))
     }
 
     /// Its text: a string, or a number as it stands.

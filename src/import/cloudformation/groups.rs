@@ -1,0 +1,108 @@
+//! Security groups: those of the template, and those that AWS makes along with something else.
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use super::super::builder::Reader;
+use super::references::Wanted;
+use super::resource::Resource;
+use super::rules;
+use super::template::Template;
+use super::value::{Found, Told, Value};
+use crate::account::{Known, Origin, Peer, ResourceId, Rule, SecurityGroup};
+use crate::model::{Direction, Traffic};
+
+/// `AWS::EC2::SecurityGroup`. Without rules for egress, AWS's own for everything stays.
+///
+/// Source: `AWS::EC2::SecurityGroup`, "Remove the default rule" (AWS CloudFormation template reference).
+pub fn group<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource: &Resource<'t>) {
+    let properties = resource.properties;
+    let vpc = match template.one_of(properties, "VpcId", Wanted::Vpc) {
+        Told::Is(vpc) => Some(vpc),
+        // Its VPC decides about nothing but its addresses.
+        Told::Absent | Told::Unknown(_) => None,
+    };
+    let mut rules = |key, direction| rules::inline(reader, template, resource, (key, direction));
+    let ingress = rules("SecurityGroupIngress", Direction::Ingress).unwrap_or_default();
+    let said = rules("SecurityGroupEgress", Direction::Egress);
+    let origin = resource.origin(reader);
+    let mut group = SecurityGroup {
+        label: resource.name.to_owned(),
+        name: template.known_text(properties, "GroupName").filter(|name| !name.is_empty()),
+        description: template.known_text(properties, "GroupDescription"),
+        egress: said.unwrap_or_else(|| everything(template, vpc.as_ref(), &origin)),
+        vpc,
+        ingress,
+        origin: origin.clone(),
+    };
+    if let Known::Unknown(why) = &resource.there {
+        resource.unknown(reader, why.clone());
+        group.ingress = vec![rules::unknown_rule(why, origin.clone())];
+        group.egress = group.ingress.clone();
+    }
+    reader.into.account.groups.insert(template.id(resource.name), group);
+}
+
+/// AWS's rule for everything: over IPv6 too, unless the group's VPC is known to have none.
+fn everything(template: &Template<'_>, vpc: Option<&ResourceId>, origin: &Origin) -> Vec<Rule> {
+    let ipv6 = vpc.is_none_or(|vpc| template.with_id(vpc).is_none() || has_ipv6(template, vpc));
+    let v4 = IpNet::V4(Ipv4Net::default());
+    let v6 = Some(IpNet::V6(Ipv6Net::default())).filter(|_| ipv6);
+    std::iter::once(v4).chain(v6).map(|block| all(Peer::Block(block), origin)).collect()
+}
+
+/// Returns true if a VPC of the template has a block of IPv6, or may have.
+fn has_ipv6(template: &Template<'_>, vpc: &ResourceId) -> bool {
+    template.of_kinds(&["AWS::EC2::VPCCidrBlock"]).any(|block| {
+        let said = block.properties;
+        let is_own = template.one_of(said, "VpcId", Wanted::Vpc) == Told::Is(vpc.clone());
+        let amazons = !matches!(template.truth_of(said, "AmazonProvidedIpv6CidrBlock"), Told::Is(false) | Told::Absent);
+        let own = ["Ipv6CidrBlock", "Ipv6IpamPoolId"].iter().any(|key| !template.property(said, key).is_absent());
+        is_own && (amazons || own)
+    })
+}
+
+fn all(peer: Peer, origin: &Origin) -> Rule {
+    Rule { traffic: Known::Is(Traffic::All), peer, description: None, origin: origin.clone() }
+}
+
+/// A group that AWS makes, which admits its members and lets everything out, where something refers to it: the default group of a VPC, and
+/// that of an EKS cluster.
+///
+/// Source: "Default security groups for your VPCs" (Amazon VPC user guide); "View Amazon EKS security group requirements for clusters" (Amazon
+/// EKS user guide).
+pub fn made(
+    reader: &mut Reader<'_>,
+    template: &Template<'_>,
+    (by, word): (&Resource<'_>, &str),
+    (id, vpc): (ResourceId, Option<ResourceId>),
+) {
+    let origin = by.origin(reader);
+    let group = SecurityGroup {
+        label: format!("{} {word}", by.name),
+        name: None,
+        description: None,
+        ingress: vec![all(Peer::Group(id.clone()), &origin)],
+        egress: everything(template, vpc.as_ref(), &origin),
+        vpc,
+        origin,
+    };
+    reader.into.mention(id, group);
+}
+
+/// The groups of an interface as a property names them, by ids or by names.
+pub fn by_name<'t>(template: &Template<'t>, found: Found<'t>) -> Option<Known<indexmap::IndexSet<ResourceId>>> {
+    if let Value::Unknown(why) = found.value {
+        return Some(Known::Unknown(why));
+    }
+    let mut ids = indexmap::IndexSet::new();
+    for element in found.elements() {
+        match template.group_by_name(&element) {
+            Told::Is(id) => {
+                ids.insert(id);
+            }
+            Told::Absent => {}
+            Told::Unknown(why) => return Some(Known::Unknown(why)),
+        }
+    }
+    (!ids.is_empty()).then_some(Known::Is(ids))
+}

@@ -1,0 +1,112 @@
+//! Types of resources that are not read: what has no part in who reaches whom, and what sglab does not emulate.
+
+use super::super::builder::Reader;
+use super::super::tree::Node;
+use super::resource::Resource;
+use super::template::Template;
+use super::value::{Told, Value};
+use crate::account::{Known, Reason};
+
+/// Types of EC2 without a part.
+const WITHOUT_PART: &[&str] = &[
+    "AWS::EC2::CapacityReservation",
+    "AWS::EC2::DHCPOptions",
+    "AWS::EC2::FlowLog",
+    "AWS::EC2::Host",
+    "AWS::EC2::InternetGateway",
+    "AWS::EC2::KeyPair",
+    "AWS::EC2::NetworkInterfacePermission",
+    "AWS::EC2::PlacementGroup",
+    "AWS::EC2::RouteTable",
+    "AWS::EC2::SubnetNetworkAclAssociation",
+    "AWS::EC2::SubnetRouteTableAssociation",
+    "AWS::EC2::Volume",
+    "AWS::EC2::VolumeAttachment",
+    "AWS::EC2::VPCDHCPOptionsAssociation",
+];
+
+/// Types of other services that decide about packets, or may.
+const NOT_EMULATED: &[&str] = &[
+    "AWS::CloudFormation::CustomResource",
+    "AWS::DirectoryService::",
+    "AWS::GlobalAccelerator::",
+    "AWS::NetworkFirewall::",
+    "AWS::NetworkManager::",
+    "AWS::Route53Resolver::FirewallRuleGroup",
+    "AWS::Route53Resolver::ResolverEndpoint",
+    "AWS::Transfer::Server",
+    "AWS::VpcLattice::",
+    "Custom::",
+];
+
+/// Targets of routes beyond an internet gateway.
+const WAYS: &[&str] = &[
+    "CarrierGatewayId",
+    "CoreNetworkArn",
+    "EgressOnlyInternetGatewayId",
+    "InstanceId",
+    "LocalGatewayId",
+    "NatGatewayId",
+    "NetworkInterfaceId",
+    "TransitGatewayId",
+    "VpcEndpointId",
+    "VpcPeeringConnectionId",
+];
+
+/// Lists a resource of a type that is not read, with the reason.
+pub fn left_out<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource: &Resource<'t>) {
+    let said = resource.properties;
+    let is_said = |key: &&str| !template.property(said, key).is_absent();
+    let reason = match resource.kind {
+        "AWS::CloudFormation::Stack" => Reason::UnknownValue("its template is a source of its own".to_owned()),
+        kind if kind.ends_with("::MODULE") => Reason::UnknownValue("its module is in a registry".to_owned()),
+        kind if kind.starts_with("Fn::") => Reason::UnknownValue(format!("`{kind}` is not evaluated")),
+        "AWS::EC2::Route" => part_if(WAYS.iter().any(is_said)),
+        "AWS::EC2::VPCGatewayAttachment" => part_if(is_said(&"VpnGatewayId")),
+        "AWS::EC2::NetworkAcl" => part_if(!admits_all(template, resource.name)),
+        "AWS::EC2::NetworkAclEntry" => {
+            let acl = template.resource_of(said, "NetworkAclId", &["AWS::EC2::NetworkAcl"]);
+            part_if(acl.is_none_or(|acl| !admits_all(template, acl.name)))
+        }
+        kind if kind.starts_with("AWS::EC2::") => part_if(!WITHOUT_PART.contains(&kind)),
+        kind if NOT_EMULATED.iter().any(|word| kind.starts_with(word)) => Reason::NotEmulated,
+        _ => part_if(has_groups(said)),
+    };
+    resource.leave_out(reader, reason);
+}
+
+fn part_if(part: bool) -> Reason {
+    if part { Reason::NotEmulated } else { Reason::NoPartInReach }
+}
+
+/// Returns true for a resource that is put into groups.
+fn has_groups(said: Node<'_>) -> bool {
+    let names = |(key, _): (&str, Node<'_>)| key.contains("SecurityGroup");
+    said.entries().any(|(key, value)| names((key, value)) || value.entries().any(names))
+}
+
+/// Returns true where a network ACL admits all in both directions, as that of each new VPC does; a new one admits nothing by itself.
+///
+/// Source: "Default network ACL" (Amazon VPC user guide).
+fn admits_all<'t>(template: &Template<'t>, acl: &str) -> bool {
+    let own = |entry: &&Resource<'t>| {
+        let found = template.property(entry.properties, "NetworkAclId");
+        matches!(found.value, Value::Refers(reference) if reference.resource == acl)
+    };
+    let entries: Vec<&Resource<'t>> = template.of_kinds(&["AWS::EC2::NetworkAclEntry"]).filter(own).collect();
+    [false, true].into_iter().all(|egress| {
+        let of_direction = entries.iter().filter(|entry| match template.truth_of(entry.properties, "Egress") {
+            Told::Is(own) => own == egress,
+            Told::Absent => !egress,
+            Told::Unknown(_) => true,
+        });
+        let first = of_direction.min_by_key(|entry| template.number_of(entry.properties, "RuleNumber").known());
+        first.is_some_and(|first| {
+            let text = |key| template.known_text(first.properties, key);
+            first.there == Known::Is(true)
+                && text("Protocol").as_deref() == Some("-1")
+                && text("RuleAction").as_deref() == Some("allow")
+                && text("CidrBlock").as_deref() == Some("0.0.0.0/0")
+        })
+    })
+}

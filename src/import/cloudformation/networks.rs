@@ -1,0 +1,129 @@
+//! VPCs, subnets and prefix lists.
+
+use ipnet::{IpNet, Ipv4Net};
+
+use super::super::builder::Reader;
+use super::super::tree::Node;
+use super::groups;
+use super::references::Wanted;
+use super::resource::Resource;
+use super::template::Template;
+use super::value::{Found, Told, Value};
+use crate::account::{Known, PrefixList, Reason, ResourceId, Subnet, Vpc};
+
+/// `AWS::EC2::VPC` with the blocks that are associated apart, and its default group.
+pub fn vpc<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource: &Resource<'t>) {
+    let mut vpc =
+        Vpc { label: resource.name.to_owned(), blocks: Vec::new(), ipv6: Vec::new(), origin: resource.origin(reader) };
+    let id = template.id(resource.name);
+    add_blocks(reader, template, resource, &mut vpc);
+    if vpc.blocks.is_empty() {
+        resource.unknown(reader, "its block");
+    }
+    for more in template.of_kinds(&["AWS::EC2::VPCCidrBlock"]) {
+        let own = template.one_of(more.properties, "VpcId", Wanted::Vpc);
+        match (own, &more.there) {
+            (Told::Is(own), _) if own != id => {}
+            (Told::Is(_), Known::Unknown(why)) => more.unknown(reader, why.clone()),
+            (Told::Is(_), Known::Is(_)) => add_blocks(reader, template, more, &mut vpc),
+            (Told::Absent | Told::Unknown(_), _) => {}
+        }
+    }
+    reader.into.account.vpcs.insert(id.clone(), vpc);
+    let default = template.default_group(resource.name);
+    groups::made(reader, template, (resource, "default"), (default, Some(id)));
+}
+
+fn add_blocks<'t>(reader: &mut Reader<'_>, template: &Template<'t>, said: &Resource<'t>, vpc: &mut Vpc) {
+    let properties = said.properties;
+    for key in ["CidrBlock", "Ipv6CidrBlock"] {
+        match template.block(reader, said.name, &template.property(properties, key)) {
+            Told::Is(IpNet::V4(block)) if !vpc.blocks.contains(&block) => vpc.blocks.push(block),
+            Told::Is(block @ IpNet::V6(_)) => vpc.ipv6.push(block),
+            Told::Is(IpNet::V4(_)) | Told::Absent => {}
+            Told::Unknown(why) if said.kind == "AWS::EC2::VPCCidrBlock" => said.unknown(reader, why),
+            Told::Unknown(_) => {}
+        }
+    }
+    match template.truth_of(properties, "AmazonProvidedIpv6CidrBlock") {
+        Told::Is(true) => said.unknown(reader, "the IPv6 block that Amazon gives"),
+        Told::Unknown(why) => said.unknown(reader, why),
+        Told::Is(false) | Told::Absent => {}
+    }
+}
+
+/// A block for a VPC that the template does not have.
+pub fn block_of_another<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource: &Resource<'t>) {
+    match template.one_of(resource.properties, "VpcId", Wanted::Vpc) {
+        Told::Is(id) if reader.into.account.vpcs.contains_key(&id) => {}
+        Told::Is(id) => resource.leave_out(reader, Reason::StaleReference(id.to_string())),
+        Told::Absent => reader.lacks(resource.properties, resource.name, "VpcId"),
+        Told::Unknown(why) => resource.unknown(reader, format!("its VPC: {why}")),
+    }
+}
+
+/// `AWS::EC2::Subnet`.
+pub fn subnet<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource: &Resource<'t>) {
+    let properties = resource.properties;
+    let automatic_public = match (template.truth_of(properties, "MapPublicIpOnLaunch"), resource.there.clone()) {
+        (_, Known::Unknown(why)) | (Told::Unknown(why), _) => Known::Unknown(why),
+        (Told::Is(automatic), _) => Known::Is(automatic),
+        (Told::Absent, _) => Known::Is(false),
+    };
+    let block = template.block(reader, resource.name, &template.property(properties, "CidrBlock"));
+    let subnet = Subnet {
+        label: resource.name.to_owned(),
+        vpc: template.one_of(properties, "VpcId", Wanted::Vpc).known(),
+        block: block.known().and_then(ipv4),
+        automatic_public,
+        origin: resource.origin(reader),
+    };
+    reader.into.account.subnets.insert(template.id(resource.name), subnet);
+}
+
+fn ipv4(block: IpNet) -> Option<Ipv4Net> {
+    match block {
+        IpNet::V4(block) => Some(block),
+        IpNet::V6(_) => None,
+    }
+}
+
+/// `AWS::EC2::PrefixList`.
+pub fn prefix_list<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource: &Resource<'t>) {
+    let entries = match (template.elements_of(resource.properties, "Entries"), &resource.there) {
+        (_, Known::Unknown(why)) => Err(why.clone()),
+        (Ok(all), _) => all.into_iter().filter_map(|entry| entry_of(reader, template, resource, entry)).collect(),
+        (Err(why), _) => Err(why),
+    };
+    let entries = match entries {
+        Ok(entries) => Known::Is(entries),
+        Err(why) => {
+            resource.unknown(reader, why.clone());
+            Known::Unknown(why)
+        }
+    };
+    let list = PrefixList { label: resource.name.to_owned(), entries, origin: resource.origin(reader) };
+    reader.into.account.prefix_lists.insert(template.id(resource.name), list);
+}
+
+fn entry_of<'t>(
+    reader: &mut Reader<'_>,
+    template: &Template<'t>,
+    resource: &Resource<'t>,
+    entry: Found<'t>,
+) -> Option<Result<IpNet, String>> {
+    let cidr = match entry.value {
+        Value::Object(entry) => template.property(entry, "Cidr"),
+        _ => entry,
+    };
+    match template.block(reader, resource.name, &cidr) {
+        Told::Is(block) => Some(Ok(block)),
+        Told::Absent => None,
+        Told::Unknown(why) => Some(Err(why)),
+    }
+}
+
+/// Subnets that a property names, as far as they are known.
+pub fn subnets_of<'t>(template: &Template<'t>, object: Node<'t>, key: &str) -> Vec<ResourceId> {
+    template.known_of(object, key, Wanted::Subnet)
+}

@@ -1,0 +1,241 @@
+//! Managed services whose interfaces are members of groups.
+
+use super::super::builder::Reader;
+use super::super::tree::Node;
+use super::groups;
+use super::members;
+use super::networks;
+use super::references::Wanted;
+use super::resource::Resource;
+use super::template::Template;
+use super::value::{Told, Value};
+use crate::account::{Holder, Interface, Known, Public, Reason, ResourceId};
+
+/// The properties of a service that say who and where it is.
+struct Service {
+    kind: &'static str,
+    holder: Holder,
+    /// The objects that have them, one in the other; none for the properties themselves.
+    within: &'static [&'static str],
+    groups: &'static str,
+    subnets: &'static str,
+    public: When,
+}
+
+/// The condition under which a public address leads to it.
+#[derive(Clone, Copy)]
+enum When {
+    Never,
+    /// Where this is said and true, or `ENABLED`; never where it is absent.
+    Is(&'static str),
+    /// As [`Self::Is`]; where it is absent, the network decides.
+    IsOrUnknown(&'static str),
+    /// Unless its scheme is internal.
+    NotInternal,
+}
+
+const fn other(
+    kind: &'static str,
+    within: &'static [&'static str],
+    groups: &'static str,
+    subnets: &'static str,
+) -> Service {
+    Service { kind, holder: Holder::Service, within, groups, subnets, public: When::Never }
+}
+
+const fn database(kind: &'static str, groups: &'static str) -> Service {
+    Service { holder: Holder::Database, ..other(kind, &[], groups, "") }
+}
+
+const fn balancer(kind: &'static str) -> Service {
+    let public = When::NotInternal;
+    Service { holder: Holder::LoadBalancer, public, ..other(kind, &[], "SecurityGroups", "Subnets") }
+}
+
+const fn function(kind: &'static str) -> Service {
+    Service { holder: Holder::Function, ..other(kind, &["VpcConfig"], "SecurityGroupIds", "SubnetIds") }
+}
+
+const fn search(kind: &'static str) -> Service {
+    Service { holder: Holder::Database, ..other(kind, &["VPCOptions"], "SecurityGroupIds", "SubnetIds") }
+}
+
+const SERVICES: &[Service] = &[
+    balancer("AWS::ElasticLoadBalancing::LoadBalancer"),
+    balancer("AWS::ElasticLoadBalancingV2::LoadBalancer"),
+    Service {
+        public: When::IsOrUnknown("PubliclyAccessible"),
+        ..database("AWS::RDS::DBInstance", "VPCSecurityGroups")
+    },
+    Service { public: When::Is("PubliclyAccessible"), ..database("AWS::RDS::DBCluster", "VpcSecurityGroupIds") },
+    database("AWS::DocDB::DBCluster", "VpcSecurityGroupIds"),
+    database("AWS::Neptune::DBCluster", "VpcSecurityGroupIds"),
+    Service { public: When::Is("PubliclyAccessible"), ..database("AWS::Redshift::Cluster", "VpcSecurityGroupIds") },
+    database("AWS::ElastiCache::CacheCluster", "VpcSecurityGroupIds"),
+    database("AWS::ElastiCache::ReplicationGroup", "SecurityGroupIds"),
+    Service { subnets: "SubnetIds", ..database("AWS::ElastiCache::ServerlessCache", "SecurityGroupIds") },
+    database("AWS::MemoryDB::Cluster", "SecurityGroupIds"),
+    database("AWS::DAX::Cluster", "SecurityGroupIds"),
+    search("AWS::OpenSearchService::Domain"),
+    search("AWS::Elasticsearch::Domain"),
+    function("AWS::Lambda::Function"),
+    function("AWS::Serverless::Function"),
+    Service {
+        public: When::Is("AssignPublicIp"),
+        ..other("AWS::ECS::Service", &["NetworkConfiguration", "AwsvpcConfiguration"], "SecurityGroups", "Subnets")
+    },
+    other("AWS::EKS::Cluster", &["ResourcesVpcConfig"], "SecurityGroupIds", "SubnetIds"),
+    other("AWS::MSK::Cluster", &["BrokerNodeGroupInfo"], "SecurityGroups", "ClientSubnets"),
+    Service {
+        public: When::Is("PubliclyAccessible"),
+        ..other("AWS::AmazonMQ::Broker", &[], "SecurityGroups", "SubnetIds")
+    },
+    Service {
+        public: When::Is("PubliclyAccessible"),
+        ..other("AWS::DMS::ReplicationInstance", &[], "VpcSecurityGroupIds", "")
+    },
+    other("AWS::EFS::MountTarget", &[], "SecurityGroups", "SubnetId"),
+    other("AWS::CodeBuild::Project", &["VpcConfig"], "SecurityGroupIds", "Subnets"),
+    other("AWS::SageMaker::NotebookInstance", &[], "SecurityGroupIds", "SubnetId"),
+    other("AWS::AppRunner::VpcConnector", &[], "SecurityGroups", "Subnets"),
+    other("AWS::MWAA::Environment", &["NetworkConfiguration"], "SecurityGroupIds", "SubnetIds"),
+    other("AWS::Batch::ComputeEnvironment", &["ComputeResources"], "SecurityGroupIds", "Subnets"),
+];
+
+/// Properties that name a group of subnets, with its type.
+const SUBNET_GROUPS: &[(&str, &str)] = &[
+    ("DBSubnetGroupName", "AWS::RDS::DBSubnetGroup"),
+    ("DBSubnetGroupName", "AWS::DocDB::DBSubnetGroup"),
+    ("DBSubnetGroupName", "AWS::Neptune::DBSubnetGroup"),
+    ("CacheSubnetGroupName", "AWS::ElastiCache::SubnetGroup"),
+    ("ClusterSubnetGroupName", "AWS::Redshift::ClusterSubnetGroup"),
+    ("SubnetGroupName", "AWS::MemoryDB::SubnetGroup"),
+    ("SubnetGroupName", "AWS::DAX::SubnetGroup"),
+    ("ReplicationSubnetGroupIdentifier", "AWS::DMS::ReplicationSubnetGroup"),
+];
+
+/// Databases that are parts of a cluster: its groups are theirs.
+const PARTS: &[(&str, &str)] = &[
+    ("AWS::RDS::DBInstance", "DBClusterIdentifier"),
+    ("AWS::DocDB::DBInstance", "DBClusterIdentifier"),
+    ("AWS::Neptune::DBInstance", "DBClusterIdentifier"),
+    ("AWS::ElastiCache::CacheCluster", "ReplicationGroupId"),
+];
+
+/// Reads a service; false for a type that is none.
+pub fn service<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource: &Resource<'t>) -> bool {
+    let properties = resource.properties;
+    let part = PARTS.iter().find(|(kind, _)| *kind == resource.kind).map(|(_, key)| *key);
+    if part.is_some_and(|key| !template.property(properties, key).is_absent()) {
+        resource.leave_out(reader, Reason::NoPartInReach);
+        return true;
+    }
+    let Some(service) = SERVICES.iter().find(|service| service.kind == resource.kind) else { return false };
+    let said = match within(template, properties, service.within) {
+        Told::Is(said) => said,
+        Told::Absent => {
+            // A function outside a VPC, a container on its instance's own network.
+            resource.leave_out(reader, Reason::NoPartInReach);
+            return true;
+        }
+        Told::Unknown(why) => {
+            let interface = interface(reader, resource, service, (None, &[]), Known::Unknown(why.clone()));
+            let interface = Interface { public: Public::Unknown(why), ..interface };
+            reader.into.interface(template.id(resource.name), interface);
+            return true;
+        }
+    };
+    let subnets = subnets_of(template, properties, said, service);
+    let told = template.several_of(said, service.groups, Wanted::Group);
+    let vpc = members::vpc_of(reader, &subnets, told.as_ref());
+    let kind = template.known_text(properties, "Type");
+    let is_network = service.kind.ends_with("V2::LoadBalancer")
+        && (kind.is_some_and(|kind| kind != "application")
+            || matches!(template.text_of(properties, "Type"), Told::Unknown(_)));
+    let groups = match told {
+        Some(groups) => groups,
+        None if is_network => Known::Unknown("a network load balancer without groups filters nothing".to_owned()),
+        None if service.kind == "AWS::EKS::Cluster" => Known::Is(indexmap::IndexSet::new()),
+        None => members::default(template, vpc.as_ref()),
+    };
+    let groups = match groups {
+        Known::Is(groups) if service.kind == "AWS::EKS::Cluster" => {
+            let own = template.cluster_group(resource.name);
+            groups::made(reader, template, (resource, "cluster"), (own.clone(), vpc.clone()));
+            Known::Is(groups.into_iter().chain([own]).collect())
+        }
+        groups => groups,
+    };
+    let interface = interface(reader, resource, service, (vpc, &subnets), groups);
+    let public = public(template, said, properties, service.public);
+    reader.into.interface(template.id(resource.name), Interface { public, ..interface });
+    true
+}
+
+fn interface(
+    reader: &mut Reader<'_>,
+    resource: &Resource<'_>,
+    service: &Service,
+    (vpc, subnets): (Option<ResourceId>, &[ResourceId]),
+    groups: members::Groups,
+) -> Interface {
+    Interface {
+        label: resource.name.to_owned(),
+        holder: service.holder,
+        vpc,
+        subnet: members::only(subnets),
+        groups: members::listed(reader, resource, groups),
+        addresses: Vec::new(),
+        public: Public::None,
+        origin: resource.origin(reader),
+    }
+}
+
+/// The object below some keys.
+fn within<'t>(template: &Template<'t>, properties: Node<'t>, keys: &[&str]) -> Told<Node<'t>> {
+    let mut node = properties;
+    for key in keys {
+        let found = template.property(node, key);
+        node = match found.value {
+            Value::Object(object) => object,
+            Value::Unknown(why) => return Told::Unknown(why),
+            _ => return Told::Absent,
+        };
+    }
+    Told::Is(node)
+}
+
+fn subnets_of<'t>(template: &Template<'t>, properties: Node<'t>, said: Node<'t>, service: &Service) -> Vec<ResourceId> {
+    let mut subnets = networks::subnets_of(template, said, service.subnets);
+    for mapping in template.objects_of(properties, "SubnetMappings").unwrap_or_default() {
+        subnets.extend(networks::subnets_of(template, mapping, "SubnetId"));
+    }
+    for (key, kind) in SUBNET_GROUPS {
+        if let Some(group) = template.resource_of(properties, key, &[kind]) {
+            subnets.extend(networks::subnets_of(template, group.properties, "SubnetIds"));
+        }
+    }
+    subnets
+}
+
+fn public<'t>(template: &Template<'t>, said: Node<'t>, properties: Node<'t>, when: When) -> Public {
+    let (key, open, is_told) = match when {
+        When::Never => return Public::None,
+        When::Is(key) => (key, ["true", "enabled"].as_slice(), Public::None),
+        When::IsOrUnknown(key) => {
+            let why = format!("`{key}` is not said, and its network decides");
+            (key, ["true"].as_slice(), Public::Unknown(why))
+        }
+        When::NotInternal => ("Scheme", ["internet-facing"].as_slice(), Public::At(Vec::new())),
+    };
+    let found = match template.property(said, key) {
+        found if found.is_absent() => template.property(properties, key),
+        found => found,
+    };
+    match template.text(&found) {
+        Told::Is(text) if open.contains(&text.to_ascii_lowercase().as_str()) => Public::At(Vec::new()),
+        Told::Is(_) => Public::None,
+        Told::Absent => is_told,
+        Told::Unknown(why) => Public::Unknown(why),
+    }
+}
