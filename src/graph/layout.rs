@@ -1,5 +1,7 @@
 //! Places of boxes: a lane for each distance from outside, and in a lane an order with few crossings.
 
+use std::collections::HashSet;
+
 use super::picture::{Arrow, BoxKind, Picture};
 
 /// Measures in pixels.
@@ -102,11 +104,15 @@ fn lanes(picture: &Picture, wide: &[bool]) -> Vec<usize> {
         .filter(|arrow| arrow.from != arrow.to && !wide[arrow.from])
         .map(|arrow| (arrow.from, arrow.to))
         .collect();
+    let mut senders: Vec<Vec<usize>> = vec![Vec::new(); picture.boxes.len()];
+    arrows.iter().for_each(|(from, to)| senders[*to].push(*from));
+    let reached: HashSet<usize> =
+        picture.arrows.iter().filter(|arrow| arrow.from != arrow.to).map(|arrow| arrow.to).collect();
     let mut lanes: Vec<Option<usize>> = (0..picture.boxes.len()).map(|index| is_outside(index).then_some(0)).collect();
-    let is_reached = |index: usize| picture.arrows.iter().any(|arrow| arrow.to == index && arrow.from != index);
     loop {
-        let open: Vec<usize> = (0..lanes.len()).filter(|index| lanes[*index].is_none() && is_reached(*index)).collect();
-        let before = |index: usize| arrows.iter().filter(move |(_, to)| *to == index).map(|(from, _)| *from);
+        let open: Vec<usize> =
+            (0..lanes.len()).filter(|index| lanes[*index].is_none() && reached.contains(index)).collect();
+        let before = |index: usize| senders[index].iter().copied();
         let ready = open.iter().copied().find(|index| before(*index).all(|from| lanes[from].is_some()));
         // Of a circle, the one with most of its senders placed goes first.
         let next = ready.or_else(|| {

@@ -13,6 +13,9 @@ const MAX_TEXT: usize = 30;
 /// Traffic that an arrow tells; of more it tells the number.
 const MAX_TRAFFIC: usize = 4;
 
+/// Of more arrows, words may stand on each other: to part them takes too long.
+const MAX_LABELS: usize = 400;
+
 const STYLE: &str = "
   svg { color-scheme: light dark; }
   .page { fill: #ffffff; } .box { fill: #f6f8fa; stroke: #8c959f; } .outside { fill: #fff8c5; stroke: #bf8700; }
@@ -173,7 +176,9 @@ fn labels(picture: &Picture, layout: &Layout) -> Vec<((i32, i32), String)> {
             Ordering::Less => (x2 - LANE_GAP / 2, y2 - 5),
             Ordering::Greater => (x2 + LANE_GAP / 2, y2 - 5),
         };
-        while taken.iter().any(|(other, at)| (other - x).abs() < 110 && (at - y).abs() < 15) {
+        while picture.arrows.len() <= MAX_LABELS
+            && taken.iter().any(|(other, at)| (other - x).abs() < 110 && (at - y).abs() < 15)
+        {
             y += 15;
         }
         taken.push((x, y));

@@ -15,5 +15,5 @@ mod rules;
 
 pub use carried::{Carried, RuleAt, carried, covers, overlap};
 pub use difference::{Difference, admitted, compare};
-pub use passage::{Certainty, Passage, Reached, Way};
+pub use passage::{Certainty, End, Passage, Reached, Way};
 pub use rules::{GroupChange, MemberChange, RuleChange, peer_words, rule_words, traffic_words};

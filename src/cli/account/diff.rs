@@ -113,7 +113,7 @@ fn exit(difference: &Difference, fail_on: FailOn) -> Exit {
     match fail_on {
         FailOn::Never => Exit::Ok,
         _ if any(true) => Exit::Differs,
-        _ if any(false) => Exit::Inconclusive,
+        _ if any(false) || !difference.not_known.is_empty() => Exit::Inconclusive,
         _ => Exit::Ok,
     }
 }

@@ -140,5 +140,6 @@ fn of_git(name: &str, revision: &str) -> anyhow::Result<Vec<Text>> {
 
 fn text(name: &str, bytes: Vec<u8>) -> anyhow::Result<Text> {
     let text = String::from_utf8(bytes).with_context(|| format!("{} is no text in UTF-8", told(name)))?;
-    Ok(Text { name: name.to_owned(), text: Arc::from(text) })
+    // Some shells of Windows begin a file with a mark of its encoding.
+    Ok(Text { name: name.to_owned(), text: Arc::from(text.strip_prefix('\u{feff}').unwrap_or(&text)) })
 }
