@@ -60,7 +60,12 @@ fn a_passing_file_is_0_with_its_result_on_stdout_and_nothing_on_stderr() {
         let said = said(program.run(*user, &["test", "example:two-tier"]));
         assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{said:?}");
         let last = said.out.lines().last().expect("a line");
-        assert!(last.starts_with("PASSED  7 steps, 1,170 cells (not asked: 550 to other addresses, 155 to oneself by public address), 0 "), "{last}");
+        assert!(
+            last.starts_with(
+                "PASSED  7 steps, 1,170 cells (not asked: 550 to other addresses, 155 to oneself by public address), 0 "
+            ),
+            "{last}"
+        );
         assert!(!said.out.contains('\x1b'), "no colours in a pipe");
     }
 }
