@@ -99,7 +99,8 @@ impl Adding<'_> {
             let free = |block: &IpNet| Some((*block, self.blocks.free(*block, &taken)?));
             let named = class.blocks.iter().filter(|block| self.is_named(&OutsideName::Block(**block)));
             let mut rows: Vec<(IpNet, IpAddr)> = named.filter_map(free).collect();
-            if rows.is_empty() && self.has_tables() && class.is_admitted {
+            let is_written = || class.blocks.iter().any(|block| self.is_written(*block));
+            if rows.is_empty() && self.has_tables() && class.is_admitted && !is_written() {
                 rows.extend(class.blocks.iter().find_map(free));
             }
             let is_ipv4 = |block: &IpNet| block.addr().is_ipv4();
@@ -109,6 +110,13 @@ impl Adding<'_> {
                 self.ask(name, &class);
             }
         }
+    }
+
+    /// Tells whether the file has the host of a block already, as one that is exported has.
+    fn is_written(&self, block: IpNet) -> bool {
+        let name = OutsideName::Block(block).host();
+        let host = self.topology.empty.hosts.get(name.as_str());
+        host.is_some_and(|host| host.addresses.iter().any(|address| block.contains(&address.0)))
     }
 
     /// Makes an address of blocks a receiver in each table that asks a host of them.
@@ -128,7 +136,9 @@ impl Adding<'_> {
     fn neighbours(&mut self, name: &HostName, host: &Host) {
         let wanted = OutsideName::Neighbour(name.clone());
         let is_named = self.is_named(&wanted);
-        if !self.has_tables() && !is_named {
+        // The host of a single address that was exported: it has had none before either.
+        let is_block = matches!(OutsideName::of(name.as_str(), |_| false), Some(OutsideName::Block(_)));
+        if !is_named && (is_block || !self.has_tables()) {
             return;
         }
         let is_ruled = |address: IpAddr| self.blocks.name_alone(address);

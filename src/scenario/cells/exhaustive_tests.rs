@@ -254,6 +254,7 @@ fn an_exported_cloud_holds_against_itself() {
         "groups: {g: [all from g, tcp 22 from anywhere]}\ninstances: {a: {groups: g}, b: {groups: g}}\n",
         "hosts: {o: 8.8.8.8}\ngroups: {g: {ingress: [udp all from g], egress: [tcp 443 to o, icmp 13 to anywhere]}, w: [tcp 22 from o]}\n\
          instances: {a: {groups: g}, b: {groups: g, interfaces: {eth1: {groups: w}}}}\n",
+        "hosts: {o: 8.8.8.8}\ngroups: {g: ['tcp 22 from 8.8.8.0/24, 192.0.2.0/25', tcp 80 from 9.9.9.9]}\ninstances: {a: {groups: g}}\n",
         "vpcs: {six: {cidr: 10.2.0.0/16, ipv6: yes}}\nhosts: {office: [203.0.113.10, '2001:db8:77::9']}\n\
          groups: {web: ['tcp 80 from ::/0']}\ninstances: {a: {groups: web}}\n",
         "vpcs: {six: {cidr: 10.2.0.0/16, ipv6: yes}}\nhosts: {office: [203.0.113.10, '2001:db8:77::9']}\n\
