@@ -67,8 +67,8 @@ fn the_expectation_is_written_once_and_a_widened_rule_is_a_red_run() {
     assert!(written.contains("admits:\n  - '10.0.0.0/16 -> db:5432'"), "{written}");
     let Said { code, err, .. } = sglab(&program, &["test", "--import", new, "--expect", expect]);
     assert_eq!(code, Some(1), "{err}");
-    assert!(err.contains("not accepted: anywhere -> db:5432, by sg-1 (") && err.contains("new.json:1:"), "{err}");
-    assert!(err.contains("not open any more: 10.0.0.0/16 -> db:5432 ("), "{err}");
+    assert!(err.contains("not accepted: anywhere -> db:5432, by sg-1\n") && err.contains("new.json:1:"), "{err}");
+    assert!(err.contains("accepted, and not open any more: 10.0.0.0/16 -> db:5432\n"), "{err}");
     assert_eq!(std::fs::read_to_string(expect).unwrap(), written);
 }
 

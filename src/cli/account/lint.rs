@@ -27,7 +27,7 @@ Examples:
       a topology
   sglab lint monday/
       a folder of `aws ec2 describe-*` replies
-  terraform show -json plan | sglab lint - --level warning
+  sglab lint - --level warning < plan.json
   sglab lint plan.json --profile aws --fail-on warning
   sglab lint plan.json --allow allowed.yaml --format sarif > sglab.sarif
   sglab lint --list

@@ -42,7 +42,9 @@ fn plain(wanted: &str) -> String {
         }
     }
     let name = name.trim_matches('-');
-    let begins = name.starts_with(|c: char| c.is_ascii_alphabetic()) && !name.to_lowercase().starts_with("sg-");
+    // `default-VPC` is the default group of a VPC in a topology.
+    let is_taken = |name: &str| ["sg-", "default-"].iter().any(|beginning| name.to_lowercase().starts_with(beginning));
+    let begins = name.starts_with(|c: char| c.is_ascii_alphabetic()) && !is_taken(name);
     let mut name = if begins { name.to_owned() } else { format!("n-{name}") };
     name.truncate(MAX);
     name.trim_end_matches('-').to_owned()
