@@ -18,7 +18,7 @@ const HARMLESS_MACROS: &[&str] =
 /// Functions within functions, and conditions through others.
 const MAX_DEPTH: usize = 64;
 /// Functions of one template; more is a bomb.
-const MAX_STEPS: usize = 2_000_000;
+const MAX_STEPS: usize = 500_000;
 
 /// A template. Values are evaluated when they are asked for.
 pub struct Template<'t> {
