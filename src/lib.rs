@@ -49,6 +49,7 @@ pub mod fabric;
 pub mod graph;
 pub mod import;
 pub mod lab;
+pub mod lint;
 pub mod model;
 pub mod network;
 pub mod policy;

@@ -1,6 +1,8 @@
 //! One reader of outside text, which the variable `READER` names: a program for all of them is linked once.
 #![no_main]
 
+mod import_any;
+
 use std::sync::LazyLock;
 
 use sglab::{protocol, scenario::readers};
@@ -9,5 +11,6 @@ static READER: LazyLock<String> = LazyLock::new(|| std::env::var("READER").expec
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| match READER.as_str() {
     "request" => protocol::read_any(bytes),
+    "import" => import_any::import_any(bytes),
     reader => assert!(readers::read(reader, bytes), "there is no reader {reader}"),
 });

@@ -17,7 +17,7 @@ struct Attributes {
     what: Option<String>,
     /// Expected where several may stand; a literal.
     many: Option<String>,
-    /// `needed`: it must be there. `either`: one of those that say so must be. `some`: it holds something.
+    /// `needed`: it must be there. `either`: one of those that say so must be. `some`: it holds something. `unique`: it holds nothing twice.
     flags: Vec<String>,
     /// Keys that other tools have for it, as literals; of an enum, each with what to write: `others("restart" = "stop, then start")`.
     others: Vec<String>,
@@ -149,11 +149,12 @@ fn of_struct(name: &str, said: &Attributes, parts: &[Part]) -> String {
         part.said.others.iter().for_each(|other| others.push_str(&format!("({other}, {here:?}), ")));
         let _ = write!(
             described,
-            "{SHAPE}::Described {{ key: {key:?}, doc: &[{}], needed: {}, either: {}, some: {}, schema: definitions.of::<{value}>() }}, ",
+            "{SHAPE}::Described {{ key: {key:?}, doc: &[{}], needed: {}, either: {}, some: {}, unique: {}, schema: definitions.of::<{value}>() }}, ",
             part.doc(),
             part.has("needed"),
             part.has("either"),
-            part.has("some")
+            part.has("some"),
+            part.has("unique")
         );
         let _ = write!(read, "{field}: {SHAPE}::field(node, {key:?}, {what}, told), ");
         let _ = write!(written, "({key:?}, {SHAPE}::said(&self.{field})), ");
@@ -193,7 +194,7 @@ fn of_enum(name: &str, said: &Attributes, parts: &[Part]) -> String {
         let _ = write!(keys, "{key:?}, ");
         let _ = write!(
             described,
-            "{SHAPE}::Described {{ key: {key:?}, doc: &[{}], needed: true, either: false, some: false, schema: definitions.of::<{value}>() }}, ",
+            "{SHAPE}::Described {{ key: {key:?}, doc: &[{}], needed: true, either: false, some: false, unique: false, schema: definitions.of::<{value}>() }}, ",
             part.doc()
         );
         let _ = write!(read, "{key:?} => {SHAPE}::Shape::read(node, {what}, told).map(Self::{variant}), ");

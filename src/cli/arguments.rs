@@ -107,7 +107,7 @@ An editor knows the format by a first line of the file:
     /// Print completions for a shell
     Completions(CompletionsArguments),
     /// Write manual pages
-    Man(super::man::ManArguments),
+    Man(ManArguments),
 }
 
 /// `sglab test`.
@@ -466,4 +466,16 @@ pub(crate) struct CompletionsArguments {
     /// The shell
     #[arg(value_enum)]
     pub shell: clap_complete::Shell,
+}
+
+/// `sglab man`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab man /usr/local/share/man/man1
+      sglab.1, sglab-test.1 and so on, into a folder that is there")]
+pub(crate) struct ManArguments {
+    /// The folder
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
 }

@@ -34,9 +34,9 @@ pub(super) fn run(arguments: &ExplainArguments) -> anyhow::Result<Exit> {
             return Ok(Exit::BadInput);
         }
     };
-    // The file made no `elsewhere` if it names none.
+    // The file made no address outside that it does not name.
     if pattern.hosts().any(|host| !cloud.hosts.contains_key(host)) {
-        let whole = predict::cloud_at(&topology.clone().with_elsewhere(), era, step)?;
+        let whole = predict::cloud_at(&topology.clone().with_outside(pattern.hosts()), era, step)?;
         cloud = flow.with_synthetic_hosts(&whole).into_owned();
     }
     let flows = match cells::meant(&pattern, None, &cloud) {

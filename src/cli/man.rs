@@ -1,24 +1,10 @@
 //! `sglab man`: a manual page for each command, made of what `--help` says.
 
-use std::path::PathBuf;
-
 use anyhow::Context;
-use clap::{Args, CommandFactory};
+use clap::CommandFactory;
 
-use super::arguments::Arguments;
+use super::arguments::{Arguments, ManArguments};
 use super::common::{Exit, told};
-
-/// `sglab man`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  sglab man /usr/local/share/man/man1
-      sglab.1, sglab-test.1 and so on, into a folder that is there")]
-pub(crate) struct ManArguments {
-    /// The folder
-    #[arg(value_name = "DIR")]
-    pub folder: PathBuf,
-}
 
 pub(super) fn run(arguments: &ManArguments) -> anyhow::Result<Exit> {
     let all = Arguments::command().disable_help_subcommand(true);

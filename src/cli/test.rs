@@ -15,7 +15,7 @@ use sglab::report::{self, Entry, Style, eras, junit, shown, terminal};
 use sglab::scenario::{self, Options, Progress, RunResult, StartServices, services};
 use sglab::topology::Topology;
 
-use super::account::expected;
+use super::account::expected::{self, Imported};
 use super::arguments::TestArguments;
 use super::common::{Exit, told};
 use super::result_format::{Output, TextGoes};
@@ -62,15 +62,12 @@ pub(super) fn run(arguments: TestArguments) -> anyhow::Result<Exit> {
     let done = runtime.block_on(async {
         tokio::select! {
             signal = signals::received() => signal,
-            exit = run_all(&arguments, &read) => exit,
+            exit = run_all(&arguments, &read, imported.as_ref()) => exit,
         }
     });
     // The labs go with this process; waiting for their parts one by one would only take longer.
     runtime.shutdown_background();
-    match imported {
-        Some(imported) => done.map(|exit| imported.finish(exit)),
-        None => done,
-    }
+    done
 }
 
 /// A run to be made: a topology under an era.
@@ -79,7 +76,7 @@ struct Job<'a> {
     era: Era,
 }
 
-async fn run_all(arguments: &TestArguments, read: &sources::Read) -> anyhow::Result<Exit> {
+async fn run_all(arguments: &TestArguments, read: &sources::Read, imported: Option<&Imported>) -> anyhow::Result<Exit> {
     let topologies = &read.topologies;
     let style = style(arguments);
     let jobs: Vec<Job<'_>> = topologies
@@ -116,6 +113,10 @@ async fn run_all(arguments: &TestArguments, read: &sources::Read) -> anyhow::Res
                 break;
             }
         }
+    }
+    if let Some(imported) = imported {
+        imported.add_to(&mut entries);
+        imported.tell();
     }
     finish(arguments, style, entries, &options, read)
 }

@@ -17,6 +17,7 @@ use super::{connections, doubts, fragments, icmp_errors, idle, memory, services}
 use crate::model::protocol::{ICMP, ICMPV6, TCP, UDP};
 use crate::model::{
     Cloud, Direction, GroupName, IcmpErrors, Interface, PrefixList, Rule, SecurityGroup, SourceDestCheck, Vpc, VpcName,
+    service_addresses,
 };
 use crate::network::nft::{Chain, Map, NftRule, Ruleset, Set, SetKey};
 use crate::network::record::Record;
@@ -330,7 +331,7 @@ fn input(families: Families) -> Chain {
 
 /// The services of one family, as (address, protocol, port).
 fn served(cloud: &Cloud, vpc: &Vpc, ipv4: bool) -> Vec<String> {
-    let all = services::addresses(cloud, vpc).into_iter().filter(|(_, address)| address.is_ipv4() == ipv4);
+    let all = service_addresses(cloud.era, vpc).into_iter().filter(|(_, address)| address.is_ipv4() == ipv4);
     let ports = |(service, address)| {
         services::ports(service).iter().map(move |(protocol, port)| format!("{address} . {protocol} . {port}"))
     };

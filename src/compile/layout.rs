@@ -12,6 +12,7 @@ use super::names::{self, Wire};
 use super::{filter, icmp_errors, services, translation};
 use crate::model::{
     Cloud, Forwarding, Host, HostName, InstanceState, Interface, Mtu, PrivateIp, TrackingTimeouts, Vpc, VpcName,
+    service_addresses,
 };
 use crate::network::nft::Ruleset;
 use crate::network::{
@@ -246,7 +247,7 @@ impl Builder {
         let router_ipv6 = vpc.ipv6.map(|block| IpAddr::V6(names::router_ipv6(block)));
         let next = vpc.ipv6.map(|_| IpAddr::V6(names::NEXT_HOP_IPV6));
         let back = vpc.ipv6.map(|_| IpAddr::V6(names::BACK_HOP_IPV6));
-        let services = services::addresses(cloud, vpc).into_iter().map(|(_, address)| address);
+        let services = service_addresses(cloud.era, vpc).into_iter().map(|(_, address)| address);
         let internet_ipv6 = vpc.ipv6.map(|_| IpAddr::V6(names::INTERNET_ADDRESS_IPV6));
         let both = |four: Ipv4Addr, six: Option<IpAddr>| std::iter::once(four.into()).chain(six).collect::<Vec<_>>();
         self.link(

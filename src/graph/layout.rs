@@ -1,6 +1,8 @@
 //! Places of boxes: a lane for each distance from outside, and in a lane an order with few crossings.
 
-use super::picture::{BoxKind, Picture};
+use std::collections::HashSet;
+
+use super::picture::{Arrow, BoxKind, Picture};
 
 /// Measures in pixels.
 pub(super) const WIDTH: i32 = 220;
@@ -8,6 +10,8 @@ pub(super) const WIDTH: i32 = 220;
 pub(super) const LANE_GAP: i32 = 150;
 const GAP: i32 = 28;
 const MARGIN: i32 = 32;
+/// Between two arrows that pass lanes by.
+const PASSING: i32 = 16;
 pub(super) const HEAD: i32 = 34;
 pub(super) const LINE: i32 = 19;
 /// Members that a box lists; of more it tells the number.
@@ -26,6 +30,8 @@ pub(super) struct Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Layout {
     pub places: Vec<Place>,
+    /// For each arrow that passes lanes by, the height at which it does: above all boxes.
+    pub above: Vec<Option<i32>>,
     /// For each box, whether it reaches most of the others.
     pub wide: Vec<bool>,
     pub width: i32,
@@ -53,9 +59,22 @@ pub(super) fn layout(picture: &Picture) -> Layout {
         columns.iter().map(|column| column.iter().map(|index| height(*index) + GAP).sum::<i32>() - GAP).collect();
     let tallest = heights.iter().copied().max().unwrap_or(0).max(0);
     let mut places = vec![Place { x: 0, y: 0, height: 0, lane: 0 }; picture.boxes.len()];
+    let passes = |arrow: &Arrow| lanes[arrow.from] + 1 < lanes[arrow.to] && !wide[arrow.from];
+    let mut passing = 0;
+    let above: Vec<Option<i32>> = picture
+        .arrows
+        .iter()
+        .map(|arrow| {
+            passes(arrow).then(|| {
+                passing += 1;
+                MARGIN / 2 + PASSING * (passing - 1)
+            })
+        })
+        .collect();
+    let top = MARGIN + PASSING * passing;
     let mut x = MARGIN;
     for (lane, column) in columns.iter().enumerate() {
-        let mut y = MARGIN + (tallest - heights[lane]) / 2;
+        let mut y = top + (tallest - heights[lane]) / 2;
         for &index in column {
             places[index] = Place { x, y, height: height(index), lane };
             y += height(index) + GAP;
@@ -65,7 +84,7 @@ pub(super) fn layout(picture: &Picture) -> Layout {
     // An arrow within the last lane goes round its right side.
     let round = picture.arrows.iter().any(|arrow| lanes[arrow.from] + 1 == count && lanes[arrow.to] + 1 == count);
     let right = if round { LANE_GAP / 2 + MARGIN } else { MARGIN };
-    Layout { places, wide, width: (x - LANE_GAP + right).max(2 * MARGIN), height: tallest + 2 * MARGIN }
+    Layout { places, above, wide, width: (x - LANE_GAP + right).max(2 * MARGIN), height: tallest + top + MARGIN }
 }
 
 /// Returns true for a sender that reaches most boxes.
@@ -85,11 +104,15 @@ fn lanes(picture: &Picture, wide: &[bool]) -> Vec<usize> {
         .filter(|arrow| arrow.from != arrow.to && !wide[arrow.from])
         .map(|arrow| (arrow.from, arrow.to))
         .collect();
+    let mut senders: Vec<Vec<usize>> = vec![Vec::new(); picture.boxes.len()];
+    arrows.iter().for_each(|(from, to)| senders[*to].push(*from));
+    let reached: HashSet<usize> =
+        picture.arrows.iter().filter(|arrow| arrow.from != arrow.to).map(|arrow| arrow.to).collect();
     let mut lanes: Vec<Option<usize>> = (0..picture.boxes.len()).map(|index| is_outside(index).then_some(0)).collect();
-    let is_reached = |index: usize| picture.arrows.iter().any(|arrow| arrow.to == index && arrow.from != index);
     loop {
-        let open: Vec<usize> = (0..lanes.len()).filter(|index| lanes[*index].is_none() && is_reached(*index)).collect();
-        let before = |index: usize| arrows.iter().filter(move |(_, to)| *to == index).map(|(from, _)| *from);
+        let open: Vec<usize> =
+            (0..lanes.len()).filter(|index| lanes[*index].is_none() && reached.contains(index)).collect();
+        let before = |index: usize| senders[index].iter().copied();
         let ready = open.iter().copied().find(|index| before(*index).all(|from| lanes[from].is_some()));
         // Of a circle, the one with most of its senders placed goes first.
         let next = ready.or_else(|| {

@@ -13,6 +13,9 @@ const MAX_TEXT: usize = 30;
 /// Traffic that an arrow tells; of more it tells the number.
 const MAX_TRAFFIC: usize = 4;
 
+/// Of more arrows, words may stand on each other: to part them takes too long.
+const MAX_LABELS: usize = 400;
+
 const STYLE: &str = "
   svg { color-scheme: light dark; }
   .page { fill: #ffffff; } .box { fill: #f6f8fa; stroke: #8c959f; } .outside { fill: #fff8c5; stroke: #bf8700; }
@@ -39,8 +42,8 @@ pub fn svg(picture: &Picture, title: &str) -> String {
         marker("head"),
         marker("outside-head"),
     );
-    for arrow in &picture.arrows {
-        line(&mut out, picture, &layout, arrow);
+    for number in 0..picture.arrows.len() {
+        line(&mut out, picture, &layout, number);
     }
     for (index, place) in layout.places.iter().enumerate() {
         a_box(&mut out, picture, index, *place);
@@ -116,12 +119,24 @@ fn ends(layout: &Layout, arrow: &Arrow) -> ((i32, i32), (i32, i32)) {
     }
 }
 
-fn line(out: &mut String, picture: &Picture, layout: &Layout, arrow: &Arrow) {
+fn line(out: &mut String, picture: &Picture, layout: &Layout, number: usize) {
+    let arrow = &picture.arrows[number];
     let ((x1, y1), (x2, y2)) = ends(layout, arrow);
     let from_outside = picture.boxes[arrow.from].kind == BoxKind::Outside;
     let (class, head) = if from_outside { ("arrow from-outside", "outside-head") } else { ("arrow", "head") };
-    let bend = if layout.places[arrow.from].lane == layout.places[arrow.to].lane { 60 } else { (x2 - x1) / 2 };
-    let back = if layout.places[arrow.from].lane == layout.places[arrow.to].lane { x2 + 60 } else { x2 - bend };
+    let same = layout.places[arrow.from].lane == layout.places[arrow.to].lane;
+    let path = match layout.above[number] {
+        // Over the boxes between, and down to the receiver.
+        Some(top) => {
+            let (out, back) = (x1 + LANE_GAP / 2, x2 - LANE_GAP / 2);
+            format!("M{x1} {y1} C{out} {y1} {x1} {top} {out} {top} L{back} {top} C{x2} {top} {back} {y2} {x2} {y2}")
+        }
+        None if same => format!("M{x1} {y1} C{} {y1} {} {y2} {x2} {y2}", x1 + 60, x2 + 60),
+        None => {
+            let bend = (x2 - x1) / 2;
+            format!("M{x1} {y1} C{} {y1} {} {y2} {x2} {y2}", x1 + bend, x2 - bend)
+        }
+    };
     let class = if layout.wide[arrow.from] { format!("{class} wide") } else { class.to_owned() };
     let title = format!(
         "{} -> {}: {}",
@@ -131,8 +146,7 @@ fn line(out: &mut String, picture: &Picture, layout: &Layout, arrow: &Arrow) {
     );
     let _ = writeln!(
         out,
-        "<path class=\"{class}\" d=\"M{x1} {y1} C{} {y1} {back} {y2} {x2} {y2}\" marker-end=\"url(#{head})\"><title>{}</title></path>",
-        x1 + bend,
+        "<path class=\"{class}\" d=\"{path}\" marker-end=\"url(#{head})\"><title>{}</title></path>",
         escaped(&title)
     );
 }
@@ -143,7 +157,7 @@ fn labels(picture: &Picture, layout: &Layout) -> Vec<((i32, i32), String)> {
     let mut taken: Vec<(i32, i32)> = Vec::new();
     let mut said: HashSet<(usize, String)> = HashSet::new();
     let mut labels = Vec::new();
-    for arrow in &picture.arrows {
+    for (number, arrow) in picture.arrows.iter().enumerate() {
         let ((x1, y1), (x2, y2)) = ends(layout, arrow);
         let (from, to) = (layout.places[arrow.from].lane, layout.places[arrow.to].lane);
         let words = traffic(arrow);
@@ -152,6 +166,9 @@ fn labels(picture: &Picture, layout: &Layout) -> Vec<((i32, i32), String)> {
             continue;
         }
         let (x, mut y) = match from.cmp(&to) {
+            Ordering::Less if layout.above[number].is_some() => {
+                (x1 + LANE_GAP, layout.above[number].unwrap_or_default() + 4)
+            }
             Ordering::Equal if is_wide => (x1 + LANE_GAP / 2, y1 - 5),
             Ordering::Equal => (x2 + 72, (y1 + y2) / 2 - 5),
             Ordering::Less if is_wide => (x1 + LANE_GAP / 2, y1 - 5),
@@ -159,7 +176,9 @@ fn labels(picture: &Picture, layout: &Layout) -> Vec<((i32, i32), String)> {
             Ordering::Less => (x2 - LANE_GAP / 2, y2 - 5),
             Ordering::Greater => (x2 + LANE_GAP / 2, y2 - 5),
         };
-        while taken.iter().any(|(other, at)| (other - x).abs() < 110 && (at - y).abs() < 15) {
+        while picture.arrows.len() <= MAX_LABELS
+            && taken.iter().any(|(other, at)| (other - x).abs() < 110 && (at - y).abs() < 15)
+        {
             y += 15;
         }
         taken.push((x, y));

@@ -169,12 +169,34 @@ impl Builder {
                 }
             }
         }
+        self.name_apart();
         let subnets = &self.account.subnets;
         for interface in self.account.interfaces.values_mut() {
             let of_subnet = || subnets.get(interface.subnet.as_ref()?)?.vpc.clone();
             interface.vpc = interface.vpc.take().or_else(of_subnet);
         }
         (self.account, self.faults)
+    }
+
+    /// Groups of one name say their VPC too, and else their id: who accepts `db` accepts one group.
+    fn name_apart(&mut self) {
+        let vpcs = &self.account.vpcs;
+        let of_vpc = |id: &ResourceId| vpcs.get(id).map_or_else(|| id.to_string(), |vpc| vpc.label.clone());
+        let twins = |groups: &IndexMap<ResourceId, SecurityGroup>| {
+            let mut seen: HashMap<String, usize> = HashMap::new();
+            groups.values().for_each(|group| *seen.entry(group.label.clone()).or_default() += 1);
+            seen
+        };
+        let seen = twins(&self.account.groups);
+        for group in self.account.groups.values_mut().filter(|group| seen[&group.label] > 1) {
+            if let Some(vpc) = &group.vpc {
+                group.label = format!("{}@{}", group.label, of_vpc(vpc));
+            }
+        }
+        let seen = twins(&self.account.groups);
+        for (id, group) in self.account.groups.iter_mut().filter(|(_, group)| seen[&group.label] > 1) {
+            group.label = format!("{}@{id}", group.label);
+        }
     }
 }
 

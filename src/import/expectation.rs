@@ -36,7 +36,7 @@ pub fn read_expectations(file: &str, text: &str) -> Result<Vec<ExpectedPassage>,
     let mut faults = Vec::new();
     for (key, value) in root.entries().filter(|(key, _)| *key != KEY) {
         let mistake = Mistake::new(value.span(), format!("unknown key `{key}`"));
-        faults.push(mistake.maybe_help(crate::model::suggest(key, [KEY].into_iter())).placed(&source));
+        faults.push(mistake.maybe_help(crate::model::suggest(key, [KEY])).placed(&source));
     }
     if !root.entries().any(|(key, _)| key == KEY) {
         faults.push(Mistake::new(root.span(), format!("`{KEY}` is missing")).placed(&source));

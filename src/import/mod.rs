@@ -3,6 +3,7 @@
 //!
 //! Pure: sources come as texts. Nothing is lost in silence: what is read and has no part in the account is listed there with its reason.
 
+mod allowances;
 mod builder;
 mod cloudformation;
 mod describe;
@@ -25,11 +26,12 @@ use tree::Node;
 use crate::account::Account;
 use crate::topology::Source;
 
+pub use allowances::{AllowanceWords, allowances};
 pub use expectation::{ExpectedPassage, read_expectations, write_expectations};
 pub use fault::{Fault, Faults};
 pub use kind::Kind;
 pub use kind::is_topology;
-pub use topology::account_of;
+pub use topology::{account_of, listeners_of};
 pub use written::{Written, topology_of};
 
 /// One source.

@@ -1,5 +1,6 @@
 //! A topology's cloud as an account, so that files of sglab's own and imported ones are compared in one way.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use indexmap::IndexSet;
@@ -8,7 +9,9 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use crate::account::{
     Account, Holder, Interface, Known, Origin, Peer, PrefixList, Public, ResourceId, Rule, SecurityGroup, Subnet, Vpc,
 };
-use crate::model::{Cloud, InstanceState, Interface as Eni, InterfaceId, Rule as ModelRule, SourceLocation, Traffic};
+use crate::model::{
+    Cloud, Instance, InstanceState, Interface as Eni, InterfaceId, Rule as ModelRule, Service, SourceLocation, Traffic,
+};
 
 /// The account that a cloud is. `file` is the name of its topology, for what has no place of its own.
 pub fn account_of(cloud: &Cloud, file: &str) -> Account {
@@ -50,7 +53,8 @@ pub fn account_of(cloud: &Cloud, file: &str) -> Account {
                     traffic: Known::Is(rule.traffic),
                     peer: peer(&rule.peer),
                     description: rule.description.clone(),
-                    origin: origin(name.as_str(), &rule.place),
+                    // A rule that EC2 makes itself stands where its group does.
+                    origin: origin(name.as_str(), if rule.place.is_some() { &rule.place } else { &group.place }),
                 })
                 .collect()
         };
@@ -82,6 +86,14 @@ pub fn account_of(cloud: &Cloud, file: &str) -> Account {
         account.interfaces.insert(id, interface_of(interface, holder, &origin, place_of(cloud, &interface.id)));
     }
     account
+}
+
+/// What listens on each interface of a cloud's instances, as their topology says it.
+pub fn listeners_of(cloud: &Cloud) -> HashMap<ResourceId, IndexSet<Service>> {
+    let told = |(_, instance, interface): (&_, &Instance, &Eni)| {
+        (ResourceId::new(&interface.id.to_string()), instance.listens.clone())
+    };
+    cloud.interfaces().map(told).collect()
 }
 
 fn interface_of(

@@ -276,8 +276,8 @@ impl<'t> Node<'t> {
 
 /// `security_groups` and `SecurityGroups` are one key.
 fn alike(written: &str, key: &str) -> bool {
-    let letters = |text: &'_ str| {
-        text.bytes().filter(|byte| *byte != b'_').map(|byte| byte.to_ascii_lowercase()).collect::<Vec<_>>()
-    };
-    written.len() >= key.len() && written.contains('_') && letters(written) == letters(key)
+    fn letters(text: &str) -> impl Iterator<Item = u8> {
+        text.bytes().filter(|byte| *byte != b'_').map(|byte| byte.to_ascii_lowercase())
+    }
+    written.contains('_') && letters(written).eq(letters(key))
 }

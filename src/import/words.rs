@@ -24,7 +24,7 @@ pub(super) fn traffic(word: &str, from: Option<i64>, to: Option<i64>) -> Result<
         (_, Some(number)) => Ok(Traffic::Protocol(number)),
         (word, None) => protocol::unnamed(word)
             .map(Traffic::Protocol)
-            .ok_or_else(|| (format!("unknown protocol `{word}`"), suggest(word, PROTOCOLS.into_iter()))),
+            .ok_or_else(|| (format!("unknown protocol `{word}`"), suggest(word, PROTOCOLS))),
     }
 }
 

@@ -6,7 +6,7 @@ use super::error::LabError;
 use crate::compile::services::zone::{self, View};
 use crate::compile::{names, services};
 use crate::fabric::Fabric;
-use crate::model::{Cloud, VpcService};
+use crate::model::{Cloud, VpcService, service_address};
 use crate::network::NodeName;
 
 /// Writes the names of now for the programs of each VPC and of hosts outside, in place, so that those which have the file open
@@ -25,7 +25,7 @@ pub(super) fn write_resolvers(fabric: &Fabric, cloud: &Cloud) -> Result<(), LabE
     let failed = |source| LabError::Names { file: format!("resolver file of {}", names::internet()), source };
     fabric.write_resolver_file(&names::internet(), &outside).map_err(failed)?;
     for (name, vpc) in &cloud.vpcs {
-        if let Some(resolver) = services::address(cloud, vpc, VpcService::Dns) {
+        if let Some(resolver) = service_address(cloud.era, vpc, VpcService::Dns) {
             let (router, text) = (names::router(name), format!("nameserver {resolver}\nsearch ec2.internal\n"));
             let failed = |source| LabError::Names { file: format!("resolver file of {router}"), source };
             fabric.write_resolver_file(&router, &text).map_err(failed)?;

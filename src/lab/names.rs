@@ -13,9 +13,11 @@ use super::resolved::Resolved;
 use super::services::{self, NoAddress, ServiceResponse};
 use super::state::first_interface;
 use crate::compile::names;
-use crate::compile::services::{OUTSIDE_RESOLVER, address, zone};
+use crate::compile::services::{OUTSIDE_RESOLVER, zone};
 use crate::fabric::Namespace;
-use crate::model::{Endpoint, Flow, InstanceName, InstanceState, InterfaceId, LoadBalancerName, Via, VpcService};
+use crate::model::{
+    Endpoint, Flow, InstanceName, InstanceState, InterfaceId, LoadBalancerName, Via, VpcService, service_address,
+};
 
 /// So many questions are under way at the same time.
 const IN_FLIGHT: usize = 64;
@@ -39,7 +41,12 @@ impl Lab {
     /// Finds who asks whom about which name; in words, why nobody can.
     fn question(&self, flow: &Flow) -> Result<(Arc<Namespace>, IpAddr, IpAddr, String), String> {
         let receiver = flow.to.interface().ok_or_else(|| format!("{} has no DNS name", flow.to))?;
-        let Sender { node, source, .. } = self.sender(flow)?;
+        // Its resolver answers to the address that it has, whatever it forges.
+        let asker = match &flow.from {
+            Endpoint::Forged(at, _) => Endpoint::Interface(at.clone()),
+            own => own.clone(),
+        };
+        let Sender { node, source, .. } = self.sender(&Flow { from: asker, ..flow.clone() })?;
         let resolver = match flow.from.interface() {
             None => OUTSIDE_RESOLVER.into(),
             Some(sender) => self.service_of(&sender, VpcService::Dns)?,
@@ -62,7 +69,7 @@ impl Lab {
         let holder = id.holder();
         let interface = self.state.cloud().interface(id).ok_or_else(|| format!("there is no {holder}"))?;
         let vpc = self.state.cloud().vpcs.get(&interface.vpc);
-        let address = vpc.and_then(|vpc| address(self.state.cloud(), vpc, service));
+        let address = vpc.and_then(|vpc| service_address(self.state.cloud().era, vpc, service));
         address.ok_or_else(|| format!("{holder} has no {service}"))
     }
 

@@ -156,7 +156,13 @@ impl Lab {
         let private = interface.private.filter(|_| running).ok_or_else(asleep)?;
         let public = interface.public.map(|public| public.0.into());
         match from {
-            Endpoint::Forged(_, source) => Ok(Sender { node, source: *source, public: None }),
+            // The gateway translates it as what the holder of that address sends.
+            Endpoint::Forged(_, source) => {
+                let mut inside = self.state.cloud().network_interfaces().filter(|it| it.vpc == interface.vpc);
+                let holder = inside.find(|it| it.private.is_some_and(|private| IpAddr::V4(private.0) == *source));
+                let public = holder.and_then(|holder| holder.public).map(|public| public.0.into());
+                Ok(Sender { node, source: *source, public })
+            }
             _ => Ok(Sender { node, source: private.0.into(), public }),
         }
     }

@@ -28,6 +28,7 @@ pub(crate) mod reserved_addresses;
 mod rule;
 #[cfg(test)]
 pub(crate) mod sample;
+mod service_address;
 mod shown;
 mod synthetic_host;
 mod tracking;
@@ -58,6 +59,7 @@ pub use process::Process;
 pub use refusal::{Refusal, RefusalCode};
 pub use request::*;
 pub use rule::*;
+pub use service_address::{service_address, service_addresses};
 pub use shown::shown;
 pub(crate) use shown::{is_hidden, push as push_shown, without_commands};
 pub use tracking::TrackingTimeouts;

@@ -8,6 +8,10 @@ pub const TCP: u8 = 6;
 pub const UDP: u8 = 17;
 /// ICMPv6.
 pub const ICMPV6: u8 = 58;
+/// SCTP.
+pub const SCTP: u8 = 132;
+/// UDP-Lite.
+pub const UDP_LITE: u8 = 136;
 
 /// The extension headers of IPv6 behind which the kernel looks for the protocol: hop-by-hop options, routing, fragment,
 /// authentication, destination options.
@@ -23,8 +27,8 @@ const UNNAMED: [(&str, u8); 11] = [
     ("ipip", 4),
     ("ospf", 89),
     ("pim", 103),
-    ("sctp", 132),
-    ("udplite", 136),
+    ("sctp", SCTP),
+    ("udplite", UDP_LITE),
     ("vrrp", 112),
 ];
 

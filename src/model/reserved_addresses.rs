@@ -1,9 +1,9 @@
 //! Addresses that no host outside can have.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use indexmap::IndexMap;
-use ipnet::{Ipv4Net, Ipv6Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::cloud::{DEFAULT_PUBLIC_POOL, GATEWAYS_IPV6, INTERNET_ADDRESS_IPV6, Vpc};
 use super::name::VpcName;
@@ -42,6 +42,22 @@ pub(crate) const LAB_IPV6: [(Ipv6Net, &str); 2] = [
     (GATEWAYS_IPV6, "the gateways of VPCs"),
 ];
 
+/// The blocks of both families from which no host outside has an address: those of [`belongs`].
+pub(crate) fn reserved_blocks(vpcs: &IndexMap<VpcName, Vpc>) -> Vec<IpNet> {
+    let taken = taken_blocks().map(|(block, _)| IpNet::V4(block));
+    let lab = LAB_IPV6.map(|(block, _)| IpNet::V6(block));
+    let vpc = |vpc: &Vpc| [Some(IpNet::V4(vpc.cidr)), vpc.ipv6.map(IpNet::V6)];
+    let vpcs = vpcs.values().flat_map(vpc).flatten();
+    taken.into_iter().chain(lab).chain(NOT_GLOBAL.map(IpNet::V6)).chain(vpcs).collect()
+}
+
+/// All but 2000::/3.
+const NOT_GLOBAL: [Ipv6Net; 3] = [
+    Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 3),
+    Ipv6Net::new_assert(Ipv6Addr::new(0x4000, 0, 0, 0, 0, 0, 0, 0), 2),
+    Ipv6Net::new_assert(Ipv6Addr::new(0x8000, 0, 0, 0, 0, 0, 0, 0), 1),
+];
+
 /// Blocks that no VPC and no host may use.
 pub(crate) fn taken_blocks() -> [(Ipv4Net, &'static str); 6] {
     let net = |a, b, length| Ipv4Net::new(Ipv4Addr::new(a, b, 0, 0), length).unwrap_or_default();
@@ -58,4 +74,23 @@ pub(crate) fn taken_blocks() -> [(Ipv4Net, &'static str); 6] {
 /// Returns true if an IPv6 address is one of 2000::/3, where all global ones are.
 pub(crate) fn is_global(address: IpAddr) -> bool {
     matches!(address, IpAddr::V6(address) if address.segments()[0] & 0xe000 == 0x2000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Era;
+    use crate::model::sample::Sample;
+
+    #[test]
+    fn whoever_owns_an_address_it_lies_in_a_reserved_block_and_no_other_does() {
+        let vpcs = Sample::new(Era::Vpc).0.vpcs;
+        let blocks = reserved_blocks(&vpcs);
+        let edges = blocks.iter().flat_map(|block| [block.network(), block.broadcast()]);
+        let others = ["8.8.8.8", "10.1.0.0", "9.255.255.255", "2001:db8::", "2000::", "3fff::1", "223.255.255.255"];
+        for address in edges.chain(others.map(|it| it.parse().expect(it))) {
+            let is_reserved = blocks.iter().any(|block| block.contains(&address));
+            assert_eq!(belongs(address, &vpcs).is_some(), is_reserved, "{address}");
+        }
+    }
 }

@@ -147,7 +147,11 @@ impl<'a> Walker<'a> {
         if !is_its_own && sender.source_dest_check == SourceDestCheck::On {
             return fails(Check::Source, sender);
         }
-        let from_a_member = if is_its_own { Path::Direct } else { Path::ThroughAnAppliance };
+        let from_a_member = match (is_its_own, legs_before) {
+            (true, _) => Path::Direct,
+            (false, 0) => Path::Forged,
+            (false, _) => Path::ThroughAnAppliance,
+        };
         let hop = next_hop(self.cloud, sender, destination);
         let local = holder_of(self.cloud, &sender.vpc, destination);
         if local.is_some_and(|holder| holder.id == sender.id) {
@@ -248,7 +252,7 @@ impl<'a> Walker<'a> {
     /// From a host to an instance over IPv6: nothing is translated, the receiver's groups see the host's address.
     fn outside_in_by_ipv6(&mut self, sender: IpAddr, receiver: &InterfaceId) -> Verdict {
         let Some(_) = self.cloud.interface(receiver).and_then(|it| it.ipv6) else { return NOTHING_TO_SEND };
-        let Some(receiver) = interface_of(self.cloud, receiver) else {
+        let Some(receiver) = linked(self.cloud, receiver) else {
             return Verdict::Unreachable { by: Some(Hop::Internet) };
         };
         self.ingress(sender, receiver, Path::Direct)
@@ -287,7 +291,8 @@ impl<'a> Walker<'a> {
     fn out_by_ipv6(&self, sender: &Interface, source: Ipv6Addr) -> Option<Verdict> {
         let cloud = self.cloud;
         let is_up = |it: &&Interface| cloud.state_of(&it.id) != Some(InstanceState::Stopped);
-        let mut inside = cloud.network_interfaces().filter(is_up).filter(|it| it.vpc == sender.vpc);
+        let mut inside =
+            cloud.network_interfaces().filter(is_up).filter(|it| it.vpc == sender.vpc && it.private.is_some());
         let is_held = inside.any(|it| it.ipv6.is_some_and(|own| own.0 == source));
         (!is_held).then(|| dropped(DecidedBy::Translation { vpc: sender.vpc.clone() }))
     }
@@ -302,7 +307,7 @@ impl<'a> Walker<'a> {
             return NOTHING_TO_SEND;
         };
         let Some(destination) = receiver.ipv6 else { return NOTHING_TO_SEND };
-        let is_up = interface_of(self.cloud, &receiver.id).is_some();
+        let is_up = linked(self.cloud, &receiver.id).is_some();
         let checked = self.source_check_by_ipv6(sender, source);
         let inside = sender.vpc == receiver.vpc;
         if !is_up && inside && checked.is_none() {
@@ -322,7 +327,7 @@ impl<'a> Walker<'a> {
             return Verdict::Unreachable { by: Some(Hop::Internet) };
         }
         let is_its_own = sender.ipv6.is_some_and(|own| own.0 == source);
-        let path = if is_its_own || !inside { Path::Direct } else { Path::ThroughAnAppliance };
+        let path = if is_its_own || !inside { Path::Direct } else { Path::Forged };
         self.ingress(source.into(), receiver, path)
     }
 
@@ -442,6 +447,11 @@ fn asked_at(cloud: &Cloud, id: &InterfaceId) -> Option<PublicIp> {
 fn given_back(cloud: &Cloud, id: &InterfaceId) -> Option<PrivateIp> {
     let holds_none = cloud.interface(id).is_some_and(|interface| interface.private.is_none());
     cloud.last_private.get(id.attachment()?).copied().filter(|_| holds_none)
+}
+
+/// An interface that has a link. Who has crashed and given the private address back has none, also by the IPv6 address that it keeps.
+fn linked<'a>(cloud: &'a Cloud, id: &InterfaceId) -> Option<&'a Interface> {
+    interface_of(cloud, id).filter(|interface| interface.private.is_some())
 }
 
 /// An interface of a load balancer, or of an instance that is not stopped.

@@ -34,6 +34,7 @@ mod tests;
 pub mod tracking;
 #[cfg(test)]
 mod tracking_tests;
+mod unproved;
 mod walk;
 #[cfg(test)]
 mod way_tests;
@@ -44,4 +45,5 @@ pub use memory::{Memory, memory};
 pub use port_unreachable::port_unreachable_dropped;
 pub use remedies::{Remedy, remedies};
 pub use small_link::{Arrival, SmallLink, small_link};
+pub use unproved::{Unproved, unproved};
 pub use walk::*;

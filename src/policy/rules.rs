@@ -109,6 +109,7 @@ fn peer_miss(
         // "If you configure routes to forward the traffic between two instances through a middlebox appliance ... you
         // cannot reference the security group of the other instance" ("Security group rules", VPC).
         Peer::Group(_) if path == Path::ThroughAnAppliance => Some(Mismatch::Appliance),
+        Peer::Group(_) if path == Path::Forged => Some(Mismatch::Forged),
         Peer::Group(group) => unless(is_private_address_of_a_member(cloud, vpc, group, address), Mismatch::NoMember),
     }
 }

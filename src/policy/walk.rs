@@ -225,6 +225,8 @@ pub enum Mismatch {
     SelfReference,
     /// An appliance is between the two ends, so that no group can be known.
     Appliance,
+    /// The source is forged, so that no group can be known.
+    Forged,
 }
 
 /// Path of a packet between the two interfaces: straight, or passed on by an appliance.
@@ -234,4 +236,6 @@ pub enum Path {
     Direct,
     /// An appliance is between them.
     ThroughAnAppliance,
+    /// Straight, from an address that is not the sender's.
+    Forged,
 }

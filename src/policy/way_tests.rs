@@ -52,7 +52,11 @@ fn word(stage: &Stage) -> String {
         Stage::Sent { from, source, destination } => format!("{from} sends {source} > {destination}"),
         Stage::RuleEvaluation(asked) => {
             let says = if asked.admits() { "admits" } else { "drops" };
-            let direct = if asked.path == Path::Direct { "" } else { " through an appliance" };
+            let direct = match asked.path {
+                Path::Direct => "",
+                Path::ThroughAnAppliance => " through an appliance",
+                Path::Forged => " forged",
+            };
             format!("{}'s {} {says} {}{direct}", asked.interface, asked.at, asked.other)
         }
         Stage::OwnAnswer { interface } => format!("{interface} answers itself"),

@@ -1,11 +1,13 @@
 //! The difference of two accounts: what becomes open, what becomes closed, and the rules and members that make it so.
 
+use std::collections::HashSet;
+
 use super::classes::classes;
 use super::gained::gained;
 use super::matching::Matching;
 use super::passage::{Certainty, Passage, Way};
 use super::rules::{GroupChange, MemberChange, RuleChange, groups_of_one, members_of_one, rules_of_one};
-use crate::account::Account;
+use crate::account::{Account, LeftOut, Reason};
 
 /// What differs between an account before and after a change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +28,8 @@ pub struct Difference {
     pub members_added: Vec<MemberChange>,
     /// Memberships that only the account before has.
     pub members_removed: Vec<MemberChange>,
+    /// Items that only the account after leaves out, and that may open or close something.
+    pub not_known: Vec<LeftOut>,
 }
 
 impl Difference {
@@ -52,10 +56,20 @@ impl Difference {
             && self.is_empty()
     }
 
-    /// Returns true if nobody reaches anybody else than before.
+    /// Returns true if nobody reaches anybody else than before, and nothing more is not known.
     pub fn is_empty(&self) -> bool {
-        self.opened.is_empty() && self.closed.is_empty()
+        self.opened.is_empty() && self.closed.is_empty() && self.not_known.is_empty()
     }
+}
+
+/// What one account leaves out and another does not: rules of groups that are not known, peers of other accounts.
+fn left_out_of_one(of: &Account, other: &Account) -> Vec<LeftOut> {
+    let decides = |item: &&LeftOut| {
+        matches!(item.reason, Reason::UnknownValue(_) | Reason::ForeignAccount | Reason::StaleReference(_))
+    };
+    let key = |item: &LeftOut| (item.kind.clone(), item.reason.clone(), item.origin.resource.clone());
+    let known: HashSet<_> = other.left_out.iter().map(key).collect();
+    of.left_out.iter().filter(decides).filter(|item| !known.contains(&key(item))).cloned().collect()
 }
 
 /// All that an account admits, by group: what is newly open where nothing was before.
@@ -92,5 +106,6 @@ pub fn compare(before: &Account, after: &Account) -> Difference {
         rules_removed: rules_of_one(before, after, &to_after),
         members_added: members_of_one(after, before, &to_before),
         members_removed: members_of_one(before, after, &to_after),
+        not_known: left_out_of_one(after, before),
     }
 }

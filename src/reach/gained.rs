@@ -8,9 +8,9 @@ use ipnet::IpNet;
 use super::admitted::{self, Hold};
 use super::classes::{Class, addresses, public};
 use super::matching::Matching;
-use super::passage::{Certainty, Passage, Reached, Way};
+use super::passage::{Certainty, End, Passage, Reached, Way};
 use super::region::{Cell, Packets, cell_without, packets_common, packets_without};
-use super::rules::{RuleKey, key, peer_words, traffic_words, words};
+use super::rules::{RuleKey, key, peer_words, rule_words, traffic_words};
 use crate::account::{Account, Origin, Peer, ResourceId, Rule, SecurityGroup};
 use crate::model::Direction;
 
@@ -71,6 +71,7 @@ impl<'a> Gained<'a> {
                 by: vec![member.origin.clone()],
                 already: Vec::new(),
                 members: Vec::new(),
+                members_are: End::Receiver,
                 reached: public(&[member]),
             };
             self.add(passage, [member.label.clone()]);
@@ -103,7 +104,7 @@ impl<'a> Gained<'a> {
                 continue;
             }
             let already = before.iter().filter(|(old, _)| cells.iter().any(|cell| cell.meets(*old)));
-            let already: IndexSet<String> = already.map(|(_, rule)| words(self.other, rule, direction)).collect();
+            let already: IndexSet<String> = already.map(|(_, rule)| rule_words(self.other, rule, direction)).collect();
             let peer = peer_words(self.account, &rule.peer);
             let way = self.way(class, rule, direction);
             let (from, to) = match direction {
@@ -120,6 +121,7 @@ impl<'a> Gained<'a> {
                 by: vec![rule.origin.clone()],
                 already: already.into_iter().collect(),
                 members: Vec::new(),
+                members_are: if direction == Direction::Egress { End::Sender } else { End::Receiver },
                 reached,
             };
             self.add(passage, class.members.iter().map(|member| member.label.clone()));
@@ -138,7 +140,11 @@ impl<'a> Gained<'a> {
         let of_list = match &rule.peer {
             Peer::Unknown(why) => Some(why.clone()),
             Peer::PrefixList(id) => match self.account.prefix_lists.get(id) {
-                Some(list) => list.entries.why_unknown().map(str::to_owned),
+                Some(list) => list.entries.why_unknown().map(str::to_owned).or_else(|| {
+                    // What the other source does not tell cannot be told to differ.
+                    let theirs = self.matching.prefix_lists.get(id).and_then(|id| self.other.prefix_lists.get(id));
+                    theirs.and_then(|list| list.entries.why_unknown()).map(str::to_owned)
+                }),
                 None => Some(format!("no source has the entries of {id}")),
             },
             Peer::Block(_) | Peer::Group(_) => None,
@@ -230,10 +236,11 @@ impl<'a> Gained<'a> {
             from,
             to,
             traffic: traffic_words(rule),
-            certainty: Certainty::Known,
+            certainty: Certainty::Unknown("no source has the members of this group".to_owned()),
             by: vec![rule.origin.clone()],
             already: Vec::new(),
             members: Vec::new(),
+            members_are: if direction == Direction::Egress { End::Sender } else { End::Receiver },
             reached: Reached::Inside,
         };
         self.add(passage, class.members.iter().map(|member| member.label.clone()));
@@ -275,10 +282,16 @@ impl<'a> Gained<'a> {
                 from: by_group(rules.ingress).unwrap_or_else(|| named(from)),
                 to: by_group(rules.egress).unwrap_or_else(|| self.owner(to, rules.ingress)),
                 traffic: packets.words(),
-                certainty: Certainty::Known,
+                certainty: match (from.vpc, to.vpc) {
+                    (Some(one), Some(other)) if one != other => {
+                        Certainty::Unknown("over a peering of two VPCs, which is not emulated".to_owned())
+                    }
+                    _ => Certainty::Known,
+                },
                 by: self.deciding(rules, from, to),
                 already: already.into_iter().collect(),
                 members: Vec::new(),
+                members_are: End::Receiver,
                 reached: Reached::Inside,
             };
             self.add(passage, to.members.iter().map(|member| member.label.clone()));

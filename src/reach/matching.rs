@@ -66,6 +66,8 @@ fn matched<T>(
         all(of).keys().filter(|id| all(among).contains_key(*id)).map(|id| (id.clone(), id.clone())).collect();
     add(&mut found, all(of), all(among), |item| Some(resource(item)), |item| Some(resource(item)));
     add(&mut found, all(of), all(among), |item| name(of, item), |item| name(among, item));
+    let plain = |account: &Account, item: &T| name(account, item).map(|(name, _)| name);
+    add(&mut found, all(of), all(among), |item| plain(of, item), |item| plain(among, item));
     found
 }
 

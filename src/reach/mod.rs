@@ -4,6 +4,7 @@
 //! A third reading beside `policy` and `compile`: it shares no code with either, and tests hold it against `policy`.
 
 mod admitted;
+mod carried;
 mod classes;
 mod difference;
 mod gained;
@@ -12,6 +13,7 @@ mod passage;
 mod region;
 mod rules;
 
+pub use carried::{Carried, RuleAt, carried, covers, overlap};
 pub use difference::{Difference, admitted, compare};
-pub use passage::{Certainty, Passage, Reached, Way};
-pub use rules::{GroupChange, MemberChange, RuleChange, peer_words, traffic_words};
+pub use passage::{Certainty, End, Passage, Reached, Way};
+pub use rules::{GroupChange, MemberChange, RuleChange, peer_words, rule_words, traffic_words};

@@ -23,8 +23,20 @@ pub struct Passage {
     pub already: Vec<String>,
     /// The interfaces that it is about, by their short names.
     pub members: Vec<String>,
+    /// The end of it that these are.
+    pub members_are: End,
     /// Whether packets of it can arrive.
     pub reached: Reached,
+}
+
+/// An end of a passage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum End {
+    /// Who sends.
+    Sender,
+    /// Who receives.
+    Receiver,
 }
 
 /// Where traffic crosses the border of the VPC. What comes from outside is first.

@@ -76,7 +76,7 @@ pub(super) fn rules_of_one(of: &Account, other: &Account, matching: &Matching) -
                 RuleChange {
                     group: group.label.clone(),
                     direction,
-                    rule: words(of, rule, direction),
+                    rule: rule_words(of, rule, direction),
                     origin: rule.origin.clone(),
                 }
             }));
@@ -105,8 +105,8 @@ pub(super) fn members_of_one(of: &Account, other: &Account, matching: &Matching)
     changes
 }
 
-/// A rule in the words of a topology.
-pub(super) fn words(account: &Account, rule: &Rule, direction: Direction) -> String {
+/// A rule in the words of a topology: `tcp 5432 from anywhere`.
+pub fn rule_words(account: &Account, rule: &Rule, direction: Direction) -> String {
     let preposition = match direction {
         Direction::Ingress => "from",
         Direction::Egress => "to",

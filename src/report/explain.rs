@@ -16,7 +16,7 @@ use crate::model::{
     PrivateIp, RuleId, SecurityGroupId, Service, SourceLocation, Verdict,
 };
 use crate::policy::behind::{Behind, Reached};
-use crate::policy::{self, Arrival, RuleEvaluation, Stage};
+use crate::policy::{self, Arrival, RuleEvaluation, Stage, Walk};
 use crate::scenario::health;
 use crate::topology::write;
 
@@ -160,7 +160,8 @@ pub fn explain(cloud: &Cloud, flow: &Flow) -> Explanation {
         at,
         summary: words::verdict(cloud, flow, &walk)
             + &crashed(cloud, flow, &walk.verdict)
-            + &closed(cloud, flow, verdict),
+            + &closed(cloud, flow, verdict)
+            + &unproved(cloud, flow, &walk),
         walk: walk.stages.iter().map(|stage| told(cloud, flow, stage)).collect(),
         path_mtu: policy::small_link(cloud, flow).map(|link| SmallLinkTold {
             mtu: link.takes,
@@ -227,7 +228,10 @@ fn closed(cloud: &Cloud, flow: &Flow, verdict: &str) -> String {
     let behind =
         balancer.and_then(|it| policy::behind::listener(cloud, it, flow.service.tcp_port()?, &health::ears(cloud)));
     match behind {
-        Some(Behind::Closed) => format!("; but {} closes it, as no instance behind it is in service", flow.to),
+        Some(Behind::Closed) => {
+            let why = balancer.zip(flow.service.tcp_port()).map(|(it, port)| health::closed(cloud, it, port));
+            format!("; but {} closes it: {}", flow.to, why.unwrap_or_default())
+        }
         Some(Behind::OnAProgram { of }) => {
             let port = balancer.zip(flow.service.tcp_port()).and_then(|(it, port)| it.listeners.get(&port));
             let port = port.map_or_else(String::new, |port| format!(" on tcp {port}"));
@@ -235,6 +239,11 @@ fn closed(cloud: &Cloud, flow: &Flow, verdict: &str) -> String {
         }
         _ => String::new(),
     }
+}
+
+/// That no probe shows what is said of the flow.
+fn unproved(cloud: &Cloud, flow: &Flow, walk: &Walk) -> String {
+    policy::unproved(cloud, flow, walk).map_or_else(String::new, |why| format!("; but no packet shows it: {why}"))
 }
 
 /// An open door with nobody behind it.

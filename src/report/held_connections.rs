@@ -4,37 +4,7 @@ use serde::Serialize;
 
 use super::Style;
 use super::text::{self, Tone};
-use crate::policy::tracking::ConnectionState;
-use crate::scenario::{Compared, HeldDisagreement, NotCompared, PredictedState, StepResult, held};
-use crate::topology::ExpectedConnection;
-
-/// The one word for what the model says.
-pub fn predicted_word(foretold: &PredictedState) -> &'static str {
-    match foretold {
-        PredictedState::NotOpened(_) => "not-opened",
-        PredictedState::Stands(ConnectionState::Alive) => ExpectedConnection::Alive.as_str(),
-        PredictedState::Stands(ConnectionState::Cut { .. } | ConnectionState::FailsCheck { .. }) => {
-            ExpectedConnection::Cut.as_str()
-        }
-        PredictedState::Stands(ConnectionState::Forgotten) => "forgotten",
-        PredictedState::Stands(ConnectionState::Gone) => ExpectedConnection::Gone.as_str(),
-    }
-}
-
-/// Describes the model's prediction: `cut at the ingress of db1`.
-pub fn predicted(foretold: &PredictedState) -> String {
-    match foretold {
-        PredictedState::NotOpened(_) => "it cannot have been opened".to_owned(),
-        PredictedState::Stands(ConnectionState::Cut { at }) => {
-            let ends: Vec<String> = at.iter().map(|(at, id)| format!("the {at} of {}", id.holder())).collect();
-            format!("cut at {}", ends.join(" or "))
-        }
-        PredictedState::Stands(ConnectionState::FailsCheck { interface, .. }) => {
-            format!("cut by the check of source and destination of {}", interface.holder())
-        }
-        other => predicted_word(other).to_owned(),
-    }
-}
+use crate::scenario::{Compared, HeldDisagreement, NotCompared, StepResult, held};
 
 /// Describes the observation of the packets: `alive`, `cut; not tracked at the ingress of db1, and ...`.
 pub fn observed(it: &HeldDisagreement) -> String {
@@ -44,13 +14,7 @@ pub fn observed(it: &HeldDisagreement) -> String {
 
 /// One disagreement as a sentence.
 pub fn sentence(it: &HeldDisagreement) -> String {
-    format!(
-        "connection {} ({}): the model says {}, the kernel {}",
-        it.name,
-        it.flow,
-        predicted(&it.predicted),
-        observed(it)
-    )
+    format!("connection {} ({}): the model says {}, the kernel {}", it.name, it.flow, it.predicted, observed(it))
 }
 
 /// `1 cell`, `1 cell and 2 connections`: of what model and kernel say different things at a step.
@@ -120,8 +84,8 @@ pub fn disagreements(step: &StepResult) -> Vec<Disagreeing<'_>> {
         Disagreeing {
             connection: name.as_str(),
             flow: flow.to_string(),
-            predicted: predicted_word(foretold),
-            predicted_detail: predicted(foretold),
+            predicted: foretold.word(),
+            predicted_detail: foretold.to_string(),
             observed: held::word(held),
             detail: observed(it),
         }

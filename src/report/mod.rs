@@ -18,6 +18,7 @@ pub mod junit;
 pub mod knobs;
 pub mod lab_state;
 pub mod left_out;
+pub mod lint;
 pub mod live;
 mod operation;
 pub mod pcap;

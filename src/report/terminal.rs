@@ -8,7 +8,7 @@ mod tests;
 
 use super::text::{self, Tone};
 use super::{Entry, Style, coverage, held_connections};
-use crate::scenario::{Evidence, Head, RunResult, RunVerdict, StepResult, StepStatus};
+use crate::scenario::{Evidence, Head, NotAsked, RunResult, RunVerdict, StepResult, StepStatus};
 use crate::topology::write;
 
 pub(super) use grid::NO_CELL;
@@ -78,15 +78,26 @@ pub fn head(head: &Head, style: Style) -> String {
     ))
 }
 
+/// Says what tables leave out: ` (not asked: 40 to outside hosts, 12 to other addresses)`.
+fn not_asked(cells: NotAsked) -> String {
+    let NotAsked { hosts, other_addresses, itself, forged } = cells;
+    let parts = [
+        (hosts, "to outside hosts"),
+        (other_addresses, "to other addresses"),
+        (itself, "to oneself by public address"),
+        (forged, "in others' names"),
+    ];
+    let parts = parts.into_iter().filter(|(cells, _)| *cells > 0);
+    let parts: Vec<String> = parts.map(|(cells, what)| format!("{} {what}", text::number(cells))).collect();
+    if parts.is_empty() { String::new() } else { format!(" (not asked: {})", parts.join(", ")) }
+}
+
 /// The verdict, and where to go from there.
 pub fn foot(result: &RunResult, style: Style) -> String {
     let RunResult { head, steps, counts, took, verdict, coverage } = result;
     let rules = coverage.as_ref().map_or_else(String::new, |it| coverage::section(it, style));
     let unexercised = coverage.as_ref().filter(|it| it.is_wanting());
-    let not_asked = match counts.not_asked {
-        0 => String::new(),
-        cells => format!(" ({} more, to outside hosts, not asked)", text::number(cells)),
-    };
+    let not_asked = not_asked(counts.not_asked);
     let cells = text::count(counts.cells, "cell");
     let with = |wanted: StepStatus| steps.iter().filter(|step| step.status == wanted).count();
     let canaries =

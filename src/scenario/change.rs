@@ -1,11 +1,13 @@
 //! Changes made by a step: outcomes of cells, addresses of instances, rules in the kernel.
 
+use std::collections::BTreeSet;
+
 use indexmap::IndexMap;
 
 use super::explain;
 use super::results::{AddressChange, ChangedCell, Class};
 use crate::lab::RuleHandles;
-use crate::model::{Cloud, Flow};
+use crate::model::{Cloud, Flow, RuleId};
 use crate::probe::Outcome;
 
 /// Cells probed at both moments whose outcome is another now. What was not proved has not changed.
@@ -43,10 +45,14 @@ pub fn addresses(before: &Cloud, now: &Cloud) -> Vec<AddressChange> {
         .collect()
 }
 
-/// Counts the rules that were added, removed or replaced: a replaced rule has another handle.
+/// Counts the rules of groups that were added, removed or replaced: a replaced rule has another handle. What the kernel has of one rule counts
+/// once, and what it has of none does not.
 pub fn rules(before: &RuleHandles, now: &RuleHandles) -> usize {
-    let gone_or_replaced = before.iter().filter(|(rule, handle)| now.get(*rule) != Some(*handle)).count();
-    gone_or_replaced + now.keys().filter(|rule| !before.contains_key(*rule)).count()
+    let of = |id: &str| id.split('/').next()?.parse::<RuleId>().ok();
+    let gone_or_replaced = before.iter().filter(|(rule, handle)| now.get(*rule) != Some(*handle)).map(|(rule, _)| rule);
+    let added = now.keys().filter(|rule| !before.contains_key(*rule));
+    let changed: BTreeSet<RuleId> = gone_or_replaced.chain(added).filter_map(|(_, id)| of(id)).collect();
+    changed.len()
 }
 
 #[cfg(test)]
@@ -62,5 +68,12 @@ mod tests {
         assert_eq!(rules(&handles(&[("sgr-1", 4)]), &handles(&[("sgr-1", 4)])), 0);
         assert_eq!(rules(&handles(&[("sgr-1", 4)]), &handles(&[("sgr-1", 9)])), 1);
         assert_eq!(rules(&handles(&[("sgr-1", 4)]), &handles(&[("sgr-2", 5)])), 2);
+    }
+
+    #[test]
+    fn what_the_kernel_has_of_one_rule_counts_once() {
+        let two = handles(&[("sgr-1/tracked", 4), ("sgr-1/untracked", 5), ("end", 6)]);
+        assert_eq!(rules(&handles(&[]), &two), 1);
+        assert_eq!(rules(&two, &handles(&[])), 1);
     }
 }

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use super::backend::Backend;
 use super::reproduce::{self, Reproduction};
 use super::results::{Disagreement, DisagreementFiles, Head, HeldDisagreement};
+use super::{explain, held};
 use crate::compile;
 use crate::lab::{LabError, Listeners};
 use crate::model::{Cloud, Endpoint, Flow};
@@ -66,7 +67,7 @@ pub async fn gather<L: Backend>(
             format!("The state could not be written as a file of its own: {why}\n{again}")
         }
     };
-    files.insert(0, ("README.txt".to_owned(), readme(head, number, disagree, &found)));
+    files.insert(0, ("README.txt".to_owned(), readme(head, number, disagree, &cloud, &found)));
     files.push(("records.txt".to_owned(), records(disagree)));
     // The ruleset that the compiler makes of this cloud, beside the kernel's: they may differ, too.
     let compiled = compile::render(&cloud).unwrap_or_else(|error| format!("# it does not compile: {error}\n"));
@@ -81,7 +82,7 @@ pub async fn gather<L: Backend>(
     Ok(Some(DisagreementFiles { folder, files }))
 }
 
-fn readme(head: &Head, number: usize, disagree: Found<'_>, found: &str) -> String {
+fn readme(head: &Head, number: usize, disagree: Found<'_>, cloud: &Cloud, found: &str) -> String {
     let mut out = format!(
         "Model and kernel disagree: {} (era {}), step {number}.\n\n\
          One of the two is wrong, and this is a bug of sglab. Please report it with this folder.\n\n",
@@ -89,13 +90,17 @@ fn readme(head: &Head, number: usize, disagree: Found<'_>, found: &str) -> Strin
     );
     for it in disagree.flows {
         // Writing to a String cannot fail.
-        let _ = writeln!(out, "{}\n  predicted: {:?}\n  observed:  {:?}", it.flow, it.predicted.outcome, it.observed);
+        let [predicted, observed] =
+            [&it.predicted.outcome, &it.observed].map(|outcome| explain::in_words(&it.flow, outcome, cloud));
+        let _ = writeln!(out, "{}\n  predicted: {predicted}\n  observed:  {observed}", it.flow);
     }
     for it in disagree.connections {
+        let because = held::reason(&it.observed).map_or_else(String::new, |reason| format!("; {reason}"));
+        let (predicted, observed) = (&it.predicted, held::word(&it.observed));
         let _ = writeln!(
             out,
-            "connection {}: {}\n  predicted: {:?}\n  observed:  {:?}",
-            it.name, it.flow, it.predicted, it.observed
+            "connection {}: {}\n  predicted: {predicted}\n  observed:  {observed}{because}",
+            it.name, it.flow
         );
     }
     let _ = write!(
@@ -122,7 +127,7 @@ fn records(disagree: Found<'_>) -> String {
     }
     for it in disagree.connections {
         let _ = writeln!(out, "connection {}: {}", it.name, it.flow);
-        let said = super::held::reason(&it.observed);
+        let said = held::reason(&it.observed);
         let _ = writeln!(out, "  {}", said.as_deref().unwrap_or("none"));
     }
     out

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::health;
-use super::results::DecidingRule;
+use super::results::{Class, DecidingRule};
 use crate::model::{
     Cloud, DecidedBy, Direction, Endpoint, Flow, GroupName, IcmpMatch, IcmpMessage, InstanceName, InstanceState,
     InterfaceId, Peer, PrefixFamily, Rule, RuleId, Scheme, SelfReference, Service, SubnetRoute, Traffic, Via,
@@ -29,6 +29,13 @@ fn rule(id: RuleId, cloud: &Cloud) -> Option<DecidingRule> {
 /// A group's rule as reports name it.
 pub fn of_group(group: &GroupName, rule: &Rule) -> DecidingRule {
     DecidingRule { group: group.clone(), id: rule.id, written: rule.written.clone(), place: rule.place.clone() }
+}
+
+/// An outcome in a line: its class, the rule that let the flow in, and the reason where one is known.
+pub fn in_words(flow: &Flow, outcome: &Outcome, cloud: &Cloud) -> String {
+    let rule = deciding_rule(outcome, cloud).map(|rule| format!(", by {} \"{}\"", rule.group, rule.written));
+    let reason = reason(flow, outcome, cloud).map(|reason| format!("; {reason}"));
+    format!("{}{}{}", Class::of(outcome).as_str(), rule.unwrap_or_default(), reason.unwrap_or_default())
 }
 
 /// Explains an outcome beyond its class.

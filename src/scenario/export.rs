@@ -137,6 +137,10 @@ fn lines(cloud: &Cloud, ports: Ports, holds: impl Fn(&Flow, &Verdict) -> bool) -
         for (flow, _) in of_receiver.values().flatten().filter(|(_, holds)| *holds) {
             of_each.entry(&flow.from).or_insert_with(|| (flow, IndexSet::new())).1.insert(flow.service);
         }
+        // `any` means strangers too: where none of them can ask, a line for everybody would promise what was not asked.
+        let strangers = cloud.hosts.is_empty()
+            || of_receiver.values().flatten().any(|(flow, _)| matches!(flow.from, Endpoint::Host(..)));
+        let of_all = if strangers { of_all } else { IndexSet::new() };
         if let Some((flow, _)) = of_each.values().next() {
             let suffix =
                 if of_receiver.values().flatten().any(|(other, _)| families.differ(other)) { by(flow.via) } else { "" };

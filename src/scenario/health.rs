@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use crate::lab::Listeners;
 use crate::model::{
     Cloud, Direction, Endpoint, Flow, GroupName, InstanceName, InstanceState, InterfaceHolder, LoadBalancer,
-    LoadBalancerName, PrivateIp, Service, Via,
+    LoadBalancerName, Port, PrivateIp, Service, Via,
 };
 use crate::policy::behind::{Failure, Listens, Reached, health_check};
 use crate::probe::ScheduledHealth;
@@ -77,6 +77,23 @@ fn failure_of(cloud: &Cloud, balancer: &LoadBalancer, target: &InstanceName) -> 
         Reached::Fails(failure) => Some(cause(cloud, balancer, target, &failure)),
         Reached::Answered { .. } | Reached::Unknown { .. } => None,
     }
+}
+
+/// Says why a load balancer closes what comes to a listener: nobody is in service, or whoever is does not take its connection.
+pub fn closed(cloud: &Cloud, balancer: &LoadBalancer, listener: Port) -> String {
+    let in_service = |target: &&InstanceName| failure_of(cloud, balancer, target).is_none();
+    let names: Vec<&str> = balancer.registrations.keys().filter(in_service).map(InstanceName::as_str).collect();
+    match (names.as_slice(), balancer.listeners.get(&listener)) {
+        ([_, ..], Some(port)) => {
+            let takes = if names.len() == 1 { "takes" } else { "take" };
+            format!("{} in service, and {takes} no connection on tcp {port}", are(&names))
+        }
+        _ => "no instance behind it is in service".to_owned(),
+    }
+}
+
+fn are(names: &[&str]) -> String {
+    format!("{} {}", names.join(" and "), if names.len() == 1 { "is" } else { "are" })
 }
 
 /// Explains each failed health check of a registered instance by the cloud alone; instances with one cause together.

@@ -3,10 +3,11 @@
 use super::agreement::{Agreement, compare_all};
 use super::backend::Backend;
 use super::predict::observe::{self, Programs};
-use super::results::Disagreement;
+use super::results::{Class, Disagreement};
 use crate::lab::Listeners;
 use crate::model::{
-    Cloud, Endpoint, Flow, GroupName, HostName, InstanceName, LoadBalancerName, Peer, RuleId, Service, Verdict, apply,
+    Cloud, Direction, Endpoint, Flow, GroupName, HostName, InstanceName, LoadBalancerName, Peer, RuleId, Service,
+    Verdict, apply,
 };
 use crate::probe::{Batch, Outcome};
 use crate::topology::write::{self, Promise};
@@ -46,7 +47,12 @@ pub async fn reproduce<L: Backend>(
     disagreement: &Disagreement,
 ) -> Reproduction {
     let Some(judge) = lab.predictor() else { return Reproduction::None { why: "nothing is predicted".to_owned() } };
-    let mut trial = Attempt { lab, judge, listeners, flow: &disagreement.flow, labs: 0 };
+    let fault = Fault {
+        predicted: Class::of(&disagreement.predicted.outcome),
+        refused_at: judge(cloud, &disagreement.flow).refused_at(),
+        observed: Class::of(&disagreement.observed),
+    };
+    let mut trial = Attempt { lab, judge, listeners, flow: &disagreement.flow, fault, labs: 0 };
     let whole = match trial.written(cloud) {
         Ok(whole) => whole,
         Err(why) => return Reproduction::None { why },
@@ -89,11 +95,20 @@ struct Written {
     cloud: Cloud,
 }
 
+/// What model and kernel say, each: a smaller cloud in which they differ about something else shows another fault.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Fault {
+    predicted: Class,
+    refused_at: Option<Direction>,
+    observed: Class,
+}
+
 struct Attempt<'a, L> {
     lab: &'a L,
     judge: fn(&Cloud, &Flow) -> Verdict,
     listeners: &'a Listeners,
     flow: &'a Flow,
+    fault: Fault,
     labs: usize,
 }
 
@@ -121,7 +136,7 @@ impl<L: Backend> Attempt<'_, L> {
         Ok(Written { text, cloud })
     }
 
-    /// Returns `true` if a fresh lab with this cloud disagrees with the model about the flow. One that fails shows nothing.
+    /// Returns `true` if a fresh lab with this cloud disagrees with the model about the flow in the same way. One that fails shows nothing.
     async fn shows(&mut self, written: &Written) -> bool {
         self.labs += 1;
         let balancer = self.flow.to.load_balancer().and_then(|name| written.cloud.load_balancers.get(name));
@@ -135,7 +150,11 @@ impl<L: Backend> Attempt<'_, L> {
         };
         let verdict = (self.judge)(&written.cloud, self.flow);
         let behind = observe::behind(&written.cloud, &listeners, self.flow, Programs::Decide).map(|(_, behind)| behind);
-        observations.iter().any(|seen| compare_all(&verdict, behind.as_ref(), seen) == Agreement::Disagree)
+        let predicted = Class::of(&observe::observation(&written.cloud, &listeners, self.flow).outcome);
+        observations.iter().any(|seen| {
+            let fault = Fault { predicted, refused_at: verdict.refused_at(), observed: Class::of(&seen.outcome) };
+            fault == self.fault && compare_all(&verdict, behind.as_ref(), seen) == Agreement::Disagree
+        })
     }
 }
 

@@ -32,8 +32,7 @@ pub(super) fn columns(topology: &Topology, extra: &[Service]) -> Columns {
     let mut named = Named::default();
     let steps = topology.steps.iter().flat_map(Step::operations);
     // Without hosts as receivers nothing shows what goes out but what comes in somewhere.
-    let asks_hosts =
-        topology.eras.contains(&Era::Vpc) && topology.tables.values().any(|table| !table.egress.is_empty());
+    let asks_hosts = asks_hosts(topology);
     if asks_hosts && lets_everything_out(topology) {
         named.leaks(Traffic::All);
     }
@@ -68,6 +67,11 @@ pub(super) fn columns(topology: &Topology, extra: &[Service]) -> Columns {
     }
 
     named.columns(extra)
+}
+
+/// Tells whether some table asks hosts, which takes an era with rules for what goes out.
+pub(super) fn asks_hosts(topology: &Topology) -> bool {
+    topology.eras.contains(&Era::Vpc) && topology.tables.values().any(|table| !table.egress.is_empty())
 }
 
 /// Tells whether some group keeps what it is born with, which lets everything out.

@@ -7,11 +7,13 @@ mod document;
 mod expected;
 mod files;
 mod grammar;
+mod outside_name;
 mod patterns;
 mod placed;
 mod predictions;
 mod problem;
 mod resolve;
+mod rule_blocks;
 #[cfg(test)]
 pub(crate) mod sample;
 mod steps;

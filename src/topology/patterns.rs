@@ -87,7 +87,7 @@ impl OpenCells {
         };
         let receivers = [Some(to), both_ways.then_some(from)];
         receivers.into_iter().flatten().filter_map(|end| match end {
-            Selector::Host(name) | Selector::HostAddress(name, _) => Some(name),
+            Selector::Host(name) | Selector::HostAddress(name, _) | Selector::HostNumber(name, _) => Some(name),
             _ => None,
         })
     }
@@ -213,7 +213,7 @@ impl FlowPattern {
     /// Returns the hosts that it names.
     pub fn hosts(&self) -> impl Iterator<Item = &HostName> {
         [&self.from, &self.to].into_iter().filter_map(|end| match end {
-            Selector::Host(name) | Selector::HostAddress(name, _) => Some(name),
+            Selector::Host(name) | Selector::HostAddress(name, _) | Selector::HostNumber(name, _) => Some(name),
             _ => None,
         })
     }
@@ -258,6 +258,8 @@ pub enum Selector {
     Group(GroupName),
     /// A host, by each of its addresses.
     Host(HostName),
-    /// One address of a host, `world[1]` in a result; never written in a file.
+    /// One address of a host, said by itself; never written in a file.
     HostAddress(HostName, HostIp),
+    /// `world[2]`: one address of a host by its place, as results name it; the first is 1.
+    HostNumber(HostName, usize),
 }

@@ -20,7 +20,7 @@ static GOOD: LazyLock<Vec<Json>> = LazyLock::new(|| {
          prefix-lists: {p: {entries: [192.0.2.0/25], max-entries: 3}}, tracking: {udp: 30, clock-factor: 10}, \
          groups: {g: {vpc: a, description: x, ingress: [{protocol: icmp, type: 8, code: 0, from: h}, tcp 22 from p], egress: [all to anywhere]}}, \
          instances: {i: {vpc: a, groups: g, public: no, listens: [tcp 22, udp 53], source-dest-check: off, forwards: nat, interfaces: {eth1: {groups: g}}}}, \
-         scenario: [{step: s, do: [{source-dest-check: {i: on}}, {associate-address: {e: {instance: i.eth1, allow-reassociation: no}}}], expect: {open: ['h -> i.eth1:22']}}]}",
+         scenario: [{step: s, do: [{source-dest-check: {i: on}}, {associate-address: {e: {instance: i.eth1, allow-reassociation: no}}}], expect: {open: ['h -> i.eth1:22'], hops: {'h -> i.eth1:22': [internet, gateway]}}}]}",
         "{sglab: 1, era: vpc, groups: {g: [tcp 80 from g]}, instances: {i: {groups: g}, j: {groups: g}}, \
          load-balancers: {lb: {groups: g, scheme: internal, listeners: [tcp 80], targets: [i], health-check: {port: 80, interval: 0.2, unhealthy: 2}}}, \
          tables: {t: {ports: [tcp 8080], by: private, open: [any -> g:80]}}, scenario: [{step: s, expect: {table: t}}]}",
@@ -64,6 +64,12 @@ fn words() -> Vec<Json> {
         "icmp 8/-1 from g",
         "10.0.0.0/16",
         "1.5",
+        "01",
+        "255",
+        "256",
+        "2e-1",
+        "80.0",
+        "eth1",
         "empty",
         "./www",
         "i -> j:80",
@@ -78,6 +84,11 @@ fn words() -> Vec<Json> {
         json!(80),
         json!(1400),
         json!(65536),
+        json!(255),
+        json!(256),
+        json!(80.0),
+        json!(1.0),
+        json!(1e1),
         json!(0.5),
         json!(true),
         json!(false),
@@ -93,7 +104,12 @@ enum Bend {
     Unquote,
     Remove,
     Wrap,
+    Twice,
+    Rename(&'static str),
 }
+
+/// What a key becomes.
+const KEYS: [&str; 6] = ["eth0", "eth01", "eth15", "eth16", "1", "a b"];
 
 fn bend() -> impl Strategy<Value = (prop::sample::Index, Bend)> {
     let how = prop_oneof![
@@ -102,6 +118,8 @@ fn bend() -> impl Strategy<Value = (prop::sample::Index, Bend)> {
         1 => Just(Bend::Unquote),
         1 => Just(Bend::Remove),
         1 => Just(Bend::Wrap),
+        1 => Just(Bend::Twice),
+        1 => prop::sample::select(&KEYS[..]).prop_map(Bend::Rename),
     ];
     (any::<prop::sample::Index>(), how)
 }
@@ -133,6 +151,21 @@ fn bent(document: &mut Json, place: &str, how: &Bend) {
         }
         return;
     }
+    if let Bend::Twice | Bend::Rename(_) = how {
+        let (parent, key) = place.rsplit_once('/').expect("it is below the root");
+        match (document.pointer_mut(parent).expect("it is there"), how) {
+            (Json::Array(items), Bend::Twice) => {
+                let index: usize = key.parse().expect("an index");
+                items.insert(index, items[index].clone());
+            }
+            (Json::Object(entries), Bend::Rename(name)) => {
+                let value = entries.remove(&key.replace("~1", "/").replace("~0", "~")).expect("it is there");
+                entries.insert((*name).to_owned(), value);
+            }
+            _ => {}
+        }
+        return;
+    }
     let value = document.pointer_mut(place).expect("it is there");
     match (how, &*value) {
         (Bend::Replace(index), _) => *value = words()[*index].clone(),
@@ -145,6 +178,27 @@ fn bent(document: &mut Json, place: &str, how: &Bend) {
         (Bend::Wrap, Json::Array(items)) if items.len() == 1 => *value = items[0].clone(),
         (Bend::Wrap, _) => *value = json!([value.clone()]),
         _ => {}
+    }
+}
+
+/// What the reader says of a document that is right in its shape, and that a schema can know too.
+const OF_THE_SHAPE: [&str; 5] = [
+    "is not a further interface",
+    "this expects nothing",
+    "no VPC is named",
+    "is not an ICMP type",
+    "is not an ICMP code",
+];
+
+#[test]
+fn what_is_said_twice_is_refused_by_both() {
+    let twice = ["/instances/i/listens", "/groups/g/ingress", "/prefix-lists/p/entries"];
+    for place in twice {
+        let mut document = GOOD[0].clone();
+        let Some(Json::Array(items)) = document.pointer_mut(place) else { panic!("{place} is a list") };
+        items.push(items[0].clone());
+        assert!(!VALIDATOR.is_valid(&document), "the schema takes it: {place}");
+        assert!(Topology::parse_cloud("twice.yaml", document.to_string().as_bytes()).is_err(), "the reader: {place}");
     }
 }
 
@@ -172,8 +226,14 @@ proptest! {
         }
         let text = document.to_string();
         let errors: Vec<_> = VALIDATOR.iter_errors(&document).map(|e| format!("{e} at {}", e.instance_path())).collect();
-        if Topology::parse_cloud("bent.yaml", text.as_bytes()).is_ok() {
-            prop_assert!(errors.is_empty(), "the reader takes it, the schema says {errors:?}: {text}");
+        match Topology::parse_cloud("bent.yaml", text.as_bytes()) {
+            Ok(_) => prop_assert!(errors.is_empty(), "the reader takes it, the schema says {errors:?}: {text}"),
+            Err(problems) if errors.is_empty() => {
+                let problems = problems.to_string();
+                let told = OF_THE_SHAPE.iter().find(|words| problems.contains(*words));
+                prop_assert!(told.is_none(), "the schema takes it, the reader says {problems}: {text}");
+            }
+            Err(_) => {}
         }
         if errors.is_empty() {
             let told = misshapen(&text);

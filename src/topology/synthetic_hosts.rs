@@ -1,7 +1,7 @@
 //! Outside addresses that an exhaustive table cannot do without, added where the file names none.
 //!
-//! A rule for one host is only shown to be for that host by its neighbour, and "anywhere" is only shown to be more
-//! than one lucky address by two that have nothing in common.
+//! A rule for a block is only shown to be for more than a host by another address of it, a rule for one host to be for that host by its
+//! neighbour, and "anywhere" to be more than one lucky address by two that have nothing in common.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -10,22 +10,16 @@ use indexmap::IndexMap;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::checked::Topology;
+use super::outside_name::OutsideName;
+use super::patterns::Egress;
 use super::problem::Span;
+use super::rule_blocks::{BlockClass, RuleBlocks, everything};
 use super::steps::Step;
-use crate::model::reserved_addresses::belongs;
-use crate::model::{Host, HostIp, HostName, Mtu, Operation, Peer, PeerRequest};
+use crate::model::reserved_addresses::{belongs, reserved_blocks};
+use crate::model::{Host, HostIp, HostName, Mtu, Operation};
 
-/// Name of the addresses outside that a file need not make, unless it makes something else by this name.
-pub(super) const ELSEWHERE: &str = "elsewhere";
-
-/// The naming of these addresses by flows of a file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Elsewhere {
-    #[default]
-    Unnamed,
-    /// By its last place.
-    Named(Span),
-}
+/// The addresses outside that flows of a file name and that it makes no host for, each by its last place.
+pub(super) type NamedOutside = IndexMap<HostName, (OutsideName, Span)>;
 
 /// Addresses of the three networks that are set aside for documentation, one each.
 const UNRELATED: [Ipv4Addr; 3] =
@@ -35,47 +29,181 @@ const UNRELATED: [Ipv4Addr; 3] =
 const UNRELATED_IPV6: [Ipv6Addr; 2] =
     [Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 7), Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 99)];
 
-/// Adds what is missing: a neighbour for each host with a rule of its own, and a world of two networks.
-pub(super) fn add(topology: &mut Topology, elsewhere: Elsewhere) {
-    if topology.tables.is_empty() && elsewhere == Elsewhere::Unnamed {
+/// Adds what is missing: an address of each block that rules name, a neighbour for each host with a rule of its own, and a world of two
+/// networks. Without tables only what is named.
+pub(super) fn add(topology: &mut Topology, named: &NamedOutside) {
+    if topology.tables.is_empty() && named.is_empty() {
         return;
     }
-    let ruled = ruled(topology);
-    let taken = names(topology);
-    let hosts = if topology.tables.is_empty() { IndexMap::new() } else { topology.empty.hosts.clone() };
-    for (name, host) in &hosts {
-        let alone = host.addresses.iter().filter(|address| ruled.contains(&address.0)).filter(|address| {
-            let mut others = held(topology).into_iter().filter(|other| !ruled.contains(other));
-            !others.any(|other| near(other) == near(address.0))
-        });
-        let neighbours: Vec<HostIp> = alone.filter_map(|address| neighbour(topology, address.0)).collect();
-        add_host(topology, &taken, &format!("{name}-neighbour"), neighbours);
+    let names = names(topology);
+    let mut adding = Adding { blocks: RuleBlocks::of(topology), names, named, topology };
+    let written: Vec<(HostName, Host)> =
+        adding.topology.empty.hosts.iter().map(|(name, host)| (name.clone(), host.clone())).collect();
+    adding.blocks();
+    for (name, host) in written {
+        adding.neighbours(&name, &host);
     }
-    let networks_near: BTreeSet<IpNet> = ruled.iter().filter_map(|address| near(*address)).collect();
-    let far = |address: &IpAddr| near(*address).is_some_and(|block| !networks_near.contains(&block));
-    let all_held = held(topology);
-    let free = |address: &IpAddr| !all_held.contains(address);
-    let held: Vec<IpAddr> = all_held.iter().copied().filter(far).collect();
-    let outside = |address: &IpAddr| belongs(*address, &topology.empty.vpcs).is_none();
-    // A file that names them means two, whoever else is outside.
-    let held = if elsewhere != Elsewhere::Unnamed { Vec::new() } else { held };
-    let unrelated = UNRELATED.map(IpAddr::V4).into_iter().filter(far).filter(free).filter(outside);
-    let mut world = two_networks(held.iter().copied().filter(IpAddr::is_ipv4), unrelated, 16);
-    if topology.empty.vpcs.values().any(|vpc| vpc.ipv6.is_some()) {
-        let unrelated = UNRELATED_IPV6.map(IpAddr::V6).into_iter().filter(far).filter(free).filter(outside);
-        world.extend(two_networks(held.iter().copied().filter(IpAddr::is_ipv6), unrelated, 32));
-    }
-    add_host(topology, &taken, ELSEWHERE, world);
+    adding.elsewhere();
 }
 
 impl Topology {
-    /// The same, with the addresses outside that a flow of its own would have made by naming them.
+    /// Returns true if rules name this block.
+    pub(super) fn names_block(&self, block: IpNet) -> bool {
+        RuleBlocks::of(self).has(block)
+    }
+
+    /// The same, with the addresses outside that flows of its own would have made by naming them.
     #[must_use]
-    pub fn with_elsewhere(mut self) -> Self {
-        if !self.empty.hosts.contains_key(&HostName::new(ELSEWHERE)) {
-            add(&mut self, Elsewhere::Named(Span::default()));
-        }
+    pub fn with_outside<'n>(mut self, hosts: impl Iterator<Item = &'n HostName>) -> Self {
+        let missing = hosts.filter(|name| !self.empty.hosts.contains_key(*name));
+        let is_host = |word: &str| self.empty.hosts.contains_key(word);
+        let named = missing
+            .filter_map(|name| Some((name.clone(), (OutsideName::of(name.as_str(), is_host)?, Span::default()))));
+        let named: NamedOutside = named.collect();
+        add(&mut self, &named);
         self
+    }
+}
+
+struct Adding<'t> {
+    topology: &'t mut Topology,
+    blocks: RuleBlocks,
+    /// Every name of the file.
+    names: BTreeSet<String>,
+    named: &'t NamedOutside,
+}
+
+impl Adding<'_> {
+    fn is_named(&self, wanted: &OutsideName) -> bool {
+        self.named.values().any(|(named, _)| named == wanted)
+    }
+
+    fn has_tables(&self) -> bool {
+        !self.topology.tables.is_empty()
+    }
+
+    fn has_ipv6(&self) -> bool {
+        self.topology.empty.vpcs.values().any(|vpc| vpc.ipv6.is_some())
+    }
+
+    /// The addresses that hosts have, and those that none can have.
+    fn taken(&self) -> Vec<IpNet> {
+        let held = held(self.topology).into_iter().map(IpNet::from);
+        reserved_blocks(&self.topology.empty.vpcs).into_iter().chain(held).collect()
+    }
+
+    /// One address of each class of blocks, and of each block that is named.
+    fn blocks(&mut self) {
+        let taken = self.taken();
+        for class in self.blocks.classes() {
+            let free = |block: &IpNet| Some((*block, self.blocks.free(*block, &taken)?));
+            let named = class.blocks.iter().filter(|block| self.is_named(&OutsideName::Block(**block)));
+            let mut rows: Vec<(IpNet, IpAddr)> = named.filter_map(free).collect();
+            let is_written = || class.blocks.iter().any(|block| self.is_written(*block));
+            if rows.is_empty() && self.has_tables() && class.is_admitted && !is_written() {
+                rows.extend(class.blocks.iter().find_map(free));
+            }
+            let is_ipv4 = |block: &IpNet| block.addr().is_ipv4();
+            rows.retain(|(block, _)| is_ipv4(block) || self.has_ipv6());
+            for (block, address) in rows {
+                let name = self.add_host(&OutsideName::Block(block).host(), vec![HostIp(address)]);
+                self.ask(name, &class);
+            }
+        }
+    }
+
+    /// Tells whether the file has the host of a block already, as one that is exported has.
+    fn is_written(&self, block: IpNet) -> bool {
+        let name = OutsideName::Block(block).host();
+        let host = self.topology.empty.hosts.get(name.as_str());
+        host.is_some_and(|host| host.addresses.iter().any(|address| block.contains(&address.0)))
+    }
+
+    /// Makes an address of blocks a receiver in each table that asks a host of them.
+    fn ask(&mut self, row: Option<HostName>, class: &BlockClass) {
+        let Some(row) = row.filter(|_| class.is_receiver) else { return };
+        let hosts = &self.topology.empty.hosts;
+        for table in self.topology.tables.values_mut() {
+            let Egress::Named(asked) = &mut table.egress else { continue };
+            let mut addresses = asked.iter().filter_map(|name| hosts.get(name)).flat_map(|host| &host.addresses);
+            if addresses.any(|address| class.blocks.iter().any(|block| block.contains(&address.0))) {
+                asked.insert(row.clone());
+            }
+        }
+    }
+
+    /// The neighbours of a host of the file.
+    fn neighbours(&mut self, name: &HostName, host: &Host) {
+        let wanted = OutsideName::Neighbour(name.clone());
+        let is_named = self.is_named(&wanted);
+        // The host of a single address that was exported: it has had none before either.
+        let is_block = matches!(OutsideName::of(name.as_str(), |_| false), Some(OutsideName::Block(_)));
+        if !is_named && (is_block || !self.has_tables()) {
+            return;
+        }
+        let is_ruled = |address: IpAddr| self.blocks.name_alone(address);
+        let is_alone = |address: &&HostIp| {
+            let others = held(self.topology).into_iter().filter(|other| !is_ruled(*other));
+            // One that another rule admits is no neighbour to tell it from.
+            let mut others = others.filter(|other| self.blocks.parent(*other) == self.blocks.parent(address.0));
+            is_named || !others.any(|other| near(other) == near(address.0))
+        };
+        let ruled = host.addresses.iter().filter(|address| is_ruled(address.0));
+        let mut of: Vec<&HostIp> = ruled.filter(is_alone).collect();
+        if of.is_empty() && is_named {
+            of = host.addresses.iter().collect();
+        }
+        let neighbours = of.into_iter().filter_map(|address| neighbour(self.topology, address.0)).collect();
+        self.add_host(&wanted.host(), neighbours);
+    }
+
+    fn elsewhere(&mut self) {
+        let is_named = self.is_named(&OutsideName::Elsewhere);
+        if !self.has_tables() && !is_named {
+            return;
+        }
+        let all_held = held(self.topology);
+        let ruled = self.blocks.alone();
+        let networks_near: BTreeSet<IpNet> = ruled.filter_map(near).collect();
+        let far = |address: &IpAddr| {
+            !self.blocks.cover(*address) && near(*address).is_some_and(|block| !networks_near.contains(&block))
+        };
+        let is_free = |address: &IpAddr| {
+            far(address) && !all_held.contains(address) && belongs(*address, &self.topology.empty.vpcs).is_none()
+        };
+        // A file that names them means two, whoever else is outside.
+        let held: Vec<IpAddr> = all_held.iter().copied().filter(|it| !is_named && far(it)).collect();
+        let unrelated = UNRELATED.map(IpAddr::V4).into_iter().filter(is_free).chain(self.beyond(true));
+        let mut world = two_networks(held.iter().copied().filter(IpAddr::is_ipv4), unrelated, 16);
+        if self.has_ipv6() {
+            let unrelated = UNRELATED_IPV6.map(IpAddr::V6).into_iter().filter(is_free).chain(self.beyond(false));
+            world.extend(two_networks(held.iter().copied().filter(IpAddr::is_ipv6), unrelated, 32));
+        }
+        self.add_host(&OutsideName::Elsewhere.host(), world);
+    }
+
+    /// Addresses of two networks of which no rule names a block, for rules that name those of the documentation.
+    fn beyond(&self, is_ipv4: bool) -> Vec<IpAddr> {
+        let mut taken = self.taken();
+        let mut found = Vec::new();
+        // Nobody is near who is in the same network.
+        taken.extend(self.blocks.alone().chain(held(self.topology)).filter_map(near));
+        while let (Some(address), true) = (self.blocks.free(everything(is_ipv4), &taken), found.len() < 2) {
+            found.push(address);
+            taken.extend(block(address, if is_ipv4 { 16 } else { 32 }));
+        }
+        found
+    }
+
+    /// Makes a host of this name, or of the first with a number that the file gives to nothing.
+    fn add_host(&mut self, name: &str, addresses: Vec<HostIp>) -> Option<HostName> {
+        if addresses.is_empty() {
+            return None;
+        }
+        let mut free = (1..).map(|number| if number == 1 { name.to_owned() } else { format!("{name}-{number}") });
+        let name = HostName::new(free.find(|name| !self.names.contains(name))?);
+        self.topology.empty.hosts.insert(name.clone(), Host { addresses, mtu: Mtu::ETHERNET, place: None });
+        Some(name)
     }
 }
 
@@ -89,22 +217,6 @@ fn two_networks(held: impl Iterator<Item = IpAddr>, more: impl Iterator<Item = I
         }
     }
     added
-}
-
-/// The addresses that some rule names one by one.
-fn ruled(topology: &Topology) -> BTreeSet<IpAddr> {
-    let steps = topology.steps.iter().flat_map(Step::operations);
-    let permissions = topology.initial.iter().chain(steps).flat_map(|operation| match &operation.value {
-        Operation::AuthorizeIngress(_, permissions) => permissions.as_slice(),
-        _ => &[],
-    });
-    let peers = permissions.flat_map(|permission| &permission.peers);
-    peers
-        .filter_map(|(peer, _)| match peer {
-            PeerRequest::Peer(Peer::Cidr(net)) if net.prefix_len() == net.max_prefix_len() => Some(net.addr()),
-            _ => None,
-        })
-        .collect()
 }
 
 fn held(topology: &Topology) -> Vec<IpAddr> {
@@ -155,16 +267,6 @@ fn names(topology: &Topology) -> BTreeSet<String> {
         _ => None,
     });
     made.chain(topology.empty.hosts.keys().map(ToString::to_string)).collect()
-}
-
-fn add_host(topology: &mut Topology, taken: &BTreeSet<String>, name: &str, addresses: Vec<HostIp>) {
-    if addresses.is_empty() {
-        return;
-    }
-    let mut free = (1..).map(|number| if number == 1 { name.to_owned() } else { format!("{name}-{number}") });
-    if let Some(name) = free.find(|name| !taken.contains(name)) {
-        topology.empty.hosts.insert(HostName::new(name), Host { addresses, mtu: Mtu::ETHERNET, place: None });
-    }
 }
 
 #[cfg(test)]

@@ -43,10 +43,39 @@ async fn a_compiler_that_lets_too_much_in_is_told_and_cut_down_to_a_file() {
     assert_eq!(result.verdict, RunVerdict::Failed);
     let disagreement = result.steps[0].model.disagreement.as_ref().expect("a disagreement");
     let file = |name: &str| &disagreement.files.iter().find(|(it, _)| it == name).expect(name).1;
-    assert!(file("README.txt").contains("shows it again"), "{}", file("README.txt"));
+    let readme = file("README.txt");
+    let words = "predicted: dropped; no rule of DB, IDLE admits tcp 22 from 10.0.0.11\n  observed:  open, by DB \"tcp 3306 from WEB\"";
+    assert!(readme.contains("shows it again") && readme.contains(words), "{readme}");
     let small = file("reproduction.yaml");
     let cut = ["other:", "IDLE", "office", "tcp 80"].iter().all(|word| !small.contains(word));
     assert!(cut && small.contains("tcp 3306 from WEB"), "{small}");
+}
+
+/// The same, and as if it let out what no rule lets out.
+fn without_the_port_and_egress(network: Network) -> Network {
+    let mut network = without_the_port(network);
+    let router = network.nodes.get_mut(&NodeName("vpc-default".into())).and_then(|node| node.ruleset.as_mut());
+    let chains = router.into_iter().flat_map(|ruleset| &mut ruleset.chains);
+    for (_, chain) in chains.filter(|(name, _)| name.starts_with("egress/")) {
+        let text = "meta nfproto ipv4 ct mark set ct mark | 0x1 log prefix \"egress accept sgr-1\" group 1 queue-threshold 1 accept";
+        chain.rules.push(NftRule { text: text.to_owned(), id: "more".to_owned(), note: String::new() });
+    }
+    network
+}
+
+/// A smaller cloud without rules for what goes out would show another fault.
+#[sglab::test]
+async fn a_file_that_is_cut_down_shows_the_fault_that_was_found() {
+    let topology = topology(CLOUD);
+    let (cloud, listeners) = crate::clouds::initial_cloud(&topology, Era::Vpc);
+    let altered = Lab::boot_altered(cloud, listeners, Alteration::new(without_the_port_and_egress)).await;
+    let mut lab = altered.unwrap_or_else(|error| panic!("{error}"));
+    let result = run(&mut lab, &topology).await;
+    let disagreement = result.steps[0].model.disagreement.as_ref().expect("a disagreement");
+    let file = |name: &str| &disagreement.files.iter().find(|(it, _)| it == name).expect(name).1;
+    let (readme, small) = (file("README.txt"), file("reproduction.yaml"));
+    assert!(readme.contains("shows it again") && readme.contains("predicted: dropped; no rule of"), "{readme}");
+    assert!(small.contains("  WEB: []\n"), "the sender may send everything: {small}");
 }
 
 #[sglab::test]

@@ -35,6 +35,7 @@ past! {
     what_a_host_holds_is_foretold_as_anybody_elses: "what-a-host-holds-is-cut-as-anybody-elses",
     what_an_instance_holds_to_itself_is_cut_as_anybody_elses: "what-an-instance-holds-to-itself-is-cut-as-anybody-elses",
     the_name_of_an_internal_load_balancer_leads_nowhere_from_another_vpc: "the-name-of-an-internal-load-balancer-leads-nowhere-from-another-vpc",
+    who_has_given_its_address_back_in_a_crash_is_reached_by_no_other: "who-has-given-its-address-back-in-a-crash-is-reached-by-no-other",
     what_an_instance_sends_to_its_own_public_address_by_another_protocol_is_its_own_answer: "what-an-instance-sends-to-its-own-public-address-is-its-own-answer",
 }
 

@@ -13,6 +13,7 @@ mod answers;
 mod bare;
 mod blink;
 mod blink_pings;
+mod blocks;
 mod broken_packets;
 #[path = "../common/cells.rs"]
 mod cells;
@@ -72,5 +73,6 @@ mod topologies;
 mod traceroute;
 mod tracking;
 mod udp_idle;
+mod unproved;
 mod untracked;
 mod wrong_ends;

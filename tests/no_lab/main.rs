@@ -5,7 +5,11 @@ mod account_difference;
 mod bad_topologies;
 mod compile_loads;
 mod facts;
+#[path = "../../fuzz/fuzz_targets/import_any.rs"]
+mod import_any;
+mod imported;
 mod licences;
+mod lint;
 mod pictures;
 mod reach_agrees;
 mod rooms;

@@ -52,7 +52,7 @@ fn a_lab_tells_who_is_in_service_behind_a_load_balancer_and_which_group_dropped_
     let told = labs.ok(&["explain", "office", "lb:80"]);
     assert!(told.contains(&format!("behind it  web1 fails its health check: {why}\n")), "{told}");
     assert!(told.contains("- authorize: {WEB: [tcp 80 from ELB]}"), "{told}");
-    assert!(told.contains("; but lb closes it, as no instance behind it is in service\n"), "{told}");
+    assert!(told.contains("; but lb closes it: no instance behind it is in service\n"), "{told}");
     assert!(told.contains("probed     closed: lb closed it") && told.ends_with("as predicted\n"), "{told}");
     // What it says would bring them into service does.
     labs.ok(&["authorize", "WEB", "tcp 80 from ELB"]);

@@ -18,8 +18,8 @@ fn json_is_one_document_of_the_documented_shape() {
         (&run["topology"], &run["era"], &run["verdict"]),
         (&"two-tier".into(), &"article".into(), &"failed".into())
     );
-    assert_eq!(run["counts"]["cells"], 1170);
-    assert_eq!(run["counts"]["wrong"], 26);
+    assert_eq!(run["counts"]["cells"], 1325);
+    assert_eq!(run["counts"]["wrong"], 52);
     assert!(run["boot_ms"].as_f64().is_some_and(|time| time > 0.0));
     let steps = run["steps"].as_array().expect("steps");
     assert_eq!(steps.len(), 7);

@@ -339,7 +339,11 @@ load-balancers: {site: {groups: WEB, listeners: [tcp 80], targets: [web1]}}
     let said = labs.say(&["stop", "wbe1", "web2", "web1"]);
     assert!(said.err.contains("The instance IDs 'wbe1, web2' do not exist"), "{said:?}");
     let said = labs.say(&["set-groups", "web1", "WBE", "ADMIN"]);
-    assert!(said.err.contains("'WBE'"), "{said:?}");
+    let told = ["command:2:1", "unknown security group `WBE`", "command:3:1", "unknown security group `ADMIN`"];
+    assert!(told.iter().all(|words| said.err.contains(words)), "{said:?}");
+    let said = labs.say(&["authorize", "WBE", "tcp 80 from ADMIN, SITE"]);
+    let told = ["unknown security group `WBE`", "unknown security group `ADMIN`", "unknown security group `SITE`"];
+    assert!(told.iter().all(|words| said.err.contains(words)), "{said:?}");
     assert_eq!(labs.ok(&["export"]), before);
 }
 
@@ -428,4 +432,42 @@ fn an_example_that_mounts_files_says_where_they_are_before_anything_boots() {
         assert!(said.err.contains("they lie in topologies/real of sglab's source"), "{said:?}");
     }
     assert_eq!(labs.ok(&["ps"]), "no lab is up\n");
+}
+
+const WORDS: &str = "sglab: 1
+era: vpc
+groups: {l: [tcp 80 from anywhere], w: [tcp 9000 from l, udp 53 from w]}
+instances: {web: {groups: w, listens: tcp 9000}, c: {groups: w, source-dest-check: off}}
+load-balancers: {site: {groups: l, listeners: [tcp 80 to 8080], targets: [web], health-check: {port: 9000, interval: 0.2, unhealthy: 2, healthy: 2}}}
+scenario:
+  - {step: closed, expect: {closed: [c -> site:80]}}
+  - {step: rules, do: [{authorize: {w: [tcp 81 from w, icmp echo from anywhere]}}], expect: {rules: unchanged}}
+";
+
+#[test]
+fn an_explanation_names_the_service_the_forged_source_and_who_is_in_service() {
+    let program = Program::copy();
+    write(&program, "words.yaml", WORDS);
+    let explain = |flow: &str| sglab(&program, &["explain", "words.yaml", flow]);
+    let told = explain("c -> site:80").out;
+    assert!(told.contains("; but site closes it: web is in service, and takes no connection on tcp 8080\n"), "{told}");
+    let told = explain("c as 10.0.0.99 -> web:53/udp").out;
+    assert!(told.contains("the source is forged") && !told.contains("an appliance is between"), "{told}");
+    for (address, service) in [("169.254.169.254:80", "the metadata service"), ("10.0.0.2:53/udp", "the resolver")] {
+        let said = explain(&format!("c -> {address}"));
+        assert!(said.code == Some(2) && said.err.contains(&format!("is {service} of the VPC")), "{said:?}");
+    }
+}
+
+#[test]
+fn as_many_rules_are_edited_by_prediction_as_by_packets() {
+    let labs = Labs::of(User::Ours);
+    write(&labs.program, "words.yaml", WORDS);
+    for command in ["predict", "test"] {
+        let said = labs.say(&[command, "words.yaml"]);
+        assert!(
+            said.out.contains("rules: unchanged, but 2 rules were added, removed or replaced"),
+            "{command}: {said:?}"
+        );
+    }
 }

@@ -80,7 +80,8 @@ pub(crate) enum DiffFormat {
 }
 
 pub(super) fn run(arguments: &DiffArguments) -> anyhow::Result<Exit> {
-    let (old, new) = (sources::read(&[arguments.old.clone()], None)?, sources::read(&[arguments.new.clone()], None)?);
+    let read = |name: &String| sources::read(std::slice::from_ref(name), None);
+    let (old, new) = (read(&arguments.old)?, read(&arguments.new)?);
     let (Some(old), Some(new)) = (old, new) else { return Ok(Exit::BadInput) };
     let difference = compare(&old, &new);
     let told = match arguments.format {
@@ -112,7 +113,7 @@ fn exit(difference: &Difference, fail_on: FailOn) -> Exit {
     match fail_on {
         FailOn::Never => Exit::Ok,
         _ if any(true) => Exit::Differs,
-        _ if any(false) => Exit::Inconclusive,
+        _ if any(false) || !difference.not_known.is_empty() => Exit::Inconclusive,
         _ => Exit::Ok,
     }
 }

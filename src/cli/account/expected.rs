@@ -9,37 +9,51 @@ use sglab::account::{Account, LeftOut};
 use sglab::import::{ExpectedPassage, Written, read_expectations, topology_of, write_expectations};
 use sglab::model::Era;
 use sglab::reach::{Passage, admitted};
-use sglab::report::{self, left_out};
+use sglab::report::{self, Entry, left_out};
 use sglab::scenario::export::export;
+use sglab::scenario::{Finding, RunVerdict, StepStatus};
 
-use super::sources;
-use crate::cli::common::{Exit, told};
+use super::sources::{self, with_strangers};
+use crate::cli::common::told;
 use crate::cli::{file, screen, sources as topologies};
 
 /// A cloud that is imported for a run.
 pub(in crate::cli) struct Imported {
     /// Its topology, with what is predicted of it as its table.
     pub read: topologies::Read,
-    /// What is not as it was accepted, in lines for people.
-    differences: Vec<String>,
+    /// What is not as it was accepted.
+    differences: Vec<Finding>,
     /// Number of items that are not known.
     unknown: usize,
 }
 
 impl Imported {
-    /// Says what is not as it was accepted, and gives the exit code of all.
-    pub fn finish(&self, of_packets: Exit) -> Exit {
-        for line in &self.differences {
-            screen::tell(line);
+    /// Adds to the results what is not as it was accepted, and what is not known, so that every report says it.
+    pub fn add_to(&self, entries: &mut [Entry]) {
+        let ran = entries.iter_mut().find_map(|entry| if let Entry::Ran(result) = entry { Some(result) } else { None });
+        let Some(result) = ran else { return };
+        let Some(step) = result.steps.last_mut() else { return };
+        step.findings.extend(self.differences.iter().cloned());
+        if !self.differences.is_empty() {
+            step.status = StepStatus::Failed;
+            result.verdict = RunVerdict::Failed;
+        } else if self.unknown > 0 && result.verdict == RunVerdict::Passed {
+            let many = report::count(self.unknown, "item");
+            let text = format!("{many} not known, so that more may be open than was asked");
+            step.findings.push(Finding { text, place: step.place.clone() });
+            step.status = StepStatus::Inconclusive;
+            result.verdict = RunVerdict::Inconclusive;
         }
-        match of_packets {
-            Exit::Ok if !self.differences.is_empty() => Exit::Differs,
-            Exit::Ok if self.unknown > 0 => {
-                let many = report::count(self.unknown, "item");
-                screen::tell(&format!("inconclusive: {many} not known, so that more may be open than was asked"));
-                Exit::Inconclusive
-            }
-            exit => exit,
+    }
+
+    /// Says it to people who have watched the run go by.
+    pub fn tell(&self) {
+        for finding in &self.differences {
+            screen::tell(&format!("{}\n    {}", finding.text, finding.place));
+        }
+        if self.differences.is_empty() && self.unknown > 0 {
+            let many = report::count(self.unknown, "item");
+            screen::tell(&format!("inconclusive: {many} not known, so that more may be open than was asked"));
         }
     }
 }
@@ -54,7 +68,8 @@ const HEAD: &str = "What the imported cloud admits, by group. `sglab test --impo
 pub(in crate::cli) fn read(names: &[String], expect: &Path, accept: bool) -> anyhow::Result<Option<Imported>> {
     let Some(account) = sources::read(names, None)? else { return Ok(None) };
     let written = topology_of(&account);
-    let missing: Vec<LeftOut> = account.left_out.iter().chain(&written.left_out).cloned().collect();
+    let missing: Vec<LeftOut> =
+        account.left_out.iter().chain(&written.left_out).filter(|item| item.matters()).cloned().collect();
     if !missing.is_empty() {
         screen::tell(left_out::text(&missing).trim_end());
     }
@@ -93,7 +108,7 @@ fn predicted(written: &Written, name: &str) -> anyhow::Result<Option<topologies:
         }
     };
     let Some(topology) = read("") else { return Ok(None) };
-    let cloud = topology.with_elsewhere().initial_cloud(Era::Vpc);
+    let cloud = with_strangers(topology).initial_cloud(Era::Vpc);
     let cloud = cloud.map_err(|(refusal, place)| anyhow::anyhow!("{place}: {refusal}"))?;
     let whole = export(&cloud, "")?;
     // Behind the cloud stands what holds in it.
@@ -104,16 +119,19 @@ fn predicted(written: &Written, name: &str) -> anyhow::Result<Option<topologies:
     Ok(Some(topologies::Read::of(topology, written.builder.to_yaml() + &sections)))
 }
 
-fn differences(now: &[Passage], expected: &[ExpectedPassage]) -> Vec<String> {
+fn differences(now: &[Passage], expected: &[ExpectedPassage]) -> Vec<Finding> {
     let accepted: HashSet<&str> = expected.iter().map(|passage| passage.flow.as_str()).collect();
     let open: HashSet<String> = now.iter().map(Passage::flow).collect();
-    let opened = now.iter().filter(|passage| !accepted.contains(passage.flow().as_str())).map(|passage| {
-        let by: Vec<String> = passage.by.iter().map(ToString::to_string).collect();
-        format!("not accepted: {}, by {}", report::shown_line(&passage.flow()), by.join(", "))
+    let opened = now.iter().filter(|passage| !accepted.contains(passage.flow().as_str())).filter_map(|passage| {
+        let by: Vec<String> = passage.by.iter().map(|origin| origin.resource.to_string()).collect();
+        let text = format!("not accepted: {}, by {}", passage.flow(), by.join(", "));
+        Some(Finding { text, place: passage.by.first()?.place.clone() })
     });
     let closed = expected.iter().filter(|passage| !open.contains(&passage.flow));
-    let closed =
-        closed.map(|passage| format!("not open any more: {} ({})", report::shown_line(&passage.flow), passage.place));
+    let closed = closed.map(|passage| Finding {
+        text: format!("accepted, and not open any more: {}", passage.flow),
+        place: passage.place.clone(),
+    });
     opened.chain(closed).collect()
 }
 

@@ -11,7 +11,7 @@ use sglab::model::Era;
 use sglab::report::left_out;
 use sglab::scenario::export::export;
 
-use super::sources;
+use super::sources::{self, with_strangers};
 use crate::cli::common::{Exit, told};
 use crate::cli::{file, screen, sources as topologies};
 
@@ -21,8 +21,8 @@ use crate::cli::{file, screen, sources as topologies};
 Examples:
   sglab import dump/ -o shop.yaml && sglab test shop.yaml
       a folder of `aws ec2 describe-*` replies, on packets
-  terraform show -json plan | sglab import - --check
-      what is read of a plan, and what has no part in a lab
+  sglab import - --check < plan.json
+      what is read of a plan as `terraform show -json` prints it, and what has no part in a lab
   sglab import --commands
       the read-only calls to make, and the policy that they need
 
@@ -57,6 +57,8 @@ pub(super) fn run(arguments: &ImportArguments) -> anyhow::Result<Exit> {
     let Some(account) = sources::read(&arguments.sources, None)? else { return Ok(Exit::BadInput) };
     let written = topology_of(&account);
     let missing: Vec<LeftOut> = account.left_out.iter().chain(&written.left_out).cloned().collect();
+    // What has no part in reach is only of interest where nothing else is asked.
+    let missing: Vec<LeftOut> = missing.into_iter().filter(|item| arguments.check || item.matters()).collect();
     if !missing.is_empty() {
         screen::tell(left_out::text(&missing).trim_end());
     }
@@ -89,8 +91,7 @@ fn text(builder: &sglab::topology::Builder, arguments: &ImportArguments) -> anyh
     if arguments.cloud_only {
         return Ok(Some(format!("# {title}\n{}", builder.to_yaml())));
     }
-    let cloud = topology
-        .with_elsewhere()
+    let cloud = with_strangers(topology)
         .initial_cloud(Era::Vpc)
         .map_err(|(refusal, place)| anyhow::anyhow!("{place}: {refusal}"))?;
     Ok(Some(export(&cloud, &title)?))
@@ -111,14 +112,18 @@ fn counts(account: &Account) -> String {
 }
 
 /// Calls whose replies are a source, and what may make them.
-const COMMANDS: &str = r#"# Each reply into a file of one folder, which is a source: sglab import dump/
-mkdir dump
+const COMMANDS: &str = r#"# Each reply into a file of one folder, which is a source: sglab import dump/. One folder for each account and region.
+mkdir -p dump
 aws ec2 describe-vpcs > dump/vpcs.json
 aws ec2 describe-subnets > dump/subnets.json
 aws ec2 describe-security-groups > dump/groups.json
 aws ec2 describe-instances > dump/instances.json
 aws ec2 describe-network-interfaces > dump/interfaces.json
 aws ec2 describe-managed-prefix-lists > dump/prefix-lists.json
+for id in $(aws ec2 describe-managed-prefix-lists --query 'PrefixLists[].PrefixListId' --output text); do
+  aws ec2 get-managed-prefix-list-entries --prefix-list-id "$id" \
+    --query "{PrefixLists: [{PrefixListId: '$id', Entries: Entries}]}" > "dump/$id.json"
+done
 aws ec2 describe-route-tables > dump/route-tables.json
 aws ec2 describe-network-acls > dump/network-acls.json
 
@@ -129,8 +134,8 @@ aws ec2 describe-network-acls > dump/network-acls.json
 #     "Effect": "Allow",
 #     "Action": [
 #       "ec2:DescribeVpcs", "ec2:DescribeSubnets", "ec2:DescribeSecurityGroups", "ec2:DescribeInstances",
-#       "ec2:DescribeNetworkInterfaces", "ec2:DescribeManagedPrefixLists", "ec2:DescribeRouteTables",
-#       "ec2:DescribeNetworkAcls"
+#       "ec2:DescribeNetworkInterfaces", "ec2:DescribeManagedPrefixLists", "ec2:GetManagedPrefixListEntries",
+#       "ec2:DescribeRouteTables", "ec2:DescribeNetworkAcls"
 #     ],
 #     "Resource": "*"
 #   }]

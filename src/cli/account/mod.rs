@@ -5,6 +5,7 @@ mod drift;
 pub(super) mod expected;
 mod graph;
 mod import;
+mod lint;
 mod prove;
 mod sources;
 
@@ -23,6 +24,8 @@ pub(crate) enum AccountCommand {
     Graph(graph::GraphArguments),
     /// Read one's own cloud: `aws ec2 describe-*` replies, Terraform plans and states
     Import(import::ImportArguments),
+    /// Say what of one's groups and rules is against good advice: topologies, dumps, plans
+    Lint(lint::LintArguments),
 }
 
 /// Carries out one of them.
@@ -32,5 +35,6 @@ pub(super) fn run(command: AccountCommand) -> anyhow::Result<Exit> {
         AccountCommand::Drift(arguments) => drift::run(&arguments),
         AccountCommand::Graph(arguments) => graph::run(&arguments),
         AccountCommand::Import(arguments) => import::run(&arguments),
+        AccountCommand::Lint(arguments) => lint::run(&arguments),
     }
 }

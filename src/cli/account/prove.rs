@@ -9,6 +9,7 @@ use sglab::scenario::differing::Differing;
 use sglab::scenario::{self, Options};
 use sglab::topology::Topology;
 
+use super::sources::with_strangers;
 use crate::cli::common::Exit;
 use crate::cli::{broken, host, screen, signals, sources as topologies};
 
@@ -29,7 +30,7 @@ pub(super) fn run(old: &Account, new: &Account) -> anyhow::Result<Exit> {
     let mut topologies = Vec::new();
     for ((name, written), text) in sides.iter().zip(&texts).filter(|(_, text)| !text.is_empty()) {
         match written.topology(name, text) {
-            Ok(topology) => topologies.push(topology.with_elsewhere()),
+            Ok(topology) => topologies.push(with_strangers(topology)),
             Err(problems) => {
                 topologies::tell(&[problems]);
                 return Ok(Exit::BadInput);
@@ -65,7 +66,7 @@ pub(super) fn run(old: &Account, new: &Account) -> anyhow::Result<Exit> {
 
 fn cloud(name: &str, written: &Written) -> anyhow::Result<Cloud> {
     let topology = written.topology(name, "").map_err(|problems| anyhow::anyhow!("{problems}"))?;
-    let cloud = topology.with_elsewhere().initial_cloud(Era::Vpc);
+    let cloud = with_strangers(topology).initial_cloud(Era::Vpc);
     cloud.map_err(|(refusal, place)| anyhow::anyhow!("{place}: {refusal}"))
 }
 

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use sglab::account::Account;
 use sglab::import::{self, Kind, Text};
+use sglab::model::Cloud;
+use sglab::model::HostName;
 use sglab::report::shown_lines;
 use sglab::topology::Topology;
 
@@ -15,11 +17,32 @@ use crate::cli::common::told;
 use crate::cli::sources::PREFIX;
 use crate::cli::{folder, screen, sources};
 
+/// What sources are.
+pub(super) struct Sources {
+    pub account: Account,
+    /// The topology that it is of.
+    pub topology: Option<OfTopology>,
+}
+
+/// A topology as it stands, and its cloud as launched.
+pub(super) struct OfTopology {
+    pub text: Text,
+    pub cloud: Cloud,
+}
+
 /// Reads sources into one account. Says what is wrong with them, and gives nothing then.
 ///
 /// # Errors
 /// If a source cannot be found or read.
 pub(super) fn read(names: &[String], kind: Option<Kind>) -> anyhow::Result<Option<Account>> {
+    Ok(read_whole(names, kind)?.map(|sources| sources.account))
+}
+
+/// As [`read`], with the topology that it is of. Says what is wrong with them, and gives nothing then.
+///
+/// # Errors
+/// If a source cannot be found or read.
+pub(super) fn read_whole(names: &[String], kind: Option<Kind>) -> anyhow::Result<Option<Sources>> {
     let mut texts = Vec::new();
     for name in names {
         texts.extend(texts_of(name)?);
@@ -28,7 +51,7 @@ pub(super) fn read(names: &[String], kind: Option<Kind>) -> anyhow::Result<Optio
         texts.into_iter().partition(|text| kind.is_none() && import::is_topology(&text.text));
     match (topologies.as_slice(), others.is_empty()) {
         ([], _) => match import::read(&others, kind) {
-            Ok(account) => Ok(Some(account)),
+            Ok(account) => Ok(Some(Sources { account, topology: None })),
             Err(faults) => {
                 screen::tell(&faults.to_string());
                 Ok(None)
@@ -37,12 +60,12 @@ pub(super) fn read(names: &[String], kind: Option<Kind>) -> anyhow::Result<Optio
         ([topology], true) => of_topology(topology),
         _ => bail!(
             "{} are several clouds: a topology is a cloud of its own",
-            names.iter().map(|name| told(name)).collect::<Vec<_>>().join(", ")
+            names.iter().map(told).collect::<Vec<_>>().join(", ")
         ),
     }
 }
 
-fn of_topology(text: &Text) -> anyhow::Result<Option<Account>> {
+fn of_topology(text: &Text) -> anyhow::Result<Option<Sources>> {
     let topology = match Topology::parse_cloud(&text.name, text.text.as_bytes()) {
         Ok(topology) => topology,
         Err(problems) => {
@@ -51,9 +74,17 @@ fn of_topology(text: &Text) -> anyhow::Result<Option<Account>> {
         }
     };
     match topology.initial_cloud(topology.eras[0]) {
-        Ok(cloud) => Ok(Some(import::account_of(&cloud, &text.name))),
+        Ok(cloud) => {
+            let account = import::account_of(&cloud, &text.name);
+            Ok(Some(Sources { account, topology: Some(OfTopology { text: text.clone(), cloud }) }))
+        }
         Err((refusal, place)) => bail!("{place}: {refusal}"),
     }
+}
+
+/// The same topology with addresses outside that no rule names: what is open to anywhere is asked of them.
+pub(super) fn with_strangers(topology: Topology) -> Topology {
+    topology.with_outside([HostName::new("elsewhere")].iter())
 }
 
 fn texts_of(name: &str) -> anyhow::Result<Vec<Text>> {
@@ -110,5 +141,6 @@ fn of_git(name: &str, revision: &str) -> anyhow::Result<Vec<Text>> {
 
 fn text(name: &str, bytes: Vec<u8>) -> anyhow::Result<Text> {
     let text = String::from_utf8(bytes).with_context(|| format!("{} is no text in UTF-8", told(name)))?;
-    Ok(Text { name: name.to_owned(), text: Arc::from(text) })
+    // Some shells of Windows begin a file with a mark of its encoding.
+    Ok(Text { name: name.to_owned(), text: Arc::from(text.strip_prefix('\u{feff}').unwrap_or(&text)) })
 }

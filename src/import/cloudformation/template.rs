@@ -88,7 +88,12 @@ impl<'t> Template<'t> {
 
     /// The account's id of a resource.
     pub fn id(&self, name: &str) -> ResourceId {
-        ResourceId::new(&format!("{}{name}", self.prefix))
+        ResourceId::new(&self.label(name))
+    }
+
+    /// The short name of a resource for people.
+    pub fn label(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
     }
 
     /// The id of a VPC's default group.

@@ -19,10 +19,10 @@ pub fn vpc(reader: &mut Reader<'_>, item: Node<'_>) {
     let own: Vec<Node<'_>> = item.get("CidrBlock").into_iter().chain(more).collect();
     let mut blocks = Vec::new();
     for block in read_blocks(reader, &own, id) {
-        if let IpNet::V4(block) = block {
-            if !blocks.contains(&block) {
-                blocks.push(block);
-            }
+        if let IpNet::V4(block) = block
+            && !blocks.contains(&block)
+        {
+            blocks.push(block);
         }
     }
     let ipv6: Vec<Node<'_>> =
@@ -78,7 +78,19 @@ pub fn prefix_list(reader: &mut Reader<'_>, item: Node<'_>) {
     };
     let label = item.text_of("PrefixListName").unwrap_or(id).to_owned();
     let origin = reader.origin(item, id);
-    reader.into.account.prefix_lists.insert(ResourceId::new(id), PrefixList { label, entries, origin });
+    let lists = &mut reader.into.account.prefix_lists;
+    // One reply has the name, another the entries.
+    let known = lists.entry(ResourceId::new(id)).or_insert_with(|| PrefixList {
+        label: label.clone(),
+        entries: entries.clone(),
+        origin,
+    });
+    if known.entries.known().is_none() {
+        known.entries = entries;
+    }
+    if known.label == id {
+        known.label = label;
+    }
 }
 
 /// A route table: what no group decides. Routes beyond the local one and the internet gateway are listed.

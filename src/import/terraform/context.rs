@@ -1,5 +1,7 @@
 //! What the readers of resources share.
 
+use std::collections::HashMap;
+
 use super::super::builder::Reader;
 use super::index::Index;
 use super::labels::Labels;
@@ -13,11 +15,16 @@ pub struct Context<'a, 't> {
     pub index: &'a Index<'t>,
     pub resolver: Resolver<'a, 't>,
     pub labels: Labels,
+    by_id: HashMap<ResourceId, Vec<usize>>,
 }
 
 impl<'a, 't> Context<'a, 't> {
     pub fn new(index: &'a Index<'t>) -> Self {
-        Self { index, resolver: Resolver::new(index), labels: Labels::new(index) }
+        let mut by_id: HashMap<ResourceId, Vec<usize>> = HashMap::new();
+        for (at, resource) in index.resources.iter().enumerate() {
+            by_id.entry(resource.id()).or_default().push(at);
+        }
+        Self { index, resolver: Resolver::new(index), labels: Labels::new(index), by_id }
     }
 
     /// Resources of some types, without data sources.
@@ -27,7 +34,8 @@ impl<'a, 't> Context<'a, 't> {
 
     /// The resource with an id.
     pub fn with_id(&self, kinds: &[&str], id: &ResourceId) -> Option<&'a Resource<'t>> {
-        self.index.resources.iter().find(|resource| kinds.contains(&resource.kind.as_str()) && resource.id() == *id)
+        let resources = self.by_id.get(id)?.iter().map(|at| &self.index.resources[*at]);
+        resources.into_iter().find(|resource| kinds.contains(&resource.kind.as_str()))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The three documents: a plan, a state, a state file; each as a list of resources.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::super::builder::Reader;
 use super::super::fault::Mistake;
@@ -76,10 +76,10 @@ fn plan<'t>(reader: &mut Reader<'_>, root: Node<'t>, values: Node<'t>) -> Index<
     if let Some(module) = root.at(&["prior_state", "values", "root_module"]) {
         module_values(reader, module, &mut before);
     }
-    let planned: std::collections::HashSet<String> =
-        resources.iter().map(|resource: &Resource<'_>| resource.address.clone()).collect();
+    let planned: HashSet<String> = resources.iter().map(|resource: &Resource<'_>| resource.address.clone()).collect();
     resources.extend(before.into_iter().filter(|old| old.data && !planned.contains(&old.address)));
     let mut changes: HashMap<&str, Node<'_>> = HashMap::new();
+    let mut gone: HashSet<&str> = HashSet::new();
     for entry in root.items_of("resource_changes").filter(|entry| entry.get("deposed").is_none()) {
         let Some(address) = entry.text_of("address") else {
             reader.lacks(entry, "this change", "address");
@@ -94,10 +94,11 @@ fn plan<'t>(reader: &mut Reader<'_>, root: Node<'t>, values: Node<'t>) -> Index<
         if matches!(actions.as_slice(), ["delete" | "forget"]) {
             let kind = entry.text_of("type").unwrap_or("resource");
             reader.leave_out(entry, kind, address, Reason::Gone);
-            resources.retain(|resource| resource.address != address);
+            gone.insert(address);
         }
         changes.extend(entry.get("change").map(|change| (address, change)));
     }
+    resources.retain(|resource| !gone.contains(resource.address.as_str()));
     let configuration = Configuration::new(root);
     for resource in &mut resources {
         let Resource { module, data, kind, name, .. } = &*resource;
@@ -132,7 +133,9 @@ fn relevant(root: Node<'_>) -> Option<HashMap<String, Vec<String>>> {
 fn module_values<'t>(reader: &mut Reader<'_>, module: Node<'t>, into: &mut Vec<Resource<'t>>) {
     let mut open = vec![module];
     while let Some(module) = open.pop() {
-        open.extend(module.items_of("child_modules"));
+        let mut below: Vec<Node<'t>> = module.items_of("child_modules").collect();
+        below.reverse();
+        open.extend(below);
         for node in module.items_of("resources") {
             let Some(address) = node.text_of("address") else {
                 reader.lacks(node, "this resource", "address");

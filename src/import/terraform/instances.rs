@@ -192,6 +192,8 @@ pub fn one_more_group<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, re
     let interface = id_or_listed(reader, resource, interface);
     let group = id_or_listed(reader, resource, group);
     if let (Some(interface), Some(group)) = (interface, group) {
+        let instance = context.with_id(&["aws_instance"], &interface);
+        let interface = instance.map_or(interface, |instance| first_of(reader, context, instance));
         reader.into.membership(interface, group);
     }
 }

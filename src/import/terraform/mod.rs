@@ -19,6 +19,7 @@ mod resolver;
 mod resource;
 mod rules;
 mod services;
+mod slots;
 mod templates;
 #[cfg(test)]
 mod tests;

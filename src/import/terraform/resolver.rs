@@ -10,38 +10,11 @@ use super::address::{Call, Key, Step, longest, module_address, parts, steps};
 use super::index::{Index, position};
 use super::known_modules;
 use super::resource::{Resource, Value};
+use super::slots::{Meant, Slot, literal, merged, nth, slots};
 use super::wanted::{Fit, Wanted, fit};
-use crate::account::ResourceId;
 
 /// Calls, outputs and locals in each other that real modules never have.
 const MAX_DEPTH: usize = 24;
-
-/// Something that a reference may mean.
-#[derive(Clone)]
-pub enum Meant<'t> {
-    /// This id; `new` where it is known after the plan is applied only.
-    Id { id: ResourceId, new: bool },
-    /// A value that the plan tells.
-    Literal(Node<'t>),
-    /// A key.
-    Word(String),
-    /// It cannot be told.
-    Unclear(String),
-}
-
-/// All that one reference may mean.
-#[derive(Clone, Default)]
-pub struct Slot<'t> {
-    pub meant: Vec<Meant<'t>>,
-    /// It goes through a local, so that a part of this may be all of it.
-    pub loose: bool,
-}
-
-impl Slot<'_> {
-    fn is_new(&self) -> bool {
-        self.meant.iter().any(|meant| matches!(meant, Meant::Id { new: true, .. } | Meant::Unclear(_)))
-    }
-}
 
 /// The place of an expression: an instance of a resource, or of a module's call.
 #[derive(Clone, Copy)]
@@ -408,27 +381,4 @@ fn walk<'t>(node: Node<'t>, rest: &[Step]) -> Option<Node<'t>> {
         Step::Index(Key::Number(number)) if node.is_list() => node.items().nth(usize::try_from(*number).ok()?),
         Step::Index(Key::Number(_)) => None,
     })
-}
-
-fn literal(node: Option<Node<'_>>) -> Vec<Meant<'_>> {
-    node.map(Meant::Literal).into_iter().collect()
-}
-
-fn slots(meant: Vec<Meant<'_>>) -> Vec<Slot<'_>> {
-    if meant.is_empty() { Vec::new() } else { vec![Slot { meant, loose: false }] }
-}
-
-fn merged<'t>(slots: Vec<Slot<'t>>) -> Slot<'t> {
-    let loose = slots.iter().any(|slot| slot.loose);
-    Slot { meant: slots.into_iter().flat_map(|slot| slot.meant).collect(), loose }
-}
-
-/// The slot of one instance of a list that `count.index` goes through. Each of the instances that are not known has a reference or more, so
-/// where there are as many references as such instances, each has one, in their order.
-fn nth<'t>(slots: Vec<Slot<'t>>, (rank, count): (usize, usize)) -> Slot<'t> {
-    let new: Vec<&Slot<'t>> = slots.iter().filter(|slot| slot.is_new()).collect();
-    match new.get(rank) {
-        Some(own) if new.len() == count && new.iter().all(|slot| !slot.loose) => (*own).clone(),
-        _ => merged(slots),
-    }
 }

@@ -102,7 +102,7 @@ pub fn apart<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: &
         Some("egress") => Direction::Egress,
         Some(other) => {
             let node = resource.body.value("type").known().unwrap_or(resource.node);
-            let advice = crate::model::suggest(other, ["ingress", "egress"].into_iter());
+            let advice = crate::model::suggest(other, ["ingress", "egress"]);
             return reader.wrong(node, &resource.address, ("`type` is ingress or egress".to_owned(), advice));
         }
         None => return reader.lacks(resource.node, &resource.address, "type"),
@@ -197,11 +197,14 @@ fn peers<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, said: Said<'_, 
     let Said { resource, block, group, form } = said;
     let mut peers = Vec::new();
     for key in form.blocks {
-        if let Value::Unknown | Value::Hidden = block.value(key) {
-            // A provider shows lists as computed that nobody gives.
-            if form.is_inline || !block.expressions_of(key).is_empty() {
-                peers.push(Peer::Unknown(format!("`{key}` is not known")));
-            }
+        let is_unknown = match block.value(key) {
+            Value::Hidden => true,
+            // A provider may show as computed what nobody gives.
+            Value::Unknown => form.is_inline || !block.expressions_of(key).is_empty(),
+            Value::Is(_) | Value::Absent => false,
+        };
+        if is_unknown {
+            peers.push(Peer::Unknown(format!("`{key}` is not known")));
             continue;
         }
         let (known, unknown) = block.elements(key);
@@ -212,7 +215,7 @@ fn peers<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, said: Said<'_, 
             }
         }
         if unknown > 0 {
-            peers.push(Peer::Unknown(format!("`{key}` has an element that is known after apply")));
+            peers.push(Peer::Unknown(format!("`{key}` has an element that is not known")));
         }
     }
     match context.resolver.several(resource, block, form.prefix_lists, Wanted::PrefixList) {

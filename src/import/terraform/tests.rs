@@ -3,6 +3,7 @@
 mod support;
 
 mod documents;
+mod eks;
 mod inline;
 mod interfaces;
 mod left_out;

@@ -3,8 +3,9 @@
 use indexmap::IndexSet;
 
 use super::super::tree::Node;
-use super::resolver::{Meant, Resolver, Scope, Slot};
+use super::resolver::{Resolver, Scope};
 use super::resource::{Block, Resource, Value};
+use super::slots::{Meant, Slot};
 use super::wanted::Wanted;
 use crate::account::ResourceId;
 
@@ -181,4 +182,3 @@ fn all_ids(slots: &[Slot<'_>], key: &str) -> Result<IndexSet<ResourceId>, String
     }
     if condition { only(ids, key).map(|one| [one].into_iter().collect()) } else { Ok(ids) }
 }
-

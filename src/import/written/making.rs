@@ -154,13 +154,17 @@ impl<'a> Making<'a> {
     }
 
     pub fn groups(&mut self, mut builder: Builder) -> Builder {
+        // Twins in case are one name for EC2.
+        let mut taken: HashSet<(Option<&ResourceId>, String)> = HashSet::new();
         for (id, group) in &self.account.groups {
             let Some(name) = self.groups.get(id).cloned() else { continue };
             let mut new = NewGroup::new();
             if let Some((vpc, _)) = group.vpc.as_ref().and_then(|id| self.vpcs.get(id)) {
                 new = new.vpc(vpc);
             }
-            if group.name.as_deref().is_some_and(|real| real != name && names::is_ec2_name(real)) {
+            let real = group.name.as_deref().unwrap_or(&name);
+            let is_first = taken.insert((group.vpc.as_ref(), real.to_lowercase()));
+            if is_first && group.name.as_deref().is_some_and(|real| real != name && names::is_ec2_name(real)) {
                 new = new.name(group.name.as_deref().unwrap_or_default());
             }
             if let Some(description) = group.description.as_deref().filter(|text| names::is_description(text)) {

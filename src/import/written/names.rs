@@ -16,7 +16,9 @@ impl Names {
     /// A name like the one that is wanted, which nothing else has.
     pub fn unique(&mut self, wanted: &str) -> String {
         let plain = plain(wanted);
-        let free = |names: &Self, name: &str| !names.0.contains(&name.to_lowercase()) && !RESERVED.contains(&name);
+        let free = |names: &Self, name: &str| {
+            !names.0.contains(&name.to_lowercase()) && !RESERVED.contains(&name.to_lowercase().as_str())
+        };
         let mut name = plain.clone();
         let mut number = 2;
         while !free(self, &name) {

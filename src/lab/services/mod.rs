@@ -32,7 +32,7 @@ use crate::compile::services::zone::View;
 use crate::compile::services::{self, OUTSIDE_RESOLVER};
 use crate::fabric::{Fabric, FabricError, Namespace};
 use crate::model::protocol::TCP;
-use crate::model::{Cloud, VpcService};
+use crate::model::{Cloud, VpcService, service_addresses};
 
 /// The services of a lab. They end when this is dropped.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ impl Services {
         let mut tasks = JoinSet::new();
         for (name, vpc) in &cloud.vpcs {
             let view = View::Inside(name.clone());
-            let places = services::addresses(cloud, vpc);
+            let places = service_addresses(cloud.era, vpc);
             for (service, open) in open_all(fabric.node(&names::router(name))?, places).await? {
                 match (service, open) {
                     (VpcService::Dns, Open::Datagrams(socket)) => {

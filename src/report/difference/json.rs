@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::account::Origin;
 use crate::model::{Direction, SourceLocation};
-use crate::reach::{Certainty, Difference, GroupChange, MemberChange, Passage, Reached, RuleChange, Way};
+use crate::reach::{Certainty, Difference, End, GroupChange, MemberChange, Passage, Reached, RuleChange, Way};
 
 /// Version of the format; a change that programs would notice raises it.
 const FORMAT: u32 = 1;
@@ -18,6 +18,14 @@ struct Document<'a> {
     groups: Changes<GroupJson<'a>>,
     rules: Changes<RuleJson<'a>>,
     members: Changes<MemberJson<'a>>,
+    not_known: Vec<NotKnownJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct NotKnownJson<'a> {
+    kind: &'a str,
+    reason: String,
+    by: OriginJson<'a>,
 }
 
 #[derive(Serialize)]
@@ -46,6 +54,7 @@ struct PassageJson<'a> {
     by: Vec<OriginJson<'a>>,
     already: &'a [String],
     members: &'a [String],
+    members_are: End,
     reached: Reached,
 }
 
@@ -88,7 +97,7 @@ pub fn json(difference: &Difference) -> Result<String, serde_json::Error> {
             opened: known(&difference.opened),
             opened_from_outside: difference.opened_from_outside().count(),
             closed: known(&difference.closed),
-            unknown: difference.unknown().count(),
+            unknown: difference.unknown().count() + difference.not_known.len(),
         },
         opened: difference.opened.iter().map(passage).collect(),
         closed: difference.closed.iter().map(passage).collect(),
@@ -104,6 +113,11 @@ pub fn json(difference: &Difference) -> Result<String, serde_json::Error> {
             added: difference.members_added.iter().map(member).collect(),
             removed: difference.members_removed.iter().map(member).collect(),
         },
+        not_known: difference
+            .not_known
+            .iter()
+            .map(|item| NotKnownJson { kind: &item.kind, reason: item.reason.to_string(), by: origin(&item.origin) })
+            .collect(),
     };
     Ok(serde_json::to_string_pretty(&document)? + "\n")
 }
@@ -127,6 +141,7 @@ fn passage(passage: &Passage) -> PassageJson<'_> {
         by: passage.by.iter().map(origin).collect(),
         already: &passage.already,
         members: &passage.members,
+        members_are: passage.members_are,
         reached: passage.reached,
     }
 }

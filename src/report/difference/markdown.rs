@@ -27,6 +27,13 @@ pub fn markdown(difference: &Difference, marker: &str) -> String {
         let wanted: Vec<&Passage> = passages.iter().filter(|passage| passage.is_known() == known).collect();
         table(&mut out, title, &wanted);
     }
+    if !difference.not_known.is_empty() {
+        let lines = difference
+            .not_known
+            .iter()
+            .map(|item| format!("{} of {}: {}", item.kind, item.origin.resource, item.reason));
+        details(&mut out, "Not known, and so not compared", &lines.collect::<Vec<_>>());
+    }
     let rules = [('+', &difference.rules_added), ('-', &difference.rules_removed)];
     let lines: Vec<String> = rules
         .iter()

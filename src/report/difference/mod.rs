@@ -29,6 +29,7 @@ pub fn verdict(difference: &Difference) -> String {
         outside,
         super::count(closed, "passage")
     );
+    let unknown = unknown + difference.not_known.len();
     if unknown > 0 {
         said.push_str(&format!("; {unknown} not known"));
     }

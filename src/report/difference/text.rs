@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{Change, behind, verdict};
 use crate::model::Direction;
-use crate::reach::{Certainty, Difference, MemberChange, Passage, RuleChange, Way};
+use crate::reach::{Certainty, Difference, End, MemberChange, Passage, RuleChange, Way};
 use crate::report::text::Tone;
 use crate::report::{Style, shown_line};
 
@@ -15,6 +15,11 @@ pub fn text(difference: &Difference, style: Style) -> String {
         for passage in passages {
             out.push_str(&told(passage, change, style));
         }
+    }
+    for item in &difference.not_known {
+        let line = format!("not known: {} of {}: {}", item.kind, item.origin.resource, item.reason);
+        let _ =
+            writeln!(out, "{}\n    {}", style.fit(&style.paint(Tone::Unsure, &shown_line(&line))), item.origin.place);
     }
     if style.verbose {
         out.push_str(&rules(difference, style));
@@ -68,7 +73,7 @@ pub(super) fn told(passage: &Passage, change: Change, style: Style) -> String {
         let behind = behind(passage).map_or_else(String::new, |behind| format!(", to {behind}"));
         line(&format!("from {}{behind}", passage.from));
     } else if let Some(behind) = behind(passage) {
-        let word = if passage.way == Way::ToOutside { "from" } else { "to" };
+        let word = if passage.members_are == End::Sender { "from" } else { "to" };
         line(&format!("{word} {behind}"));
     }
     if let Certainty::Unknown(why) = &passage.certainty {

@@ -129,6 +129,7 @@ pub(super) fn stage(cloud: &Cloud, stage: &Stage) -> String {
             let appliance = match asked.path {
                 Path::Direct => "",
                 Path::ThroughAnAppliance => "; an appliance is between, so no rule that names a group counts",
+                Path::Forged => "; the source is forged, so no rule that names a group counts",
             };
             let none = match (asked.trials.is_empty(), groups.len()) {
                 (true, 1) => format!("; it has no {direction} rules"),
@@ -215,6 +216,7 @@ pub(super) fn miss(cloud: &Cloud, asked: &RuleEvaluation, rule: &Rule, miss: Mis
         Mismatch::PrefixList => format!("{other} is in no entry of {}", rule.peer),
         Mismatch::SelfReference => "a group that names itself matches nobody in this world".to_owned(),
         Mismatch::Appliance => "an appliance is between the two".to_owned(),
+        Mismatch::Forged => "the source is forged".to_owned(),
         Mismatch::NoMember => {
             let Peer::Group(group) = &rule.peer else { return format!("{other} is not of {}", rule.peer) };
             let public = cloud.interfaces().find(|(_, _, it)| {

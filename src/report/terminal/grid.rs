@@ -67,7 +67,7 @@ fn is_wrong(row: &Row) -> bool {
     row.blocks.iter().flatten().flatten().flatten().any(|cell| cell.wrong || cell.class == Class::Inconclusive)
 }
 
-/// Addresses of one host with equal rows become one row: `world (2)`.
+/// Addresses of one host with equal rows become one row: `world`, or `world[1], world[3]` where another differs. A file names them so, too.
 fn fold<'a>(grid: &'a Grid, hosts: &IndexMap<HostName, Vec<HostIp>>) -> Vec<(String, &'a Row)> {
     let mut folded: Vec<(Vec<&Endpoint>, &Row)> = Vec::new();
     for row in &grid.rows {
@@ -85,7 +85,9 @@ fn fold<'a>(grid: &'a Grid, hosts: &IndexMap<HostName, Vec<HostIp>>) -> Vec<(Str
         .into_iter()
         .map(|(ends, row)| {
             let label = match (&row.from, row.via) {
-                (Endpoint::Host(name, _), _) if ends.len() > 1 => format!("{name} ({})", ends.len()),
+                (Endpoint::Host(..), _) if ends.len() > 1 => {
+                    text::endpoints(&ends.into_iter().cloned().collect::<Vec<_>>(), hosts)
+                }
                 (Endpoint::Host(..), _) | (_, None) => text::endpoint(&row.from, hosts),
                 (from, Some(Via::Public)) => format!("{from} by public"),
                 (from, Some(Via::Ipv6)) => format!("{from} by IPv6"),

@@ -181,11 +181,11 @@ fn what_goes_out_to_a_host_is_asked_where_a_table_names_it_or_says_so() {
     assert_eq!(wrong(&silent), nothing);
     let counts = predict::predict(&topology(&silent), Era::Vpc, &Options::default(), &mut |_| ()).unwrap().counts;
     // Two instances; o, its neighbour and two strangers; 22, 443, 8080 and ping.
-    assert_eq!((counts.cells, counts.not_asked), (2 * 4 * 4 + 2 * 4, 2 * 4 * 4));
+    assert_eq!((counts.cells, counts.not_asked.hosts), (2 * 4 * 4 + 2 * 4, 2 * 4 * 4));
     // A cell that the step names itself was asked.
     let named = silent.replace("{table: t}", "{table: t, open: ['a -> o:443']}");
     let counts = predict::predict(&topology(&named), Era::Vpc, &Options::default(), &mut |_| ()).unwrap().counts;
-    assert_eq!((counts.cells, counts.not_asked), (2 * 4 * 4 + 2 * 4 + 1, 2 * 4 * 4 - 1));
+    assert_eq!((counts.cells, counts.not_asked.hosts), (2 * 4 * 4 + 2 * 4 + 1, 2 * 4 * 4 - 1));
     let hosts = wrong(&file("tcp 443 to anywhere", "'o -> g:22'", all));
     assert!(hosts.contains(&"a -> o:443".to_owned()) && hosts.contains(&"b -> elsewhere:443".to_owned()), "{hosts:?}");
     assert!(hosts.iter().all(|cell| cell.ends_with(":443")), "{hosts:?}");
@@ -254,6 +254,7 @@ fn an_exported_cloud_holds_against_itself() {
         "groups: {g: [all from g, tcp 22 from anywhere]}\ninstances: {a: {groups: g}, b: {groups: g}}\n",
         "hosts: {o: 8.8.8.8}\ngroups: {g: {ingress: [udp all from g], egress: [tcp 443 to o, icmp 13 to anywhere]}, w: [tcp 22 from o]}\n\
          instances: {a: {groups: g}, b: {groups: g, interfaces: {eth1: {groups: w}}}}\n",
+        "hosts: {o: 8.8.8.8}\ngroups: {g: ['tcp 22 from 8.8.8.0/24, 192.0.2.0/25', tcp 80 from 9.9.9.9]}\ninstances: {a: {groups: g}}\n",
         "vpcs: {six: {cidr: 10.2.0.0/16, ipv6: yes}}\nhosts: {office: [203.0.113.10, '2001:db8:77::9']}\n\
          groups: {web: ['tcp 80 from ::/0']}\ninstances: {a: {groups: web}}\n",
         "vpcs: {six: {cidr: 10.2.0.0/16, ipv6: yes}}\nhosts: {office: [203.0.113.10, '2001:db8:77::9']}\n\
@@ -273,4 +274,20 @@ fn an_exported_cloud_holds_against_itself() {
         assert_eq!((wrong, result.verdict), (Vec::new(), RunVerdict::Passed), "{written}");
         assert!(written.contains("tables:"), "{written}");
     }
+}
+
+#[test]
+fn the_name_of_an_internal_load_balancer_is_no_cell_of_another_vpc() {
+    let file = |open: &str| {
+        format!(
+            "vpcs: {{one: {{cidr: 10.0.0.0/16}}, two: {{cidr: 10.1.0.0/16}}}}
+groups: {{l: {{vpc: one, ingress: [tcp 80 from anywhere]}}, n: {{vpc: two}}}}
+instances: {{a: {{vpc: one, groups: l}}, c: {{vpc: two, groups: n}}}}
+load-balancers: {{site: {{vpc: one, scheme: internal, groups: l, listeners: [tcp 80], targets: [a]}}}}
+tables: {{t: {{by: dns, open: [{open}]}}}}
+scenario: [{{step: s, expect: {{table: t}}}}]
+"
+        )
+    };
+    assert_eq!(wrong(&file("'any -> a:80', 'a -> site:80'")), Vec::<String>::new());
 }

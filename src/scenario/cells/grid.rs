@@ -3,7 +3,7 @@
 use indexmap::IndexSet;
 
 use super::ends::{has_ipv6, has_name, has_public, hosts, inside, via_of, vpc_of};
-use crate::model::{Cloud, Endpoint, Flow, Service, Via};
+use crate::model::{Cloud, Endpoint, Flow, Scheme, Service, Via};
 use crate::topology::{Columns, Egress};
 
 /// The columns of a grid: those that some row of it can ask for.
@@ -54,26 +54,6 @@ impl Extent {
             hosts(cloud).into_iter().filter(|host| matches!(host, Endpoint::Host(name, _) if self.egress.has(name)));
         inside(cloud).chain(asked).collect()
     }
-
-    /// Counts the cells of hosts that are no receivers and could be, but for those that are asked all the same.
-    pub fn not_asked(&self, cloud: &Cloud, columns: &Columns, asked: &IndexSet<Flow>) -> usize {
-        if !cloud.has_egress_rules() {
-            return 0;
-        }
-        let left_out: Vec<Endpoint> = hosts(cloud)
-            .into_iter()
-            .filter(|host| !matches!(host, Endpoint::Host(name, _) if self.egress.has(name)))
-            .collect();
-        let mut count = 0;
-        for from in inside(cloud) {
-            for to in &left_out {
-                let Some(via) = path(cloud, &from, to, None) else { continue };
-                let cell = |service| Flow { from: from.clone(), to: to.clone(), via, service };
-                count += columns.by(via).filter(|service| !asked.contains(&cell(*service))).count();
-            }
-        }
-        count
-    }
 }
 
 /// The grid of what is inside.
@@ -97,7 +77,7 @@ pub fn senders(cloud: &Cloud, vias: &IndexSet<Option<Via>>) -> Vec<(Endpoint, Op
 
 /// The address by which a receiver of a block of a grid is reached; nothing where the grid has no such block.
 ///
-/// Instances of different VPCs have no private path. What an instance sends to another interface of its own never leaves it.
+/// Instances of different VPCs have no private path, also where the name of an internal load balancer means one. What an instance sends to another interface of its own never leaves it.
 pub fn path(cloud: &Cloud, from: &Endpoint, to: &Endpoint, said: Option<Via>) -> Option<Via> {
     let Some(receiver) = to.interface() else {
         // A host has one address, whatever is said of those of instances.
@@ -110,9 +90,14 @@ pub fn path(cloud: &Cloud, from: &Endpoint, to: &Endpoint, said: Option<Via>) ->
         (None, _) => has_public(cloud, &receiver),
         (Some(from), _) if from.holder() == receiver.holder() => false,
         (Some(_), Via::Public) => has_public(cloud, &receiver),
+        (Some(from), Via::Dns) if is_internal(to) => vpc_of(cloud, &from) == vpc_of(cloud, &receiver),
         (Some(_), Via::Dns) => has_name(cloud, &receiver),
         (Some(from), Via::Private) => vpc_of(cloud, &from) == vpc_of(cloud, &receiver),
         (Some(from), Via::Ipv6) => has_ipv6(cloud, &from) && has_ipv6(cloud, &receiver),
     };
     has.then_some(via)
+}
+
+fn is_internal(end: &Endpoint) -> bool {
+    matches!(end, Endpoint::LoadBalancer(_, Scheme::Internal))
 }

@@ -261,6 +261,11 @@ fn ends(selector: &Selector, cloud: &Cloud, role: Role) -> Vec<Endpoint> {
             host.addresses.iter().map(|&address| Endpoint::Host(name.clone(), address)).collect()
         }),
         Selector::HostAddress(name, address) => vec![Endpoint::Host(name.clone(), *address)],
+        Selector::HostNumber(name, number) => {
+            let addresses = cloud.hosts.get(name).map_or(&[][..], |host| &host.addresses);
+            let address = number.checked_sub(1).and_then(|index| addresses.get(index));
+            address.map(|address| Endpoint::Host(name.clone(), *address)).into_iter().collect()
+        }
     }
 }
 
@@ -290,6 +295,7 @@ fn absence(selector: &Selector, cloud: &Cloud, role: Role) -> Option<String> {
         Selector::LoadBalancer(name) => format!("there is no {name} at this step"),
         Selector::Group(group) => format!("{group} has no running member"),
         Selector::Host(name) | Selector::HostAddress(name, _) => format!("there is no host {name}"),
+        Selector::HostNumber(name, number) => format!("there is no {name}[{number}]"),
     })
 }
 

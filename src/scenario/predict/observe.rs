@@ -3,9 +3,11 @@
 use std::net::IpAddr;
 
 use crate::lab::Listeners;
-use crate::model::{Cloud, Direction, Flow, Half, InstanceName, InstanceState, LoadBalancer, RuleId, Service, Verdict};
+use crate::model::{
+    Cloud, DecidedBy, Direction, Flow, Half, InstanceName, InstanceState, LoadBalancer, RuleId, Service, Verdict,
+};
 use crate::policy::behind::{Behind, Listens};
-use crate::policy::{self, Stage, Walk};
+use crate::policy::{self, Stage, Unproved, Walk};
 use crate::probe::{Drop, DropCause, Observation, Outcome, Resolution, node_of, unheard};
 use crate::scenario::health;
 
@@ -17,18 +19,41 @@ pub fn observation(cloud: &Cloud, listeners: &Listeners, flow: &Flow) -> Observa
         _ => None,
     });
     let resolved = if walk.verdict == Verdict::Unresolved { Some(Resolution::NoSuchName) } else { resolved };
-    let (outcome, answer_dropped) = match outcome(cloud, listeners, flow, &walk) {
-        Outcome::Refused { admitted_by } => match refusal_dropped(cloud, flow, &walk) {
-            Some(drop) => (Outcome::Inconclusive { why: unheard(&drop) }, Some(drop)),
-            None => (Outcome::Refused { admitted_by }, None),
-        },
-        other => (other, None),
+    let (outcome, answer_dropped) = match policy::unproved(cloud, flow, &walk) {
+        Some(why) => unproved(&why),
+        None => judged(cloud, listeners, flow, &walk),
     };
     let answered_by = match (&outcome, behind(cloud, listeners, flow, Programs::Listen)) {
         (Outcome::Open { .. }, Some((_, Behind::Answered { by }))) => by.first().map(ToString::to_string),
         _ => None,
     };
     Observation { resolved, answered_by, answer_dropped, ..Observation::of(flow.clone(), outcome) }
+}
+
+/// The outcome of a flow of which no probe shows anything, and the drop of its answer where a filter records it.
+fn unproved(why: &Unproved) -> (Outcome, Option<Drop>) {
+    match why {
+        Unproved::AnswerToNobody { vpc, source } => {
+            let cause = DropCause::Decided(DecidedBy::Route { vpc: vpc.clone() });
+            let drop = Drop { cause, source: (*source).into() };
+            (Outcome::Inconclusive { why: unheard(&drop) }, Some(drop))
+        }
+        Unproved::AnswerTranslated { .. }
+        | Unproved::Untranslated { .. }
+        | Unproved::FromItself { .. }
+        | Unproved::ByAnotherInterface { .. } => (Outcome::Inconclusive { why: why.to_string() }, None),
+    }
+}
+
+/// The outcome as the verdict and the listeners have it, and where the word that nobody listens is dropped.
+fn judged(cloud: &Cloud, listeners: &Listeners, flow: &Flow, walk: &Walk) -> (Outcome, Option<Drop>) {
+    match outcome(cloud, listeners, flow, walk) {
+        Outcome::Refused { admitted_by } => match refusal_dropped(cloud, flow, walk) {
+            Some(drop) => (Outcome::Inconclusive { why: unheard(&drop) }, Some(drop)),
+            None => (Outcome::Refused { admitted_by }, None),
+        },
+        other => (other, None),
+    }
 }
 
 /// Finds where the word that nobody listens is dropped, if it does not come to whoever has asked.
@@ -51,7 +76,7 @@ fn outcome(cloud: &Cloud, listeners: &Listeners, flow: &Flow, walk: &Walk) -> Ou
         Verdict::Open { .. } => {
             let admitted_by = walk.verdict.admitting_rules().first().copied();
             if let Some((balancer, behind)) = behind(cloud, listeners, flow, Programs::Listen) {
-                return passed_on(balancer, &behind, admitted_by);
+                return passed_on(cloud, flow, balancer, &behind, admitted_by);
             }
             match ear(cloud, listeners, flow) {
                 ListenerState::Listens => Outcome::Open { admitted_by },
@@ -99,11 +124,20 @@ pub fn behind<'a>(
     Some((balancer, policy::behind::listener(cloud, balancer, flow.service.tcp_port()?, &assumed)?))
 }
 
-fn passed_on(balancer: &LoadBalancer, behind: &Behind, admitted_by: Option<RuleId>) -> Outcome {
+fn passed_on(
+    cloud: &Cloud,
+    flow: &Flow,
+    balancer: &LoadBalancer,
+    behind: &Behind,
+    admitted_by: Option<RuleId>,
+) -> Outcome {
     match behind {
         Behind::Answered { .. } => Outcome::Open { admitted_by },
         Behind::Misdelivered { to } => Outcome::Misdelivered { answered_by: to.to_string() },
-        Behind::Closed => Outcome::Closed { why: "no instance behind it is in service".to_owned(), admitted_by },
+        Behind::Closed => {
+            let why = flow.service.tcp_port().map(|port| health::closed(cloud, balancer, port)).unwrap_or_default();
+            Outcome::Closed { why, admitted_by }
+        }
         Behind::InTurn => Outcome::Inconclusive {
             why: format!("what becomes of it depends on whose turn it is behind {}", balancer.interface.id.holder()),
         },

@@ -26,7 +26,7 @@ pub use head::{Head, ServicesTold};
 pub use model::{
     AgainstModel, Compared, Disagreement, DisagreementFiles, HeldDisagreement, NotCompared, PredictedState, Why,
 };
-pub use outcomes::{Class, Counts, Evidence, RunVerdict, StepStatus};
+pub use outcomes::{Class, Counts, Evidence, NotAsked, RunVerdict, StepStatus};
 pub use step_evidence::{MAX_CAPTURED, StepEvidence};
 
 /// One file, run under one era.

@@ -1,8 +1,11 @@
 //! Comparison of a step's predictions with what the kernel did.
 
+use std::fmt;
+
 use crate::model::{ConnectionName, Flow, Verdict};
 use crate::policy::tracking::ConnectionState;
 use crate::probe::{Held, Logged, Observation, Outcome};
+use crate::topology::ExpectedConnection;
 
 /// Comparison of a step's predictions with what the kernel did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -104,6 +107,40 @@ pub enum PredictedState {
     NotOpened(Verdict),
     /// It was opened, and stands as this.
     Stands(ConnectionState),
+}
+
+impl PredictedState {
+    /// The one word for it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::NotOpened(_) => "not-opened",
+            Self::Stands(ConnectionState::Alive) => ExpectedConnection::Alive.as_str(),
+            Self::Stands(ConnectionState::Cut { .. } | ConnectionState::FailsCheck { .. }) => {
+                ExpectedConnection::Cut.as_str()
+            }
+            Self::Stands(ConnectionState::Forgotten) => "forgotten",
+            Self::Stands(ConnectionState::Gone) => ExpectedConnection::Gone.as_str(),
+        }
+    }
+}
+
+/// In words: `cut at the ingress of db1`.
+impl fmt::Display for PredictedState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotOpened(_) => f.write_str("it cannot have been opened"),
+            Self::Stands(ConnectionState::Cut { at }) => {
+                let ends: Vec<String> = at.iter().map(|(at, id)| format!("the {at} of {}", id.holder())).collect();
+                write!(f, "cut at {}", ends.join(" or "))
+            }
+            Self::Stands(ConnectionState::FailsCheck { interface, .. }) => {
+                write!(f, "cut by the check of source and destination of {}", interface.holder())
+            }
+            Self::Stands(ConnectionState::Alive | ConnectionState::Forgotten | ConnectionState::Gone) => {
+                f.write_str(self.word())
+            }
+        }
+    }
 }
 
 /// Files about the first disagreement of a step, to be kept together in one folder.

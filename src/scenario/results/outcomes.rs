@@ -51,6 +51,35 @@ pub enum StepStatus {
     NotRun,
 }
 
+/// Number of cells that somebody in the cloud could send and no table asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct NotAsked {
+    /// To hosts that are no receivers.
+    pub hosts: usize,
+    /// To an address of the receiver that the table does not go by.
+    pub other_addresses: usize,
+    /// From an instance to its own public address.
+    pub itself: usize,
+    /// In another's name, from an interface whose source is not checked: one for each cell of its own.
+    pub forged: usize,
+}
+
+impl NotAsked {
+    /// All of them.
+    pub fn total(self) -> usize {
+        self.hosts + self.other_addresses + self.itself + self.forged
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self {
+            hosts: self.hosts + other.hosts,
+            other_addresses: self.other_addresses + other.other_addresses,
+            itself: self.itself + other.itself,
+            forged: self.forged + other.forged,
+        }
+    }
+}
+
 /// Number of cells, by outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
@@ -74,8 +103,8 @@ pub struct Counts {
     pub timed_out: usize,
     /// Not as expected.
     pub wrong: usize,
-    /// Cells of a table to hosts, which no table of the file asks for.
-    pub not_asked: usize,
+    /// Beyond the tables of the file, and asked by no step either.
+    pub not_asked: NotAsked,
     /// Held connections that were compared with the model, each once a step.
     pub connections: usize,
     /// Held connections that were not, each once a step.
@@ -110,7 +139,7 @@ impl Counts {
             inconclusive: self.inconclusive + other.inconclusive,
             timed_out: self.timed_out + other.timed_out,
             wrong: self.wrong + other.wrong,
-            not_asked: self.not_asked + other.not_asked,
+            not_asked: self.not_asked.plus(other.not_asked),
             connections: self.connections + other.connections,
             connections_not_compared: self.connections_not_compared + other.connections_not_compared,
         }

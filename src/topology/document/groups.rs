@@ -3,7 +3,7 @@
 use sglab_macros::Shape;
 
 use super::shape::{At, Field, List, Many, Or};
-use super::words::{Description, Ec2Name, Name, NumberOrWord, Peer, ShortRule};
+use super::words::{Description, Ec2Name, IcmpCode, IcmpType, Name, NumberOrWord, Peer, ShortRule};
 use crate::model::VpcName;
 
 /// A list of ingress rules, or the long form with a description.
@@ -27,10 +27,10 @@ pub struct LongGroup {
     /// Its VPC; to be said where there are several.
     pub vpc: Field<Name<VpcName>>,
     /// What is let in.
-    #[shape("a list of rules", others("inbound"))]
+    #[shape("a list of rules", unique, others("inbound"))]
     pub ingress: Field<Rules>,
     /// What is let out, in place of everything. Era vpc only.
-    #[shape("a list of rules", others("outbound"))]
+    #[shape("a list of rules", unique, others("outbound"))]
     pub egress: Field<Rules>,
 }
 
@@ -46,10 +46,10 @@ pub struct LongRule {
     /// A range, such as 7000-8000.
     pub ports: Field<NumberOrWord>,
     /// An ICMP type, `echo` or `all`.
-    pub r#type: Field<NumberOrWord>,
+    pub r#type: Field<IcmpType>,
     /// An ICMP code, or `all`; only with a type.
     #[shape("an ICMP code")]
-    pub code: Field<NumberOrWord>,
+    pub code: Field<IcmpCode>,
     /// Whom a rule for what comes in is about.
     #[shape("a peer or a list of peers")]
     pub from: Field<Many<Peer>>,

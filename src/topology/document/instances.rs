@@ -25,7 +25,7 @@ pub struct Instance {
     /// Whether its first interface drops what is neither from nor to its own addresses; `on` if left out. Era vpc only.
     pub source_dest_check: Field<Choice<SourceDestCheck>>,
     /// What listens on it, besides what the harness adds.
-    #[shape("a service or a list of them")]
+    #[shape("a service or a list of them", unique)]
     #[shape(others("ports", "expose"))]
     pub listens: Field<Any<Service>>,
     /// The programs that it runs by itself, started in this order, each once the one before is ready.

@@ -43,7 +43,7 @@ pub struct Document {
     /// After how many seconds idle flows are forgotten.
     pub tracking: Field<Tracking>,
     /// VPCs. Left out: one called `default`, 10.0.0.0/16.
-    #[shape("a mapping of VPCs")]
+    #[shape("a mapping of VPCs", some)]
     pub vpcs: Field<Map<Name<VpcName>, Vpc>>,
     /// Hosts outside the cloud, by one address or several. They reach instances by public address.
     #[shape("a mapping of hosts")]

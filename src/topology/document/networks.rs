@@ -73,6 +73,7 @@ pub type PrefixList = Or<Any<ListedBlock>, LongPrefixList>;
 #[shape("a prefix list")]
 pub struct LongPrefixList {
     /// Its entries, of one family.
+    #[shape(unique)]
     pub entries: Field<Any<ListedBlock>>,
     /// As many as it may have; a rule that names it counts as this many.
     #[shape("a number of entries")]

@@ -305,10 +305,10 @@ pub struct Expect {
     #[shape("at least one connection")]
     pub unanswerable: Field<Connections>,
     /// The stations that flows pass, in order: `gateway`, `internet`, and appliances by name; `[]` for nobody.
-    #[shape("a mapping from flows to stations")]
+    #[shape("a mapping from flows to stations", some)]
     pub hops: Field<Map<Flow, Any<Text>>>,
     /// What the flow logs of interfaces say of the step, by instance or interface.
-    #[shape("a mapping from instances to what their flow logs say")]
+    #[shape("a mapping from instances to what their flow logs say", some)]
     pub flow_logs: Field<Map<Logging, Many<LogLine>>>,
     /// Instances, or interfaces such as `web1.eth1`, that hold other addresses than before the step.
     #[shape("at least one instance or interface")]

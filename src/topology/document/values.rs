@@ -11,7 +11,7 @@ use crate::model::{
     Quotas, Reassociation, RefusalCode, Scheme, SelfReference, SourceDestCheck, Via,
 };
 use crate::topology::problem::{Diagnostic, quote};
-use crate::topology::tree::Scalar;
+use crate::topology::tree::{Kind, Scalar};
 
 /// What has a word for each of its values.
 pub trait Words: Copy + PartialEq + 'static {
@@ -161,7 +161,9 @@ impl Shape for Version {
 
     fn read(node: &Node, what: &str, told: &mut Diagnostics) -> Option<Self> {
         let version = told.number(node, what, 0..=u32::MAX)?;
-        if version != VERSION {
+        // The schema has one text for it.
+        let is_padded = matches!(&node.value, Value::Scalar(scalar) if scalar.text.starts_with('0'));
+        if version != VERSION || is_padded {
             let draft = Diagnostic::new(node.span, format!("version {version} of the format is not known here"));
             told.report(draft.help(format!("this sglab knows version {VERSION}")));
         }
@@ -190,8 +192,10 @@ impl Shape for Seconds {
 
     fn read(node: &Node, what: &str, told: &mut Diagnostics) -> Option<Self> {
         let Value::Scalar(scalar) = &node.value else { return told.expected(node, what, None) };
+        // In quotes the schema knows digits and a point.
+        let is_plain = scalar.kind() == Kind::Number || scalar.text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
         match scalar.text.parse::<f64>() {
-            Ok(seconds) if !scalar.text.starts_with('+') && (SHORTEST..=LONGEST).contains(&seconds) => {
+            Ok(seconds) if is_plain && !scalar.text.starts_with('+') && (SHORTEST..=LONGEST).contains(&seconds) => {
                 Some(Self(Duration::from_secs_f64(seconds)))
             }
             _ => {

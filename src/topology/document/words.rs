@@ -66,8 +66,10 @@ macro_rules! leaves {
     (@read [numbers] $told:ident $node:ident $what:ident) => { $told.number_or_text($node, $what) };
     (@read [truths] $told:ident $node:ident $what:ident) => { $told.truth_or_text($node, $what) };
     (@read [text] $told:ident $node:ident $what:ident) => { $told.text($node, $what) };
+    (@read [wholes] $told:ident $node:ident $what:ident) => { $told.whole($node, $what) };
     (@read [scalars] $told:ident $node:ident $what:ident) => { $told.scalar($node, $what) };
     (@read [] $told:ident $node:ident $what:ident) => { $told.text($node, $what) };
+    (@yaml [wholes] $self:ident) => { leaves!(@yaml [scalars] $self) };
     (@yaml [scalars] $self:ident) => {
         match $self.text().bytes().all(|b| b.is_ascii_digit()) && !$self.text().is_empty() {
             true => Yaml::Bare($self.text().to_owned()),
@@ -93,9 +95,15 @@ leaves! {
     /// An address.
     Address: "an address" or "an address or a list of addresses";
     /// The size of a packet.
-    PacketSize: "a number" with scalars as {"type": ["integer", "string"], "minimum": 576, "maximum": 1500, "pattern": "^[0-9]+$"};
+    PacketSize: "a number" with wholes as {"type": ["integer", "string"], "minimum": 576, "maximum": 1500, "pattern": "^[0-9]+$"};
     /// A number, or a word.
-    NumberOrWord: "a port, a range or `all`" with scalars as {"type": ["integer", "string"], "minimum": -1, "maximum": 65535};
+    NumberOrWord: "a port, a range or `all`" with wholes as {"type": ["integer", "string"], "minimum": -1, "maximum": 65535};
+    /// A code of ICMP: a number, or `all`.
+    IcmpCode matches r"^(-1|0*([0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])|all)$":
+        "an ICMP code" with wholes as {"type": ["integer", "string"], "minimum": -1, "maximum": 255};
+    /// A type of ICMP: a number, `echo` or `all`.
+    IcmpType matches r"^(-1|0*([0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])|all|echo)$":
+        "an ICMP type, `echo` or `all`" with wholes as {"type": ["integer", "string"], "minimum": -1, "maximum": 255};
     /// An absolute path in an instance, but `/`, and what every instance has of its own.
     MountPlace matches r"^/": "a place, an absolute path in the instance";
     /// `./www`, to read: a path from the folder of the file, or an absolute one; `./data writable`; or `empty`, a folder in memory.
@@ -105,12 +113,12 @@ leaves! {
     /// A line for the shell.
     CommandLine matches ".": "a command, in a line for the shell or as a list of words";
     /// An instance, or one of its interfaces: `web1.eth1`.
-    Holder matches r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}(\.eth[0-9]+)?$":
+    Holder matches r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}(\.eth([0-9]|1[0-5]))?$":
         "the name of an instance, or of an interface such as `web1.eth1`";
     /// Whose flow log: an instance, one of its interfaces, or a load balancer.
-    Logging matches r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}(\.eth[0-9]+)?$": "an instance, or an interface such as `web1.eth1`";
+    Logging matches r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}(\.eth([0-9]|1[0-5]))?$": "an instance, or an interface such as `web1.eth1`";
     /// An interface beside the first.
-    Device matches r"^eth[0-9]+$": "the name of an interface, such as `eth1`";
+    Device matches r"^eth([1-9]|1[0-5])$": "the name of an interface, such as `eth1`";
     /// `tcp 80 from anywhere`, `tcp 7000-8000 from SG-X`, `icmp echo from office`.
     ShortRule matches r"^\s*((tcp|udp|icmp|icmpv6|protocol)\s+\S+|all|-1)\s+(from|to)\s+\S":
         "a rule, such as `tcp 80 from anywhere`" or "a list of rules";

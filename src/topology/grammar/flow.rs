@@ -3,6 +3,8 @@
 use std::net::Ipv6Addr;
 use std::str::FromStr;
 
+use ipnet::Ipv6Net;
+
 use super::services::{first_word, service};
 use super::within::Within;
 use crate::model::{Direction, Service, Via};
@@ -152,7 +154,7 @@ fn receiver(to: &SpannedText) -> Result<(&str, &str), Diagnostic> {
     let (word, _) = first_word(text);
     let (end, port) = word.rsplit_once(':').unwrap_or((word, ""));
     for (address, port) in [(end, port), (word, "443")] {
-        if address.parse::<Ipv6Addr>().is_ok() {
+        if is_ipv6(address) {
             let draft = Diagnostic::new(to.span, format!("where does the address end in {}?", quote(word)));
             return Err(draft.help(format!("an IPv6 address stands in brackets: `[{address}]:{port}`")));
         }
@@ -173,11 +175,16 @@ fn sender(from: &str) -> (&str, Option<&str>) {
         return (end, None);
     }
     match from.split_once(':') {
-        _ if from.parse::<Ipv6Addr>().is_ok() => whole,
+        _ if is_ipv6(from) => whole,
         // A forged source may be an address of any kind, with colons.
         Some((end, port)) if !end.contains(" as ") => (end.trim(), Some(port.trim())),
         _ => whole,
     }
+}
+
+/// Returns true for an address or a block of IPv6.
+fn is_ipv6(word: &str) -> bool {
+    word.parse::<Ipv6Addr>().is_ok() || word.parse::<Ipv6Net>().is_ok()
 }
 
 /// An end in brackets, and what follows its colon.

@@ -95,7 +95,8 @@ impl RuleWords {
         }
         let traffic = match (protocol, port) {
             (_, "" | "from" | "to") if WITH_PORTS.contains(&protocol) => {
-                Err(Diagnostic::new(at(protocol), format!("`{protocol}` to which port?")).help(form(wanted)))
+                let which = if protocol.starts_with("icmp") { "of which type?" } else { "to which port?" };
+                Err(Diagnostic::new(at(protocol), format!("`{protocol}` {which}")).help(completed(text, wanted)))
             }
             _ => traffic((protocol, at(protocol)), (port, at(port))),
         };
@@ -148,10 +149,35 @@ impl RuleWords {
     }
 }
 
+/// The rule as it may have been meant, where a protocol lacks its port or its type.
+fn completed(text: &str, wanted: Option<Direction>) -> String {
+    let (protocol, rest) = first_word(text);
+    let (preposition, peer) = first_word(rest);
+    match (protocol, preposition) {
+        (_, "") | ("protocol", _) => form(wanted).to_owned(),
+        _ if peer.is_empty() => form(wanted).to_owned(),
+        ("icmp", _) => format!("write `icmp echo {rest}` for pings, or `icmp all {rest}`"),
+        _ => format!("write `{protocol} all {rest}`, or one port"),
+    }
+}
+
 /// Tells what newcomers write for a protocol.
 fn no_protocol(said: &SpannedText, first: &str) -> Option<Diagnostic> {
     let at = said.part_or_all(first);
     let rest = first_word(said.text()).1;
+    match first {
+        "deny" | "drop" | "reject" | "block" if rest.contains(' ') => {
+            let draft = Diagnostic::new(at, format!("security groups have no rules that {first}"));
+            return Some(
+                draft.help("what no rule lets in is dropped: leave the rule out, or narrow those that let it in"),
+            );
+        }
+        "allow" | "accept" | "permit" if rest.contains(' ') => {
+            let draft = Diagnostic::new(at, format!("a rule has no word {}", quote(first)));
+            return Some(draft.help(format!("every rule lets in: write `{rest}`")));
+        }
+        _ => {}
+    }
     if !["from", "to"].contains(&first_word(rest).0) {
         return None;
     }

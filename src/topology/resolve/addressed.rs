@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::resolver::{Held, Resolver};
 use crate::model::reserved_addresses::{Belongs, belongs};
-use crate::model::{InterfaceId, Via};
+use crate::model::{InterfaceId, Via, VpcService, service_addresses};
 use crate::topology::document::shape::SpannedText;
 use crate::topology::grammar::{Ends, Within};
 use crate::topology::patterns::Selector;
@@ -55,6 +55,13 @@ impl Resolver<'_> {
                 return None;
             }
         }
+        if let Some(service) = self.service_of(address) {
+            let draft =
+                Diagnostic::new(span, format!("{address} is {} of the VPC, which no group filters", what(service)));
+            let help = format!("a step asks it by `answered: [web1 -> {}]`", service.as_str());
+            self.report(draft.help(help));
+            return None;
+        }
         let nobody = |what: &str| Diagnostic::new(span, format!("nobody has {address}: it is for {what}"));
         let draft = match belongs(address, &self.cloud.vpcs) {
             None => Diagnostic::new(span, format!("nobody has {address}")).help("name an instance, a group or a host"),
@@ -69,6 +76,13 @@ impl Resolver<'_> {
         };
         self.report(draft);
         None
+    }
+
+    /// The service that has an address in one of the VPCs.
+    fn service_of(&self, address: IpAddr) -> Option<VpcService> {
+        let era = *self.cloud.eras.first()?;
+        let all = self.cloud.vpcs.values().flat_map(|vpc| service_addresses(era, vpc));
+        all.into_iter().find(|(_, own)| *own == address).map(|(service, _)| service)
     }
 
     /// The address that a flow goes by: the one that is said, or the one that its ends are said by.
@@ -87,5 +101,13 @@ impl Resolver<'_> {
             }
             (said, implied) => Ok(said.or(implied)),
         }
+    }
+}
+
+fn what(service: VpcService) -> &'static str {
+    match service {
+        VpcService::Dns => "the resolver",
+        VpcService::Metadata => "the metadata service",
+        VpcService::Time => "the time service",
     }
 }

@@ -18,8 +18,8 @@ impl Resolver<'_> {
             self.report(Diagnostic::new(node.span, format!("{} asks nobody", quote(text))).help(FORM));
             return None;
         };
-        let (from, to) = (from.trim(), to.trim());
-        let selector = self.selector(node, from, Within::Step { dropped: false });
+        let (from_word, to) = (from.trim(), to.trim());
+        let selector = self.selector(node, from_word, Within::Step { dropped: false });
         let service = VpcService::ALL.into_iter().find(|service| service.as_str() == to);
         if service.is_none() {
             let words = VpcService::ALL.map(VpcService::as_str);
@@ -29,6 +29,11 @@ impl Resolver<'_> {
         let (from, service) = (selector?, service?);
         if matches!(from, Selector::Host(_)) {
             let draft = Diagnostic::new(node.span, "a host outside has none of the services of a VPC");
+            self.report(draft.help("an instance, a group of them, or `any`"));
+            return None;
+        }
+        if matches!(from, Selector::LoadBalancer(_)) {
+            let draft = Diagnostic::new(node.part(from_word), "a load balancer asks none of the services of a VPC");
             self.report(draft.help("an instance, a group of them, or `any`"));
             return None;
         }

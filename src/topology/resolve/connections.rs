@@ -7,6 +7,7 @@ use crate::topology::document::scenario::Connections;
 use crate::topology::document::shape::{Map, Span, SpannedText};
 use crate::topology::document::words::{Flow, Name};
 use crate::topology::grammar::Within;
+use crate::topology::outside_name::OutsideName;
 use crate::topology::patterns::{FlowPattern, Selector};
 use crate::topology::placed::Placed;
 use crate::topology::problem::{Diagnostic, quote};
@@ -61,6 +62,9 @@ impl Resolver<'_> {
                 Selector::Host(host) => host,
                 _ => continue,
             };
+            if let Some((OutsideName::Block(_), _)) = self.cloud.outside.get(host) {
+                continue;
+            }
             if !self.cloud.hosts.contains_key(host) {
                 let message =
                     format!("{} may be several addresses, and a connection is one flow", quote(host.as_str()));

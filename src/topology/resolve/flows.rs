@@ -1,11 +1,10 @@
 //! Flow patterns, `SG-T-WEB -> SG-T-DB:3306`, and the truth tables made of them.
 
-use std::net::IpAddr;
-
 use indexmap::{IndexMap, IndexSet};
 
 use super::interfaces;
 use super::names::EntityKind;
+use super::outside::Unknown;
 use super::resolver::Resolver;
 use super::standing::StepEntities;
 use crate::model::suggest;
@@ -15,10 +14,9 @@ use crate::model::{
 use crate::topology::document::scenario::Table as TableSaid;
 use crate::topology::document::shape::{Field, Map, Span, SpannedText};
 use crate::topology::document::words::{Flow, Name};
-use crate::topology::grammar::{Ends, FORM, FlowTarget, Within, unprobeable};
+use crate::topology::grammar::{Ends, FlowTarget, Within, unprobeable};
 use crate::topology::patterns::{Egress, FlowPattern, OpenCells, Pairs, Selector, Table};
 use crate::topology::problem::{Diagnostic, quote};
-use crate::topology::synthetic_hosts::{ELSEWHERE, Elsewhere};
 
 /// Maximum length of a chain of tables.
 const MAX_LIKE: usize = 64;
@@ -84,7 +82,9 @@ impl Resolver<'_> {
             );
             return None;
         }
-        let host = |selector: &Selector| matches!(selector, Selector::Host(_) | Selector::HostAddress(..));
+        let host = |selector: &Selector| {
+            matches!(selector, Selector::Host(_) | Selector::HostAddress(..) | Selector::HostNumber(..))
+        };
         if host(&from) && host(&to) {
             self.report(Diagnostic::new(node.span, "a flow between two hosts outside never meets the cloud"));
             return None;
@@ -100,9 +100,7 @@ impl Resolver<'_> {
             return None;
         }
         let only_ipv6 = |end: &Selector| match end {
-            Selector::Host(name) => {
-                self.cloud.hosts.get(name).is_some_and(|it| it.addresses.iter().all(|a| a.0.is_ipv6()))
-            }
+            Selector::Host(_) | Selector::HostNumber(..) => self.families(end) == [Via::Ipv6],
             Selector::Forged(_, source) => source.is_ipv6(),
             _ => false,
         };
@@ -171,63 +169,15 @@ impl Resolver<'_> {
                 None
             }
             None if self.may_be_unread(word) => None,
-            // A running cloud has it as a host, or not at all.
-            None if word == ELSEWHERE && !self.told.source.is_typed() => {
-                self.cloud.elsewhere = Elsewhere::Named(span);
-                Some(Selector::Host(HostName::new(word)))
-            }
-            None => {
-                let draft = match word.split_once('.') {
-                    _ if word.is_empty() => Diagnostic::new(node.span, "an end of the flow is missing").help(FORM),
-                    // The DNS names that EC2 gives: the name of the file leads each.
-                    Some((name, rest)) if rest.ends_with("amazonaws.com") || rest == "sglab.internal" => {
-                        let name = name.strip_prefix("internal-").unwrap_or(name);
-                        let known = |name: &&str| self.names.sort(name).is_some();
-                        let known = Some(name).filter(known).or_else(|| Some(name.rsplit_once('-')?.0).filter(known));
-                        let balancer =
-                            known.is_some_and(|name| self.names.sort(name) == Some(EntityKind::LoadBalancer));
-                        let name = known.map_or_else(|| "the name that the file has for it".to_owned(), quote);
-                        let help = match balancer || rest == "sglab.internal" {
-                            true => format!("write {name}"),
-                            false => format!("write {name}, and `by dns name` after the port"),
-                        };
-                        Diagnostic::new(span, format!("a flow names no DNS name: {}", quote(word))).help(help)
-                    }
-                    _ if word.parse::<IpAddr>().is_ok() => self.no_address(word, span),
-                    _ if word == ELSEWHERE => {
-                        let draft = Diagnostic::new(span, format!("this lab has no host {}", quote(word)));
-                        draft.help("one whose file names it in a flow has it; `any` is everybody who is there")
-                    }
-                    Some((name, "public" | "private")) if self.names.sort(name).is_some() => {
-                        let help = "write the name, and `by public address` after the port";
-                        Diagnostic::new(span, format!("{} is not a name", quote(word))).help(help)
-                    }
-                    _ => {
-                        let help = self.names.suggest(
-                            word,
-                            &[EntityKind::Host, EntityKind::Instance, EntityKind::Group, EntityKind::LoadBalancer],
-                        );
-                        let help = help.or_else(|| suggest(word, ["any", ELSEWHERE]));
-                        let help = help.or_else(|| (word == "anywhere").then(|| "did you mean `any`?".to_owned()));
-                        Diagnostic::new(span, format!("unknown host, instance or group {}", quote(word)))
-                            .maybe_help(help)
-                    }
-                };
-                self.report(draft);
-                None
-            }
+            None => match self.outside(word, span) {
+                Ok(selector) => selector,
+                Err(Unknown) => {
+                    let draft = self.nobody(node, word, span);
+                    self.report(draft);
+                    None
+                }
+            },
         }
-    }
-
-    /// Says that a flow names no address, and who has it.
-    fn no_address(&self, word: &str, span: Span) -> Diagnostic {
-        let address: Option<IpAddr> = word.parse().ok();
-        let hosts = self.cloud.hosts.iter().find(|(_, host)| host.addresses.iter().any(|it| Some(it.0) == address));
-        let help = match hosts {
-            Some((name, _)) => format!("write {}, which has it", quote(name.as_str())),
-            None => "it names instances, groups and hosts".to_owned(),
-        };
-        Diagnostic::new(span, format!("a flow names no address: {}", quote(word))).help(help)
     }
 
     /// The truth tables. They may extend one another in any order, but not in a circle.

@@ -9,7 +9,7 @@ use super::names::EntityKind;
 use super::resolver::Resolver;
 use crate::model::{
     Attachment, Era, Forwarding, InstanceName, NewInterface, Operation, RefusalCode, Service, SourceDestCheck,
-    SubnetRoute, Target, Via, VpcName, number,
+    SubnetRoute, Target, Via, VpcName, VpcService, number, service_addresses,
 };
 use crate::topology::document::instances::{Instance as InstanceSaid, Interface as InterfaceSaid, Interfaces};
 use crate::topology::document::shape::{Entry, Field, Many, Map, Span, SpannedText};
@@ -34,7 +34,7 @@ fn is_sent_from(source: IpAddr) -> bool {
     let stays = source.is_unspecified() || source.is_loopback() || source.is_multicast();
     !stays
         && match source {
-            IpAddr::V4(four) => !four.is_broadcast(),
+            IpAddr::V4(four) => !four.is_broadcast() && !four.is_link_local(),
             IpAddr::V6(six) => !six.is_unicast_link_local() && six.to_ipv4_mapped().is_none(),
         }
 }
@@ -104,6 +104,13 @@ impl Resolver<'_> {
                 return Some(Err(()));
             }
             let id = self.end_at(node, holder.trim(), name, device);
+            if let Some(service) = id.as_ref().and_then(|id| self.service_at(&id.instance, source)) {
+                let draft = Diagnostic::new(node.part(word), format!("no packet comes from {source} by a router"));
+                self.report(
+                    draft.help(format!("the router has it itself, for {service}, and drops what comes from there")),
+                );
+                return Some(Err(()));
+            }
             return Some(id.map(|id| Selector::Forged(id, source)).ok_or(()));
         }
         let (name, device) = split(word)?;
@@ -112,6 +119,13 @@ impl Resolver<'_> {
             0 => Selector::Instance(id.instance),
             _ => Selector::Interface(id),
         }))
+    }
+
+    /// The service that has an IPv4 address in the VPC of an instance.
+    fn service_at(&self, instance: &InstanceName, address: IpAddr) -> Option<VpcService> {
+        let vpc = self.cloud.now.instances.get(instance)?.as_ref()?;
+        let addresses = service_addresses(*self.cloud.eras.first()?, self.cloud.vpcs.get(vpc)?);
+        addresses.into_iter().find(|(_, own)| address.is_ipv4() && *own == address).map(|(service, _)| service)
     }
 
     fn end_at(&mut self, node: &SpannedText, word: &str, name: &str, device: u8) -> Option<Attachment> {

@@ -143,8 +143,7 @@ fn flow_of(
     flow.ok_or_else(|| nothing(&said.text))
 }
 
-/// Reads rules of a group, such as `tcp 3306 from WEB`, for a running cloud. A group that nobody knows is left to
-/// [`apply`](fn@crate::model::apply).
+/// Reads rules of a group, such as `tcp 3306 from WEB`, for a running cloud.
 ///
 /// # Errors
 /// Everything that is wrong with the words, at once; the group is a line, and each rule is.

@@ -13,6 +13,12 @@ use crate::topology::document::shape::Span;
 /// Maximum number of unknown names that get a suggestion; no more problems than that are shown.
 const MAX_SEARCHES: usize = 100;
 
+/// A word of so many characters is near to too many names.
+const SHORT: usize = 3;
+
+/// Maximum number of names that are listed in place of a suggestion.
+const MAX_LISTED: usize = 8;
+
 /// Kind of thing that a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum EntityKind {
@@ -118,7 +124,15 @@ impl Names {
         if self.searches.replace(self.searches.get() + 1) >= MAX_SEARCHES {
             return None;
         }
-        suggest(word, self.named.iter().filter(|(_, n)| sorts.contains(&n.sort)).map(|(name, _)| name.as_str()))
+        let known = || self.named.iter().filter(|(_, n)| sorts.contains(&n.sort)).map(|(name, _)| name.as_str());
+        // A short word is near to any other: a few names are listed in place of a guess.
+        let listed = || {
+            let names: Vec<&str> = known().take(MAX_LISTED + 1).collect();
+            let few = (1..=MAX_LISTED).contains(&names.len()) && word.chars().count() <= SHORT;
+            let there = if names.len() == 1 { "there is" } else { "there are" };
+            few.then(|| format!("{there} {}", names.join(", ")))
+        };
+        suggest(word, known()).or_else(listed)
     }
 }
 

@@ -23,7 +23,6 @@ use crate::topology::placed::Placed;
 use crate::topology::problem::{Diagnostic, Problems, Source, Span};
 use crate::topology::steps::Step;
 use crate::topology::story::Story;
-use crate::topology::synthetic_hosts::{ELSEWHERE, Elsewhere};
 use crate::topology::table_columns::Columns;
 use crate::topology::tree::{self, Value};
 use crate::topology::{columns, synthetic_hosts};
@@ -201,16 +200,8 @@ impl Resolver<'_> {
             story: Story::default(),
         };
         topology.columns = columns::columns(&topology, &self.cloud.ports);
-        synthetic_hosts::add(&mut topology, self.cloud.elsewhere);
-        if let Elsewhere::Named(span) = self.cloud.elsewhere
-            && !topology.empty.hosts.contains_key(ELSEWHERE)
-        {
-            let draft = Diagnostic::new(
-                span,
-                "rules of this file name addresses of every network from which `elsewhere` is taken",
-            );
-            self.report(draft.help("name a host of your own in its place"));
-        }
+        synthetic_hosts::add(&mut topology, &self.cloud.outside);
+        self.refuse_nobody_outside(&topology);
         if self.told.problems.is_empty() {
             self.refuse_unlaunchable(&topology);
         }
@@ -301,7 +292,7 @@ impl Resolver<'_> {
                             closed_ports.extend(members.map(|member| (member.clone(), flow.service)));
                         }
                         Selector::Any => closed_ports.extend(launches.keys().map(|&name| (name.into(), flow.service))),
-                        Selector::Host(_) | Selector::HostAddress(..) => {}
+                        Selector::Host(_) | Selector::HostAddress(..) | Selector::HostNumber(..) => {}
                     }
                 }
             }

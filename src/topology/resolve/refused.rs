@@ -12,7 +12,7 @@ pub(super) enum Refused {
     With(RefusalCode),
     /// A refusal with a code that could not be read.
     Unread,
-    /// A running cloud refuses what it refuses, in EC2's words.
+    /// A running cloud refuses what it refuses, in EC2's words; the reader tells groups that nobody has, all of them.
     AsItMay,
     /// The same, but for names that nobody has: the reader tells all of them.
     AsItMayKnown,
@@ -21,7 +21,7 @@ pub(super) enum Refused {
 impl Refused {
     /// Returns true if EC2 may refuse an unknown name here with this code, in place of the reader.
     pub fn may_be(self, code: RefusalCode) -> bool {
-        self == Self::AsItMay || self == Self::With(code)
+        self == Self::AsItMay && code != RefusalCode::InvalidGroupNotFound || self == Self::With(code)
     }
 
     /// As the expectations of a step say.

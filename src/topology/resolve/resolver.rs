@@ -16,7 +16,7 @@ use crate::topology::document::shape::{At, Span};
 use crate::topology::files::Files;
 use crate::topology::patterns::{FlowPattern, Table};
 use crate::topology::problem::{Diagnostic, Source};
-use crate::topology::synthetic_hosts::Elsewhere;
+use crate::topology::synthetic_hosts::NamedOutside;
 
 /// A document half resolved.
 pub(super) struct Resolver<'s> {
@@ -74,8 +74,10 @@ pub(super) struct Known {
     pub defaults_of_balancers: IndexSet<VpcName>,
     /// True if there is a load balancer, or something names their group.
     pub elb_group_used: bool,
-    /// The last flow that names the addresses outside that no section makes.
-    pub elsewhere: Elsewhere,
+    /// The addresses outside that flows name and no section makes.
+    pub outside: NamedOutside,
+    /// The ends `world[2]` of flows, where no section makes the host.
+    pub numbered: Vec<(HostName, usize, Span)>,
 }
 
 /// Items that can be judged only once all of the document is known.

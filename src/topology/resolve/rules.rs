@@ -11,8 +11,8 @@ use crate::model::{
     Traffic, number,
 };
 use crate::topology::document::groups::{LongRule, Rule, Rules};
-use crate::topology::document::shape::{Field, Or, Span};
-use crate::topology::document::words::{Description, NumberOrWord, ShortRule};
+use crate::topology::document::shape::{Or, Span, SpannedText};
+use crate::topology::document::words::{Description, ShortRule};
 use crate::topology::grammar::{RuleWords, is_all, preposition, traffic, unknown_protocol, whom};
 use crate::topology::problem::{Diagnostic, Source, quote};
 
@@ -159,13 +159,15 @@ impl Resolver<'_> {
         };
         if is_all(word) || word.bytes().all(|b| b.is_ascii_digit()) {
             // As EC2 does: for all protocols, and for those by number, ports mean nothing.
+            self.ignored_types(rule);
             let numbered = if is_all(word) { (word, "") } else { ("protocol", word) };
             let parsed = traffic((numbered.0, protocol.span), (numbered.1, protocol.span));
             let traffic = parsed.map_err(|draft| self.report(draft)).ok()?;
             return Some((traffic, traffic.to_string()));
         }
-        let (ports, types) = ([&rule.port, &rule.ports], [&rule.r#type]);
-        let (wanted, key, others): (&[&Field<NumberOrWord>], _, _) = match word {
+        let types = [(rule.r#type.key, rule.r#type.get().map(|it| &**it))];
+        let ports = [&rule.port, &rule.ports].map(|field| (field.key, field.get().map(|it| &**it)));
+        let (wanted, key, others): (&[(Option<Span>, Option<&SpannedText>)], _, _) = match word {
             "tcp" | "udp" => (&ports, "port", [rule.r#type.key, rule.code.key]),
             "icmp" | "icmpv6" => (&types, "type", [rule.port.key, rule.ports.key]),
             _ => {
@@ -178,8 +180,8 @@ impl Resolver<'_> {
             let draft = Diagnostic::new(other, format!("a rule for {word} has no such key"));
             self.report(draft.help(format!("it has `{key}`")));
         }
-        let mut given = wanted.iter().filter(|field| field.is_there());
-        let Some(value) = given.next() else {
+        let mut given = wanted.iter().filter(|(key, _)| key.is_some());
+        let Some((_, value)) = given.next() else {
             if misplaced.is_some() {
                 return None;
             }
@@ -192,10 +194,10 @@ impl Resolver<'_> {
             self.missing(&rule.at, draft.help(help));
             return None;
         };
-        if let Some(key) = given.next().and_then(|field| field.key) {
+        if let Some(key) = given.next().and_then(|(key, _)| *key) {
             self.report(Diagnostic::new(key, "a rule has `port` or `ports`, not both"));
         }
-        let value = value.get()?;
+        let value = (*value)?;
         let parsed = traffic((word, protocol.span), (value.text(), value.span));
         let traffic = parsed.map_err(|draft| self.report(draft)).ok()?;
         let words = format!("{word} {}", value.text());
@@ -229,6 +231,20 @@ impl Resolver<'_> {
             _ => {
                 self.report(Diagnostic::new(key, "a code needs one type of its own"));
                 None
+            }
+        }
+    }
+
+    /// Refuses what is no type and no code of ICMP, also where a rule has no use for them.
+    fn ignored_types(&mut self, rule: &LongRule) {
+        let said = [
+            ("an ICMP type", &["all", "-1", "echo"][..], rule.r#type.get().map(|it| &**it)),
+            ("an ICMP code", &["all", "-1"][..], rule.code.get().map(|it| &**it)),
+        ];
+        for (what, words, word) in said.into_iter().filter_map(|(what, words, word)| Some((what, words, word?))) {
+            if !words.contains(&word.text()) && number::<u8>(word.text()).is_none() {
+                let draft = Diagnostic::new(word.span, format!("{} is not {what}", quote(word.text())));
+                self.report(draft.help("a whole number up to 255, or `all`"));
             }
         }
     }
@@ -337,6 +353,10 @@ impl Resolver<'_> {
                     &[EntityKind::Group, EntityKind::Host, EntityKind::ElasticIp, EntityKind::PrefixList],
                 );
                 let help = help.or_else(|| crate::model::suggest(word, ["anywhere"]));
+                let itself = context.group.filter(|_| matches!(word, "self" | "itself"));
+                let itself = itself
+                    .map(|own| format!("a group that means its own members names itself: {}", quote(own.as_str())));
+                let help = itself.or(help);
                 self.report(Diagnostic::new(span, format!("unknown security group {}", quote(word))).maybe_help(help));
                 return Vec::new();
             }

@@ -1,7 +1,6 @@
 //! Operations of arguments, looked up in a running cloud.
 
 use super::live::read_words;
-use super::names::fault;
 use super::refused::Refused;
 use super::resolver::Resolver;
 use super::rules::RuleContext;
@@ -14,7 +13,7 @@ use crate::topology::typed::{Lines, Typed, TypedRules};
 
 impl Typed {
     /// Looks up its names in a running cloud. What EC2 itself would refuse is left to [`apply`](fn@crate::model::apply); so are names that nobody
-    /// has, but of an operation that names things of several kinds, such as a launch: of that all are told at once.
+    /// has, but groups, and but of an operation that names things of several kinds, such as a launch: of that all are told at once.
     ///
     /// # Errors
     /// Everything that is wrong with the arguments, at once.
@@ -43,25 +42,22 @@ impl NewInstance {
 }
 
 impl TypedRules {
-    /// Looks up its names in a running cloud. A group that nobody knows is left to [`apply`](fn@crate::model::apply).
+    /// Looks up its names in a running cloud.
     ///
     /// # Errors
-    /// Everything that is wrong with the arguments, at once.
+    /// Everything that is wrong with the arguments, at once: groups that nobody has, too.
     pub fn read(&self, cloud: &Cloud) -> Result<(GroupName, Vec<Permission>), Problems> {
         let Self { group: word, direction, rules, description } = self;
         let mut lines = Lines::default();
         let group = lines.word(word);
         let rules: Vec<_> = rules.iter().map(|rule| lines.rule(rule, *direction)).collect();
         read_words(cloud, &lines.text, |resolver| {
-            let name = match resolver.names.sort(word).is_none() && fault(word).is_none() {
-                true => GroupName::new(word),
-                // Reported, if it is none.
-                false => resolver.group(word, group.span).unwrap_or_else(|| GroupName::new(word)),
-            };
+            // Reported, if it is none.
+            let name = resolver.group(word, group.span).unwrap_or_else(|| GroupName::new(word));
             if rules.is_empty() {
                 resolver.report(Diagnostic::new(group.span, "no rule is named"));
             }
-            let context = RuleContext { group: Some(&name), direction: *direction, addresses: true, lenient: true };
+            let context = RuleContext { group: Some(&name), direction: *direction, addresses: true, lenient: false };
             let mut read = Vec::new();
             for rule in rules {
                 match rule {

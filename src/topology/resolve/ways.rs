@@ -1,10 +1,11 @@
 //! Flows that no cloud of a file ever has a way for: the scheme of a load balancer and the families of addresses never change.
 
+use super::names::EntityKind;
 use super::resolver::Resolver;
 use crate::model::{Attachment, AutomaticPublic, HostIp, InterfaceHolder, Via, VpcName};
+use crate::topology::outside_name::OutsideName;
 use crate::topology::patterns::{FlowPattern, Selector};
 use crate::topology::problem::{Diagnostic, Span, quote};
-use crate::topology::synthetic_hosts::ELSEWHERE;
 
 impl Resolver<'_> {
     /// Finds the reason why a flow, or one way of it, never selects a cell. `table` is the address that a table says.
@@ -40,6 +41,10 @@ impl Resolver<'_> {
                 let vias: Vec<Via> = self.families(host).into_iter().filter(|via| goes(asked, *via)).collect();
                 match (vias.as_slice(), asked) {
                     ([], Some(Via::Ipv6)) => self.no_ipv6(host, span),
+                    ([], Some(Via::Private)) => {
+                        let what = format!("{} is outside, and has no private address", quote(&name(host)));
+                        Some(Diagnostic::new(span, what).help("leave `by private address` out"))
+                    }
                     ([], Some(_)) if !self.families(host).is_empty() => {
                         let draft = Diagnostic::new(span, format!("{} has no IPv4 address", quote(&name(host))));
                         Some(draft.help("what it sends goes by IPv6 address"))
@@ -67,11 +72,16 @@ impl Resolver<'_> {
     /// Finds the reason why a flow never selects a cell, if its receivers never have the public address that it goes to. Launches and
     /// associations are known at the end of a file only.
     pub fn no_public_ever(&self, pattern: &FlowPattern, span: Span) -> Option<Diagnostic> {
-        let by_public = |from: &Selector| match (from, pattern.via) {
-            (Selector::Host(_), None) => self.families(from) == [Via::Public],
+        let by_public = |from: &Selector, to: &Selector| match (from, pattern.via) {
+            (Selector::Host(_), None) => {
+                let families = self.families(from);
+                families.contains(&Via::Public) && (families == [Via::Public] || self.no_ipv6(to, span).is_some())
+            }
+            // Whoever is inside goes by private address.
+            (Selector::Any, None) => self.is_alone() && self.no_ipv6(to, span).is_some(),
             (_, via) => matches!(via, Some(Via::Public | Via::Dns)),
         };
-        let no_way = |from: &Selector, to: &Selector| by_public(from) && self.never_public(to);
+        let no_way = |from: &Selector, to: &Selector| by_public(from, to) && self.never_public(to);
         let FlowPattern { from, to, .. } = pattern;
         if self.names.doubts.incomplete
             || self.names.doubts.publics
@@ -86,7 +96,7 @@ impl Resolver<'_> {
             }
             Selector::Instance(_) => (
                 format!("{} never has a public address", quote(&name(to))),
-                "it is launched with `public: no`, and gets no Elastic IP",
+                "it is launched without one (`public: no`) and gets no Elastic IP: leave that out, or `associate-address`",
             ),
             _ => (
                 format!("{} never has a public address", quote(&name(to))),
@@ -94,6 +104,12 @@ impl Resolver<'_> {
             ),
         };
         Some(Diagnostic::new(span, message).help(help))
+    }
+
+    /// Returns true if the file names one instance and nobody else inside.
+    fn is_alone(&self) -> bool {
+        let inside = |sort: EntityKind| matches!(sort, EntityKind::Instance | EntityKind::LoadBalancer);
+        self.names.named.values().filter(|named| inside(named.sort)).count() == 1
     }
 
     fn never_public(&self, end: &Selector) -> bool {
@@ -116,7 +132,8 @@ impl Resolver<'_> {
             | Selector::Any
             | Selector::Forged(..)
             | Selector::Host(_)
-            | Selector::HostAddress(..) => false,
+            | Selector::HostAddress(..)
+            | Selector::HostNumber(..) => false,
         }
     }
 
@@ -137,7 +154,7 @@ impl Resolver<'_> {
             | Selector::Forged(Attachment { instance: name, .. }, _) => in_vpc(self.cloud.now.instances.get(name)),
             Selector::Group(group) => in_vpc(self.cloud.now.groups.get(group)),
             Selector::Host(_) => (self.families(end) == [Via::Public]).then_some("its addresses are of IPv4"),
-            Selector::Any | Selector::HostAddress(..) => None,
+            Selector::Any | Selector::HostAddress(..) | Selector::HostNumber(..) => None,
         }?;
         let what = if matches!(end, Selector::Group(_)) { "no member with an" } else { "no" };
         Some(Diagnostic::new(span, format!("{} has {what} IPv6 address", quote(&name(end)))).help(why))
@@ -150,7 +167,11 @@ impl Resolver<'_> {
             | Selector::Interface(Attachment { instance: name, .. })
             | Selector::Forged(Attachment { instance: name, .. }, _) => self.cloud.now.instances.get(name)?.clone(),
             Selector::Group(group) => self.cloud.now.groups.get(group)?.clone(),
-            Selector::Any | Selector::LoadBalancer(_) | Selector::Host(_) | Selector::HostAddress(..) => None,
+            Selector::Any
+            | Selector::LoadBalancer(_)
+            | Selector::Host(_)
+            | Selector::HostAddress(..)
+            | Selector::HostNumber(..) => None,
         };
         let (one, other) = (vpc(from)?, vpc(to)?);
         (one != other).then(|| {
@@ -169,15 +190,26 @@ impl Resolver<'_> {
     }
 
     /// Returns the kinds of addresses by which a host reaches others and is reached, each once.
-    fn families(&self, host: &Selector) -> Vec<Via> {
-        let Selector::Host(name) = host else { return Vec::new() };
-        if !self.cloud.hosts.contains_key(name) && name.as_str() == ELSEWHERE {
-            let ipv6 = self.cloud.vpcs.values().any(|vpc| vpc.ipv6.is_some());
-            return if ipv6 { vec![Via::Public, Via::Ipv6] } else { vec![Via::Public] };
+    pub fn families(&self, host: &Selector) -> Vec<Via> {
+        let (name, number) = match host {
+            Selector::Host(name) => (name, None),
+            Selector::HostNumber(name, number) => (name, Some(*number)),
+            _ => return Vec::new(),
+        };
+        match self.cloud.outside.get(name).map(|(outside, _)| outside) {
+            Some(OutsideName::Neighbour(host)) => return self.families(&Selector::Host(host.clone())),
+            Some(OutsideName::Block(block)) if block.addr().is_ipv4() => return vec![Via::Public],
+            Some(OutsideName::Block(_)) => return vec![Via::Ipv6],
+            Some(OutsideName::Elsewhere) => {
+                let ipv6 = self.cloud.vpcs.values().any(|vpc| vpc.ipv6.is_some());
+                return if ipv6 { vec![Via::Public, Via::Ipv6] } else { vec![Via::Public] };
+            }
+            None => {}
         }
         let addresses = self.cloud.hosts.get(name).map_or(&[][..], |host| &host.addresses);
         let via = |HostIp(address): &HostIp| if address.is_ipv4() { Via::Public } else { Via::Ipv6 };
-        let mut vias: Vec<Via> = addresses.iter().map(via).collect();
+        let meant = addresses.iter().enumerate().filter(|(index, _)| number.is_none_or(|number| number == index + 1));
+        let mut vias: Vec<Via> = meant.map(|(_, address)| via(address)).collect();
         vias.sort_by_key(|via| *via == Via::Ipv6);
         vias.dedup();
         vias
@@ -201,6 +233,6 @@ fn name(end: &Selector) -> String {
         Selector::Forged(at, _) if at.device == 0 => at.instance.to_string(),
         Selector::Interface(id) | Selector::Forged(id, _) => id.to_string(),
         Selector::Group(group) => group.to_string(),
-        Selector::Host(name) | Selector::HostAddress(name, _) => name.to_string(),
+        Selector::Host(name) | Selector::HostAddress(name, _) | Selector::HostNumber(name, _) => name.to_string(),
     }
 }

@@ -142,5 +142,5 @@ fn two_templates_with_the_same_names_are_two_stacks() {
     let account = crate::import::read(&[text("a/one.yaml"), text("a/two.yaml")], None).expect("templates");
     let ids: Vec<&str> = account.groups.keys().map(crate::account::ResourceId::as_str).collect();
     assert_eq!(ids, ["Web", "Db", "two.Web", "two.Db"]);
-    assert_eq!(rules(&account)[9], "Db < tcp 5432 two.Web");
+    assert_eq!(rules(&account)[9], "two.Db < tcp 5432 two.Web");
 }

@@ -83,7 +83,7 @@ fn a_sensitive_value_is_never_read() {
         json!({"description": true, "ingress": [{"cidr_blocks": [true]}]});
     let account = account(&state);
     assert_eq!(account.groups[0].description, None);
-    assert_eq!(rules(&account), ["db < tcp 22 ?`cidr_blocks` has an element that is known after apply"]);
+    assert_eq!(rules(&account), ["db < tcp 22 ?`cidr_blocks` has an element that is not known"]);
     assert!(!format!("{account:?}").contains("198.51.100.7"));
 }
 

@@ -120,6 +120,6 @@ fn a_block_of_an_address_that_is_known_after_apply_is_unknown() {
     );
     assert_eq!(
         rules(&account(&plan)),
-        ["db < tcp 22 10.0.0.0/8", "db < tcp 22 ?`cidr_blocks` has an element that is known after apply"]
+        ["db < tcp 22 10.0.0.0/8", "db < tcp 22 ?`cidr_blocks` has an element that is not known"]
     );
 }

@@ -94,6 +94,14 @@ impl Diagnostics<'_> {
         }
     }
 
+    /// Any scalar but nothing at all, where numbers are whole.
+    pub fn whole(&mut self, node: &Node, what: &str) -> Option<SpannedText> {
+        match &node.value {
+            Value::Scalar(scalar) if scalar.kind() != Kind::Nothing => Some(SpannedText::whole(scalar, node.span)),
+            _ => self.expected(node, what, None),
+        }
+    }
+
     /// Text, or a truth value, which is the word `yes` or `no` then.
     pub fn truth_or_text(&mut self, node: &Node, what: &str) -> Option<SpannedText> {
         match node.truth() {
@@ -105,7 +113,7 @@ impl Diagnostics<'_> {
     /// Text, or what looks like a number.
     pub fn number_or_text(&mut self, node: &Node, what: &str) -> Option<SpannedText> {
         match &node.value {
-            Value::Scalar(scalar) if scalar.kind() == Kind::Number => Some(SpannedText::of(scalar, node.span)),
+            Value::Scalar(scalar) if scalar.kind() == Kind::Number => Some(SpannedText::whole(scalar, node.span)),
             _ => self.text(node, what),
         }
     }
@@ -122,7 +130,7 @@ impl Diagnostics<'_> {
     /// A whole number of a range, quoted or not.
     pub fn number(&mut self, node: &Node, what: &str, range: RangeInclusive<u32>) -> Option<u32> {
         match &node.value {
-            Value::Scalar(scalar) => self.number_of(&SpannedText::of(scalar, node.span), what, range),
+            Value::Scalar(scalar) => self.number_of(&SpannedText::whole(scalar, node.span), what, range),
             _ => self.expected(node, what, None),
         }
     }

@@ -12,8 +12,10 @@ pub struct Described {
     pub needed: bool,
     /// True if one of those that say so must be there.
     pub either: bool,
-    /// True if the list that is under it must not be empty.
+    /// True if the mapping that is under it must not be empty.
     pub some: bool,
+    /// True if no two items of the list that is under it are the same.
+    pub unique: bool,
     /// Schema of what is under it.
     pub schema: Value,
 }
@@ -22,9 +24,10 @@ pub struct Described {
 pub fn mapping_schema(doc: &[&str], fields: Vec<Described>, some: bool) -> Value {
     let needed: Vec<_> = fields.iter().filter(|field| field.needed).map(|field| field.key).collect();
     let either: Vec<_> = fields.iter().filter(|field| field.either).map(|it| json!({"required": [it.key]})).collect();
-    let property = |Described { key, doc, some, schema, .. }: Described| {
-        let schema = if some { with(schema, "minItems", 1) } else { schema };
-        (key.to_owned(), described(schema, doc))
+    let property = |Described { key, doc, some, unique, schema, .. }: Described| {
+        let schema = described(schema, doc);
+        let schema = if some { with(schema, "minProperties", 1) } else { schema };
+        (key.to_owned(), if unique { with(schema, "uniqueItems", true) } else { schema })
     };
     let properties: Map<String, Value> = fields.into_iter().map(property).collect();
     let mut schema = json!({"type": "object", "additionalProperties": false, "properties": properties});

@@ -22,6 +22,16 @@ impl SpannedText {
         Self { scalar: Scalar::new(text, span.start), span }
     }
 
+    /// The same; a plain number that is whole without its digits behind the point, as the schema takes it: `80.0` is 80.
+    pub fn whole(scalar: &Scalar, span: Span) -> Self {
+        let number = if scalar.kind() == Kind::Number { scalar.text.parse::<f64>().ok() } else { None };
+        let is_long = scalar.text.contains(['.', 'e', 'E']);
+        match number.filter(|number| is_long && number.fract() == 0.0 && number.abs() < 1e9) {
+            Some(number) => Self { scalar: Scalar { text: number.to_string(), start: None, ..scalar.clone() }, span },
+            None => Self::of(scalar, span),
+        }
+    }
+
     /// Its text.
     pub fn text(&self) -> &str {
         &self.scalar.text

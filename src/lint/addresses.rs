@@ -1,0 +1,299 @@
+//! Checks of rules that name addresses.
+
+use std::net::IpAddr;
+
+use indexmap::IndexSet;
+use ipnet::IpNet;
+
+use super::check::{ARTICLE, Advice, Check};
+use super::cure;
+use super::found::Found;
+use super::level::Level;
+use super::profile::Profile;
+use super::subject::{Member, Ruled, Subject, listed};
+use crate::account::{Interface, Peer, Public, ResourceId, SecurityGroup};
+use crate::model::Direction;
+use crate::reach::overlap;
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        id: "address-in-rule",
+        level: Level::Warning,
+        title: "a rule names an address or a block of one's own",
+        why: "A rule that names an address is a rule for whoever holds it. An instance that is replaced, or in EC2-Classic restarted, gets another address and \
+              is locked out, and whoever gets the old one is let in. A rule that names a group follows its members, and nobody edits it.",
+        advice: &[ARTICLE],
+        profiles: &[Profile::Article],
+        bad: "\
+sglab: 1
+era: vpc
+groups: {web: [tcp 443 from anywhere], db: [tcp 5432 from 10.0.0.11]}
+instances: {web1: {groups: web, address: 10.0.0.11}, db1: {groups: db}}
+",
+        good: "\
+sglab: 1
+era: vpc
+groups: {web: [tcp 443 from anywhere], db: [tcp 5432 from web]}
+instances: {web1: {groups: web, address: 10.0.0.11}, db1: {groups: db}}
+",
+        run: address_in_rule,
+    },
+    Check {
+        id: "address-of-outside",
+        level: Level::Note,
+        title: "a host outside is named by its address",
+        why: "An address of somebody else says nothing of who that is, and when it moves, every rule that names it is to be found. A prefix list \
+              has a name and is edited in one place.",
+        advice: &[
+            ARTICLE,
+            Advice {
+                who: "Amazon, \"Managed prefix lists\"",
+                link: "https://docs.aws.amazon.com/vpc/latest/userguide/managed-prefix-lists.html",
+            },
+        ],
+        profiles: &[Profile::Article],
+        bad: "\
+sglab: 1
+era: vpc
+groups: {web: [tcp 443 from 203.0.113.10]}
+instances: {web1: {groups: web}}
+",
+        good: "\
+sglab: 1
+era: vpc
+prefix-lists: {office: {entries: [203.0.113.10/32], max-entries: 5}}
+groups: {web: [tcp 443 from office]}
+instances: {web1: {groups: web}}
+",
+        run: address_of_outside,
+    },
+    Check {
+        id: "public-path-surprise",
+        level: Level::Warning,
+        title: "open by private address and closed by public address, where both are used",
+        why: "What goes by public address comes back from the gateway with the sender's public address, and a rule that names a group does not match it. \
+              Where rules show that somebody goes that way, others of the same group do not get through.",
+        advice: &[
+            ARTICLE,
+            Advice {
+                who: "Amazon, \"Security group rules\"",
+                link: "https://docs.aws.amazon.com/vpc/latest/userguide/security-group-rules.html",
+            },
+        ],
+        profiles: &[Profile::Article],
+        bad: "\
+sglab: 1
+era: vpc
+elastic-ips: {eip-a: web1, eip-b: web2}
+groups: {web: [], db: [tcp 5432 from web, tcp 5432 from eip-a]}
+instances: {web1: {groups: web}, web2: {groups: web}, db1: {groups: db}}
+",
+        good: "\
+sglab: 1
+era: vpc
+elastic-ips: {eip-a: web1, eip-b: web2}
+groups: {web: [], db: [tcp 5432 from web]}
+instances: {web1: {groups: web}, web2: {groups: web}, db1: {groups: db}}
+",
+        run: public_path_surprise,
+    },
+];
+
+/// The one address that a rule names.
+fn host(block: IpNet) -> Option<IpAddr> {
+    (block.prefix_len() == block.max_prefix_len()).then(|| block.addr())
+}
+
+fn address_in_rule(subject: &Subject<'_>) -> Vec<Found> {
+    let mut found = Vec::new();
+    for ruled in subject.rules().filter(|ruled| !ruled.is_anywhere()) {
+        let Some(block) = ruled.block() else { continue };
+        let private = host(block).and_then(|address| subject.private_holder(address, ruled.group));
+        let public = host(block).and_then(|address| subject.public_holder(address));
+        let message = match (private, public) {
+            (Some(holder), _) => format!(
+                "names {}, which is {}'s today: the rule stays with the address and not with {1}",
+                block.addr(),
+                holder.interface.label
+            ),
+            (None, Some(holder)) => format!(
+                "names {}, the public address of {}: the rule stays with the address; a group means private addresses",
+                block.addr(),
+                holder.interface.label
+            ),
+            (None, None) if !subject.vpc_blocks(ruled.group).iter().any(|own| own.contains(&block)) => continue,
+            (None, None) => {
+                let labels = &subject.inside(block, ruled.group).labels;
+                format!("names {}, inside the VPC: whoever gets an address there counts, today {labels}", shown(block))
+            }
+        };
+        let operations = match private.or(public) {
+            Some(Member { id, .. }) => {
+                let one = IndexSet::from([id]);
+                match subject.group_of_exactly(&one) {
+                    None => with_siblings(subject, &ruled).unwrap_or_else(|| by_group(subject, &ruled, &one, None)),
+                    exact => by_group(subject, &ruled, &one, exact),
+                }
+            }
+            None => {
+                let inside = subject.inside(block, ruled.group);
+                by_group(subject, &ruled, &inside.members, inside.exact)
+            }
+        };
+        found.push(subject.of_rule(&ruled, message).cured(operations));
+    }
+    found
+}
+
+fn shown(block: IpNet) -> String {
+    host(block).map_or_else(|| block.to_string(), |address| address.to_string())
+}
+
+/// The rule for the group that has exactly these members; where none has, one that is made for them.
+fn by_group(
+    subject: &Subject<'_>,
+    ruled: &Ruled<'_>,
+    members: &IndexSet<&ResourceId>,
+    exact: Option<&SecurityGroup>,
+) -> Vec<String> {
+    /// So many members are put into a new group one by one.
+    const FEW: usize = 4;
+    let Ruled { group, direction, rule, .. } = *ruled;
+    let revoke = cure::revoke(subject.account, &group.label, direction, rule);
+    let instead = |peer: &str| cure::authorize(&group.label, direction, rule, peer);
+    if let Some(exact) = exact {
+        return vec![instead(&exact.label), revoke];
+    }
+    let some = members.iter().take(FEW + 1);
+    let interfaces: Vec<&Interface> = some.filter_map(|id| subject.account.interfaces.get(*id)).collect();
+    let name = match interfaces.as_slice() {
+        [] => return vec![revoke],
+        [one] => subject.options.convention.instance.replacen('*', &one.label.to_uppercase(), 1),
+        _ => format!("{}-peers", group.label),
+    };
+    let mut operations = vec![format!("sglab create-group {}", cure::quoted(&name))];
+    if interfaces.len() <= FEW {
+        operations.extend(interfaces.iter().map(|interface| joined(subject, interface, &name)));
+    } else {
+        operations.push(format!("sglab set-groups INSTANCE GROUPS {}", cure::quoted(&name)));
+    }
+    operations.extend([instead(&name), revoke]);
+    operations
+}
+
+fn joined(subject: &Subject<'_>, interface: &Interface, name: &str) -> String {
+    let own = interface.groups.known().into_iter().flatten();
+    let labels =
+        own.map(|id| subject.account.groups.get(id).map_or_else(|| id.to_string(), |group| group.label.clone()));
+    let groups: Vec<String> = labels.chain([name.to_owned()]).map(|label| cure::quoted(&label)).collect();
+    format!("sglab set-groups {} {}", cure::quoted(&interface.label), groups.join(" "))
+}
+
+/// One rule for several addresses: the group that has exactly those who hold them.
+fn with_siblings(subject: &Subject<'_>, ruled: &Ruled<'_>) -> Option<Vec<String>> {
+    let holder = |other: &Ruled<'_>| subject.private_holder(other.block().and_then(host)?, other.group);
+    let same =
+        subject.rules_of_any(ruled.id, ruled.direction).into_iter().filter(|other| other.traffic() == ruled.traffic());
+    let held: Vec<(Ruled<'_>, &ResourceId)> = same.filter_map(|other| Some((other, holder(&other)?.id))).collect();
+    let exact = subject.group_of_exactly(&held.iter().map(|(_, id)| *id).collect())?;
+    let authorize = cure::authorize(&ruled.group.label, ruled.direction, ruled.rule, &exact.label);
+    let revoke =
+        held.iter().map(|(other, _)| cure::revoke(subject.account, &other.group.label, other.direction, other.rule));
+    Some([authorize].into_iter().chain(revoke).collect())
+}
+
+fn address_of_outside(subject: &Subject<'_>) -> Vec<Found> {
+    let outside = |ruled: &Ruled<'_>| {
+        let address = ruled.block().and_then(host)?;
+        let is_own = subject.private_holder(address, ruled.group).is_some()
+            || subject.public_holder(address).is_some()
+            || subject.vpc_blocks(ruled.group).iter().any(|own| own.contains(&address));
+        (!is_own).then_some(address)
+    };
+    let told = |ruled: Ruled<'_>| {
+        let address = outside(&ruled)?;
+        let message = format!("names the host {address}; a prefix list would give it a name and one place to edit");
+        let instead = cure::authorize(&ruled.group.label, ruled.direction, ruled.rule, "PREFIX-LIST");
+        let revoke = cure::revoke(subject.account, &ruled.group.label, ruled.direction, ruled.rule);
+        Some(subject.of_rule(&ruled, message).cured([instead, revoke]))
+    };
+    subject.rules().filter_map(told).collect()
+}
+
+/// A rule for one member's public address shows that members of the group beside it come that way; an egress rule for a public address, that they go.
+fn public_path_surprise(subject: &Subject<'_>) -> Vec<Found> {
+    let mut found = Vec::new();
+    for ruled in subject.rules_in(Direction::Ingress) {
+        let Some(holder) = ruled.block().and_then(host).and_then(|address| subject.public_holder(address)) else {
+            continue;
+        };
+        let groups: Vec<&ResourceId> = holder.interface.groups.known().into_iter().flatten().collect();
+        let beside = subject.rules_of(ruled.id, Direction::Ingress).find(|other| {
+            matches!(&other.rule.peer, Peer::Group(id) if groups.contains(&id)) && shares_traffic(&ruled, other)
+        });
+        let Some(beside) = beside else { continue };
+        let Peer::Group(peer) = &beside.rule.peer else { continue };
+        let closed: Vec<&str> = subject
+            .members(peer)
+            .iter()
+            .filter(|member| member.id != holder.id && is_locked_out(subject, &[ruled.id], &ruled, member.interface))
+            .map(|member| member.interface.label.as_str())
+            .collect();
+        if closed.is_empty() {
+            continue;
+        }
+        let message = format!(
+            "lets {} in by public address, and {} by private address only: the rule for {} does not match what comes by public address",
+            holder.interface.label,
+            listed(closed),
+            subject.account.groups.get(peer).map_or_else(|| peer.to_string(), |group| group.label.clone())
+        );
+        let revoke = cure::revoke(subject.account, &ruled.group.label, ruled.direction, ruled.rule);
+        found.push(subject.of_rule(&ruled, message).beside(&beside.rule.origin).cured([revoke]));
+    }
+    for ruled in subject.rules_in(Direction::Egress) {
+        let Some(target) = ruled.block().and_then(host).and_then(|address| subject.public_holder(address)) else {
+            continue;
+        };
+        let receiving: Vec<&ResourceId> = target.interface.groups.known().into_iter().flatten().collect();
+        let ingress = || receiving.iter().flat_map(|id| subject.rules_of_any(id, Direction::Ingress));
+        let Some(by_group) = ingress()
+            .find(|rule| matches!(&rule.rule.peer, Peer::Group(id) if id == ruled.id) && shares_traffic(&ruled, rule))
+        else {
+            continue;
+        };
+        let closed: Vec<&str> = subject
+            .members(ruled.id)
+            .iter()
+            .filter(|member| is_locked_out(subject, &receiving, &ruled, member.interface))
+            .map(|member| member.interface.label.as_str())
+            .collect();
+        if closed.is_empty() {
+            continue;
+        }
+        let to = &target.interface.label;
+        let message = format!(
+            "lets {} go to {to} by public address, where {to} lets them in by private address only",
+            listed(closed)
+        );
+        let instead = cure::authorize(&ruled.group.label, ruled.direction, ruled.rule, &by_group.group.label);
+        let revoke = cure::revoke(subject.account, &ruled.group.label, ruled.direction, ruled.rule);
+        found.push(subject.of_rule(&ruled, message).beside(&by_group.rule.origin).cured([instead, revoke]));
+    }
+    found
+}
+
+fn shares_traffic(one: &Ruled<'_>, other: &Ruled<'_>) -> bool {
+    one.traffic().zip(other.traffic()).is_some_and(|(one, other)| overlap(one, other))
+}
+
+/// Whether an interface has public addresses, and no rule of these groups that has to do with this one lets them in.
+fn is_locked_out(subject: &Subject<'_>, groups: &[&ResourceId], ruled: &Ruled<'_>, interface: &Interface) -> bool {
+    let Public::At(addresses) = &interface.public else { return false };
+    let public: Vec<&IpAddr> = addresses.iter().filter(|address| address.is_ipv4()).collect();
+    let lets_in = |rule: &Ruled<'_>, address: &IpAddr| {
+        shares_traffic(rule, ruled) && rule.block().is_some_and(|block| block.contains(address))
+    };
+    let mut rules = groups.iter().flat_map(|id| subject.rules_of_any(id, Direction::Ingress));
+    !public.is_empty() && !rules.any(|rule| public.iter().any(|address| lets_in(&rule, address)))
+}

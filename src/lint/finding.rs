@@ -1,0 +1,54 @@
+//! Findings, and the fingerprints by which the next run knows them again.
+
+use std::collections::HashMap;
+
+use sha2::{Digest, Sha256};
+
+use super::check::Check;
+use super::found::{About, Found};
+use super::level::Level;
+use crate::account::Origin;
+
+/// Bytes of a fingerprint.
+const BYTES: usize = 16;
+
+/// One finding.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// The check.
+    pub check: &'static Check,
+    /// How bad it is.
+    pub level: Level,
+    /// What it is about.
+    pub about: About,
+    /// The rule, in the words of a topology.
+    pub rule: Option<String>,
+    /// The resource that says it, and its place.
+    pub origin: Origin,
+    /// Other places that belong to it.
+    pub related: Vec<Origin>,
+    /// What is so.
+    pub message: String,
+    /// Operations that mend it, in the words of the command line; one after the other.
+    pub cure: Vec<String>,
+    /// The same over runs while check, group and rule are: no line is in it.
+    pub fingerprint: String,
+}
+
+/// Makes findings of what checks have found. Of two that are alike each has a fingerprint of its own.
+pub(super) fn findings(all: impl IntoIterator<Item = (&'static Check, Found)>) -> Vec<Finding> {
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    let mut told = |(check, found): (&'static Check, Found)| {
+        let key = format!("{}\0{}\0{}", check.id, found.about.resource, found.key);
+        let count = seen.entry(key.clone()).or_default();
+        let fingerprint = digest(&format!("{key}\0{count}"));
+        *count += 1;
+        let Found { about, rule, origin, related, level, message, cure, key: _ } = found;
+        Finding { check, level: level.unwrap_or(check.level), about, rule, origin, related, message, cure, fingerprint }
+    };
+    all.into_iter().map(&mut told).collect()
+}
+
+fn digest(text: &str) -> String {
+    Sha256::digest(text).iter().take(BYTES).map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,142 @@
+//! Checks of what comes near a quota of EC2.
+
+use super::check::{Advice, Check};
+use super::found::Found;
+use super::level::Level;
+use super::profile::Profile;
+use super::subject::{Ruled, Subject};
+use crate::account::{Account, Peer, ResourceId};
+use crate::model::{Direction, PrefixFamily};
+
+/// Rules of a group in each direction and family. Source: "Amazon VPC quotas".
+const RULES: usize = 60;
+/// Groups of an interface. Source: "Amazon VPC quotas".
+const GROUPS: usize = 5;
+/// Rules of a group times groups of an interface, whatever the quotas are raised to. Source: "Amazon VPC quotas".
+const PRODUCT: usize = 1_000;
+/// A list that takes so much of a group's rules is worth knowing of.
+const HEAVY: usize = RULES / 4;
+
+const QUOTAS: Advice = Advice {
+    who: "Amazon, \"Amazon VPC quotas\"",
+    link: "https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html",
+};
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        id: "near-quota",
+        level: Level::Warning,
+        title: "a group or an interface is near a quota",
+        why: "At the quota the next rule or group is refused: in the middle of a roll-out, most likely. The numbers are those that an account is born with.",
+        advice: &[QUOTAS, Advice { who: "Prowler, ec2_securitygroup_with_many_ingress_egress_rules", link: "https://hub.prowler.com" }],
+        profiles: &[Profile::Aws],
+        bad: "\
+sglab: 1
+era: vpc
+groups: {a: [tcp 443 from anywhere], b: [], c: [], d: [], e: []}
+instances: {web1: {groups: [a, b, c, d, e]}}
+",
+        good: "\
+sglab: 1
+era: vpc
+groups: {a: [tcp 443 from anywhere], b: [], c: []}
+instances: {web1: {groups: [a, b, c]}}
+",
+        run: near_quota,
+    },
+    Check {
+        id: "prefix-list-weight",
+        level: Level::Note,
+        title: "a prefix list counts as many rules",
+        why: "A rule that names a list counts as many rules as the list may have entries, whatever it has. Entries are all that most sources tell, so the weight is that much at least.",
+        advice: &[Advice {
+            who: "Amazon, \"Managed prefix lists\"",
+            link: "https://docs.aws.amazon.com/vpc/latest/userguide/working-with-managed-prefix-lists.html",
+        }],
+        profiles: &[Profile::Aws],
+        bad: "\
+sglab: 1
+era: vpc
+prefix-lists:
+  partners:
+    max-entries: 20
+    entries: [
+      192.0.2.1/32, 192.0.2.3/32, 192.0.2.5/32, 192.0.2.7/32, 192.0.2.9/32, 192.0.2.11/32, 192.0.2.13/32, 192.0.2.15/32,
+      192.0.2.17/32, 192.0.2.19/32, 192.0.2.21/32, 192.0.2.23/32, 192.0.2.25/32, 192.0.2.27/32, 192.0.2.29/32, 192.0.2.31/32]
+groups: {web: [tcp 443 from partners]}
+instances: {web1: {groups: web}}
+",
+        good: "\
+sglab: 1
+era: vpc
+prefix-lists: {partners: {max-entries: 2, entries: [192.0.2.0/27]}}
+groups: {web: [tcp 443 from partners]}
+instances: {web1: {groups: web}}
+",
+        run: prefix_list_weight,
+    },
+];
+
+/// Four fifths of a quota are near.
+fn is_near(count: usize, quota: usize) -> bool {
+    count * 5 >= quota * 4
+}
+
+/// As how many rules one counts in a family.
+fn weight(account: &Account, ruled: &Ruled<'_>, family: PrefixFamily) -> usize {
+    match &ruled.rule.peer {
+        Peer::Block(block) => usize::from(PrefixFamily::of(*block) == family),
+        Peer::Group(_) | Peer::Unknown(_) => 1,
+        Peer::PrefixList(id) => entries(account, id, family),
+    }
+}
+
+fn entries(account: &Account, list: &ResourceId, family: PrefixFamily) -> usize {
+    let entries = account.prefix_lists.get(list).and_then(|list| list.entries.known());
+    entries.into_iter().flatten().filter(|block| PrefixFamily::of(**block) == family).count()
+}
+
+fn near_quota(subject: &Subject<'_>) -> Vec<Found> {
+    let mut found = Vec::new();
+    let mut heaviest = std::collections::HashMap::new();
+    for (id, group) in &subject.account.groups {
+        for (direction, way) in [(Direction::Ingress, "comes in"), (Direction::Egress, "goes out")] {
+            for family in [PrefixFamily::Ipv4, PrefixFamily::Ipv6] {
+                let count: usize =
+                    subject.rules_of(id, direction).map(|ruled| weight(subject.account, &ruled, family)).sum();
+                let most = heaviest.entry(id).or_insert(0);
+                *most = count.max(*most);
+                if is_near(count, RULES) {
+                    let message = format!("has {count} of {RULES} rules for what {way} over {family}");
+                    let mut one = subject.of_group(group, message);
+                    one.key = format!("{way} {family}");
+                    found.push(one);
+                }
+            }
+        }
+    }
+    for interface in subject.account.interfaces.values() {
+        let Some(groups) = interface.groups.known() else { continue };
+        let most = groups.iter().filter_map(|id| heaviest.get(id)).max().copied().unwrap_or(0);
+        let product = most * groups.len();
+        if groups.len() >= GROUPS {
+            found.push(subject.of_interface(interface, format!("is in {} groups of {GROUPS}", groups.len())));
+        } else if is_near(product, PRODUCT) {
+            let message = format!("has {} groups with up to {most} rules: together at most {PRODUCT}", groups.len());
+            found.push(subject.of_interface(interface, message));
+        }
+    }
+    found
+}
+
+fn prefix_list_weight(subject: &Subject<'_>) -> Vec<Found> {
+    let told = |ruled: Ruled<'_>| {
+        let Peer::PrefixList(id) = &ruled.rule.peer else { return None };
+        let weight =
+            entries(subject.account, id, PrefixFamily::Ipv4).max(entries(subject.account, id, PrefixFamily::Ipv6));
+        let list = subject.account.prefix_lists.get(id).filter(|_| weight >= HEAVY)?;
+        let message = format!("counts as {weight} rules of {RULES} at least: {} has so many entries", list.label);
+        Some(subject.of_rule(&ruled, message).beside(&list.origin))
+    };
+    subject.rules().filter_map(told).collect()
+}

@@ -1,0 +1,120 @@
+//! Checks of rules against what listens. Only a topology tells that; of other sources they say nothing.
+
+use indexmap::{IndexMap, IndexSet};
+
+use super::check::{Advice, Check};
+use super::cure;
+use super::found::Found;
+use super::level::Level;
+use super::profile::Profile;
+use super::subject::{self, Ruled, Subject, listed};
+use crate::account::{Holder, Interface};
+use crate::model::{Direction, PortRange, Service, Traffic};
+use crate::reach::covers;
+
+const SGLAB: Advice = Advice { who: "sglab", link: "docs/topology.md" };
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        id: "nobody-listens",
+        level: Level::Note,
+        title: "a rule opens a port on which no member listens",
+        why: "It does nothing today. It is a rest of what has moved, or what listens is not written down.",
+        advice: &[SGLAB],
+        profiles: &[Profile::Article],
+        bad: "\
+sglab: 1
+era: vpc
+groups: {web: [tcp 443 from anywhere, tcp 80 from anywhere]}
+instances: {web1: {groups: web, listens: tcp 443}}
+",
+        good: "\
+sglab: 1
+era: vpc
+groups: {web: [tcp 443 from anywhere, tcp 80 from anywhere]}
+instances: {web1: {groups: web, listens: [tcp 443, tcp 80]}}
+",
+        run: nobody_listens,
+    },
+    Check {
+        id: "unreachable-listener",
+        level: Level::Note,
+        title: "an instance listens where no rule lets anybody in",
+        why: "A rule is missing, or the service need not listen on that address.",
+        advice: &[SGLAB],
+        profiles: &[Profile::Article],
+        bad: "\
+sglab: 1
+era: vpc
+groups: {web: [tcp 443 from anywhere]}
+instances: {web1: {groups: web, listens: [tcp 443, tcp 9100]}}
+",
+        good: "\
+sglab: 1
+era: vpc
+groups: {web: [tcp 443 from anywhere, tcp 9100 from monitor], monitor: []}
+instances: {web1: {groups: web, listens: [tcp 443, tcp 9100]}, m1: {groups: monitor}}
+",
+        run: unreachable_listener,
+    },
+];
+
+/// A port that something listens on, as traffic.
+fn traffic(service: Service) -> Option<Traffic> {
+    match service {
+        Service::Tcp(port) => Some(Traffic::Tcp(PortRange::single(port))),
+        Service::Udp(port) => Some(Traffic::Udp(PortRange::single(port))),
+        Service::IcmpEcho | Service::Icmp(_) | Service::Protocol(_) => None,
+    }
+}
+
+fn nobody_listens(subject: &Subject<'_>) -> Vec<Found> {
+    let Some(listeners) = subject.listeners else { return Vec::new() };
+    let told = |ruled: Ruled<'_>| {
+        let opened = ruled.traffic().filter(|traffic| matches!(traffic, Traffic::Tcp(_) | Traffic::Udp(_)))?;
+        let members = subject.members(ruled.id);
+        // A load balancer listens, and so may whoever the source tells nothing of.
+        let all: Option<Vec<&IndexSet<Service>>> = members.iter().map(|member| listeners.get(member.id)).collect();
+        let mut listening = all?.into_iter().flatten().filter_map(|service| traffic(*service));
+        if members.is_empty() || listening.any(|service| covers(opened, service)) {
+            return None;
+        }
+        let labels = listed(members.iter().map(|member| member.interface.label.as_str()));
+        let revoke = cure::revoke(subject.account, &ruled.group.label, ruled.direction, ruled.rule);
+        Some(subject.of_rule(&ruled, format!("opens what no member listens on: {labels}")).cured([revoke]))
+    };
+    subject.rules_in(Direction::Ingress).filter_map(told).collect()
+}
+
+fn unreachable_listener(subject: &Subject<'_>) -> Vec<Found> {
+    let Some(listeners) = subject.listeners else { return Vec::new() };
+    let mut found = Vec::new();
+    // An instance listens on all of its interfaces: one that lets somebody in is enough.
+    let mut closed: IndexMap<(&str, Service), (usize, &Interface)> = IndexMap::new();
+    for (id, interface) in &subject.account.interfaces {
+        let (Some(services), Some(groups)) = (listeners.get(id), interface.groups.known()) else { continue };
+        if interface.holder != Holder::Instance {
+            continue;
+        }
+        let rules: Vec<Ruled<'_>> =
+            groups.iter().flat_map(|group| subject.rules_of_any(group, Direction::Ingress)).collect();
+        let holder = subject::holder(interface);
+        for service in services {
+            let Some(narrow) = traffic(*service) else { continue };
+            let is_open = rules.iter().any(|ruled| ruled.traffic().is_none_or(|wide| covers(wide, narrow)));
+            let (open, _) = closed.entry((holder, *service)).or_insert((0, interface));
+            *open += usize::from(is_open);
+        }
+    }
+    for ((holder, service), (_, interface)) in closed.iter().filter(|(_, (open, _))| *open == 0) {
+        let group = interface.groups.known().and_then(|groups| subject.account.groups.get(groups.first()?));
+        let open = group.map(|group| {
+            cure::operation("authorize", &group.label, Direction::Ingress, &format!("{service} from GROUP"))
+        });
+        let message = format!("listens on {service}, and no rule of its groups admits it");
+        let mut one = subject.of_interface(interface, message).cured(open);
+        one.key = format!("{holder} {service}");
+        found.push(one);
+    }
+    found
+}

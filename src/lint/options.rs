@@ -1,0 +1,76 @@
+//! What a run of the checks is told beside the account.
+
+use std::collections::HashMap;
+
+use indexmap::IndexSet;
+
+use super::convention::Convention;
+use super::profile::Profile;
+use crate::account::ResourceId;
+use crate::model::{Cloud, Port, SelfReference, Service};
+
+/// What listens on each interface, where the source tells it.
+pub type Listeners = HashMap<ResourceId, IndexSet<Service>>;
+
+/// Rules for traffic from members: there are any, or everything goes out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EgressRules {
+    /// As in a VPC.
+    Enforced,
+    /// As in EC2-Classic.
+    None,
+}
+
+/// The platform that an account is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Platform {
+    /// The meaning of a rule whose source is its own group.
+    pub self_reference: SelfReference,
+    /// Whether there are egress rules.
+    pub egress: EgressRules,
+}
+
+/// Today's VPC.
+impl Default for Platform {
+    fn default() -> Self {
+        Self { self_reference: SelfReference::MatchesMembers, egress: EgressRules::Enforced }
+    }
+}
+
+impl Platform {
+    /// The platform of a topology's cloud.
+    pub fn of(cloud: &Cloud) -> Self {
+        let egress = if cloud.has_egress_rules() { EgressRules::Enforced } else { EgressRules::None };
+        Self { self_reference: cloud.knobs.self_reference, egress }
+    }
+}
+
+/// What can be chosen.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The checks.
+    pub profile: Profile,
+    /// Names of groups.
+    pub convention: Convention,
+    /// The platform.
+    pub platform: Platform,
+    /// Ports that may be open to anywhere.
+    pub authorised: Vec<Port>,
+    /// Ports for administration.
+    pub admin: Vec<Port>,
+    /// Ports that a range may have before it is wide.
+    pub wide: u16,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            profile: Profile::All,
+            convention: Convention::default(),
+            platform: Platform::default(),
+            authorised: vec![Port(80), Port(443)],
+            admin: vec![Port(22), Port(3389)],
+            wide: 100,
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Checks of rules for many ports.
+
+use super::check::{Advice, Check};
+use super::cure;
+use super::found::Found;
+use super::level::Level;
+use super::profile::Profile;
+use super::subject::{Ruled, Subject, listed};
+use crate::account::Peer;
+use crate::model::{Direction, Port, PortRange, Service, Traffic};
+use crate::reach::peer_words;
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        id: "all-ports",
+        level: Level::Warning,
+        title: "every port is open",
+        why: "What a member will listen on tomorrow is open today. From anywhere it is an error, from a group or a block a warning; between members of one group, as \
+              clusters want it, a note.",
+        advice: &[
+            Advice { who: "Checkov CKV_AWS_277", link: "https://www.checkov.io/5.Policy%20Index/all.html" },
+            Advice { who: "ScoutSuite, opens-all-ports", link: "https://github.com/nccgroup/ScoutSuite" },
+        ],
+        profiles: &[Profile::Aws],
+        bad: "\
+sglab: 1
+era: vpc
+groups: {web: [all from anywhere]}
+instances: {web1: {groups: web}}
+",
+        good: "\
+sglab: 1
+era: vpc
+groups: {web: [tcp 443 from anywhere]}
+instances: {web1: {groups: web}}
+",
+        run: all_ports,
+    },
+    Check {
+        id: "wide-range",
+        level: Level::Warning,
+        title: "a wide range of ports is open",
+        why: "A rule for hundreds of ports is mostly for ports on which nobody listens yet. Name those that somebody uses.",
+        advice: &[Advice { who: "ScoutSuite, opens-port-range", link: "https://github.com/nccgroup/ScoutSuite" }],
+        profiles: &[Profile::Aws],
+        bad: "\
+sglab: 1
+era: vpc
+groups: {web: [tcp 443 from anywhere], app: [tcp 8000-9000 from web]}
+instances: {web1: {groups: web}, app1: {groups: app}}
+",
+        good: "\
+sglab: 1
+era: vpc
+groups: {web: [tcp 443 from anywhere], app: [tcp 8080 from web]}
+instances: {web1: {groups: web}, app1: {groups: app}}
+",
+        run: wide_range,
+    },
+];
+
+fn all_ports(subject: &Subject<'_>) -> Vec<Found> {
+    let told = |ruled: Ruled<'_>| {
+        let what = match ruled.traffic()? {
+            Traffic::All => "everything",
+            Traffic::Tcp(PortRange::ALL) => "every port of TCP",
+            Traffic::Udp(PortRange::ALL) => "every port of UDP",
+            _ => return None,
+        };
+        let level = match &ruled.rule.peer {
+            // The default group's own rule has a check of its own.
+            Peer::Group(id) if id == ruled.id && subject.is_default(ruled.group) => return None,
+            Peer::Group(id) if id == ruled.id => Level::Note,
+            _ if ruled.is_anywhere() => Level::Error,
+            _ => Level::Warning,
+        };
+        let peer = peer_words(subject.account, &ruled.rule.peer);
+        Some(narrowed(subject, &ruled, format!("opens {what} to {peer}")).at_level(level))
+    };
+    subject.rules_in(Direction::Ingress).filter_map(told).collect()
+}
+
+fn wide_range(subject: &Subject<'_>) -> Vec<Found> {
+    let told = |ruled: Ruled<'_>| {
+        let (Traffic::Tcp(range) | Traffic::Udp(range)) = ruled.traffic()? else { return None };
+        let count = u32::from(range.to().0 - range.from().0) + 1;
+        if range == PortRange::ALL || count <= u32::from(subject.options.wide) {
+            return None;
+        }
+        let listening = match listened(subject, &ruled) {
+            Some(ports) if ports.is_empty() => "; no member listens on any of them".to_owned(),
+            Some(ports) => format!("; members listen on {}", listed(ports.iter().map(String::as_str))),
+            None => String::new(),
+        };
+        Some(narrowed(subject, &ruled, format!("opens {count} ports{listening}")))
+    };
+    subject.rules_in(Direction::Ingress).filter_map(told).collect()
+}
+
+fn narrowed(subject: &Subject<'_>, ruled: &Ruled<'_>, message: String) -> Found {
+    let peer = cure::peer(subject.account, &ruled.rule.peer);
+    let used = listened(subject, ruled).filter(|used| !used.is_empty()).unwrap_or_else(|| vec!["tcp PORT".to_owned()]);
+    let narrow = used.iter().map(|traffic| {
+        cure::operation("authorize", &ruled.group.label, ruled.direction, &format!("{traffic} from {peer}"))
+    });
+    let revoke = cure::revoke(subject.account, &ruled.group.label, ruled.direction, ruled.rule);
+    subject.of_rule(ruled, message).cured(narrow).cured([revoke])
+}
+
+/// What members listen on of the traffic of a rule, where the source tells it.
+fn listened(subject: &Subject<'_>, ruled: &Ruled<'_>) -> Option<Vec<String>> {
+    let listeners = subject.listeners?;
+    let traffic = ruled.traffic()?;
+    let within = |range: PortRange, port: Port| range.from() <= port && port <= range.to();
+    let mut all: Vec<Service> = Vec::new();
+    for service in subject.members(ruled.id).iter().filter_map(|member| listeners.get(member.id)).flatten() {
+        let is_admitted = match (traffic, *service) {
+            (Traffic::Tcp(range), Service::Tcp(port)) | (Traffic::Udp(range), Service::Udp(port)) => {
+                within(range, port)
+            }
+            (Traffic::All, Service::Tcp(_) | Service::Udp(_)) => true,
+            _ => false,
+        };
+        if is_admitted && !all.contains(service) {
+            all.push(*service);
+        }
+    }
+    Some(all.iter().map(ToString::to_string).collect())
+}

@@ -1,0 +1,306 @@
+//! An account as checks look at it: with members by group and holders by address.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use indexmap::IndexSet;
+use ipnet::IpNet;
+
+use super::convention::Role;
+use super::found::{About, AboutKind, Found};
+use super::options::{EgressRules, Listeners, Options};
+use crate::account::{Account, Interface, Origin, Peer, Public, ResourceId, Rule, SecurityGroup};
+use crate::model::{DEFAULT_GROUP, Direction, Traffic};
+use crate::reach::{Carried, RuleAt, carried, rule_words};
+
+/// An account with what a run is told.
+pub(super) struct Subject<'a> {
+    pub account: &'a Account,
+    pub options: &'a Options,
+    /// What listens where, if the source tells it of anybody.
+    pub listeners: Option<&'a Listeners>,
+    /// Groups that rules name.
+    pub named: HashSet<&'a ResourceId>,
+    /// Every interface's groups are known, and there are interfaces.
+    pub knows_members: bool,
+    members: HashMap<&'a ResourceId, Vec<Member<'a>>>,
+    /// By the first address of each block that an interface has.
+    private: BTreeMap<IpAddr, Vec<Member<'a>>>,
+    public: HashMap<IpAddr, Member<'a>>,
+    carried: OnceCell<Vec<Carried>>,
+    inside: RefCell<HashMap<InVpc<'a>, Rc<Inside<'a>>>>,
+}
+
+/// A block of a VPC.
+type InVpc<'a> = (IpNet, Option<&'a ResourceId>);
+
+/// Who has an address in a block of a VPC.
+pub(super) struct Inside<'a> {
+    pub members: IndexSet<&'a ResourceId>,
+    /// `web1, web2 and 3 more`.
+    pub labels: String,
+    /// A group that has these members and no others.
+    pub exact: Option<&'a SecurityGroup>,
+}
+
+/// An interface with its id.
+#[derive(Clone, Copy)]
+pub(super) struct Member<'a> {
+    pub id: &'a ResourceId,
+    pub interface: &'a Interface,
+}
+
+/// A rule with its group.
+#[derive(Clone, Copy)]
+pub(super) struct Ruled<'a> {
+    pub id: &'a ResourceId,
+    pub group: &'a SecurityGroup,
+    pub direction: Direction,
+    pub rule: &'a Rule,
+}
+
+impl Ruled<'_> {
+    /// Its traffic; nothing where that is not known.
+    pub fn traffic(&self) -> Option<Traffic> {
+        self.rule.traffic.known().copied()
+    }
+
+    /// The block that it names.
+    pub fn block(&self) -> Option<IpNet> {
+        match &self.rule.peer {
+            Peer::Block(block) => Some(*block),
+            Peer::Group(_) | Peer::PrefixList(_) | Peer::Unknown(_) => None,
+        }
+    }
+
+    /// Returns true if it names every address of a family.
+    pub fn is_anywhere(&self) -> bool {
+        self.block().is_some_and(|block| block.prefix_len() == 0)
+    }
+
+    /// Returns true for the egress rule that a group is born with.
+    pub fn is_born(&self) -> bool {
+        self.direction == Direction::Egress && self.is_anywhere() && self.traffic() == Some(Traffic::All)
+    }
+}
+
+impl<'a> Subject<'a> {
+    pub fn new(account: &'a Account, options: &'a Options, listeners: Option<&'a Listeners>) -> Self {
+        let mut members: HashMap<&ResourceId, Vec<Member<'a>>> = HashMap::new();
+        let mut private: BTreeMap<IpAddr, Vec<Member<'a>>> = BTreeMap::new();
+        let mut public = HashMap::new();
+        for (id, interface) in &account.interfaces {
+            let member = Member { id, interface };
+            interface
+                .groups
+                .known()
+                .into_iter()
+                .flatten()
+                .for_each(|group| members.entry(group).or_default().push(member));
+            for block in &interface.addresses {
+                private.entry(block.network()).or_default().push(member);
+            }
+            if let Public::At(addresses) = &interface.public {
+                public.extend(addresses.iter().map(|address| (*address, member)));
+            }
+        }
+        let knows_members = !account.interfaces.is_empty()
+            && account.interfaces.values().all(|interface| interface.groups.known().is_some());
+        let rules = account.groups.values().flat_map(|group| group.ingress.iter().chain(&group.egress));
+        let named = rules
+            .filter_map(|rule| match &rule.peer {
+                Peer::Group(id) => Some(id),
+                Peer::Block(_) | Peer::PrefixList(_) | Peer::Unknown(_) => None,
+            })
+            .collect();
+        let told = listeners.filter(|listeners| listeners.values().any(|services| !services.is_empty()));
+        Self {
+            account,
+            options,
+            listeners: told,
+            named,
+            knows_members,
+            members,
+            private,
+            public,
+            carried: OnceCell::new(),
+            inside: RefCell::default(),
+        }
+    }
+
+    /// The members of a group.
+    pub fn members(&self, group: &ResourceId) -> &[Member<'a>] {
+        self.members.get(group).map_or(&[], Vec::as_slice)
+    }
+
+    /// The rules of a group in one direction; none for egress where the platform has none.
+    pub fn rules_of(&self, id: &'a ResourceId, direction: Direction) -> impl Iterator<Item = Ruled<'a>> + use<'a> {
+        let group = self.account.groups.get(id);
+        let has_egress = self.options.platform.egress == EgressRules::Enforced;
+        let rules = group.map_or(&[][..], |group| match direction {
+            Direction::Ingress => group.ingress.as_slice(),
+            Direction::Egress if has_egress => group.egress.as_slice(),
+            Direction::Egress => &[],
+        });
+        rules.iter().filter_map(move |rule| group.map(|group| Ruled { id, group, direction, rule }))
+    }
+
+    /// As [`Self::rules_of`], by an id from elsewhere.
+    pub fn rules_of_any(&self, id: &ResourceId, direction: Direction) -> Vec<Ruled<'a>> {
+        let known = self.account.groups.get_key_value(id);
+        known.into_iter().flat_map(|(id, _)| self.rules_of(id, direction)).collect()
+    }
+
+    /// The rules of every group in one direction.
+    pub fn rules_in(&self, direction: Direction) -> impl Iterator<Item = Ruled<'a>> {
+        self.account.groups.keys().flat_map(move |id| self.rules_of(id, direction))
+    }
+
+    /// Every rule.
+    pub fn rules(&self) -> impl Iterator<Item = Ruled<'a>> {
+        self.account
+            .groups
+            .keys()
+            .flat_map(|id| self.rules_of(id, Direction::Ingress).chain(self.rules_of(id, Direction::Egress)))
+    }
+
+    /// A rule by its position.
+    pub fn ruled(&self, at: &RuleAt) -> Option<Ruled<'a>> {
+        let (id, _) = self.account.groups.get_key_value(&at.group)?;
+        self.rules_of(id, at.direction).nth(at.index)
+    }
+
+    /// Rules without which everybody reaches the same.
+    pub fn carried(&self) -> &[Carried] {
+        self.carried.get_or_init(|| carried(self.account))
+    }
+
+    /// Returns true for a group that EC2 makes itself.
+    pub fn is_default(&self, group: &SecurityGroup) -> bool {
+        group.name.as_deref() == Some(DEFAULT_GROUP)
+    }
+
+    /// The role of a group by its name.
+    pub fn role(&self, group: &SecurityGroup) -> Option<Role> {
+        let convention = &self.options.convention;
+        group.name.as_deref().and_then(|name| convention.role(name)).or_else(|| convention.role(&group.label))
+    }
+
+    /// Blocks of the VPC of a group; none where it is not known.
+    pub fn vpc_blocks(&self, group: &SecurityGroup) -> Vec<IpNet> {
+        let vpc = group.vpc.as_ref().and_then(|id| self.account.vpcs.get(id));
+        vpc.into_iter()
+            .flat_map(|vpc| vpc.blocks.iter().copied().map(IpNet::V4).chain(vpc.ipv6.iter().copied()))
+            .collect()
+    }
+
+    /// Who holds a private address in a group's VPC.
+    pub fn private_holder(&self, address: IpAddr, group: &SecurityGroup) -> Option<Member<'a>> {
+        let near = |member: &&Member<'a>| member.interface.vpc.is_none() || member.interface.vpc == group.vpc;
+        self.private.get(&address)?.iter().find(near).copied()
+    }
+
+    /// Who is reached by a public address.
+    pub fn public_holder(&self, address: IpAddr) -> Option<Member<'a>> {
+        self.public.get(&address).copied()
+    }
+
+    /// A group that has these members and no others; one that is a name comes first.
+    pub fn group_of_exactly(&self, wanted: &IndexSet<&ResourceId>) -> Option<&'a SecurityGroup> {
+        let (_, interface) = self.account.interfaces.get_key_value(*wanted.first()?)?;
+        let is_exact = |id: &&ResourceId| {
+            let members = self.members(id);
+            members.len() == wanted.len() && members.iter().all(|member| wanted.contains(member.id))
+        };
+        let groups = interface.groups.known()?.iter().filter(is_exact).filter_map(|id| self.account.groups.get(id));
+        groups.min_by_key(|group| (self.role(group) != Some(Role::Instance), self.is_default(group)))
+    }
+
+    /// Who has an address in a block of a group's VPC; found once for each block.
+    pub fn inside(&self, block: IpNet, group: &'a SecurityGroup) -> Rc<Inside<'a>> {
+        let key = (block, group.vpc.as_ref());
+        if let Some(known) = self.inside.borrow().get(&key) {
+            return known.clone();
+        }
+        let near = |member: &&Member<'a>| member.interface.vpc.is_none() || member.interface.vpc == group.vpc;
+        let all: Vec<Member<'a>> = self
+            .private
+            .range(block.network()..=block.broadcast())
+            .flat_map(|(_, all)| all)
+            .filter(near)
+            .copied()
+            .collect();
+        let members: IndexSet<&ResourceId> = all.iter().map(|member| member.id).collect();
+        let labels = listed(all.iter().map(|member| member.interface.label.as_str()));
+        let exact = self.group_of_exactly(&members);
+        let found = Rc::new(Inside { members, labels, exact });
+        self.inside.borrow_mut().insert(key, found.clone());
+        found
+    }
+
+    /// A rule in the words of a topology.
+    pub fn words(&self, ruled: &Ruled<'_>) -> String {
+        rule_words(self.account, ruled.rule, ruled.direction)
+    }
+
+    pub fn of_rule(&self, ruled: &Ruled<'_>, message: impl Into<String>) -> Found {
+        let words = self.words(ruled);
+        let direction = match ruled.direction {
+            Direction::Ingress => "ingress",
+            Direction::Egress => "egress",
+        };
+        let group = About { kind: AboutKind::Group, ..about(&ruled.group.label, &ruled.group.origin) };
+        found(group, &ruled.rule.origin, format!("{direction} {words}"), Some(words), message)
+    }
+
+    pub fn of_group(&self, group: &SecurityGroup, message: impl Into<String>) -> Found {
+        found(about(&group.label, &group.origin), &group.origin, String::new(), None, message)
+    }
+
+    pub fn of_interface(&self, interface: &Interface, message: impl Into<String>) -> Found {
+        let about = About { kind: AboutKind::Interface, ..about(&interface.label, &interface.origin) };
+        found(about, &interface.origin, interface.label.clone(), None, message)
+    }
+
+    pub fn of_item(&self, kind: &str, origin: &Origin, message: impl Into<String>) -> Found {
+        let about = About { kind: AboutKind::Item, ..about(kind, origin) };
+        let message = message.into();
+        found(about, origin, message.clone(), None, message)
+    }
+}
+
+fn about(label: &str, origin: &Origin) -> About {
+    About { kind: AboutKind::Group, label: label.to_owned(), resource: origin.resource.as_str().to_owned() }
+}
+
+fn found(about: About, origin: &Origin, key: String, rule: Option<String>, message: impl Into<String>) -> Found {
+    Found {
+        about,
+        rule,
+        key,
+        origin: origin.clone(),
+        related: Vec::new(),
+        level: None,
+        message: message.into(),
+        cure: Vec::new(),
+    }
+}
+
+/// The name of whoever has an interface: `web1` of `web1.eth1`.
+pub(super) fn holder(interface: &Interface) -> &str {
+    interface.label.split_once(".eth").map_or(interface.label.as_str(), |(holder, _)| holder)
+}
+
+/// `web1, web2 and 3 more`.
+pub(super) fn listed<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
+    const SHOWN: usize = 4;
+    let names: IndexSet<&str> = names.into_iter().collect();
+    let names: Vec<&str> = names.into_iter().collect();
+    match names.len() {
+        0 => "nobody".to_owned(),
+        count if count > SHOWN + 1 => format!("{} and {} more", names[..SHOWN].join(", "), count - SHOWN),
+        _ => names.join(", "),
+    }
+}

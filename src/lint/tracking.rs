@@ -1,0 +1,81 @@
+//! Checks of what EC2 does not track.
+
+use indexmap::IndexSet;
+
+use super::check::{Advice, Check};
+use super::cure;
+use super::found::Found;
+use super::level::Level;
+use super::options::EgressRules;
+use super::profile::Profile;
+use super::subject::{Ruled, Subject};
+use crate::account::{Peer, ResourceId};
+use crate::model::{Direction, PortRange, Traffic};
+
+pub(super) const CHECKS: &[Check] = &[Check {
+    id: "untracked-session",
+    level: Level::Note,
+    title: "sessions by a rule are not tracked: a revoke cuts them",
+    why: "What a rule for every address admits, while the other direction is open to every address on all ports, EC2 does not track. Such sessions are cut with the rule, where \
+          others live on; and they need no room in the table of tracked connections. Good to know before a revoke, and no mistake.",
+    advice: &[Advice {
+        who: "Amazon, \"Security group connection tracking\"",
+        link: "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/security-group-connection-tracking.html",
+    }],
+    profiles: &[Profile::Aws],
+    bad: "\
+sglab: 1
+era: vpc
+groups: {web: [tcp 443 from anywhere]}
+instances: {web1: {groups: web}}
+",
+    good: "\
+sglab: 1
+era: vpc
+groups: {web: {ingress: [tcp 443 from anywhere], egress: [tcp 443 to anywhere]}}
+instances: {web1: {groups: web}}
+",
+    run: untracked_session,
+}];
+
+fn untracked_session<'a>(subject: &Subject<'a>) -> Vec<Found> {
+    let told = |ruled: Ruled<'a>| {
+        let traffic = ruled.traffic().filter(|traffic| matches!(traffic, Traffic::Tcp(_) | Traffic::Udp(_)))?;
+        if !ruled.is_anywhere() {
+            return None;
+        }
+        let message = |back: &str| format!("admits sessions that a revoke cuts: {back}");
+        if subject.options.platform.egress == EgressRules::None {
+            return Some(subject.of_rule(&ruled, message("everything goes out")));
+        }
+        let worn = worn(subject, ruled.id);
+        let mut open = worn.iter().flat_map(|id| subject.rules_of_any(id, Direction::Egress));
+        let back = open.find(|egress| opens_all(egress, &ruled, traffic))?;
+        let words = message(&format!("\"{}\" of {} opens the way back", subject.words(&back), back.group.label));
+        let operations = [
+            cure::operation("authorize", &back.group.label, Direction::Egress, "tcp 443 to anywhere"),
+            cure::revoke(subject.account, &back.group.label, Direction::Egress, back.rule),
+        ];
+        Some(subject.of_rule(&ruled, words).beside(&back.rule.origin).cured(operations))
+    };
+    subject.rules_in(Direction::Ingress).filter_map(told).collect()
+}
+
+/// The group, and all that some member of it is in as well.
+fn worn<'s>(subject: &'s Subject<'_>, group: &'s ResourceId) -> IndexSet<&'s ResourceId> {
+    let others = subject.members(group).iter().flat_map(|member| member.interface.groups.known().into_iter().flatten());
+    std::iter::once(group).chain(others).collect()
+}
+
+fn opens_all(egress: &Ruled<'_>, ingress: &Ruled<'_>, traffic: Traffic) -> bool {
+    let every_port = match (egress.traffic(), traffic) {
+        (Some(Traffic::All), _) => true,
+        (Some(Traffic::Tcp(ports)), Traffic::Tcp(_)) | (Some(Traffic::Udp(ports)), Traffic::Udp(_)) => {
+            ports == PortRange::ALL
+        }
+        _ => false,
+    };
+    let same_family =
+        matches!((&egress.rule.peer, &ingress.rule.peer), (Peer::Block(one), Peer::Block(other)) if one == other);
+    every_port && same_family
+}

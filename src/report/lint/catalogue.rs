@@ -1,0 +1,45 @@
+//! The list of checks.
+
+use std::fmt::Write;
+
+use crate::lint::{Check, Profile, all};
+use crate::report::Style;
+
+/// The profiles of a check, beside `all`.
+pub fn profiles(check: &Check) -> String {
+    let words = [(Profile::Article, "article"), (Profile::Aws, "aws")];
+    let own: Vec<&str> = words.iter().filter(|(profile, _)| check.is_in(*profile)).map(|(_, word)| *word).collect();
+    if own.is_empty() { "all".to_owned() } else { own.join(", ") }
+}
+
+/// A line a check: `sglab lint --list`.
+pub fn list(style: Style) -> String {
+    let mut out = String::new();
+    for check in all() {
+        let line = format!("{:<26}  {:<7}  {:<12}  {}", check.id, check.level.as_str(), profiles(check), check.title);
+        let _ = writeln!(out, "{}", style.fit(&line));
+    }
+    out
+}
+
+/// The same as a table of Markdown, with whose advice it is.
+pub fn markdown() -> String {
+    let mut out = "| check | level | profiles | finds | whose advice |\n|---|---|---|---|---|\n".to_owned();
+    for check in all() {
+        let advice: Vec<String> = check
+            .advice
+            .iter()
+            .map(|advice| format!("[{}]({})", advice.who, advice.link.strip_prefix("docs/").unwrap_or(advice.link)))
+            .collect();
+        let _ = writeln!(
+            out,
+            "| `{}` | {} | {} | {} | {} |",
+            check.id,
+            check.level.as_str(),
+            profiles(check),
+            check.title,
+            advice.join("; ")
+        );
+    }
+    out
+}
