@@ -10,6 +10,8 @@ mod describe;
 mod expectation;
 mod fault;
 mod kind;
+#[cfg(test)]
+mod shown;
 mod terraform;
 mod topology;
 mod tree;

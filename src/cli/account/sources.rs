@@ -102,13 +102,14 @@ fn texts_of(name: &str) -> anyhow::Result<Vec<Text>> {
         return read.texts.into_iter().map(|(name, bytes)| text(&name, bytes)).collect();
     }
     if path.is_dir() {
-        let found =
-            folder::files(path, |ending| ["json", "yaml", "yml", "tfstate"].iter().any(|known| ending == *known));
+        let found = folder::files(path, |ending| {
+            ["json", "yaml", "yml", "template", "tfstate"].iter().any(|known| ending == *known)
+        });
         let found = found.map_err(|(path, error)| {
             anyhow::Error::new(error).context(format!("failed to read the folder {}", told(&path)))
         })?;
         if found.files.is_empty() {
-            bail!("{}: there is no source (*.json, *.yaml, *.yml, *.tfstate) in this folder", told(path));
+            bail!("{}: there is no source (*.json, *.yaml, *.yml, *.template, *.tfstate) in this folder", told(path));
         }
         return found.files.iter().map(|path| file(path)).collect();
     }

@@ -26,7 +26,7 @@ pub fn group<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource: &Re
     let said = rules("SecurityGroupEgress", Direction::Egress);
     let origin = resource.origin(reader);
     let mut group = SecurityGroup {
-        label: resource.name.to_owned(),
+        label: template.label(resource.name),
         name: template.known_text(properties, "GroupName").filter(|name| !name.is_empty()),
         description: template.known_text(properties, "GroupDescription"),
         egress: said.unwrap_or_else(|| everything(template, vpc.as_ref(), &origin)),
@@ -78,7 +78,7 @@ pub fn made(
 ) {
     let origin = by.origin(reader);
     let group = SecurityGroup {
-        label: format!("{} {word}", by.name),
+        label: format!("{} {word}", template.label(by.name)),
         name: None,
         description: None,
         ingress: vec![all(Peer::Group(id.clone()), &origin)],

@@ -28,7 +28,7 @@ pub fn interface<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource:
     let part = Part {
         said,
         id: template.id(resource.name),
-        label: resource.name.to_owned(),
+        label: template.label(resource.name),
         holder: Holder::Nobody,
         groups,
         subnets: template.known_of(said, "SubnetId", Wanted::Subnet),
@@ -78,7 +78,7 @@ pub fn instance<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource: 
         let device = template.known_text(*block, "DeviceIndex").unwrap_or_else(|| index.to_string());
         match template.one_of(*block, "NetworkInterfaceId", Wanted::Interface) {
             Told::Is(id) if reader.into.account.interfaces.contains_key(&id) => {
-                attach(reader, resource.name, &id, &device);
+                attach(reader, &template.label(resource.name), &id, &device);
             }
             Told::Absent => launched_with(reader, template, resource, (*block, &device)),
             Told::Is(id) => {
@@ -128,7 +128,7 @@ fn further<'t>(
     let part = Part {
         said: block,
         id: template.id(&label(resource.name, device)),
-        label: label(resource.name, device),
+        label: label(&template.label(resource.name), device),
         holder: Holder::Instance,
         groups,
         subnets: template.known_of(block, "SubnetId", Wanted::Subnet),
@@ -152,7 +152,7 @@ fn first<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource: &Resour
     let part = Part {
         said,
         id: template.id(resource.name),
-        label: resource.name.to_owned(),
+        label: template.label(resource.name),
         holder: Holder::Instance,
         groups,
         subnets: template.known_of(said, "SubnetId", Wanted::Subnet),
@@ -168,7 +168,7 @@ pub fn attachment<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource
     let interface = template.one_of(said, "NetworkInterfaceId", Wanted::Interface);
     let instance = template.one_of(said, "InstanceId", Wanted::Instance);
     let name = match &instance {
-        Told::Is(id) => template.with_id(id).map_or_else(|| id.to_string(), |instance| instance.name.to_owned()),
+        Told::Is(id) => template.with_id(id).map_or_else(|| id.to_string(), |instance| template.label(instance.name)),
         Told::Absent | Told::Unknown(_) => resource.name.to_owned(),
     };
     match interface {
@@ -207,9 +207,9 @@ pub fn elastic_ip<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource
 /// The first interface of an instance, its own or one that it is given.
 fn first_of(reader: &Reader<'_>, template: &Template<'_>, id: ResourceId) -> ResourceId {
     let all = &reader.into.account.interfaces;
-    let name = template.with_id(&id).map(|instance| instance.name);
+    let name = template.with_id(&id).map(|instance| template.label(instance.name));
     let is_given = |(_, interface): &(&ResourceId, &Interface)| {
-        interface.holder == Holder::Instance && Some(interface.label.as_str()) == name
+        interface.holder == Holder::Instance && Some(&interface.label) == name.as_ref()
     };
     match all.iter().find(is_given) {
         Some((given, _)) if !all.contains_key(&id) => given.clone(),

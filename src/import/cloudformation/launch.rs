@@ -164,7 +164,7 @@ fn launched<'t>(
     let vpc = members::vpc_of(reader, subnets, groups.as_ref());
     let groups = groups.unwrap_or_else(|| members::default(template, vpc.as_ref()));
     let interface = Interface {
-        label: resource.name.to_owned(),
+        label: template.label(resource.name),
         holder: Holder::Instance,
         vpc,
         subnet: members::only(subnets),

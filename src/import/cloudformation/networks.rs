@@ -13,8 +13,12 @@ use crate::account::{Known, PrefixList, Reason, ResourceId, Subnet, Vpc};
 
 /// `AWS::EC2::VPC` with the blocks that are associated apart, and its default group.
 pub fn vpc<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource: &Resource<'t>) {
-    let mut vpc =
-        Vpc { label: resource.name.to_owned(), blocks: Vec::new(), ipv6: Vec::new(), origin: resource.origin(reader) };
+    let mut vpc = Vpc {
+        label: template.label(resource.name),
+        blocks: Vec::new(),
+        ipv6: Vec::new(),
+        origin: resource.origin(reader),
+    };
     let id = template.id(resource.name);
     add_blocks(reader, template, resource, &mut vpc);
     if vpc.blocks.is_empty() {
@@ -72,7 +76,7 @@ pub fn subnet<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource: &R
     };
     let block = template.block(reader, resource.name, &template.property(properties, "CidrBlock"));
     let subnet = Subnet {
-        label: resource.name.to_owned(),
+        label: template.label(resource.name),
         vpc: template.one_of(properties, "VpcId", Wanted::Vpc).known(),
         block: block.known().and_then(ipv4),
         automatic_public,
@@ -102,7 +106,7 @@ pub fn prefix_list<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resourc
             Known::Unknown(why)
         }
     };
-    let list = PrefixList { label: resource.name.to_owned(), entries, origin: resource.origin(reader) };
+    let list = PrefixList { label: template.label(resource.name), entries, origin: resource.origin(reader) };
     reader.into.account.prefix_lists.insert(template.id(resource.name), list);
 }
 

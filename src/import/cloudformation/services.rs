@@ -139,7 +139,7 @@ pub fn service<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource: &
             return true;
         }
         Told::Unknown(why) => {
-            let interface = interface(reader, resource, service, (None, &[]), Known::Unknown(why.clone()));
+            let interface = interface(reader, template, resource, service, (None, &[]), Known::Unknown(why.clone()));
             let interface = Interface { public: Public::Unknown(why), ..interface };
             reader.into.interface(template.id(resource.name), interface);
             return true;
@@ -166,7 +166,7 @@ pub fn service<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource: &
         }
         groups => groups,
     };
-    let interface = interface(reader, resource, service, (vpc, &subnets), groups);
+    let interface = interface(reader, template, resource, service, (vpc, &subnets), groups);
     let public = public(template, said, properties, service.public);
     reader.into.interface(template.id(resource.name), Interface { public, ..interface });
     true
@@ -174,13 +174,14 @@ pub fn service<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource: &
 
 fn interface(
     reader: &mut Reader<'_>,
+    template: &Template<'_>,
     resource: &Resource<'_>,
     service: &Service,
     (vpc, subnets): (Option<ResourceId>, &[ResourceId]),
     groups: members::Groups,
 ) -> Interface {
     Interface {
-        label: resource.name.to_owned(),
+        label: template.label(resource.name),
         holder: service.holder,
         vpc,
         subnet: members::only(subnets),

@@ -18,7 +18,7 @@ const HARMLESS_MACROS: &[&str] =
 /// Functions within functions, and conditions through others.
 const MAX_DEPTH: usize = 64;
 /// Functions of one template; more is a bomb.
-const MAX_STEPS: usize = 2_000_000;
+const MAX_STEPS: usize = 500_000;
 
 /// A template. Values are evaluated when they are asked for.
 pub struct Template<'t> {
@@ -88,7 +88,12 @@ impl<'t> Template<'t> {
 
     /// The account's id of a resource.
     pub fn id(&self, name: &str) -> ResourceId {
-        ResourceId::new(&format!("{}{name}", self.prefix))
+        ResourceId::new(&self.label(name))
+    }
+
+    /// The short name of a resource for people.
+    pub fn label(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
     }
 
     /// The id of a VPC's default group.

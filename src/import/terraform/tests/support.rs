@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::account::{Account, Known, Peer, Rule};
+use crate::account::Account;
+pub use crate::import::shown::{members, reasons, rules};
 use crate::import::{Kind, Text, read};
 
 /// A resource of a plan: its values, what of them is known after apply, and its expressions.
@@ -106,47 +107,6 @@ pub fn mistakes(document: &Value) -> String {
 fn text(document: &Value) -> Text {
     let text = serde_json::to_string_pretty(document).expect("JSON");
     Text { name: "plan.json".into(), text: Arc::from(text) }
-}
-
-/// A rule in words: `tcp 5432 from aws_security_group.app`.
-pub fn words(rule: &Rule) -> String {
-    let traffic = match &rule.traffic {
-        Known::Is(traffic) => traffic.to_string(),
-        Known::Unknown(why) => format!("?{why}"),
-    };
-    let peer = match &rule.peer {
-        Peer::Block(block) => block.to_string(),
-        Peer::Group(id) | Peer::PrefixList(id) => id.to_string(),
-        Peer::Unknown(why) => format!("?{why}"),
-    };
-    format!("{traffic} {peer}")
-}
-
-/// All rules of an account, a line each: `db < tcp 5432 app`.
-pub fn rules(account: &Account) -> Vec<String> {
-    let mut all = Vec::new();
-    for group in account.groups.values() {
-        all.extend(group.ingress.iter().map(|rule| format!("{} < {}", group.label, words(rule))));
-        all.extend(group.egress.iter().map(|rule| format!("{} > {}", group.label, words(rule))));
-    }
-    all
-}
-
-/// The members of an account's groups, a line an interface: `web: aws_security_group.web`.
-pub fn members(account: &Account) -> Vec<String> {
-    let line = |interface: &crate::account::Interface| match &interface.groups {
-        Known::Is(groups) => {
-            let groups: Vec<&str> = groups.iter().map(crate::account::ResourceId::as_str).collect();
-            format!("{}: {}", interface.label, groups.join(" "))
-        }
-        Known::Unknown(why) => format!("{}: ?{why}", interface.label),
-    };
-    account.interfaces.values().map(line).collect()
-}
-
-/// What was left out, a line each: `aws_nat_gateway.a: not emulated`.
-pub fn reasons(account: &Account) -> Vec<String> {
-    account.left_out.iter().map(|item| format!("{}: {}", item.origin.resource, item.reason)).collect()
 }
 
 /// A module of the configuration: its resources, variables with their defaults, and outputs.

@@ -1,0 +1,146 @@
+//! What a template does not tell is unknown, and listed: never a guess, and never wider.
+
+use super::with;
+use crate::import::shown::{members, reasons, rules};
+
+/// The rules of a group that admits one peer, and what was left out.
+fn peer(words: &str) -> (Vec<String>, Vec<String>) {
+    let account = with(&format!(
+        "  In: {{Type: AWS::EC2::SecurityGroupIngress, Properties: {{GroupId: !Ref App, IpProtocol: tcp, FromPort: 22, ToPort: 22, {words}}}}}\n"
+    ));
+    let ingress = rules(&account).into_iter().filter(|rule| rule.contains(" < ")).collect();
+    (ingress, reasons(&account))
+}
+
+#[test]
+fn a_peer_that_no_template_tells_may_be_anybody() {
+    for (words, why) in [
+        ("SourceSecurityGroupId: !Ref Given", "the parameter `Given` has no default"),
+        ("CidrIp: !Ref Secret", "the parameter `Secret` is marked as secret"),
+        ("CidrIp: !Ref Looked", "the parameter `Looked` is looked up when the stack is made"),
+        ("CidrIp: '{{resolve:ssm:block}}'", "a dynamic reference is looked up when the stack is made"),
+        ("CidrIp: !ImportValue net-Block", "`net-Block` is exported by another stack"),
+        ("CidrIp: !Sub '${AWS::Region}/32'", "`AWS::Region` is known when the stack is made"),
+        ("CidrIp: !Sub ['${A}/32', {A: !Ref Wanted}]", "the parameter `Wanted` has no default"),
+        (
+            "CidrIp: !Join [/, [!GetAtt Vpc.Ipv6CidrBlocks, '32']]",
+            "`Vpc.Ipv6CidrBlocks` is known after the stack is made",
+        ),
+        ("CidrIp: !Select [0, !GetAZs '']", "`Fn::GetAZs` is not evaluated"),
+        (
+            "CidrIp: !If [Unclear, 10.0.0.0/8, 0.0.0.0/0]",
+            "whether the condition `Unclear` holds: the parameter `Wanted` has no default",
+        ),
+        ("SourceSecurityGroupName: web", "no group of this template has the name `web`"),
+        (
+            "SourceSecurityGroupId: sg-1, SourceSecurityGroupOwnerId: !Ref Wanted",
+            "the account of its group: the parameter `Wanted` has no default",
+        ),
+    ] {
+        let (ingress, left_out) = peer(words);
+        assert_eq!(ingress, [format!("App < tcp 22 ?{why}")], "{words}");
+        assert_eq!(left_out, [format!("In: not known: {why}")], "{words}");
+    }
+}
+
+#[test]
+fn ports_and_conditions_that_are_not_known_make_a_rule_unknown() {
+    let account = with("
+  Port: {Type: AWS::EC2::SecurityGroupIngress, Properties: {GroupId: !Ref App, IpProtocol: tcp, FromPort: !Ref Wanted, ToPort: 22, CidrIp: 10.0.0.0/8}}
+  Perhaps: {Type: AWS::EC2::SecurityGroupIngress, Condition: Unclear, Properties: {GroupId: !Ref App, IpProtocol: tcp, FromPort: 23, ToPort: 23, CidrIp: 10.0.0.0/8}}
+  Inline: {Type: AWS::EC2::SecurityGroup, Properties: {VpcId: !Ref Vpc, SecurityGroupIngress: [!If [Unclear, {IpProtocol: '-1', CidrIp: 0.0.0.0/0}, !Ref 'AWS::NoValue']]}}
+  Apart: {Type: AWS::EC2::SecurityGroupIngress, Properties: {GroupId: !Ref Given, IpProtocol: '-1', CidrIp: 0.0.0.0/0}}
+");
+    let why = "whether the condition `Unclear` holds: the parameter `Wanted` has no default";
+    assert_eq!(
+        rules(&account),
+        [
+            "App < ?the parameter `Wanted` has no default 10.0.0.0/8".to_owned(),
+            format!("App < tcp 23 ?{why}"),
+            "App > all 127.0.0.1/32".to_owned(),
+            format!("Inline < ?{why} ?{why}"),
+            "Inline > all 0.0.0.0/0".to_owned(),
+        ]
+    );
+    assert_eq!(
+        reasons(&account),
+        [
+            format!("Inline: not known: {why}"),
+            "Port: not known: the parameter `Wanted` has no default".to_owned(),
+            format!("Perhaps: not known: {why}"),
+            "Apart: not known: its group: the parameter `Given` has no default".to_owned(),
+        ]
+    );
+}
+
+#[test]
+fn a_condition_that_does_not_depend_on_the_unknown_is_known() {
+    let text =
+        super::BASE.replace("Conditions:\n", "Conditions:\n  Never: !And [!Condition Unclear, !Equals [a, b]]\n");
+    let account = super::account(
+        &(text
+            + "  No: {Type: AWS::EC2::SecurityGroupIngress, Condition: Never, Properties: {GroupId: !Ref App, IpProtocol: '-1', CidrIp: 0.0.0.0/0}}\n"),
+    );
+    assert_eq!(rules(&account), ["App > all 127.0.0.1/32"]);
+}
+
+#[test]
+fn members_that_are_not_known_are_listed() {
+    let account = with(
+        "
+  A: {Type: AWS::EC2::Instance, Properties: {SecurityGroupIds: [!Ref App, !Ref Given]}}
+  B: {Type: AWS::EC2::Instance, Condition: Unclear, Properties: {SecurityGroupIds: [!Ref App]}}
+  C: {Type: AWS::EC2::Instance, Properties: {ImageId: ami-1}}
+",
+    );
+    let why = "whether the condition `Unclear` holds: the parameter `Wanted` has no default";
+    assert_eq!(
+        members(&account),
+        [
+            "A: ?the parameter `Given` has no default".to_owned(),
+            format!("B: ?{why}"),
+            "C: ?it names none, and no source has the default group of its VPC".to_owned(),
+        ]
+    );
+    assert_eq!(reasons(&account).len(), 3);
+}
+
+#[test]
+fn a_rule_apart_may_take_the_place_of_the_rule_for_everything() {
+    let account = with("
+  Out: {Type: AWS::EC2::SecurityGroup, Properties: {VpcId: !Ref Vpc}}
+  Https: {Type: AWS::EC2::SecurityGroupEgress, Properties: {GroupId: !Ref Out, IpProtocol: tcp, FromPort: 443, ToPort: 443, CidrIp: 0.0.0.0/0}}
+");
+    let why = "whether CloudFormation leaves the rule for everything beside `Https`";
+    assert_eq!(rules(&account)[1..], [format!("Out > all ?{why}"), "Out > tcp 443 0.0.0.0/0".to_owned()]);
+    assert_eq!(reasons(&account), [format!("Out: not known: {why}")]);
+}
+
+#[test]
+fn what_is_not_emulated_is_listed() {
+    let account = with(
+        "
+  Tgw: {Type: AWS::EC2::TransitGateway}
+  Peering: {Type: AWS::EC2::VPCPeeringConnection}
+  Igw: {Type: AWS::EC2::InternetGateway}
+  Acl: {Type: AWS::EC2::NetworkAcl, Properties: {VpcId: !Ref Vpc}}
+  Default: {Type: AWS::EC2::Route, Properties: {GatewayId: !Ref Igw}}
+  Inner: {Type: AWS::EC2::Route, Properties: {NatGatewayId: nat-1}}
+  Nested: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: x}}
+  Topic: {Type: AWS::SNS::Topic}
+",
+    );
+    assert_eq!(
+        reasons(&account),
+        [
+            "Tgw: not emulated",
+            "Peering: not emulated",
+            "Igw: no part in who reaches whom",
+            "Acl: not emulated",
+            "Default: no part in who reaches whom",
+            "Inner: not emulated",
+            "Nested: not known: its template is a source of its own",
+            "Topic: no part in who reaches whom",
+        ]
+    );
+}
