@@ -33,10 +33,10 @@ pub fn text<'t>(found: &Found<'t>) -> Result<Cow<'t, str>, Failed> {
 /// Texts one after the other.
 pub fn joined<'t>(parts: &[Found<'t>], between: &str) -> Result<Value<'t>, Failed> {
     // One alone is itself, also where its value is known later only.
-    if let [one] = parts {
-        if matches!(one.value, Value::Refers(_)) {
-            return Ok(one.value.clone());
-        }
+    if let [one] = parts
+        && matches!(one.value, Value::Refers(_))
+    {
+        return Ok(one.value.clone());
     }
     let mut all = String::new();
     for (index, part) in parts.iter().enumerate() {
@@ -128,14 +128,14 @@ pub enum Part<'t> {
 }
 
 /// The parts of a text of `Fn::Sub`. `${!Name}` is the literal `${Name}`.
-pub fn parts(text: &str) -> Vec<Part<'_>> {
+pub fn parts<'t>(text: &'t str) -> Vec<Part<'t>> {
     let mut parts = Vec::new();
     let mut rest = text;
     while let Some(start) = rest.find("${") {
         let Some(length) = rest[start..].find('}') else { break };
         let name = &rest[start + 2..start + length];
-        let literal = |parts: &mut Vec<_>, text| {
-            if text != "" {
+        let literal = |parts: &mut Vec<Part<'t>>, text: &'t str| {
+            if !text.is_empty() {
                 parts.push(Part::Literal(text));
             }
         };

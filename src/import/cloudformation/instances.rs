@@ -194,10 +194,10 @@ pub fn elastic_ip<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource
     let address: Option<IpAddr> = template.known_text(said, "EIP").and_then(|text| text.parse().ok());
     if let Known::Unknown(why) = &resource.there {
         resource.unknown(reader, why.clone());
-        if let Some(found) = reader.into.account.interfaces.get_mut(&holder) {
-            if matches!(found.public, Public::None) {
-                found.public = Public::Unknown(why.clone());
-            }
+        if let Some(found) = reader.into.account.interfaces.get_mut(&holder)
+            && matches!(found.public, Public::None)
+        {
+            found.public = Public::Unknown(why.clone());
         }
         return;
     }

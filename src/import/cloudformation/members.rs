@@ -64,10 +64,10 @@ pub fn addresses<'t>(
                 Value::Object(object) => template.property(object, key),
                 _ => element,
             };
-            if let Told::Is(address) = template.block(reader, resource.name, &found) {
-                if !addresses.contains(&address) {
-                    addresses.push(address);
-                }
+            if let Told::Is(address) = template.block(reader, resource.name, &found)
+                && !addresses.contains(&address)
+            {
+                addresses.push(address);
             }
         }
     }

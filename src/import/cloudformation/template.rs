@@ -20,6 +20,9 @@ const MAX_DEPTH: usize = 64;
 /// Functions of one template; more is a bomb.
 const MAX_STEPS: usize = 500_000;
 
+/// Mistakes with the places and messages that are told already: an expression may be read more than once.
+type Mistakes = (HashSet<(usize, String)>, Vec<Mistake>);
+
 /// A template. Values are evaluated when they are asked for.
 pub struct Template<'t> {
     pub parameters: HashMap<&'t str, Node<'t>>,
@@ -39,7 +42,7 @@ pub struct Template<'t> {
     depth: Cell<usize>,
     /// Functions that were evaluated so far.
     steps: Cell<usize>,
-    mistakes: RefCell<(HashSet<(usize, String)>, Vec<Mistake>)>,
+    mistakes: RefCell<Mistakes>,
 }
 
 impl<'t> Template<'t> {
