@@ -58,7 +58,7 @@ pub fn is_ec2_name(name: &str) -> bool {
         && name.chars().all(allowed)
         && !name.starts_with("sg-")
         && name.trim() == name
-        && name != "default"
+        && !name.eq_ignore_ascii_case("default")
 }
 
 /// Returns true if EC2 takes it as a description.
