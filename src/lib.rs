@@ -52,6 +52,7 @@ pub mod lab;
 pub mod lint;
 pub mod model;
 pub mod network;
+pub mod outward;
 pub mod policy;
 pub mod probe;
 pub mod protocol;

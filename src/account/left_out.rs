@@ -28,6 +28,8 @@ pub enum Reason {
     ForeignAccount,
     /// It names something that no source has.
     StaleReference(String),
+    /// A text for others has no words for it, or not for all of it.
+    NotWritten(String),
     /// It is to go, or is gone.
     Gone,
 }
@@ -52,6 +54,7 @@ impl fmt::Display for Reason {
             Self::UnknownValue(what) => write!(f, "not known: {what}"),
             Self::ForeignAccount => f.write_str("of another account"),
             Self::StaleReference(what) => write!(f, "names {what}, which no source has"),
+            Self::NotWritten(why) => write!(f, "not written as it is: {why}"),
             Self::Gone => f.write_str("gone"),
         }
     }

@@ -20,6 +20,7 @@ mod inside;
 mod list;
 mod live;
 mod man;
+mod outward;
 mod predict;
 mod progress;
 mod render;

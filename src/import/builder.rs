@@ -1,6 +1,6 @@
 //! What the readers of sources have in common: an account that grows, mistakes, and references that are looked up once all sources are read.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use indexmap::{IndexMap, IndexSet};
@@ -27,6 +27,8 @@ pub(super) struct Builder {
     mentioned: IndexMap<ResourceId, SecurityGroup>,
     /// Public addresses that interfaces get apart from their own resource; none where it is not known yet.
     public: Vec<(ResourceId, Option<IpAddr>)>,
+    /// Instances that are terminated: interfaces that another reply still has of them are, too.
+    gone: HashSet<ResourceId>,
     /// Other names of ids: a resource's address in Terraform.
     aliases: HashMap<String, ResourceId>,
 }
@@ -52,6 +54,11 @@ impl Builder {
     /// Says that a group is there, of which this source has no rules or only those that AWS gives it.
     pub fn mention(&mut self, id: ResourceId, group: SecurityGroup) {
         self.mentioned.entry(id).or_insert(group);
+    }
+
+    /// Says that an instance is terminated.
+    pub fn gone(&mut self, instance: ResourceId) {
+        self.gone.insert(instance);
     }
 
     /// Leads a public address to an interface.
@@ -89,8 +96,21 @@ impl Builder {
         of_rules.chain(peers).chain(of_interfaces).collect()
     }
 
+    fn drop_interfaces_of_what_is_gone(&mut self) {
+        let (gone, left_out) = (&self.gone, &mut self.account.left_out);
+        self.account.interfaces.retain(|_, interface| {
+            let is_gone = gone.contains(&interface.origin.resource);
+            if is_gone {
+                let origin = interface.origin.clone();
+                left_out.push(LeftOut { kind: "interface".to_owned(), reason: Reason::Gone, origin });
+            }
+            !is_gone
+        });
+    }
+
     /// Looks references up, and gives the account.
     pub fn finish(mut self) -> (Account, Vec<Fault>) {
+        self.drop_interfaces_of_what_is_gone();
         let aliases = std::mem::take(&mut self.aliases);
         let resolve = |id: &mut ResourceId| {
             if let Some(meant) = aliases.get(id.as_str()) {

@@ -114,8 +114,16 @@ fn interface_of(
         groups: Known::Is(interface.groups.iter().map(|name| ResourceId::new(name.as_str())).collect::<IndexSet<_>>()),
         addresses: private.into_iter().chain(ipv6.map(IpNet::from)).collect(),
         public: if public.is_empty() { Public::None } else { Public::At(public) },
-        origin: origin(&label, &place),
+        origin: origin(&holder_of(&interface.id), &place),
         label,
+    }
+}
+
+/// The resource that says an interface: a further one is a part of its instance.
+fn holder_of(id: &InterfaceId) -> String {
+    match id {
+        InterfaceId::Instance(at) => at.instance.to_string(),
+        InterfaceId::LoadBalancer(name) => name.to_string(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use sglab::account::Account;
+use sglab::account::{Account, Reason};
 use sglab::import::{Text, read};
 use sglab::reach::{Passage, Reached, Way, compare};
 
@@ -131,4 +131,17 @@ fn what_was_open_and_is_not_any_more_is_newly_closed() {
     let difference = compare(&cloud(&[group("sg-web", &rules)], &[]), &cloud(&[group("sg-web", &[])], &[]));
     assert_eq!(told(&difference.closed), ["FromOutside: anywhere -> web:22"]);
     assert!(difference.opened.is_empty());
+}
+
+#[test]
+fn an_interface_that_a_reply_still_has_of_a_terminated_instance_is_gone() {
+    let groups = json!([{"GroupId": "sg-db"}]);
+    let account = account(json!({
+        "SecurityGroups": [group("sg-db", &[])],
+        "Reservations": [{"Instances": [{"InstanceId": "i-1", "State": {"Name": "terminated"}, "NetworkInterfaces": []}]}],
+        "NetworkInterfaces": [{"NetworkInterfaceId": "eni-1", "Groups": groups, "Attachment": {"InstanceId": "i-1", "DeviceIndex": 0}}],
+    }));
+    assert_eq!(account.interfaces.len(), 0, "{:?}", account.interfaces);
+    let told: Vec<(&str, &Reason)> = account.left_out.iter().map(|item| (item.kind.as_str(), &item.reason)).collect();
+    assert_eq!(told, [("instance", &Reason::Gone), ("interface", &Reason::Gone)]);
 }

@@ -10,6 +10,7 @@ mod import_any;
 mod imported;
 mod licences;
 mod lint;
+mod outward;
 mod pictures;
 mod reach_agrees;
 mod rooms;

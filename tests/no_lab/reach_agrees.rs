@@ -35,7 +35,7 @@ const SERVICES: [Service; 6] = [
 
 /// Rules of the three groups, and groups of the three instances.
 #[derive(Clone, Debug)]
-struct Plan {
+pub struct Plan {
     ingress: Vec<Vec<String>>,
     egress: Vec<Vec<String>>,
     members: Vec<Vec<&'static str>>,
@@ -48,14 +48,14 @@ fn rules(preposition: &'static str) -> impl Strategy<Value = Vec<String>> {
     })
 }
 
-fn plan() -> impl Strategy<Value = Plan> {
+pub fn plan() -> impl Strategy<Value = Plan> {
     let members = prop::collection::vec(subsequence(&GROUPS[..], 1..=2), 3);
     let egress = prop_oneof![rules("to"), Just(vec!["all to anywhere".to_owned()])];
     let all = (prop::collection::vec(rules("from"), 3), prop::collection::vec(egress, 3), members);
     all.prop_map(|(ingress, egress, members)| Plan { ingress, egress, members })
 }
 
-fn cloud(plan: &Plan) -> Cloud {
+pub fn cloud(plan: &Plan) -> Cloud {
     let mut builder = Topology::builder(Era::Vpc);
     for (name, address) in HOSTS {
         builder = builder.host(name, [address]);

@@ -117,6 +117,12 @@ fn an_exported_lab_has_the_same_truth_table_where_it_is_brought_up_again() {
         let again = labs.say(&["export", "-o", "now.yaml"]);
         assert_eq!(again.code, Some(2), "an existing file is not overwritten: {again:?}");
         labs.ok(&["check", "now.yaml"]);
+        let replies = labs.ok(&["state", "--format", "describe"]);
+        assert_eq!(labs.ok(&["export", "--to", "describe"]), replies);
+        std::fs::write(labs.program.scratch().join("now.json"), replies).unwrap();
+        let difference = labs.ok(&["diff", "now.yaml", "now.json", "--rules"]);
+        assert_eq!(difference, "nobody reaches anybody else than before\n");
+        assert!(labs.ok(&["export", "--to", "terraform"]).contains("resource \"aws_instance\" \"late\""));
         assert!(labs.ok(&["test", "now.yaml"]).contains("PASSED"));
         labs.ok(&["up", "now.yaml"]);
         let table = |lab| labs.ok(&["matrix", "--format", "json", "--name", lab]);

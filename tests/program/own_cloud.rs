@@ -135,3 +135,28 @@ fn a_revision_of_git_is_a_source() {
     let Said { out, err, .. } = said(command);
     assert!(out.contains("newly open from outside: db:5432"), "{out}{err}");
 }
+
+#[test]
+fn an_account_is_written_for_others_and_read_again() {
+    let program = Program::copy();
+    let source = write(&program, "account.json", &groups(&[from("10.0.0.0/16")]));
+    let source = source.to_str().unwrap();
+    let Said { code, out, .. } = run(&["import", source, "--to", "describe"]);
+    assert_eq!(code, Some(0), "{out}");
+    let again = write(&program, "again.json", &out);
+    let Said { code, out, .. } = run(&["diff", source, again.to_str().unwrap()]);
+    assert_eq!((code, out.as_str()), (Some(0), "nobody reaches anybody else than before\n"));
+    for (form, words) in [
+        ("terraform", "resource \"aws_security_group\" \"db\""),
+        ("cloudformation", "AWS::EC2::SecurityGroup"),
+        ("cli", "group_db=$(aws ec2 create-security-group"),
+    ] {
+        let Said { code, out, .. } = run(&["import", source, "--to", form]);
+        assert!(code == Some(0) && out.contains(words), "{form}: {out}");
+    }
+    // The VPC is not known, and the file says so.
+    let Said { code, out, err } = run(&["import", source, "--to", "terraform", "--strict"]);
+    assert_eq!(code, Some(2), "{err}");
+    assert!(err.contains("left out: 1 VPC: not written as it is"), "{err}");
+    assert!(out.contains("# VPC of sg-1 ("), "{out}");
+}

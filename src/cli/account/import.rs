@@ -8,12 +8,14 @@ use clap::Args;
 use sglab::account::{Account, LeftOut};
 use sglab::import::topology_of;
 use sglab::model::Era;
-use sglab::report::left_out;
+use sglab::outward::write;
 use sglab::scenario::export::export;
+use sglab::topology::Builder;
 
 use super::sources::{self, with_strangers};
 use crate::cli::common::{Exit, told};
-use crate::cli::{file, screen, sources as topologies};
+use crate::cli::outward::{self, To};
+use crate::cli::{file, sources as topologies};
 
 /// `sglab import`.
 #[derive(Debug, Args)]
@@ -23,6 +25,8 @@ Examples:
       a folder of `aws ec2 describe-*` replies, on packets
   sglab import - --check < plan.json
       what is read of a plan as `terraform show -json` prints it, and what has no part in a lab
+  sglab import dump/ --to terraform > main.tf
+      the account in a language of others
   sglab import --commands
       the read-only calls to make, and the policy that they need
 
@@ -35,6 +39,9 @@ pub(crate) struct ImportArguments {
     /// Write the topology to this file, which must not be there yet, instead of the output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Write the cloud as others have it, and not as a topology
+    #[arg(long, value_enum, default_value_t = To::Topology, value_name = "FORM", conflicts_with_all = ["check", "commands"])]
+    pub to: To,
     /// Say what was read and what was left out, and write nothing
     #[arg(long, conflicts_with_all = ["output", "cloud_only"])]
     pub check: bool,
@@ -55,17 +62,28 @@ pub(super) fn run(arguments: &ImportArguments) -> anyhow::Result<Exit> {
         return Ok(Exit::Ok);
     }
     let Some(account) = sources::read(&arguments.sources, None)? else { return Ok(Exit::BadInput) };
-    let written = topology_of(&account);
-    let missing: Vec<LeftOut> = account.left_out.iter().chain(&written.left_out).cloned().collect();
+    let title = format!("Imported from {}.", arguments.sources.join(", "));
+    let (body, more) = match arguments.to.form() {
+        Some(form) => {
+            let written = write(&account, form, &title);
+            (Body::Others(written.text), written.left_out)
+        }
+        None => {
+            let written = topology_of(&account);
+            (Body::Topology(Box::new(written.builder)), written.left_out)
+        }
+    };
+    let missing: Vec<LeftOut> = account.left_out.iter().chain(&more).cloned().collect();
     // What has no part in reach is only of interest where nothing else is asked.
     let missing: Vec<LeftOut> = missing.into_iter().filter(|item| arguments.check || item.matters()).collect();
-    if !missing.is_empty() {
-        screen::tell(left_out::text(&missing).trim_end());
-    }
+    outward::tell(&missing);
     if arguments.check {
         writeln!(stdout(), "{}", counts(&account))?;
     } else {
-        let text = text(&written.builder, arguments)?;
+        let text = match body {
+            Body::Others(text) => Some(text),
+            Body::Topology(builder) => text(&builder, &title, arguments)?,
+        };
         let Some(text) = text else { return Ok(Exit::BadInput) };
         match &arguments.output {
             None => stdout().write_all(text.as_bytes())?,
@@ -79,7 +97,14 @@ pub(super) fn run(arguments: &ImportArguments) -> anyhow::Result<Exit> {
     Ok(if arguments.strict && matters { Exit::BadInput } else { Exit::Ok })
 }
 
-fn text(builder: &sglab::topology::Builder, arguments: &ImportArguments) -> anyhow::Result<Option<String>> {
+/// What was made of an account.
+enum Body {
+    Topology(Box<Builder>),
+    /// A text in the form of others.
+    Others(String),
+}
+
+fn text(builder: &Builder, title: &str, arguments: &ImportArguments) -> anyhow::Result<Option<String>> {
     let topology = match builder.build() {
         Ok(topology) => topology,
         Err(problems) => {
@@ -87,14 +112,13 @@ fn text(builder: &sglab::topology::Builder, arguments: &ImportArguments) -> anyh
             return Ok(None);
         }
     };
-    let title = format!("Imported from {}.", arguments.sources.join(", "));
     if arguments.cloud_only {
         return Ok(Some(format!("# {title}\n{}", builder.to_yaml())));
     }
     let cloud = with_strangers(topology)
         .initial_cloud(Era::Vpc)
         .map_err(|(refusal, place)| anyhow::anyhow!("{place}: {refusal}"))?;
-    Ok(Some(export(&cloud, &title)?))
+    Ok(Some(export(&cloud, title)?))
 }
 
 fn counts(account: &Account) -> String {

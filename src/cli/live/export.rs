@@ -9,6 +9,7 @@ use clap::Args;
 use super::session;
 use crate::cli::common::{Exit, LabChoice, told};
 use crate::cli::file;
+use crate::cli::outward::{self, To};
 
 /// `sglab export`.
 #[derive(Debug, Args)]
@@ -16,21 +17,27 @@ use crate::cli::file;
 Examples:
   sglab export > now.yaml; sglab test now.yaml
       the same cloud and the same truth table, in a lab of its own
-  sglab export -o now.yaml --name demo")]
+  sglab export -o now.yaml --name demo
+  sglab export --to terraform > main.tf
+      the same cloud as resources of Terraform")]
 pub(crate) struct ExportArguments {
     /// Write to this file, which must not be there yet, instead of the output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Write it as others have it
+    #[arg(long, value_enum, default_value_t = To::Topology, value_name = "FORM")]
+    pub to: To,
     #[command(flatten)]
     pub which: LabChoice,
 }
 
 pub(super) fn run(arguments: &ExportArguments) -> anyhow::Result<Exit> {
     let state = session::state(&arguments.which)?;
-    let text = sglab::scenario::export::export(
-        &state.cloud,
-        &format!("The lab {} as it stood when it was exported.", state.lab),
-    )?;
+    let title = format!("The lab {} as it stood when it was exported.", state.lab);
+    let text = match arguments.to.form() {
+        None => sglab::scenario::export::export(&state.cloud, &title)?,
+        Some(form) => outward::lab(&state, form, &title),
+    };
     match &arguments.output {
         None => stdout().write_all(text.as_bytes())?,
         Some(path) => match file::write_new(path, text.as_bytes()) {

@@ -3,16 +3,17 @@
 use std::io::{Write, stdout};
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use sglab::control::{Client, LabDir, lab_dir};
+use sglab::outward::Form;
 use sglab::protocol::{Reply, Request, State};
 use sglab::report::lab_state::LabState;
 use sglab::report::live::{self, Silent};
 
 use super::session;
 use crate::cli::common::{Exit, LabChoice, PlainFormat};
-use crate::cli::screen;
+use crate::cli::{outward, screen};
 
 /// `sglab ps`.
 #[derive(Debug, Args)]
@@ -31,13 +32,26 @@ pub(crate) struct PsArguments {
 #[command(after_help = "\
 Examples:
   sglab state
-  sglab state --name demo --format json | jq '.instances[].name'")]
+  sglab state --name demo --format json | jq '.instances[].name'
+  sglab state --format describe
+      as `aws ec2 describe-vpcs` and its like would tell it")]
 pub(crate) struct StateArguments {
     #[command(flatten)]
     pub which: LabChoice,
     /// How to print
-    #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
-    pub format: PlainFormat,
+    #[arg(long, value_enum, default_value_t = StateFormat::Text)]
+    pub format: StateFormat,
+}
+
+/// Formats of a lab's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StateFormat {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+    /// Its cloud as replies of `aws ec2 describe-*`, in one document
+    Describe,
 }
 
 /// A lab that goes on says how it is at once, whatever it does.
@@ -92,8 +106,9 @@ fn ask(place: &LabDir) -> StateReply {
 pub(super) fn state(arguments: &StateArguments) -> anyhow::Result<Exit> {
     let state = session::state(&arguments.which)?;
     match arguments.format {
-        PlainFormat::Text => stdout().write_all(screen::fit(&stdout(), &live::state(&state)).as_bytes())?,
-        PlainFormat::Json => writeln!(stdout(), "{}", serde_json::to_string_pretty(&LabState::of(&state))?)?,
+        StateFormat::Text => stdout().write_all(screen::fit(&stdout(), &live::state(&state)).as_bytes())?,
+        StateFormat::Json => writeln!(stdout(), "{}", serde_json::to_string_pretty(&LabState::of(&state))?)?,
+        StateFormat::Describe => stdout().write_all(outward::lab(&state, Form::Describe, "").as_bytes())?,
     }
     Ok(Exit::Ok)
 }

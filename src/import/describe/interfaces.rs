@@ -19,7 +19,10 @@ pub fn reservation(reader: &mut Reader<'_>, item: Node<'_>) {
 pub fn instance(reader: &mut Reader<'_>, item: Node<'_>) {
     let Some(id) = id_of(reader, item, "InstanceId") else { return };
     let holder = match item.at(&["State", "Name"]).and_then(Node::text) {
-        Some("terminated" | "shutting-down") => return reader.leave_out(item, "instance", id, Reason::Gone),
+        Some("terminated" | "shutting-down") => {
+            reader.into.gone(ResourceId::new(id));
+            return reader.leave_out(item, "instance", id, Reason::Gone);
+        }
         Some("stopped" | "stopping") => Holder::StoppedInstance,
         _ => Holder::Instance,
     };
@@ -61,7 +64,10 @@ pub fn interface(reader: &mut Reader<'_>, item: Node<'_>) {
         (Some(_), device) if device > 0 => format!("{label}.eth{device}"),
         _ => label.to_owned(),
     };
-    let told = read_interface(reader, item, label, holder);
+    let mut told = read_interface(reader, item, label, holder);
+    if let Some(instance) = attached {
+        told.origin.resource = ResourceId::new(instance);
+    }
     reader.into.interface(ResourceId::new(id), told);
 }
 

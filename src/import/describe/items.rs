@@ -3,9 +3,9 @@
 use super::super::builder::Reader;
 use super::super::tree::Node;
 
-/// The value of the tag `Name`.
+/// The value of the tag `Name`. An interface has its tags in `TagSet`.
 pub fn name_tag(item: Node<'_>) -> Option<&str> {
-    let tag = item.items_of("Tags").find(|tag| tag.text_of("Key") == Some("Name"))?;
+    let tag = item.items_of("Tags").chain(item.items_of("TagSet")).find(|tag| tag.text_of("Key") == Some("Name"))?;
     tag.text_of("Value").filter(|name| !name.trim().is_empty())
 }
 

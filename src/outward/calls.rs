@@ -1,0 +1,314 @@
+//! An account as a shell script of calls of the AWS CLI, which keeps the ids that it gets.
+
+use std::fmt::Write;
+
+use serde_json::json;
+
+use super::names::Language;
+use super::notes::Outward;
+use super::plan::{Id, Machine, Plan, PlannedInterface, PlannedPeer, PlannedRule};
+use crate::account::{Account, Holder, SecurityGroup};
+
+/// The begin of each script: it stops where a call fails.
+const HEAD: &str = "set -euo pipefail
+: \"${AMI:?give the image of the instances: AMI=ami-... }\"
+: \"${INSTANCE_TYPE:=t3.micro}\"
+";
+
+pub fn write(account: &Account, title: &str) -> Outward {
+    let mut script = Script { plan: Plan::of(account, Language::Shell), text: String::new() };
+    script.networks();
+    script.prefix_lists();
+    // All groups are there before a rule names one, and all Elastic IPs.
+    for (id, group) in &account.groups {
+        let name = script.plan.groups[id].clone();
+        script.group(&name, group);
+    }
+    let machines = std::mem::take(&mut script.plan.machines);
+    for address in machines.iter().flat_map(|machine| &machine.interfaces).flat_map(|interface| &interface.elastic) {
+        script.line(&format!("{address}=$(aws ec2 allocate-address --domain vpc --query AllocationId --output text)"));
+        let query = "--query 'Addresses[0].PublicIp' --output text";
+        script.line(&format!("{address}_ip=$(aws ec2 describe-addresses --allocation-ids \"${address}\" {query})"));
+    }
+    for (id, group) in &account.groups {
+        let name = script.plan.groups[id].clone();
+        script.rules(&name, group);
+    }
+    machines.iter().for_each(|machine| script.machine(machine));
+    let Script { plan, text } = script;
+    let header = format!("#!/usr/bin/env bash\n{}{HEAD}", plan.notes.header(title));
+    Outward { text: header + &text, left_out: plan.notes.into_items() }
+}
+
+/// A word that the shell takes as it is.
+fn quoted(words: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:,=".contains(c);
+    if !words.is_empty() && words.chars().all(plain) {
+        words.to_owned()
+    } else {
+        format!("'{}'", words.replace('\'', "'\\''"))
+    }
+}
+
+/// A reference as a word.
+fn word(id: &Id) -> String {
+    match id {
+        Id::Own(name) => format!("\"${name}\""),
+        Id::There(id) => quoted(id),
+    }
+}
+
+fn tags(kind: &str, label: &str) -> String {
+    let tags = json!([{ "ResourceType": kind, "Tags": [{ "Key": "Name", "Value": label }] }]);
+    format!("--tag-specifications {}", quoted(&tags.to_string()))
+}
+
+/// A script in the making.
+struct Script<'a> {
+    plan: Plan<'a>,
+    text: String,
+}
+
+impl Script<'_> {
+    fn line(&mut self, line: &str) {
+        let _ = writeln!(self.text, "{line}");
+    }
+
+    /// A call whose answer is kept.
+    fn keep(&mut self, name: &str, call: &str, query: &str) {
+        self.line(&format!("{name}=$(aws ec2 {call} --query {} --output text)", quoted(query)));
+    }
+
+    fn call(&mut self, call: &str) {
+        self.line(&format!("aws ec2 {call} >/dev/null"));
+    }
+
+    /// A block, or a variable that the caller gives.
+    fn block(&mut self, name: &str, block: Option<String>, origin: &crate::account::Origin) -> String {
+        let Some(block) = block else {
+            self.plan.notes.add("block", "it is not known, and a variable", origin);
+            return format!("\"${{block_of_{name}:?give the block that no source tells}}\"");
+        };
+        block
+    }
+
+    fn networks(&mut self) {
+        let account = self.plan.account;
+        for (id, vpc) in &account.vpcs {
+            let name = self.plan.vpcs[id].clone();
+            let block = self.block(&name, vpc.blocks.first().map(ToString::to_string), &vpc.origin);
+            let ipv6 = if vpc.ipv6.is_empty() { "" } else { " --amazon-provided-ipv6-cidr-block" };
+            self.keep(
+                &name,
+                &format!("create-vpc --cidr-block {block}{ipv6} {}", tags("vpc", &vpc.label)),
+                "Vpc.VpcId",
+            );
+            for block in vpc.blocks.iter().skip(1) {
+                self.call(&format!("associate-vpc-cidr-block --vpc-id \"${name}\" --cidr-block {block}"));
+            }
+            if !vpc.ipv6.is_empty() {
+                self.plan.notes.add("IPv6 block", "Amazon gives another one", &vpc.origin);
+                let query = "--query 'Vpcs[0].Ipv6CidrBlockAssociationSet[0].Ipv6CidrBlock' --output text";
+                self.line(&format!("{name}_ipv6=$(aws ec2 describe-vpcs --vpc-ids \"${name}\" {query})"));
+            }
+            if self.plan.open.contains(id) {
+                self.gateway(&name, !vpc.ipv6.is_empty());
+            }
+        }
+        for (index, (id, subnet)) in account.subnets.iter().enumerate() {
+            let name = self.plan.subnets[id].clone();
+            let block = self.block(&name, subnet.block.map(|block| block.to_string()), &subnet.origin);
+            let vpc = self.plan.vpc(subnet.vpc.as_ref(), &subnet.origin);
+            let vpc = vpc.map_or_else(|| "\"${DEFAULT_VPC:?}\"".to_owned(), |id| word(&id));
+            let with_ipv6 =
+                subnet.vpc.as_ref().filter(|id| account.vpcs.get(*id).is_some_and(|vpc| !vpc.ipv6.is_empty()));
+            // Amazon's block is a /56, and that of a subnet the /64 of this number in it.
+            let ipv6 = with_ipv6.map(|id| {
+                format!(" --ipv6-cidr-block \"${{{}_ipv6%00::/56}}{:02x}::/64\"", self.plan.vpcs[id], index % 256)
+            });
+            let call = format!("create-subnet --vpc-id {vpc} --cidr-block {block}{}", ipv6.unwrap_or_default());
+            self.keep(&name, &format!("{call} {}", tags("subnet", &subnet.label)), "Subnet.SubnetId");
+            if subnet.automatic_public.known() == Some(&true) {
+                self.call(&format!("modify-subnet-attribute --subnet-id \"${name}\" --map-public-ip-on-launch"));
+            }
+        }
+    }
+
+    /// The way to the internet. No source tells it; a public address needs one.
+    fn gateway(&mut self, vpc: &str, ipv6: bool) {
+        let gateway = format!("gateway_of_{vpc}");
+        self.keep(&gateway, "create-internet-gateway", "InternetGateway.InternetGatewayId");
+        self.call(&format!("attach-internet-gateway --internet-gateway-id \"${gateway}\" --vpc-id \"${vpc}\""));
+        let filters = format!("--filters Name=vpc-id,Values=\"${vpc}\" Name=association.main,Values=true");
+        self.keep(
+            &format!("routes_of_{vpc}"),
+            &format!("describe-route-tables {filters}"),
+            "RouteTables[0].RouteTableId",
+        );
+        let mut route = |block: &str| {
+            let to = format!("{block} --gateway-id \"${gateway}\"");
+            self.call(&format!("create-route --route-table-id \"$routes_of_{vpc}\" {to}"));
+        };
+        route("--destination-cidr-block 0.0.0.0/0");
+        if ipv6 {
+            route("--destination-ipv6-cidr-block ::/0");
+        }
+    }
+
+    fn prefix_lists(&mut self) {
+        for (id, list) in &self.plan.account.prefix_lists {
+            let (Some(name), Some(entries)) = (self.plan.lists.get(id).cloned(), list.entries.known()) else {
+                continue;
+            };
+            let family = if entries.first().is_some_and(|entry| entry.addr().is_ipv6()) { "IPv6" } else { "IPv4" };
+            let each: Vec<String> = entries.iter().map(|entry| format!("Cidr={entry}")).collect();
+            let each = if each.is_empty() { String::new() } else { format!(" --entries {}", each.join(" ")) };
+            let (label, most) = (quoted(&list.label), entries.len().max(1));
+            let call = format!(
+                "create-managed-prefix-list --prefix-list-name {label} --address-family {family} --max-entries {most}{each}"
+            );
+            self.keep(&name, &call, "PrefixList.PrefixListId");
+        }
+    }
+
+    /// A group without a rule: those that AWS gives it are taken away.
+    fn group(&mut self, name: &str, group: &SecurityGroup) {
+        let vpc = self.plan.vpc(group.vpc.as_ref(), &group.origin).map(|id| word(&id));
+        let own = format!("\"${name}\"");
+        if self.plan.defaults.contains(name) {
+            let of = vpc.map(|vpc| format!("Name=vpc-id,Values={vpc} ")).unwrap_or_default();
+            self.keep(
+                name,
+                &format!("describe-security-groups --filters {of}Name=group-name,Values=default"),
+                "SecurityGroups[0].GroupId",
+            );
+            let members = format!("'[{{\"IpProtocol\":\"-1\",\"UserIdGroupPairs\":[{{\"GroupId\":\"'{own}'\"}}]}}]'");
+            self.call(&format!("revoke-security-group-ingress --group-id {own} --ip-permissions {members}"));
+        } else {
+            let of = vpc.map(|vpc| format!(" --vpc-id {vpc}")).unwrap_or_default();
+            let ec2_name = Plan::name_of(group);
+            let description = group.description.as_deref().filter(|text| !text.is_empty()).unwrap_or(ec2_name);
+            let words = format!("--group-name {} --description {}", quoted(ec2_name), quoted(description));
+            self.keep(
+                name,
+                &format!("create-security-group {words}{of} {}", tags("security-group", &group.label)),
+                "GroupId",
+            );
+        }
+        let everywhere = quoted(r#"[{"IpProtocol":"-1","IpRanges":[{"CidrIp":"0.0.0.0/0"}]}]"#);
+        self.call(&format!("revoke-security-group-egress --group-id {own} --ip-permissions {everywhere}"));
+        let vpc = group.vpc.as_ref().and_then(|id| self.plan.account.vpcs.get(id));
+        if vpc.is_some_and(|vpc| !vpc.ipv6.is_empty()) {
+            let everywhere = quoted(r#"[{"IpProtocol":"-1","Ipv6Ranges":[{"CidrIpv6":"::/0"}]}]"#);
+            self.call(&format!("revoke-security-group-egress --group-id {own} --ip-permissions {everywhere}"));
+        }
+    }
+
+    fn rules(&mut self, name: &str, group: &SecurityGroup) {
+        for (word, rules) in [("ingress", &group.ingress), ("egress", &group.egress)] {
+            for rule in self.plan.rules(rules) {
+                let permission = permission(&rule);
+                self.call(&format!(
+                    "authorize-security-group-{word} --group-id \"${name}\" --ip-permissions {permission}"
+                ));
+            }
+        }
+    }
+
+    fn machine(&mut self, machine: &Machine<'_>) {
+        let is_instance = matches!(machine.held.holder, Holder::Instance | Holder::StoppedInstance);
+        let own = format!("\"${}\"", machine.name);
+        for (index, interface) in machine.interfaces.iter().enumerate() {
+            let is_first = is_instance && index == 0;
+            if is_first {
+                self.instance(machine, interface);
+            } else {
+                let words = interface_words(interface, "--groups");
+                let call = format!("create-network-interface{words} {}", tags("network-interface", machine.held.label));
+                self.keep(&interface.name, &call, "NetworkInterface.NetworkInterfaceId");
+            }
+            let further = format!("\"${}\"", interface.name);
+            if interface.private.len() > 1 {
+                if is_first {
+                    let query = "Instances[0].NetworkInterfaces[0].NetworkInterfaceId";
+                    let call = format!("describe-instances --instance-ids {own}");
+                    self.keep(&interface.name, &call, &format!("Reservations[0].{query}"));
+                }
+                let more: Vec<String> = interface.private.iter().skip(1).map(ToString::to_string).collect();
+                let more = format!("--private-ip-addresses {}", more.join(" "));
+                self.call(&format!("assign-private-ip-addresses --network-interface-id {further} {more}"));
+            }
+            if is_instance && index > 0 {
+                let to = format!("--instance-id {own} --device-index {}", interface.device);
+                self.call(&format!("attach-network-interface --network-interface-id {further} {to}"));
+            }
+            for address in &interface.elastic {
+                let to =
+                    if is_first { format!("--instance-id {own}") } else { format!("--network-interface-id {further}") };
+                self.call(&format!("associate-address --allocation-id \"${address}\" {to}"));
+            }
+        }
+        if machine.held.holder == Holder::StoppedInstance {
+            self.call(&format!("stop-instances --instance-ids {own}"));
+        }
+    }
+
+    fn instance(&mut self, machine: &Machine<'_>, interface: &PlannedInterface) {
+        let automatic = match interface.automatic {
+            Some(true) => " --associate-public-ip-address",
+            Some(false) => " --no-associate-public-ip-address",
+            None => "",
+        };
+        let words = interface_words(interface, "--security-group-ids");
+        let call = format!(
+            "run-instances --image-id \"$AMI\" --instance-type \"$INSTANCE_TYPE\"{words}{automatic} {}",
+            tags("instance", machine.held.label)
+        );
+        self.keep(&machine.name, &call, "Instances[0].InstanceId");
+        let stops = machine.held.holder == Holder::StoppedInstance;
+        if stops || !interface.elastic.is_empty() || machine.interfaces.len() > 1 {
+            self.line(&format!("aws ec2 wait instance-running --instance-ids \"${}\"", machine.name));
+        }
+    }
+}
+
+fn interface_words(interface: &PlannedInterface, groups: &str) -> String {
+    let mut words = String::new();
+    if let Some(subnet) = &interface.subnet {
+        let _ = write!(words, " --subnet-id {}", word(subnet));
+    }
+    if !interface.groups.is_empty() {
+        let all: Vec<String> = interface.groups.iter().map(word).collect();
+        let _ = write!(words, " {groups} {}", all.join(" "));
+    }
+    if let Some(address) = interface.private.first() {
+        let _ = write!(words, " --private-ip-address {address}");
+    }
+    if interface.ipv6 > 0 {
+        let _ = write!(words, " --ipv6-address-count {}", interface.ipv6);
+    }
+    words
+}
+
+/// The `IpPermission` of a rule as a word: JSON, in which ids are the script's own.
+fn permission(rule: &PlannedRule) -> String {
+    let (list, key) = match &rule.peer {
+        PlannedPeer::Block(block) if block.addr().is_ipv6() => ("Ipv6Ranges", "CidrIpv6"),
+        PlannedPeer::Block(_) | PlannedPeer::Address(_) => ("IpRanges", "CidrIp"),
+        PlannedPeer::Group(_) => ("UserIdGroupPairs", "GroupId"),
+        PlannedPeer::List(_) => ("PrefixListIds", "PrefixListId"),
+    };
+    let ports = rule.words.ports.map(|(from, to)| format!(r#""FromPort":{from},"ToPort":{to},"#)).unwrap_or_default();
+    let head = format!(r#"[{{"IpProtocol":"{}",{ports}"{list}":[{{"{key}":"#, rule.words.protocol);
+    let description = rule.description.as_deref().map(|text| format!(r#","Description":{}"#, json!(text)));
+    let tail = format!("{}}}]}}]", description.unwrap_or_default()).replace('\'', "'\\''");
+    let peer = match &rule.peer {
+        PlannedPeer::Block(block) => format!(r#""{block}""#),
+        PlannedPeer::Address(name) => format!(r#""'"${name}_ip"'/32""#),
+        PlannedPeer::Group(Id::Own(name)) | PlannedPeer::List(Id::Own(name)) => format!(r#""'"${name}"'""#),
+        PlannedPeer::Group(Id::There(id)) | PlannedPeer::List(Id::There(id)) => {
+            json!(id).to_string().replace('\'', "'\\''")
+        }
+    };
+    format!("'{head}{peer}{tail}'")
+}

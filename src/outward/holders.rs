@@ -1,0 +1,48 @@
+//! Interfaces by what holds them.
+
+use indexmap::IndexMap;
+
+use crate::account::{Account, Holder, Interface, ResourceId};
+
+/// One interface at its place in its holder.
+pub struct Attached<'a> {
+    pub device: u32,
+    pub id: &'a ResourceId,
+    pub interface: &'a Interface,
+}
+
+/// A holder with its interfaces, the first first.
+pub struct Held<'a> {
+    pub id: &'a ResourceId,
+    pub label: &'a str,
+    pub holder: Holder,
+    pub interfaces: Vec<Attached<'a>>,
+}
+
+/// All holders of an account. Interfaces of other holders than instances are each by itself.
+pub fn holders(account: &Account) -> Vec<Held<'_>> {
+    let mut found: IndexMap<(&ResourceId, &str), Held<'_>> = IndexMap::new();
+    for (id, interface) in &account.interfaces {
+        let is_instance = matches!(interface.holder, Holder::Instance | Holder::StoppedInstance);
+        let (label, device) = if is_instance { parts(&interface.label) } else { (interface.label.as_str(), 0) };
+        let key = if is_instance { &interface.origin.resource } else { id };
+        let held = found.entry((key, label)).or_insert_with(|| Held {
+            id: key,
+            label,
+            holder: interface.holder,
+            interfaces: Vec::new(),
+        });
+        held.interfaces.push(Attached { device, id, interface });
+    }
+    let mut all: Vec<Held<'_>> = found.into_values().collect();
+    for held in &mut all {
+        held.interfaces.sort_by_key(|attached| attached.device);
+    }
+    all
+}
+
+/// The name of the holder and the number of the device: `web1.eth1`.
+fn parts(label: &str) -> (&str, u32) {
+    let further = label.rsplit_once(".eth").and_then(|(name, device)| Some((name, device.parse().ok()?)));
+    further.unwrap_or((label, 0))
+}

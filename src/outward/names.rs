@@ -1,0 +1,113 @@
+//! Names of resources in a text: legal in its language, unique, and as alike as can be.
+
+use std::collections::HashSet;
+
+/// The longest part of a name that is taken from a label.
+const MAX: usize = 100;
+
+/// A kind of resource. Its names are unique among its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    Vpc,
+    Subnet,
+    Group,
+    List,
+    Instance,
+    Interface,
+    Address,
+}
+
+/// The language whose names they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    /// Letters, digits, `_` and `-`; the type of a resource stands before its name.
+    Terraform,
+    /// Letters and digits, in one space for all kinds.
+    CloudFormation,
+    /// Letters, digits and `_`, in one space for all kinds.
+    Shell,
+}
+
+/// Names that are given already.
+#[derive(Debug)]
+pub struct Names {
+    language: Language,
+    given: HashSet<(Kind, String)>,
+}
+
+impl Names {
+    pub fn of(language: Language) -> Self {
+        Self { language, given: HashSet::new() }
+    }
+
+    /// A name like the label, which no other resource of the kind has.
+    pub fn unique(&mut self, kind: Kind, label: &str) -> String {
+        let plain = match self.language {
+            Language::Terraform => terraform(label),
+            Language::CloudFormation => format!("{}{}", capitals(kind_word(kind)), capitals(label)),
+            Language::Shell => format!("{}_{}", kind_word(kind), lowly(label)),
+        };
+        let mut name = plain.clone();
+        let mut number = 2;
+        while !self.given.insert((kind, name.clone())) {
+            name = match self.language {
+                Language::Terraform => format!("{plain}-{number}"),
+                Language::CloudFormation => format!("{plain}N{number}"),
+                Language::Shell => format!("{plain}_{number}"),
+            };
+            number += 1;
+        }
+        name
+    }
+}
+
+fn kind_word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Vpc => "vpc",
+        Kind::Subnet => "subnet",
+        Kind::Group => "group",
+        Kind::List => "list",
+        Kind::Instance => "instance",
+        Kind::Interface => "interface",
+        Kind::Address => "address",
+    }
+}
+
+fn terraform(label: &str) -> String {
+    let legal = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let name: String = label.chars().take(MAX).map(|c| if legal(c) { c } else { '_' }).collect();
+    if name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') { name } else { format!("_{name}") }
+}
+
+/// `front door` is `FrontDoor`.
+fn capitals(label: &str) -> String {
+    let words = label.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let name: String = words
+        .flat_map(|word| word[..1].to_ascii_uppercase().chars().chain(word[1..].chars()).collect::<Vec<_>>())
+        .collect();
+    name.chars().take(MAX).collect()
+}
+
+fn lowly(label: &str) -> String {
+    let legal = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+    label.chars().take(MAX).map(legal).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_legal_and_unique_in_each_language() {
+        let labels = ["web", "front door", "front/door", "1st", "日本", ""];
+        let told = |language| {
+            let mut names = Names::of(language);
+            labels.map(|label| names.unique(Kind::Group, label))
+        };
+        assert_eq!(told(Language::Terraform), ["web", "front_door", "front_door-2", "_1st", "__", "_"]);
+        let words = ["GroupWeb", "GroupFrontDoor", "GroupFrontDoorN2", "Group1st", "Group", "GroupN2"];
+        assert_eq!(told(Language::CloudFormation), words);
+        let words = ["group_web", "group_front_door", "group_front_door_2", "group_1st", "group___", "group_"];
+        assert_eq!(told(Language::Shell), words);
+    }
+}

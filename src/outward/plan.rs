@@ -1,0 +1,248 @@
+//! What the languages share: each resource with its name, and rules and interfaces with what they refer to.
+
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::holders::{Held, holders};
+use super::names::{Kind, Language, Names};
+use super::notes::Notes;
+use super::permission::{Words, words};
+use crate::account::{Account, Holder, Interface, Known, Origin, Peer, Public, ResourceId, Rule, SecurityGroup};
+
+/// A reference to a resource.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Id {
+    /// One that the text makes, by its name there.
+    Own(String),
+    /// One that is there already, by its id.
+    There(String),
+}
+
+/// A rule with what it refers to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PlannedRule {
+    pub words: Words,
+    pub peer: PlannedPeer,
+    pub description: Option<String>,
+}
+
+/// The peer of such a rule.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum PlannedPeer {
+    Block(IpNet),
+    /// An Elastic IP that the text makes.
+    Address(String),
+    Group(Id),
+    List(Id),
+}
+
+/// An interface with what it refers to.
+pub struct PlannedInterface {
+    pub name: String,
+    pub device: u32,
+    pub subnet: Option<Id>,
+    pub groups: Vec<Id>,
+    pub private: Vec<IpAddr>,
+    pub ipv6: usize,
+    /// Names of the Elastic IPs that lead to it.
+    pub elastic: Vec<String>,
+    /// Whether it gets a public address of its own; nothing where it is not known.
+    pub automatic: Option<bool>,
+}
+
+/// A holder with its interfaces.
+pub struct Machine<'a> {
+    pub name: String,
+    pub held: Held<'a>,
+    pub interfaces: Vec<PlannedInterface>,
+}
+
+/// An account as resources of a language.
+pub struct Plan<'a> {
+    pub account: &'a Account,
+    pub vpcs: HashMap<&'a ResourceId, String>,
+    pub subnets: HashMap<&'a ResourceId, String>,
+    pub groups: HashMap<&'a ResourceId, String>,
+    /// Names of those that AWS makes with their VPC.
+    pub defaults: HashSet<String>,
+    /// Prefix lists whose entries are known.
+    pub lists: HashMap<&'a ResourceId, String>,
+    pub machines: Vec<Machine<'a>>,
+    /// VPCs that something reaches from the internet.
+    pub open: HashSet<&'a ResourceId>,
+    pub notes: Notes,
+    /// Names of Elastic IPs that rules name, by their addresses.
+    elastic: HashMap<IpAddr, String>,
+}
+
+impl<'a> Plan<'a> {
+    pub fn of(account: &'a Account, language: Language) -> Self {
+        let mut names = Names::of(language);
+        let mut plan = Self {
+            account,
+            vpcs: HashMap::new(),
+            subnets: HashMap::new(),
+            groups: HashMap::new(),
+            defaults: HashSet::new(),
+            lists: HashMap::new(),
+            machines: Vec::new(),
+            open: HashSet::new(),
+            notes: Notes::default(),
+            elastic: HashMap::new(),
+        };
+        for (id, vpc) in &account.vpcs {
+            plan.vpcs.insert(id, names.unique(Kind::Vpc, &vpc.label));
+        }
+        for (id, subnet) in &account.subnets {
+            plan.subnets.insert(id, names.unique(Kind::Subnet, &subnet.label));
+        }
+        for (id, group) in &account.groups {
+            let name = names.unique(Kind::Group, &group.label);
+            plan.defaults.extend((Self::name_of(group) == "default").then(|| name.clone()));
+            plan.groups.insert(id, name);
+        }
+        for (id, list) in &account.prefix_lists {
+            match &list.entries {
+                Known::Is(_) => {
+                    plan.lists.insert(id, names.unique(Kind::List, &list.label));
+                }
+                Known::Unknown(why) => {
+                    plan.notes.add("prefix list", &format!("its entries are not known: {why}"), &list.origin);
+                }
+            }
+        }
+        let named = plan.named_addresses();
+        plan.machines = holders(account).into_iter().map(|held| plan.machine(held, &mut names, &named)).collect();
+        plan
+    }
+
+    /// Single addresses that rules name.
+    fn named_addresses(&self) -> HashSet<IpAddr> {
+        let rules = self.account.groups.values().flat_map(|group| group.ingress.iter().chain(&group.egress));
+        let single = rules.filter_map(|rule| match rule.peer {
+            Peer::Block(block) if block.prefix_len() == block.max_prefix_len() => Some(block.addr()),
+            Peer::Block(_) | Peer::Group(_) | Peer::PrefixList(_) | Peer::Unknown(_) => None,
+        });
+        single.collect()
+    }
+
+    fn machine(&mut self, held: Held<'a>, names: &mut Names, named: &HashSet<IpAddr>) -> Machine<'a> {
+        let name = names.unique(Kind::Instance, held.label);
+        let what = match held.holder {
+            Holder::Instance | Holder::StoppedInstance | Holder::Nobody => None,
+            Holder::LoadBalancer => Some("load balancer"),
+            Holder::Database => Some("database"),
+            Holder::Function => Some("function"),
+            Holder::Service => Some("service"),
+        };
+        if let Some((what, first)) = what.zip(held.interfaces.first()) {
+            self.notes.add(what, "its interface is one that nobody holds", &first.interface.origin);
+        }
+        let mut interfaces = Vec::new();
+        for attached in &held.interfaces {
+            let interface = attached.interface;
+            let named_so = names.unique(Kind::Interface, &interface.label);
+            interfaces.push(self.interface(interface, named_so, attached.device, names, named));
+        }
+        Machine { name, held, interfaces }
+    }
+
+    fn interface(
+        &mut self,
+        interface: &'a Interface,
+        name: String,
+        device: u32,
+        names: &mut Names,
+        named: &HashSet<IpAddr>,
+    ) -> PlannedInterface {
+        let mut elastic = Vec::new();
+        let automatic = match &interface.public {
+            Public::None => Some(false),
+            Public::Unknown(why) => {
+                self.notes.add("public address", &format!("it is not known: {why}"), &interface.origin);
+                None
+            }
+            Public::At(addresses) => {
+                let ipv4: Vec<&IpAddr> = addresses.iter().filter(|address| address.is_ipv4()).collect();
+                self.open.extend(&interface.vpc);
+                for address in ipv4.iter().filter(|address| device > 0 || named.contains(**address)) {
+                    let one = names.unique(Kind::Address, &interface.label);
+                    self.elastic.insert(**address, one.clone());
+                    elastic.push(one);
+                }
+                Some(elastic.is_empty() && device == 0 && (addresses.is_empty() || !ipv4.is_empty()))
+            }
+        };
+        let groups = match &interface.groups {
+            Known::Is(groups) => groups.iter().map(|id| refer(&self.groups, id)).collect(),
+            Known::Unknown(why) => {
+                self.notes.add("groups", &format!("they are not known: {why}"), &interface.origin);
+                Vec::new()
+            }
+        };
+        let of_vpc = || self.account.subnets.iter().find(|(_, subnet)| subnet.vpc == interface.vpc).map(|(id, _)| id);
+        let subnet = interface.subnet.as_ref().or_else(of_vpc).map(|id| refer(&self.subnets, id));
+        if interface.subnet.is_none() {
+            self.notes.add("subnet", "it is not known", &interface.origin);
+        }
+        let single = interface.addresses.iter().filter(|block| block.prefix_len() == block.max_prefix_len());
+        let (private, ipv6): (Vec<IpAddr>, Vec<IpAddr>) =
+            single.map(IpNet::addr).partition(|address| address.is_ipv4());
+        if interface.addresses.len() > private.len() + ipv6.len() {
+            self.notes.add("prefix", "only single addresses are written", &interface.origin);
+        }
+        if !ipv6.is_empty() {
+            self.notes.add("IPv6 address", "Amazon gives another one", &interface.origin);
+        }
+        PlannedInterface { name, device, subnet, groups, private, ipv6: ipv6.len(), elastic, automatic }
+    }
+
+    /// The rules of a group, each once. What is not known of one is listed.
+    pub fn rules(&mut self, rules: &[Rule]) -> Vec<PlannedRule> {
+        let mut planned: Vec<PlannedRule> = Vec::new();
+        let mut seen = HashSet::new();
+        for rule in rules {
+            let Known::Is(traffic) = rule.traffic else {
+                self.notes.add("rule", "its traffic is not known", &rule.origin);
+                continue;
+            };
+            let peer = match &rule.peer {
+                Peer::Block(block) => match self.elastic.get(&block.addr()) {
+                    Some(name) if block.prefix_len() == block.max_prefix_len() => PlannedPeer::Address(name.clone()),
+                    _ => PlannedPeer::Block(*block),
+                },
+                Peer::Group(id) => PlannedPeer::Group(refer(&self.groups, id)),
+                Peer::PrefixList(id) => PlannedPeer::List(refer(&self.lists, id)),
+                Peer::Unknown(why) => {
+                    self.notes.add("rule", &format!("its peer is not known: {why}"), &rule.origin);
+                    continue;
+                }
+            };
+            let words = words(traffic);
+            if seen.insert((words.clone(), peer.clone())) {
+                planned.push(PlannedRule { words, peer, description: rule.description.clone() });
+            }
+        }
+        planned
+    }
+
+    /// The VPC of something; what has none is listed.
+    pub fn vpc(&mut self, vpc: Option<&ResourceId>, origin: &Origin) -> Option<Id> {
+        if vpc.is_none() {
+            self.notes.add("VPC", "it is not known", origin);
+        }
+        vpc.map(|id| refer(&self.vpcs, id))
+    }
+
+    /// The name of a group as EC2 has it.
+    pub fn name_of(group: &SecurityGroup) -> &str {
+        group.name.as_deref().unwrap_or(&group.label)
+    }
+}
+
+/// A reference by the name in the text, else by the id.
+fn refer(names: &HashMap<&ResourceId, String>, id: &ResourceId) -> Id {
+    names.get(id).map_or_else(|| Id::There(id.as_str().to_owned()), |name| Id::Own(name.clone()))
+}

@@ -1,0 +1,202 @@
+//! An account that is written for others and read again is the same account.
+
+use proptest::prelude::*;
+use sglab::account::Account;
+use sglab::import::{Text, account_of, read};
+use sglab::model::{Cloud, Era};
+use sglab::outward::{Form, write};
+use sglab::reach::compare;
+use sglab::topology::Topology;
+
+use crate::reach_agrees::{cloud, plan};
+
+/// Reads what was written in a form that sglab reads.
+fn again(account: &Account, form: Form) -> Account {
+    let written = write(account, form, "a test");
+    assert_eq!(written.left_out, [], "{}", written.text);
+    let text = Text { name: "again".into(), text: written.text.as_str().into() };
+    read(&[text], None).unwrap_or_else(|faults| panic!("{faults}\n{}", written.text))
+}
+
+fn of(yaml: &str) -> Account {
+    account_of(&cloud_of(yaml), "file")
+}
+
+fn cloud_of(yaml: &str) -> Cloud {
+    let topology = Topology::parse_cloud("file", yaml.as_bytes()).unwrap_or_else(|problems| panic!("{problems}"));
+    topology.initial_cloud(Era::Vpc).unwrap_or_else(|(refusal, place)| panic!("{place}: {refusal}"))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(192))]
+
+    /// Replies written of a cloud say the same groups, rules and members, and so the same reach.
+    #[test]
+    fn replies_say_the_same_cloud(plan in plan()) {
+        let account = account_of(&cloud(&plan), "file");
+        let difference = compare(&account, &again(&account, Form::Describe));
+        prop_assert!(difference.is_same(), "{difference:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(192))]
+
+    /// A template says the same reach. Its ids are others, and a group that lets nothing out has a rule for nobody.
+    #[test]
+    fn a_template_says_the_same_reach(plan in plan()) {
+        let account = account_of(&cloud(&plan), "file");
+        let mut read = again(&account, Form::CloudFormation);
+        // An instance of a template is known by its logical id only.
+        read.interfaces = account.interfaces.keys().cloned().zip(read.interfaces.into_values()).collect();
+        let mut difference = compare(&account, &read);
+        difference.rules_added.retain(|change| change.rule != "all to 127.0.0.1");
+        difference.opened.retain(|passage| passage.to != "127.0.0.1");
+        prop_assert!(difference.is_same(), "{difference:?}");
+    }
+}
+
+/// All that an account may hold and random clouds do not.
+const RICH: &str = "sglab: 1
+era: vpc
+vpcs:
+  main: {cidr: 10.0.0.0/16, ipv6: yes, subnets: {front: 10.0.0.0/24, back: {cidr: 10.0.1.0/24, public: no}}}
+hosts: {office: 198.51.100.7}
+elastic-ips: {home: db1}
+prefix-lists:
+  partners: [203.0.113.0/24, 198.51.100.128/25]
+groups:
+  web:
+    description: who answers
+    ingress:
+      - tcp 80 from anywhere
+      - 'tcp 443 from ::/0'
+      - tcp 8000-8080 from partners
+      - icmp echo from office
+      - icmp 3/4 from anywhere
+      - 'icmpv6 all from 2001:db8::/32'
+      - udp all from web
+      - protocol 47 from partners
+    egress: [all to anywhere]
+  db:
+    ingress: [tcp 5432 from web, all from db, tcp 22 from home]
+    egress: []
+instances:
+  web1: {groups: [web], subnet: front, address: 10.0.0.11, interfaces: {eth1: {groups: [db], subnet: back}}}
+  db1: {groups: [db, web], subnet: back, address: 10.0.1.12}
+";
+
+#[test]
+fn replies_say_the_same_of_every_kind_of_rule_and_interface() {
+    let account = of(RICH);
+    let read = again(&account, Form::Describe);
+    let difference = compare(&account, &read);
+    assert!(difference.is_same(), "{difference:?}");
+    assert_eq!(account.vpcs.len(), read.vpcs.len());
+    for (id, subnet) in &account.subnets {
+        assert_eq!(Some(subnet.block), read.subnets.get(id).map(|subnet| subnet.block));
+        assert_eq!(Some(&subnet.automatic_public), read.subnets.get(id).map(|subnet| &subnet.automatic_public));
+    }
+    for (id, interface) in &account.interfaces {
+        let told = &read.interfaces[id];
+        assert_eq!((&interface.label, interface.holder), (&told.label, told.holder));
+        assert_eq!((&interface.addresses, &interface.public), (&told.addresses, &told.public));
+        assert_eq!((&interface.subnet, &interface.origin.resource), (&told.subnet, &told.origin.resource));
+    }
+}
+
+/// What the reader of replies cannot be told, and a form for people says in a comment.
+const PARTLY_KNOWN: &str = r#"{
+  "SecurityGroups": [
+    {"GroupId": "sg-1", "GroupName": "default", "VpcId": "vpc-1", "Description": "it's $HOME `id` \"${x}\" %{y}\nrm",
+     "IpPermissions": [
+       {"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": "sg-1"}]},
+       {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "54.0.0.7/32", "Description": "o'hara $(id)"}],
+        "PrefixListIds": [{"PrefixListId": "pl-63a5400a"}], "UserIdGroupPairs": [{"GroupId": "sg-gone"}]}]}],
+  "Reservations": [{"Instances": [
+    {"InstanceId": "i-1", "State": {"Name": "stopped"}, "Tags": [{"Key": "Name", "Value": "front door"}],
+     "NetworkInterfaces": [{"NetworkInterfaceId": "eni-1", "VpcId": "vpc-1", "Groups": [{"GroupId": "sg-1"}],
+       "PrivateIpAddresses": [{"PrivateIpAddress": "10.0.0.5", "Association": {"PublicIp": "54.0.0.7"}}, {"PrivateIpAddress": "10.0.0.6"}]}]}]}],
+  "NetworkInterfaces": [{"NetworkInterfaceId": "eni-2", "VpcId": "vpc-1", "Groups": [{"GroupId": "sg-1"}], "Description": "ELB app/shop/1"}],
+  "Vpcs": [{"VpcId": "vpc-1"}]
+}"#;
+
+fn partly_known() -> Account {
+    let text = Text { name: "replies.json".into(), text: PARTLY_KNOWN.into() };
+    read(&[text], None).unwrap_or_else(|faults| panic!("{faults}"))
+}
+
+const FORMS: [(Form, &str); 3] =
+    [(Form::Terraform, "terraform"), (Form::CloudFormation, "cloudformation"), (Form::Cli, "cli")];
+
+/// Read these when they change: no test knows what AWS makes of them.
+#[test]
+fn each_form_is_as_it_was() {
+    for (form, name) in FORMS {
+        insta::assert_snapshot!(format!("{name}_of_all_kinds"), write(&of(RICH), form, "All kinds.").text);
+        insta::assert_snapshot!(
+            format!("{name}_of_what_is_partly_known"),
+            write(&partly_known(), form, "Replies.").text
+        );
+    }
+}
+
+/// What a form does not say of an account is listed, and is in the text as a comment.
+#[test]
+fn what_a_form_does_not_say_is_listed_and_told() {
+    for (form, name) in FORMS {
+        let written = write(&partly_known(), form, "Replies.");
+        for kind in ["block", "load balancer", "subnet"] {
+            let item = written.left_out.iter().find(|item| item.kind == kind);
+            let item = item.unwrap_or_else(|| panic!("{name}: {kind} of {:?}", written.left_out));
+            assert!(item.matters());
+            assert!(
+                written.text.contains(&format!("# {kind} of {}: {}", item.origin, item.reason)),
+                "{}",
+                written.text
+            );
+        }
+    }
+}
+
+/// Texts of an account are never commands: the shell reads the script and finds each a word.
+#[test]
+fn no_text_of_an_account_is_a_command_of_the_script() {
+    let script = write(&partly_known(), Form::Cli, "Replies.").text;
+    // Calls print their words here, one a line.
+    let stub = "aws() { printf '%s\\n' \"$@\" >&2; echo id-1; }\nAMI=ami-1 block_of_vpc_vpc_1=10.0.0.0/16\n";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("script");
+    std::fs::write(&file, format!("{stub}{script}")).unwrap();
+    let ran = std::process::Command::new("bash").arg(&file).output().unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success(), "{said}\n{script}");
+    for words in ["o'hara $(id)", "front door"] {
+        assert!(said.contains(words), "{said}");
+    }
+    assert!(said.contains("\"CidrIp\":\"id-1/32\"") && said.contains("\"GroupId\":\"id-1\""), "{said}");
+    assert!(said.contains("\"GroupId\":\"sg-gone\"") && said.contains("\"PrefixListId\":\"pl-63a5400a\""), "{said}");
+}
+
+/// The layout is that of `terraform fmt`, where the program is there to ask.
+#[test]
+fn terraform_has_nothing_to_lay_out_anew() {
+    for account in [of(RICH), partly_known()] {
+        let text = write(&account, Form::Terraform, "A test.").text;
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("main.tf"), &text).unwrap();
+        match std::process::Command::new("terraform")
+            .args(["fmt", "-check", "-diff"])
+            .current_dir(folder.path())
+            .output()
+        {
+            Ok(ran) => assert!(
+                ran.status.success(),
+                "{}{}",
+                String::from_utf8_lossy(&ran.stdout),
+                String::from_utf8_lossy(&ran.stderr)
+            ),
+            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::NotFound),
+        }
+    }
+}
