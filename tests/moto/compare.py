@@ -31,7 +31,10 @@ def main(sglab, accounts, first):
 
 
 def run(*command):
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    ran = subprocess.run(command, capture_output=True, text=True)
+    if ran.returncode != 0:
+        sys.exit(f"{' '.join(map(str, command))}: exit code {ran.returncode}\n{ran.stderr}")
+    return ran.stdout
 
 
 def compare(sglab, folder, replies):
