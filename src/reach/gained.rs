@@ -257,7 +257,7 @@ impl<'a> Gained<'a> {
                 self.other,
                 (from_groups, &from.other_members),
                 (to_groups, &to.other_members),
-                (from.vpc, to.vpc),
+                (self.vpc_there(from_groups), self.vpc_there(to_groups)),
                 Hold::All,
             ),
             _ => Vec::new(),
@@ -296,6 +296,11 @@ impl<'a> Gained<'a> {
             };
             self.add(passage, to.members.iter().map(|member| member.label.clone()));
         }
+    }
+
+    /// The VPC of groups of the other account, by that account's own id.
+    fn vpc_there(&self, groups: &[&ResourceId]) -> Option<&'a ResourceId> {
+        groups.iter().find_map(|id| self.other.groups.get(*id)?.vpc.as_ref())
     }
 
     /// The group of a class whose rule it is.
