@@ -11,6 +11,6 @@ static READER: LazyLock<String> = LazyLock::new(|| std::env::var("READER").expec
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| match READER.as_str() {
     "request" => protocol::read_any(bytes),
-    "import" => import_any::import_any(bytes),
+    "import" => drop(import_any::import_any(bytes)),
     reader => assert!(readers::read(reader, bytes), "there is no reader {reader}"),
 });

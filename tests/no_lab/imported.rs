@@ -10,7 +10,8 @@ fn every_source_that_is_kept_is_read_and_holds_together() {
     for folder in ["fuzz/corpus/import", "examples/terraform"] {
         let folder = format!("{}/{folder}", env!("CARGO_MANIFEST_DIR"));
         for entry in fs::read_dir(&folder).unwrap() {
-            import_any(&fs::read(entry.unwrap().path()).unwrap());
+            let path = entry.unwrap().path();
+            assert_eq!(import_any(&fs::read(&path).unwrap()), None, "{}", path.display());
             read += 1;
         }
     }

@@ -231,6 +231,12 @@ impl<'a> Making<'a> {
         };
         let mut named = Vec::new();
         for id in groups {
+            let vpc = self.account.groups.get(id).and_then(|group| group.vpc.as_ref());
+            if vpc.is_some() && interface.vpc.is_some() && vpc != interface.vpc.as_ref() {
+                let reason = Reason::StaleReference(format!("{id} of another VPC"));
+                self.leave_out("membership", reason, &interface.origin);
+                continue;
+            }
             match self.groups.get(id) {
                 Some(name) => named.push(name.clone()),
                 None => self.leave_out("membership", Reason::StaleReference(id.to_string()), &interface.origin),
