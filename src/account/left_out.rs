@@ -35,9 +35,9 @@ pub enum Reason {
 }
 
 impl LeftOut {
-    /// Returns true if a value that no source tells is the reason: more may be open than what is known.
+    /// Returns true if it may open something that nobody can tell: a value, a group or an account that no source has.
     pub fn is_unknown(&self) -> bool {
-        matches!(self.reason, Reason::UnknownValue(_))
+        matches!(self.reason, Reason::UnknownValue(_) | Reason::ForeignAccount | Reason::StaleReference(_))
     }
 
     /// Returns true if it may have a part in who reaches whom.

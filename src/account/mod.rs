@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use indexmap::{IndexMap, IndexSet};
 use ipnet::{IpNet, Ipv4Net};
 
-use crate::model::Traffic;
+use crate::model::{Traffic, number};
 
 pub use left_out::{LeftOut, Reason};
 pub use origin::{Origin, ResourceId};
@@ -152,6 +152,22 @@ pub enum Holder {
     Service,
     /// Nothing yet: it is attached to nobody.
     Nobody,
+}
+
+impl Holder {
+    /// Returns true for an instance, whether it runs or not.
+    pub fn is_instance(self) -> bool {
+        matches!(self, Self::Instance | Self::StoppedInstance)
+    }
+}
+
+impl Interface {
+    /// The name of its holder and its device number: `web1` and 1 of `web1.eth1`. What is no instance has one interface.
+    pub fn holder_and_device(&self) -> (&str, u32) {
+        let further = self.label.rsplit_once(".eth").filter(|_| self.holder.is_instance());
+        let further = further.and_then(|(name, device)| Some((name, number(device)?)));
+        further.unwrap_or((self.label.as_str(), 0))
+    }
 }
 
 /// Ways from the internet to an interface.

@@ -7,6 +7,8 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use super::common::told;
+
 /// Contents of a folder.
 #[derive(Debug, Default)]
 pub(super) struct Found {
@@ -14,6 +16,15 @@ pub(super) struct Found {
     pub files: Vec<PathBuf>,
     /// Paths that were left out, each with the reason.
     pub skipped: Vec<(PathBuf, String)>,
+}
+
+impl Found {
+    /// Says what was left out, and why.
+    pub fn tell_skipped(&self) {
+        for (path, why) in &self.skipped {
+            eprintln!("note: {} is skipped: {why}", told(path));
+        }
+    }
 }
 
 /// A folder by what it is, whatever it is called.

@@ -249,9 +249,7 @@ fn folder(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let found = found.map_err(|(path, error)| {
         anyhow::Error::new(error).context(format!("failed to read the folder {}", told(&path)))
     })?;
-    for (path, why) in found.skipped {
-        eprintln!("note: {} is skipped: {why}", told(&path));
-    }
+    found.tell_skipped();
     if found.files.is_empty() {
         bail!("{}: there is no topology (*.yaml, *.yml) in this folder", told(folder));
     }

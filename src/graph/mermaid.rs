@@ -31,12 +31,11 @@ pub fn mermaid(picture: &Picture) -> Option<String> {
 }
 
 fn members(all: &[(String, Vec<String>)]) -> String {
+    let names =
+        |some: &[(String, Vec<String>)]| some.iter().map(|(name, _)| escaped(name)).collect::<Vec<_>>().join(", ");
     match all {
-        [one @ .., _, _] if one.len() > 4 => {
-            let some: Vec<String> = all.iter().take(4).map(|(name, _)| escaped(name)).collect();
-            format!("{} and {} more", some.join(", "), all.len() - 4)
-        }
-        all => all.iter().map(|(name, _)| escaped(name)).collect::<Vec<_>>().join(", "),
+        all if all.len() > 6 => format!("{} and {} more", names(&all[..4]), all.len() - 4),
+        all => names(all),
     }
 }
 

@@ -154,7 +154,7 @@ fn admin_from_anywhere(subject: &Subject<'_>) -> Vec<Found> {
             return None;
         }
         let range = ports(&ruled)?;
-        let admin = subject.options.admin.iter().filter(|port| range.from() <= **port && **port <= range.to());
+        let admin = subject.options.admin.iter().filter(|port| range.contains(**port));
         let admin: Vec<String> = admin.map(ToString::to_string).collect();
         let message = format!("opens {} to every address", admin.join(" and "));
         (!admin.is_empty()).then(|| {

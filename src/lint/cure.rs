@@ -40,11 +40,7 @@ pub(super) fn peer(account: &Account, peer: &Peer) -> String {
 }
 
 fn words(rule: &Rule, direction: Direction, peer: &str) -> String {
-    let preposition = match direction {
-        Direction::Ingress => "from",
-        Direction::Egress => "to",
-    };
-    format!("{} {preposition} {peer}", traffic_words(rule))
+    format!("{} {} {peer}", traffic_words(rule), direction.preposition())
 }
 
 /// A word as a shell takes it.

@@ -3,19 +3,18 @@
 use super::check::{Advice, Check};
 use super::found::Found;
 use super::level::Level;
+use super::options::EgressRules;
 use super::profile::Profile;
 use super::subject::{Ruled, Subject};
 use crate::account::{Account, Peer, ResourceId};
-use crate::model::{Direction, PrefixFamily};
+use crate::model::{
+    Direction, GROUPS_OF_A_CLASSIC_INSTANCE, GROUPS_OF_AN_INTERFACE, PrefixFamily, RULES_IN_A_VPC, RULES_IN_CLASSIC,
+};
 
-/// Rules of a group in each direction and family. Source: "Amazon VPC quotas".
-const RULES: usize = 60;
-/// Groups of an interface. Source: "Amazon VPC quotas".
-const GROUPS: usize = 5;
-/// Rules of a group times groups of an interface, whatever the quotas are raised to. Source: "Amazon VPC quotas".
+/// Rules of a group times groups of an interface of a VPC, whatever the quotas are raised to. Source: "Amazon VPC quotas".
 const PRODUCT: usize = 1_000;
 /// A list that takes so much of a group's rules is worth knowing of.
-const HEAVY: usize = RULES / 4;
+const HEAVY: usize = RULES_IN_A_VPC / 4;
 
 const QUOTAS: Advice = Advice {
     who: "Amazon, \"Amazon VPC quotas\"",
@@ -48,7 +47,7 @@ instances: {web1: {groups: [a, b, c]}}
         id: "prefix-list-weight",
         level: Level::Note,
         title: "a prefix list counts as many rules",
-        why: "A rule that names a list counts as many rules as the list may have entries, whatever it has. Entries are all that most sources tell, so the weight is that much at least.",
+        why: "A rule that names a list counts as many rules as the list may have entries, whatever it has. An account does not hold that number, so the weight is told from the entries.",
         advice: &[Advice {
             who: "Amazon, \"Managed prefix lists\"",
             link: "https://docs.aws.amazon.com/vpc/latest/userguide/working-with-managed-prefix-lists.html",
@@ -96,7 +95,16 @@ fn entries(account: &Account, list: &ResourceId, family: PrefixFamily) -> usize 
     entries.into_iter().flatten().filter(|block| PrefixFamily::of(**block) == family).count()
 }
 
+/// Rules of a group, and groups of an interface.
+fn quotas(subject: &Subject<'_>) -> (usize, usize) {
+    match subject.options.platform.egress {
+        EgressRules::Enforced => (RULES_IN_A_VPC, GROUPS_OF_AN_INTERFACE),
+        EgressRules::None => (RULES_IN_CLASSIC, GROUPS_OF_A_CLASSIC_INSTANCE),
+    }
+}
+
 fn near_quota(subject: &Subject<'_>) -> Vec<Found> {
+    let (rules, groups_at_most) = quotas(subject);
     let mut found = Vec::new();
     let mut heaviest = std::collections::HashMap::new();
     for (id, group) in &subject.account.groups {
@@ -106,8 +114,8 @@ fn near_quota(subject: &Subject<'_>) -> Vec<Found> {
                     subject.rules_of(id, direction).map(|ruled| weight(subject.account, &ruled, family)).sum();
                 let most = heaviest.entry(id).or_insert(0);
                 *most = count.max(*most);
-                if is_near(count, RULES) {
-                    let message = format!("has {count} of {RULES} rules for what {way} over {family}");
+                if is_near(count, rules) {
+                    let message = format!("has {count} of {rules} rules for what {way} over {family}");
                     let mut one = subject.of_group(group, message);
                     one.key = format!("{way} {family}");
                     found.push(one);
@@ -119,9 +127,11 @@ fn near_quota(subject: &Subject<'_>) -> Vec<Found> {
         let Some(groups) = interface.groups.known() else { continue };
         let most = groups.iter().filter_map(|id| heaviest.get(id)).max().copied().unwrap_or(0);
         let product = most * groups.len();
-        if groups.len() >= GROUPS {
-            found.push(subject.of_interface(interface, format!("is in {} groups of {GROUPS}", groups.len())));
-        } else if is_near(product, PRODUCT) {
+        if groups.len() >= groups_at_most {
+            let message = format!("is in {} groups of {groups_at_most}", groups.len());
+            found.push(subject.of_interface(interface, message));
+        }
+        if groups_at_most == GROUPS_OF_AN_INTERFACE && is_near(product, PRODUCT) {
             let message = format!("has {} groups with up to {most} rules: together at most {PRODUCT}", groups.len());
             found.push(subject.of_interface(interface, message));
         }
@@ -135,7 +145,8 @@ fn prefix_list_weight(subject: &Subject<'_>) -> Vec<Found> {
         let weight =
             entries(subject.account, id, PrefixFamily::Ipv4).max(entries(subject.account, id, PrefixFamily::Ipv6));
         let list = subject.account.prefix_lists.get(id).filter(|_| weight >= HEAVY)?;
-        let message = format!("counts as {weight} rules of {RULES} at least: {} has so many entries", list.label);
+        let message =
+            format!("counts as at least {weight} of {RULES_IN_A_VPC} rules, since {} has {weight} entries", list.label);
         Some(subject.of_rule(&ruled, message).beside(&list.origin))
     };
     subject.rules().filter_map(told).collect()

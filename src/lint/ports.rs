@@ -7,7 +7,7 @@ use super::level::Level;
 use super::profile::Profile;
 use super::subject::{Ruled, Subject, listed};
 use crate::account::Peer;
-use crate::model::{Direction, Port, PortRange, Service, Traffic};
+use crate::model::{Direction, PortRange, Service, Traffic};
 use crate::reach::peer_words;
 
 pub(super) const CHECKS: &[Check] = &[
@@ -21,7 +21,7 @@ pub(super) const CHECKS: &[Check] = &[
             Advice { who: "Checkov CKV_AWS_277", link: "https://www.checkov.io/5.Policy%20Index/all.html" },
             Advice { who: "ScoutSuite, opens-all-ports", link: "https://github.com/nccgroup/ScoutSuite" },
         ],
-        profiles: &[Profile::Aws],
+        profiles: &[Profile::Article, Profile::Aws],
         bad: "\
 sglab: 1
 era: vpc
@@ -99,7 +99,7 @@ fn wide_range(subject: &Subject<'_>) -> Vec<Found> {
 
 fn narrowed(subject: &Subject<'_>, ruled: &Ruled<'_>, message: String) -> Found {
     let peer = cure::peer(subject.account, &ruled.rule.peer);
-    let used = listened(subject, ruled).filter(|used| !used.is_empty()).unwrap_or_else(|| vec!["tcp PORT".to_owned()]);
+    let used = listened(subject, ruled).filter(|used| !used.is_empty()).unwrap_or_else(|| vec![placeholder(ruled)]);
     let narrow = used.iter().map(|traffic| {
         cure::operation("authorize", &ruled.group.label, ruled.direction, &format!("{traffic} from {peer}"))
     });
@@ -107,16 +107,20 @@ fn narrowed(subject: &Subject<'_>, ruled: &Ruled<'_>, message: String) -> Found 
     subject.of_rule(ruled, message).cured(narrow).cured([revoke])
 }
 
-/// What members listen on of the traffic of a rule, where the source tells it.
+/// A port of the rule's protocol, to be filled in.
+fn placeholder(ruled: &Ruled<'_>) -> String {
+    if matches!(ruled.traffic(), Some(Traffic::Udp(_))) { "udp PORT".to_owned() } else { "tcp PORT".to_owned() }
+}
+
+/// The services of members that a rule admits, where the source tells who listens.
 fn listened(subject: &Subject<'_>, ruled: &Ruled<'_>) -> Option<Vec<String>> {
     let listeners = subject.listeners?;
     let traffic = ruled.traffic()?;
-    let within = |range: PortRange, port: Port| range.from() <= port && port <= range.to();
     let mut all: Vec<Service> = Vec::new();
     for service in subject.members(ruled.id).iter().filter_map(|member| listeners.get(member.id)).flatten() {
         let is_admitted = match (traffic, *service) {
             (Traffic::Tcp(range), Service::Tcp(port)) | (Traffic::Udp(range), Service::Udp(port)) => {
-                within(range, port)
+                range.contains(port)
             }
             (Traffic::All, Service::Tcp(_) | Service::Udp(_)) => true,
             _ => false,

@@ -290,7 +290,7 @@ fn found(about: About, origin: &Origin, key: String, rule: Option<String>, messa
 
 /// The name of whoever has an interface: `web1` of `web1.eth1`.
 pub(super) fn holder(interface: &Interface) -> &str {
-    interface.label.split_once(".eth").map_or(interface.label.as_str(), |(holder, _)| holder)
+    interface.holder_and_device().0
 }
 
 /// `web1, web2 and 3 more`.

@@ -9,7 +9,7 @@ use super::found::Found;
 use super::level::Level;
 use super::profile::Profile;
 use super::subject::{Ruled, Subject, holder, listed};
-use crate::account::{Holder, Interface, ResourceId};
+use crate::account::{Interface, ResourceId};
 use crate::model::{Direction, PortRange, Traffic};
 
 pub(super) const CHECKS: &[Check] = &[
@@ -150,7 +150,7 @@ fn tier_group_missing(subject: &Subject<'_>) -> Vec<Found> {
     }
     let mut instances: IndexMap<&str, Vec<&Interface>> = IndexMap::new();
     for interface in subject.account.interfaces.values() {
-        let is_instance = matches!(interface.holder, Holder::Instance | Holder::StoppedInstance);
+        let is_instance = interface.holder.is_instance();
         if is_instance && interface.groups.known().is_some() {
             instances.entry(holder(interface)).or_default().push(interface);
         }
@@ -177,7 +177,7 @@ fn admin_group_missing(subject: &Subject<'_>) -> Vec<Found> {
             Traffic::Tcp(range) => range,
             _ => return None,
         };
-        let mut ports = subject.options.admin.iter().filter(|port| range.from() <= **port && **port <= range.to());
+        let mut ports = subject.options.admin.iter().filter(|port| range.contains(**port));
         let port = ports.next().filter(|_| subject.role(ruled.group) == Some(Role::Tier))?;
         let admin = &subject.options.convention.admin;
         let words = subject.words(&ruled);

@@ -369,6 +369,16 @@ pub enum Direction {
     Egress,
 }
 
+impl Direction {
+    /// The word before a rule's peer: `tcp 80 from web`, `tcp 443 to anywhere`.
+    pub fn preposition(self) -> &'static str {
+        match self {
+            Self::Ingress => "from",
+            Self::Egress => "to",
+        }
+    }
+}
+
 impl fmt::Display for Direction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {

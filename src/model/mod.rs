@@ -37,7 +37,10 @@ mod verdict;
 
 pub use address::{HostIp, Ipv6, Port, PrivateIp, PublicIp};
 pub use apply::{Changed, Refused, apply, apply_all};
-pub(crate) use apply::{add_default_group, add_elb_group};
+pub(crate) use apply::{
+    GROUPS_OF_A_CLASSIC_INSTANCE, GROUPS_OF_AN_INTERFACE, RULES_IN_A_VPC, RULES_IN_CLASSIC, add_default_group,
+    add_elb_group, is_description, is_group_name,
+};
 pub use change::{AddressType, Change, RuleReference};
 pub use cloud::*;
 pub use default_group::{DEFAULT_GROUP, default_group, vpc_of_default_group};
@@ -51,8 +54,8 @@ pub use meant::{closest, meant, no_such, suggest};
 pub(crate) use mount::unfit_path;
 pub use mount::{DATA_FOLDER, MountAccess, MountPlace, MountSource, NoPlace};
 pub use mtu::Mtu;
-pub(crate) use name::name_fault;
 pub use name::*;
+pub(crate) use name::{MAX_NAME, name_fault};
 pub use number::number;
 pub use operation::*;
 pub use process::Process;

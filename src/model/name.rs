@@ -64,7 +64,7 @@ macro_rules! name {
 }
 
 /// Characters of the longest name: as many as fit a host name.
-const MAX_NAME: usize = 63;
+pub(crate) const MAX_NAME: usize = 63;
 
 /// Returns true if a text is an address as it is written.
 fn is_address(text: &str) -> bool {

@@ -41,6 +41,11 @@ impl PortRange {
         self.to
     }
 
+    /// Returns true if a port lies in it.
+    pub fn contains(self, port: Port) -> bool {
+        self.from <= port && port <= self.to
+    }
+
     /// Returns true if the range is one port.
     pub fn is_single(self) -> bool {
         self.from == self.to

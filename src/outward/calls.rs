@@ -187,8 +187,8 @@ impl Script<'_> {
         } else {
             let of = vpc.map(|vpc| format!(" --vpc-id {vpc}")).unwrap_or_default();
             let ec2_name = Plan::name_of(group);
-            let description = group.description.as_deref().filter(|text| !text.is_empty()).unwrap_or(ec2_name);
-            let words = format!("--group-name {} --description {}", quoted(ec2_name), quoted(description));
+            let description = quoted(Plan::description_of(group));
+            let words = format!("--group-name {} --description {description}", quoted(ec2_name));
             self.keep(
                 name,
                 &format!("create-security-group {words}{of} {}", tags("security-group", &group.label)),
@@ -216,7 +216,7 @@ impl Script<'_> {
     }
 
     fn machine(&mut self, machine: &Machine<'_>) {
-        let is_instance = matches!(machine.held.holder, Holder::Instance | Holder::StoppedInstance);
+        let is_instance = machine.held.holder.is_instance();
         let own = format!("\"${}\"", machine.name);
         for (index, interface) in machine.interfaces.iter().enumerate() {
             let is_first = is_instance && index == 0;

@@ -233,10 +233,9 @@ impl Template<'_> {
                 ("Description", Some(Yaml::text("Nothing: in place of the default rule"))),
             ]));
         }
-        let description = group.description.as_deref().filter(|text| !text.is_empty()).unwrap_or(&ec2_name);
         let properties = [
             ("GroupName", Some(Yaml::text(&ec2_name))),
-            ("GroupDescription", Some(Yaml::text(description))),
+            ("GroupDescription", Some(Yaml::text(Plan::description_of(group)))),
             ("VpcId", vpc.map(|id| reference(&id, None))),
             ("SecurityGroupIngress", Some(Yaml::List(inside(&ingress, Direction::Ingress)))),
             ("SecurityGroupEgress", Some(Yaml::List(inside_egress))),
@@ -257,7 +256,7 @@ impl Template<'_> {
     }
 
     fn machine(&mut self, machine: &Machine<'_>) {
-        let is_instance = matches!(machine.held.holder, Holder::Instance | Holder::StoppedInstance);
+        let is_instance = machine.held.holder.is_instance();
         if let (Holder::StoppedInstance, Some(first)) = (machine.held.holder, machine.held.interfaces.first()) {
             self.plan.notes.add("stopped instance", "a template starts it", &first.interface.origin);
         }
@@ -296,7 +295,7 @@ impl Template<'_> {
     }
 
     fn instance(&mut self, machine: &Machine<'_>, interface: &PlannedInterface) {
-        let mut first = common(interface, "GroupSet");
+        let mut first = common(interface);
         if let Yaml::Map(entries) = &mut first {
             entries.insert(0, ("DeviceIndex".to_owned(), Yaml::text("0")));
             let automatic = interface.automatic.map(|automatic| Yaml::Plain(automatic.to_string()));
@@ -315,7 +314,7 @@ impl Template<'_> {
     }
 
     fn interface(&mut self, machine: &Machine<'_>, interface: &PlannedInterface) {
-        let mut properties = common(interface, "GroupSet");
+        let mut properties = common(interface);
         if let Yaml::Map(entries) = &mut properties {
             entries.extend(tags(machine.held.label).map(|tags| ("Tags".to_owned(), tags)));
         }
@@ -325,8 +324,8 @@ impl Template<'_> {
     }
 }
 
-/// What the interfaces of an instance and others have in common.
-fn common(interface: &PlannedInterface, groups: &str) -> Yaml {
+/// The properties that the interfaces of an instance and others share.
+fn common(interface: &PlannedInterface) -> Yaml {
     let private = interface.private.iter().enumerate().map(|(index, address)| {
         Yaml::map([
             ("Primary", Some(Yaml::Plain((index == 0).to_string()))),
@@ -336,7 +335,7 @@ fn common(interface: &PlannedInterface, groups: &str) -> Yaml {
     let private: Vec<Yaml> = private.collect();
     Yaml::map([
         ("SubnetId", interface.subnet.as_ref().map(|id| reference(id, None))),
-        (groups, Some(Yaml::List(interface.groups.iter().map(group).collect()))),
+        ("GroupSet", Some(Yaml::List(interface.groups.iter().map(group).collect()))),
         ("PrivateIpAddresses", (!private.is_empty()).then_some(Yaml::List(private))),
         ("Ipv6AddressCount", (interface.ipv6 > 0).then(|| Yaml::Plain(interface.ipv6.to_string()))),
     ])

@@ -189,7 +189,7 @@ fn own_interface(held: &Held<'_>, attached: &Attached<'_>, mut told: Value) -> V
 
 fn interface(held: &Held<'_>, attached: &Attached<'_>, notes: &mut Notes) -> Value {
     let Attached { device, id, interface } = attached;
-    let is_instance = matches!(held.holder, Holder::Instance | Holder::StoppedInstance);
+    let is_instance = held.holder.is_instance();
     let attachment = json!({ "DeviceIndex": device, "InstanceId": held.id.as_str() });
     let groups = match &interface.groups {
         Known::Is(groups) => Some(groups.iter().map(|id| json!({ "GroupId": id.as_str() })).collect()),

@@ -23,9 +23,8 @@ pub struct Held<'a> {
 pub fn holders(account: &Account) -> Vec<Held<'_>> {
     let mut found: IndexMap<(&ResourceId, &str), Held<'_>> = IndexMap::new();
     for (id, interface) in &account.interfaces {
-        let is_instance = matches!(interface.holder, Holder::Instance | Holder::StoppedInstance);
-        let (label, device) = if is_instance { parts(&interface.label) } else { (interface.label.as_str(), 0) };
-        let key = if is_instance { &interface.origin.resource } else { id };
+        let (label, device) = interface.holder_and_device();
+        let key = if interface.holder.is_instance() { &interface.origin.resource } else { id };
         let held = found.entry((key, label)).or_insert_with(|| Held {
             id: key,
             label,
@@ -39,10 +38,4 @@ pub fn holders(account: &Account) -> Vec<Held<'_>> {
         held.interfaces.sort_by_key(|attached| attached.device);
     }
     all
-}
-
-/// The name of the holder and the number of the device: `web1.eth1`.
-fn parts(label: &str) -> (&str, u32) {
-    let further = label.rsplit_once(".eth").and_then(|(name, device)| Some((name, device.parse().ok()?)));
-    further.unwrap_or((label, 0))
 }

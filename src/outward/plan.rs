@@ -10,6 +10,7 @@ use super::names::{Kind, Language, Names};
 use super::notes::Notes;
 use super::permission::{Words, words};
 use crate::account::{Account, Holder, Interface, Known, Origin, Peer, Public, ResourceId, Rule, SecurityGroup};
+use crate::model::DEFAULT_GROUP;
 
 /// A reference to a resource.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -100,7 +101,7 @@ impl<'a> Plan<'a> {
         }
         for (id, group) in &account.groups {
             let name = names.unique(Kind::Group, &group.label);
-            plan.defaults.extend((Self::name_of(group) == "default").then(|| name.clone()));
+            plan.defaults.extend((Self::name_of(group) == DEFAULT_GROUP).then(|| name.clone()));
             plan.groups.insert(id, name);
         }
         for (id, list) in &account.prefix_lists {
@@ -204,9 +205,12 @@ impl<'a> Plan<'a> {
         let mut planned: Vec<PlannedRule> = Vec::new();
         let mut seen = HashSet::new();
         for rule in rules {
-            let Known::Is(traffic) = rule.traffic else {
-                self.notes.add("rule", "its traffic is not known", &rule.origin);
-                continue;
+            let traffic = match &rule.traffic {
+                Known::Is(traffic) => *traffic,
+                Known::Unknown(why) => {
+                    self.notes.add("rule", &format!("its traffic is not known: {why}"), &rule.origin);
+                    continue;
+                }
             };
             let peer = match &rule.peer {
                 Peer::Block(block) => match self.elastic.get(&block.addr()) {
@@ -234,6 +238,11 @@ impl<'a> Plan<'a> {
             self.notes.add("VPC", "it is not known", origin);
         }
         vpc.map(|id| refer(&self.vpcs, id))
+    }
+
+    /// The description of a group, which EC2 demands; its name where it has none.
+    pub fn description_of(group: &SecurityGroup) -> &str {
+        group.description.as_deref().filter(|text| !text.is_empty()).unwrap_or(Self::name_of(group))
     }
 
     /// The name of a group as EC2 has it.

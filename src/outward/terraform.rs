@@ -130,14 +130,14 @@ fn prefix_list(name: &str, entries: &[IpNet], label: &str) -> Block {
 fn group_blocks(plan: &mut Plan<'_>, name: &str, group: &SecurityGroup) -> Vec<Block> {
     let of = plan.vpc(group.vpc.as_ref(), &group.origin).map(|id| reference("aws_vpc", &id));
     let (ingress, egress) = (plan.rules(&group.ingress), plan.rules(&group.egress));
-    if Plan::name_of(group) == "default" {
+    if plan.defaults.contains(name) {
         let own = Block::resource("aws_default_security_group", name).maybe("vpc_id", of).named(&group.label);
         let own = ingress.iter().fold(own, |own, rule| own.with(inside(plan, name, "ingress", rule)));
         return vec![egress.iter().fold(own, |own, rule| own.with(inside(plan, name, "egress", rule)))];
     }
     let own = Block::resource("aws_security_group", name)
         .is("name", text(Plan::name_of(group)))
-        .maybe("description", group.description.as_deref().map(text))
+        .is("description", text(Plan::description_of(group)))
         .maybe("vpc_id", of)
         .named(&group.label);
     let mut blocks = vec![own];

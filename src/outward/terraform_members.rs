@@ -26,7 +26,7 @@ pub fn members(plan: &Plan<'_>) -> Vec<Block> {
 
 fn blocks(plan: &Plan<'_>, machine: &Machine<'_>) -> Vec<Block> {
     let mut blocks = Vec::new();
-    let is_instance = matches!(machine.held.holder, Holder::Instance | Holder::StoppedInstance);
+    let is_instance = machine.held.holder.is_instance();
     for (index, interface) in machine.interfaces.iter().enumerate() {
         let target = match (is_instance, index) {
             (true, 0) => {

@@ -228,7 +228,7 @@ fn from_anybody(other: IpAddr) -> (PeerRequest, String) {
 }
 
 fn authorize(at: Direction, group: &GroupName, traffic: Traffic, request: PeerRequest, peer: &str) -> Operation {
-    let preposition = if at == Direction::Ingress { "from" } else { "to" };
+    let preposition = at.preposition();
     let written = format!("{traffic} {preposition} {peer}");
     let permission = Permission { traffic, peers: vec![(request, written)], description: None, place: None };
     match at {

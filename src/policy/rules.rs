@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use super::walk::{Mismatch, Path, RuleMatch};
 use crate::model::{
-    Cloud, Direction, GroupName, GroupReferenceIpv6, IcmpMatch, IcmpMessage, Interface, Peer, PortRange, Rule,
-    SelfReference, Service, Traffic, VpcName,
+    Cloud, Direction, GroupName, GroupReferenceIpv6, IcmpMatch, IcmpMessage, Interface, Peer, Rule, SelfReference,
+    Service, Traffic, VpcName,
 };
 
 /// Tries every rule of every group of an interface on a service from or to an address.
@@ -42,11 +42,11 @@ fn traffic_miss(traffic: Traffic, service: Service, other: IpAddr) -> Option<Mis
     match traffic {
         Traffic::All => None,
         Traffic::Tcp(ports) => match service {
-            Service::Tcp(port) => unless(contains(ports, port), Mismatch::Port),
+            Service::Tcp(port) => unless(ports.contains(port), Mismatch::Port),
             _ => Some(Mismatch::Protocol),
         },
         Traffic::Udp(ports) => match service {
-            Service::Udp(port) => unless(contains(ports, port), Mismatch::Port),
+            Service::Udp(port) => unless(ports.contains(port), Mismatch::Port),
             _ => Some(Mismatch::Protocol),
         },
         // Ports mean nothing for all but tcp and udp.
@@ -70,10 +70,6 @@ fn icmp_miss(messages: IcmpMatch, service: Service, is_its_family: bool, echo: u
         IcmpMatch::Type(kind) => unless(kind == asked.kind, Mismatch::Message),
         IcmpMatch::TypeAndCode(kind, code) => unless(kind == asked.kind && code == asked.code, Mismatch::Message),
     }
-}
-
-fn contains(ports: PortRange, port: crate::model::Port) -> bool {
-    ports.from() <= port && port <= ports.to()
 }
 
 fn unless(matches: bool, miss: Mismatch) -> Option<Mismatch> {

@@ -1,10 +1,10 @@
-//! What the rules of some groups admit.
+//! Traffic that the rules of some groups admit.
 
 use ipnet::IpNet;
 
-use super::region::{Cell, Packets};
+use super::region::{Cell, Packets, fits};
 use crate::account::{Account, Peer, ResourceId, Rule, SecurityGroup};
-use crate::model::Direction;
+use crate::model::{Direction, PrefixFamily};
 
 /// The rules of some groups in one direction, each with its group.
 pub(super) fn rules<'a>(
@@ -36,7 +36,7 @@ pub(super) fn cells(account: &Account, rule: &Rule) -> Vec<Cell> {
     blocks(account, rule).into_iter().flatten().filter_map(|block| Cell::new(*traffic, block)).collect()
 }
 
-/// How many of several addresses a block must hold to count.
+/// The share of several addresses that a block must hold to count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hold {
     /// Each of them: for what is said to be open already.
@@ -45,29 +45,39 @@ pub(super) enum Hold {
     Any,
 }
 
-/// Packets that rules admit from or to members of some groups at some addresses, each with its rule.
+/// The other end of a rule, over one family.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peers<'p> {
+    /// Its groups.
+    pub groups: &'p [&'p ResourceId],
+    /// Its addresses, all of the family; none where they are not known.
+    pub addresses: &'p [IpNet],
+    /// The family.
+    pub family: PrefixFamily,
+    /// The share of the addresses that must be held.
+    pub hold: Hold,
+}
+
+/// Packets that rules admit from or to peers, each with its rule.
 pub(super) fn between<'a>(
     account: &'a Account,
     groups: &[&'a ResourceId],
     direction: Direction,
-    (peers, addresses, hold): (&[&ResourceId], &[IpNet], Hold),
+    peers: Peers<'_>,
 ) -> Vec<(Packets, &'a Rule)> {
+    let Peers { addresses, family, .. } = peers;
     let mut admitted = Vec::new();
     for (_, _, rule) in rules(account, groups, direction) {
-        let Some(traffic) = rule.traffic.known() else { continue };
-        if let Peer::Group(id) = &rule.peer {
-            if peers.contains(&id) {
-                admitted.push((Packets::of(*traffic), rule));
-            }
-            continue;
-        }
-        let holding: Vec<Cell> = cells(account, rule);
-        let held = |address: &IpNet| holding.iter().any(|cell| cell.holds(*address));
-        let counts = match hold {
-            Hold::All if addresses.is_empty() => holding.iter().any(|cell| cell.is_everywhere()),
-            Hold::All => addresses.iter().filter(|address| address.addr().is_ipv4()).all(held),
-            Hold::Any => {
-                addresses.iter().any(held) || addresses.is_empty() && holding.iter().any(|cell| cell.is_everywhere())
+        let Some(traffic) = rule.traffic.known().filter(|traffic| fits(**traffic, family)) else { continue };
+        let counts = if let Peer::Group(id) = &rule.peer {
+            peers.groups.contains(&id)
+        } else {
+            let holding = cells(account, rule);
+            let held = |address: &IpNet| holding.iter().any(|cell| cell.holds(*address));
+            match peers.hold {
+                _ if addresses.is_empty() => holding.iter().any(|cell| cell.is_everywhere(family)),
+                Hold::All => addresses.iter().all(held),
+                Hold::Any => addresses.iter().any(held),
             }
         };
         if counts {

@@ -6,6 +6,7 @@ use ipnet::IpNet;
 use super::matching::Matching;
 use super::passage::Reached;
 use crate::account::{Account, Interface, Known, Public, ResourceId};
+use crate::model::PrefixFamily;
 
 /// Interfaces of one account with the same groups there and in the other. One without interfaces stands for the next member of a group.
 #[derive(Debug)]
@@ -65,10 +66,24 @@ fn sorted(groups: &Known<IndexSet<ResourceId>>) -> Vec<&ResourceId> {
     all
 }
 
-/// The addresses of interfaces: their own, else the blocks that they get one of.
-pub(super) fn addresses(account: &Account, members: &[&Interface], vpc: Option<&ResourceId>) -> Vec<IpNet> {
+/// The addresses of interfaces over one family: their own, else the blocks that they get one of. Empty where they are not known, which is taken
+/// for IPv4; nothing where they have none of the family.
+pub(super) fn addresses_over(
+    family: PrefixFamily,
+    account: &Account,
+    members: &[&Interface],
+    vpc: Option<&ResourceId>,
+) -> Option<Vec<IpNet>> {
+    let all = addresses(account, members, vpc);
+    let is_known = !all.is_empty();
+    let own: Vec<IpNet> = all.into_iter().filter(|block| PrefixFamily::of(*block) == family).collect();
+    (!own.is_empty() || !is_known && family.is_ipv4()).then_some(own)
+}
+
+fn addresses(account: &Account, members: &[&Interface], vpc: Option<&ResourceId>) -> Vec<IpNet> {
     let of_vpc = || {
-        vpc.and_then(|id| account.vpcs.get(id)).into_iter().flat_map(|vpc| vpc.blocks.iter().copied().map(IpNet::V4))
+        let vpc = vpc.and_then(|id| account.vpcs.get(id)).into_iter();
+        vpc.flat_map(|vpc| vpc.blocks.iter().copied().map(IpNet::V4).chain(vpc.ipv6.iter().copied()))
     };
     let of_one = |interface: &&Interface| -> Vec<IpNet> {
         if !interface.addresses.is_empty() {

@@ -7,7 +7,7 @@ use super::gained::gained;
 use super::matching::Matching;
 use super::passage::{Certainty, Passage, Way};
 use super::rules::{GroupChange, MemberChange, RuleChange, groups_of_one, members_of_one, rules_of_one};
-use crate::account::{Account, LeftOut, Reason};
+use crate::account::{Account, LeftOut};
 
 /// What differs between an account before and after a change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,14 +62,11 @@ impl Difference {
     }
 }
 
-/// What one account leaves out and another does not: rules of groups that are not known, peers of other accounts.
+/// Lists what one account leaves out as not known and another does not: rules of unknown groups, peers of other accounts.
 fn left_out_of_one(of: &Account, other: &Account) -> Vec<LeftOut> {
-    let decides = |item: &&LeftOut| {
-        matches!(item.reason, Reason::UnknownValue(_) | Reason::ForeignAccount | Reason::StaleReference(_))
-    };
     let key = |item: &LeftOut| (item.kind.clone(), item.reason.clone(), item.origin.resource.clone());
     let known: HashSet<_> = other.left_out.iter().map(key).collect();
-    of.left_out.iter().filter(decides).filter(|item| !known.contains(&key(item))).cloned().collect()
+    of.left_out.iter().filter(|item| item.is_unknown() && !known.contains(&key(item))).cloned().collect()
 }
 
 /// All that an account admits, by group: what is newly open where nothing was before.

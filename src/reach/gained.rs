@@ -1,18 +1,18 @@
-//! What one account admits and another does not.
+//! Traffic that one account admits and another does not.
 
 use std::collections::{HashMap, HashSet};
 
 use indexmap::{IndexMap, IndexSet};
 use ipnet::IpNet;
 
-use super::admitted::{self, Hold};
-use super::classes::{Class, addresses, public};
+use super::admitted::{self, Hold, Peers};
+use super::classes::{Class, addresses_over, public};
 use super::matching::Matching;
 use super::passage::{Certainty, End, Passage, Reached, Way};
-use super::region::{Cell, Packets, cell_without, packets_common, packets_without};
+use super::region::{Cell, Packets, cell_without, packets_without};
 use super::rules::{RuleKey, key, peer_words, rule_words, traffic_words};
-use crate::account::{Account, Origin, Peer, ResourceId, Rule, SecurityGroup};
-use crate::model::Direction;
+use crate::account::{Account, Interface, Origin, Peer, ResourceId, Rule, SecurityGroup};
+use crate::model::{Direction, PrefixFamily};
 
 /// Two accounts, `other` being the one that lacks.
 struct Gained<'a> {
@@ -107,10 +107,7 @@ impl<'a> Gained<'a> {
             let already: IndexSet<String> = already.map(|(_, rule)| rule_words(self.other, rule, direction)).collect();
             let peer = peer_words(self.account, &rule.peer);
             let way = self.way(class, rule, direction);
-            let (from, to) = match direction {
-                Direction::Ingress => (peer, group.label.clone()),
-                Direction::Egress => (group.label.clone(), peer),
-            };
+            let (from, to, members_are) = ends_of(group, peer, direction);
             let reached = if way == Way::FromOutside { public(&class.members) } else { Reached::Inside };
             let passage = Passage {
                 way,
@@ -121,7 +118,7 @@ impl<'a> Gained<'a> {
                 by: vec![rule.origin.clone()],
                 already: already.into_iter().collect(),
                 members: Vec::new(),
-                members_are: if direction == Direction::Egress { End::Sender } else { End::Receiver },
+                members_are,
                 reached,
             };
             self.add(passage, class.members.iter().map(|member| member.label.clone()));
@@ -159,6 +156,8 @@ impl<'a> Gained<'a> {
         });
         let inside = |block: &IpNet| own.iter().any(|own| own.contains(block));
         match (admitted::blocks(self.account, rule), direction) {
+            // Its traffic is not known, and yet it is for a group.
+            _ if matches!(rule.peer, Peer::Group(_)) => Way::Inside,
             (Some(blocks), _) if !blocks.is_empty() && blocks.iter().all(inside) => Way::Inside,
             (_, Direction::Ingress) => Way::FromOutside,
             (_, Direction::Egress) => Way::ToOutside,
@@ -172,9 +171,10 @@ impl<'a> Gained<'a> {
             class.groups.iter().for_each(|group| members.entry(group).or_default().push(index));
         }
         let changed: Vec<bool> = classes.iter().map(|class| self.is_changed(class)).collect();
+        // A pair that rules of both ends name is asked once.
+        let mut asked: HashSet<(usize, usize)> = HashSet::new();
         for direction in [Direction::Ingress, Direction::Egress] {
             for (index, class) in classes.iter().enumerate() {
-                let mut asked: HashSet<usize> = HashSet::new();
                 for (_, group, rule) in admitted::rules(self.account, &class.groups, direction) {
                     let Peer::Group(peer) = &rule.peer else { continue };
                     let Some(peers) = members.get(peer) else {
@@ -184,14 +184,13 @@ impl<'a> Gained<'a> {
                     for &other in peers.iter().filter(|other| changed[index] || changed[**other]) {
                         // One interface sends to itself without a filter.
                         let alone = other == index && class.members.len() == 1;
-                        if alone || !asked.insert(other) {
-                            continue;
-                        }
                         let (from, to) = match direction {
-                            Direction::Ingress => (&classes[other], class),
-                            Direction::Egress => (class, &classes[other]),
+                            Direction::Ingress => (other, index),
+                            Direction::Egress => (index, other),
                         };
-                        self.between(from, to);
+                        if !alone && asked.insert((from, to)) {
+                            self.between(&classes[from], &classes[to]);
+                        }
                     }
                 }
             }
@@ -227,10 +226,7 @@ impl<'a> Gained<'a> {
             return;
         }
         let peer = peer_words(self.account, &rule.peer);
-        let (from, to) = match direction {
-            Direction::Ingress => (peer, group.label.clone()),
-            Direction::Egress => (group.label.clone(), peer),
-        };
+        let (from, to, members_are) = ends_of(group, peer, direction);
         let passage = Passage {
             way: Way::Inside,
             from,
@@ -240,29 +236,28 @@ impl<'a> Gained<'a> {
             by: vec![rule.origin.clone()],
             already: Vec::new(),
             members: Vec::new(),
-            members_are: if direction == Direction::Egress { End::Sender } else { End::Receiver },
+            members_are,
             reached: Reached::Inside,
         };
         self.add(passage, class.members.iter().map(|member| member.label.clone()));
     }
 
     fn between(&mut self, from: &Class<'a>, to: &Class<'a>) {
-        let own =
-            open(self.account, (&from.groups, &from.members), (&to.groups, &to.members), (from.vpc, to.vpc), Hold::Any);
+        for family in [PrefixFamily::Ipv4, PrefixFamily::Ipv6] {
+            self.over(family, from, to);
+        }
+    }
+
+    fn over(&mut self, family: PrefixFamily, from: &Class<'a>, to: &Class<'a>) {
+        let own = open(self.account, Ends::of(from), Ends::of(to), (family, Hold::Any));
         if own.is_empty() {
             return;
         }
-        let theirs = match (&from.others, &to.others) {
-            (Some(from_groups), Some(to_groups)) => open(
-                self.other,
-                (from_groups, &from.other_members),
-                (to_groups, &to.other_members),
-                (self.vpc_there(from_groups), self.vpc_there(to_groups)),
-                Hold::All,
-            ),
+        let theirs = match (self.there(from), self.there(to)) {
+            (Some(from), Some(to)) => open(self.other, from, to, (family, Hold::All)),
             _ => Vec::new(),
         };
-        // What both ends admit by blocks is told as blocks.
+        // Where both rules name blocks, the passage is told by blocks.
         let names_a_group = |rule: &Rule| matches!(rule.peer, Peer::Group(_));
         for (packets, rules) in
             own.into_iter().filter(|(_, rules)| names_a_group(rules.ingress) || names_a_group(rules.egress))
@@ -298,9 +293,11 @@ impl<'a> Gained<'a> {
         }
     }
 
-    /// The VPC of groups of the other account, by that account's own id.
-    fn vpc_there(&self, groups: &[&ResourceId]) -> Option<&'a ResourceId> {
-        groups.iter().find_map(|id| self.other.groups.get(*id)?.vpc.as_ref())
+    /// A class as the other account has it; nothing where that has none of its interfaces.
+    fn there<'c>(&self, class: &'c Class<'a>) -> Option<Ends<'c, 'a>> {
+        let groups = class.others.as_deref()?;
+        let vpc = groups.iter().find_map(|id| self.other.groups.get(*id)?.vpc.as_ref());
+        Some(Ends { groups, members: &class.other_members, vpc })
     }
 
     /// The group of a class whose rule it is.
@@ -346,6 +343,14 @@ impl<'a> Gained<'a> {
     }
 }
 
+/// Sender, receiver, and which of them a rule's own group is.
+fn ends_of(group: &SecurityGroup, peer: String, direction: Direction) -> (String, String, End) {
+    match direction {
+        Direction::Ingress => (peer, group.label.clone(), End::Receiver),
+        Direction::Egress => (group.label.clone(), peer, End::Sender),
+    }
+}
+
 /// The two rules that let a packet pass.
 #[derive(Clone, Copy)]
 struct Pair<'a> {
@@ -355,23 +360,37 @@ struct Pair<'a> {
 
 type Open<'a> = Vec<(Packets, Pair<'a>)>;
 
-/// Packets that pass from members of some groups to members of others: egress admits them, and ingress.
+/// Interfaces that send or receive, in one of the accounts.
+#[derive(Clone, Copy)]
+struct Ends<'c, 'a> {
+    groups: &'c [&'a ResourceId],
+    members: &'c [&'a Interface],
+    /// Their VPC, by that account's own id.
+    vpc: Option<&'a ResourceId>,
+}
+
+impl<'c, 'a> Ends<'c, 'a> {
+    fn of(class: &'c Class<'a>) -> Self {
+        Self { groups: &class.groups, members: &class.members, vpc: class.vpc }
+    }
+}
+
+/// Packets that pass over a family from some interfaces to others: egress of the ones admits them, and ingress of the others.
 fn open<'a>(
     account: &'a Account,
-    (from, senders): (&[&'a ResourceId], &[&crate::account::Interface]),
-    (to, receivers): (&[&'a ResourceId], &[&crate::account::Interface]),
-    (from_vpc, to_vpc): (Option<&ResourceId>, Option<&ResourceId>),
-    hold: Hold,
+    from: Ends<'_, 'a>,
+    to: Ends<'_, 'a>,
+    (family, hold): (PrefixFamily, Hold),
 ) -> Open<'a> {
-    let ingress =
-        admitted::between(account, to, Direction::Ingress, (from, &addresses(account, senders, from_vpc), hold));
-    let egress =
-        admitted::between(account, from, Direction::Egress, (to, &addresses(account, receivers, to_vpc), hold));
+    let over = |ends: Ends<'_, 'a>| addresses_over(family, account, ends.members, ends.vpc);
+    let (Some(senders), Some(receivers)) = (over(from), over(to)) else { return Vec::new() };
+    let peers = |groups, addresses| Peers { groups, addresses, family, hold };
+    let ingress = admitted::between(account, to.groups, Direction::Ingress, peers(from.groups, &senders));
+    let egress = admitted::between(account, from.groups, Direction::Egress, peers(to.groups, &receivers));
     let mut open = Vec::new();
     for (packets, ingress) in ingress {
         for (others, egress) in &egress {
-            let common = packets_common(&[packets], &[*others]);
-            open.extend(common.into_iter().map(|packets| (packets, Pair { ingress, egress })));
+            open.extend(packets.common(*others).map(|packets| (packets, Pair { ingress, egress })));
         }
     }
     open

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 #[cfg(test)]
 use ipnet::{Ipv4Subnets, Ipv6Subnets};
 
-use crate::model::{IcmpMatch, Port, PortRange, Traffic, protocol};
+use crate::model::{IcmpMatch, Port, PortRange, PrefixFamily, Traffic, protocol};
 
 /// Both ends included.
 type Span<T> = (T, T);
@@ -94,18 +94,14 @@ fn byte(number: u16) -> u8 {
 impl Cell {
     /// Packets from or to a block; nothing where ICMP is that of the other family.
     pub fn new(traffic: Traffic, block: IpNet) -> Option<Self> {
-        let ipv6 = block.addr().is_ipv6();
-        let fits = match traffic {
-            Traffic::Icmp(_) => !ipv6,
-            Traffic::Icmpv6(_) => ipv6,
-            _ => true,
-        };
+        let family = PrefixFamily::of(block);
+        let ipv6 = !family.is_ipv4();
         let number = |address: IpAddr| match address {
             IpAddr::V4(address) => u128::from(u32::from(address)),
             IpAddr::V6(address) => u128::from(address),
         };
         let addresses = (number(block.network()), number(block.broadcast()));
-        fits.then(|| Self { packets: Packets::of(traffic), ipv6, addresses })
+        fits(traffic, family).then(|| Self { packets: Packets::of(traffic), ipv6, addresses })
     }
 
     #[cfg(test)]
@@ -120,10 +116,10 @@ impl Cell {
         })
     }
 
-    /// Returns true if every address of a family is among them.
-    pub fn is_everywhere(self) -> bool {
+    /// Returns true if every address of this family is among them.
+    pub fn is_everywhere(self, family: PrefixFamily) -> bool {
         let last = if self.ipv6 { u128::MAX } else { u128::from(u32::MAX) };
-        self.addresses == (0, last)
+        self.ipv6 != family.is_ipv4() && self.addresses == (0, last)
     }
 
     /// Returns true if they have a packet in common.
@@ -166,11 +162,6 @@ pub(super) fn packets_without(all: Vec<Packets>, others: impl IntoIterator<Item 
     })
 }
 
-/// Returns what both have.
-pub(super) fn packets_common(some: &[Packets], others: &[Packets]) -> Vec<Packets> {
-    some.iter().flat_map(|one| others.iter().filter_map(|other| one.common(*other))).collect()
-}
-
 /// Returns what `cell` has and `others` do not.
 pub(super) fn cell_without<'c>(cell: Cell, others: impl IntoIterator<Item = &'c Cell>) -> Vec<Cell> {
     others.into_iter().fold(vec![cell], |left, other| {
@@ -178,6 +169,15 @@ pub(super) fn cell_without<'c>(cell: Cell, others: impl IntoIterator<Item = &'c 
         left.into_iter().for_each(|one| one.without(*other, &mut rest));
         rest
     })
+}
+
+/// Returns true if traffic goes over a family: each has its own ICMP.
+pub(super) fn fits(traffic: Traffic, family: PrefixFamily) -> bool {
+    match traffic {
+        Traffic::Icmp(_) => family.is_ipv4(),
+        Traffic::Icmpv6(_) => !family.is_ipv4(),
+        _ => true,
+    }
 }
 
 fn overlap<T: Ord + Copy>(one: Span<T>, other: Span<T>) -> Option<Span<T>> {

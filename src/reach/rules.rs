@@ -107,11 +107,7 @@ pub(super) fn members_of_one(of: &Account, other: &Account, matching: &Matching)
 
 /// A rule in the words of a topology: `tcp 5432 from anywhere`.
 pub fn rule_words(account: &Account, rule: &Rule, direction: Direction) -> String {
-    let preposition = match direction {
-        Direction::Ingress => "from",
-        Direction::Egress => "to",
-    };
-    format!("{} {preposition} {}", traffic_words(rule), peer_words(account, &rule.peer))
+    format!("{} {} {}", traffic_words(rule), direction.preposition(), peer_words(account, &rule.peer))
 }
 
 /// The traffic of a rule: `tcp 5432`.

@@ -3,11 +3,11 @@
 use indexmap::{IndexMap, IndexSet};
 
 use super::text::{self, Tone};
-use super::{Style, bundle};
+use super::{Style, bundle, terminal};
 use crate::model::{Flow, HostIp, HostName, Via};
 use crate::scenario::differences::{Difference, differences};
 use crate::scenario::subject::Subject;
-use crate::scenario::{RunResult, StepResult, StepStatus};
+use crate::scenario::{RunResult, StepResult};
 
 /// Width of the names of steps, where the terminal has room for it.
 const NAME_WIDTH: usize = 60;
@@ -74,13 +74,7 @@ fn columns(cells: impl Iterator<Item = (Tone, String)>, style: Style) -> String 
 }
 
 fn status(step: Option<&StepResult>) -> (Tone, String) {
-    let (tone, word) = match step.map(|step| step.status) {
-        Some(StepStatus::Passed) => (Tone::Good, "ok"),
-        Some(StepStatus::Failed) => (Tone::Bad, "FAILED"),
-        Some(StepStatus::Inconclusive) => (Tone::Unsure, "INCONCLUSIVE"),
-        Some(StepStatus::NotRun) => (Tone::Faint, "not run"),
-        None => (Tone::Faint, "-"),
-    };
+    let (tone, word) = step.map_or((Tone::Faint, "-"), |step| terminal::status(step.status));
     (tone, word.to_owned())
 }
 

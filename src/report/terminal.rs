@@ -12,7 +12,7 @@ use crate::scenario::{Evidence, Head, NotAsked, RunResult, RunVerdict, StepResul
 use crate::topology::write;
 
 pub(super) use grid::NO_CELL;
-pub use step::step;
+pub use step::{status, step};
 
 /// All files: a passing one is a line and any other is told in full, unless there is but one.
 pub fn entries(entries: &[Entry], style: Style) -> String {

@@ -219,7 +219,7 @@ impl Named {
             Service::Tcp(port) | Service::Udp(port) => port,
             Service::IcmpEcho | Service::Icmp(_) | Service::Protocol(_) => return self.services.contains(&service),
         };
-        self.services.contains(&service) || ranges.iter().any(|range| range.from() <= port && port <= range.to())
+        self.services.contains(&service) || ranges.iter().any(|range| range.contains(port))
     }
 }
 

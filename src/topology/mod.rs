@@ -36,6 +36,7 @@ pub use placed::Placed;
 pub use predictions::{Prediction, QuestionSubject, Reply, Wanted, predictions};
 pub use problem::{Problem, Problems, Related};
 pub(crate) use problem::{Source, Span};
+pub(crate) use resolve::is_reserved;
 pub use resolve::{
     MAX_BYTES, read_flow, read_operations, read_operations_beside, read_question, read_rules, read_services,
 };

@@ -145,3 +145,58 @@ fn an_interface_that_a_reply_still_has_of_a_terminated_instance_is_gone() {
     let told: Vec<(&str, &Reason)> = account.left_out.iter().map(|item| (item.kind.as_str(), &item.reason)).collect();
     assert_eq!(told, [("instance", &Reason::Gone), ("interface", &Reason::Gone)]);
 }
+
+/// Two instances with addresses of both families, and everything goes out over both.
+fn dual_stack(rules: &[Value]) -> Account {
+    let both = |name: &str, v4: &str, v6: &str, group: &str| {
+        let mut instance = instance(name, v4, &[group]);
+        instance["NetworkInterfaces"][0]["Ipv6Addresses"] = json!([{"Ipv6Address": v6}]);
+        instance
+    };
+    let mut groups = [group("sg-web", &[]), group("sg-db", rules)];
+    for group in &mut groups {
+        group["IpPermissionsEgress"][0]["Ipv6Ranges"] = json!([{"CidrIpv6": "::/0"}]);
+    }
+    let members = [both("web1", "10.0.0.4", "2001:db8::4", "sg-web"), both("db1", "10.0.0.5", "2001:db8::5", "sg-db")];
+    cloud(&groups, &members)
+}
+
+#[test]
+fn a_rule_for_every_ipv4_address_does_not_cover_a_group_over_ipv6() {
+    let old = dual_stack(&[from_block(3306, "0.0.0.0/0")]);
+    let new = dual_stack(&[from_block(3306, "0.0.0.0/0"), from_group(3306, "sg-web")]);
+    assert_eq!(told(&compare(&old, &new).opened), ["Inside: web -> db:3306"]);
+}
+
+#[test]
+fn a_group_that_both_families_are_open_to_already_gains_nothing_by_its_name() {
+    let anywhere = || {
+        let mut rule = from_block(3306, "0.0.0.0/0");
+        rule["Ipv6Ranges"] = json!([{"CidrIpv6": "::/0"}]);
+        rule
+    };
+    let old = dual_stack(&[anywhere()]);
+    let new = dual_stack(&[anywhere(), from_group(3306, "sg-web")]);
+    assert!(compare(&old, &new).is_empty());
+}
+
+#[test]
+fn what_ipv6_addresses_alone_are_open_to_is_not_taken_for_granted() {
+    let six = |rules: &[Value]| {
+        let mut groups = [group("sg-web", &[]), group("sg-db", rules)];
+        for group in &mut groups {
+            group["IpPermissionsEgress"][0] = json!({"IpProtocol": "-1", "Ipv6Ranges": [{"CidrIpv6": "::/0"}]});
+        }
+        let one = |name: &str, v6: &str, group: &str| {
+            let mut instance = instance(name, "", &[group]);
+            let interface = &mut instance["NetworkInterfaces"][0];
+            interface["PrivateIpAddress"] = Value::Null;
+            interface["Ipv6Addresses"] = json!([{"Ipv6Address": v6}]);
+            instance
+        };
+        cloud(&groups, &[one("web1", "2001:db8::4", "sg-web"), one("db1", "2001:db8::5", "sg-db")])
+    };
+    let elsewhere = from_block(3306, "203.0.113.0/24");
+    let difference = compare(&six(std::slice::from_ref(&elsewhere)), &six(&[elsewhere, from_group(3306, "sg-web")]));
+    assert_eq!(told(&difference.opened), ["Inside: web -> db:3306"]);
+}

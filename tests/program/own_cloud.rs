@@ -36,7 +36,7 @@ fn two_raw_plans_say_what_is_newly_open_from_outside() {
 #[test]
 fn a_plan_does_not_differ_from_itself() {
     let Said { code, out, .. } = run(&["diff", &plan("head"), &plan("head")]);
-    assert_eq!((code, out.as_str()), (Some(0), "nobody reaches anybody else than before\n"));
+    assert_eq!((code, out.as_str()), (Some(0), "nothing opens, and nothing closes\n"));
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn an_account_is_written_for_others_and_read_again() {
     assert_eq!(code, Some(0), "{out}");
     let again = write(&program, "again.json", &out);
     let Said { code, out, .. } = run(&["diff", source, again.to_str().unwrap()]);
-    assert_eq!((code, out.as_str()), (Some(0), "nobody reaches anybody else than before\n"));
+    assert_eq!((code, out.as_str()), (Some(0), "nothing opens, and nothing closes\n"));
     for (form, words) in [
         ("terraform", "resource \"aws_security_group\" \"db\""),
         ("cloudformation", "AWS::EC2::SecurityGroup"),
@@ -159,4 +159,36 @@ fn an_account_is_written_for_others_and_read_again() {
     assert_eq!(code, Some(2), "{err}");
     assert!(err.contains("left out: 1 VPC: not written as it is"), "{err}");
     assert!(out.contains("# VPC of sg-1 ("), "{out}");
+}
+
+#[test]
+fn a_rule_for_a_group_of_another_account_is_not_known_and_no_pass() {
+    let program = Program::copy();
+    let foreign = json!({"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22,
+                         "UserIdGroupPairs": [{"GroupId": "sg-9", "UserId": "999", "PeeringStatus": "active"}]});
+    let with_owner = |rules: &[Value]| {
+        let mut reply: Value = serde_json::from_str(&groups(rules)).unwrap();
+        reply["SecurityGroups"][0]["OwnerId"] = json!("111122223333");
+        reply.to_string()
+    };
+    let old = write(&program, "old.json", &with_owner(&[from("10.0.0.0/16")]));
+    let new = write(&program, "new.json", &with_owner(&[from("10.0.0.0/16"), foreign]));
+    let expect = program.scratch().join("expect.yaml");
+    let [old, new, expect] = [&old, &new, &expect].map(|path| path.to_str().unwrap());
+    let Said { code, out, err } = sglab(&program, &["test", "--import", old, "--expect", expect, "--accept"]);
+    assert_eq!(code, Some(0), "{out}{err}");
+    let Said { code, out, err } = sglab(&program, &["test", "--import", new, "--expect", expect]);
+    assert_eq!(code, Some(4), "{out}{err}");
+    let Said { code, out, err } = sglab(&program, &["diff", old, new]);
+    assert_eq!(code, Some(4), "{out}{err}");
+}
+
+#[test]
+fn what_of_a_folder_is_no_file_is_told() {
+    let program = Program::copy();
+    write(&program, "dump/groups.json", &groups(&[]));
+    nix::unistd::mkfifo(&program.scratch().join("dump/pipe.json"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let Said { code, err, .. } = sglab(&program, &["import", "dump", "--check"]);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(err.contains("note: dump/pipe.json is skipped: it is a named pipe, and no file"), "{err}");
 }

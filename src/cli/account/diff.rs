@@ -80,7 +80,7 @@ pub(crate) enum DiffFormat {
 }
 
 pub(super) fn run(arguments: &DiffArguments) -> anyhow::Result<Exit> {
-    let read = |name: &String| sources::read(std::slice::from_ref(name), None);
+    let read = |name: &String| sources::read(std::slice::from_ref(name));
     let (old, new) = (read(&arguments.old)?, read(&arguments.new)?);
     let (Some(old), Some(new)) = (old, new) else { return Ok(Exit::BadInput) };
     let difference = compare(&old, &new);

@@ -39,7 +39,7 @@ pub(crate) struct DriftArguments {
 }
 
 pub(super) fn run(arguments: &DriftArguments) -> anyhow::Result<Exit> {
-    let read = |name: &String| sources::read(std::slice::from_ref(name), None);
+    let read = |name: &String| sources::read(std::slice::from_ref(name));
     let (Some(one), Some(other)) = (read(&arguments.one)?, read(&arguments.other)?) else { return Ok(Exit::BadInput) };
     let difference = compare(&one, &other);
     let told = match arguments.format {

@@ -66,7 +66,7 @@ const HEAD: &str = "What the imported cloud admits, by group. `sglab test --impo
 /// # Errors
 /// If a file cannot be found, read or written.
 pub(in crate::cli) fn read(names: &[String], expect: &Path, accept: bool) -> anyhow::Result<Option<Imported>> {
-    let Some(account) = sources::read(names, None)? else { return Ok(None) };
+    let Some(account) = sources::read(names)? else { return Ok(None) };
     let written = topology_of(&account);
     let missing: Vec<LeftOut> =
         account.left_out.iter().chain(&written.left_out).filter(|item| item.matters()).cloned().collect();

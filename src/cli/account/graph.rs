@@ -41,7 +41,7 @@ pub(crate) enum GraphFormat {
 }
 
 pub(super) fn run(arguments: &GraphArguments) -> anyhow::Result<Exit> {
-    let Some(account) = sources::read(&arguments.sources, None)? else { return Ok(Exit::BadInput) };
+    let Some(account) = sources::read(&arguments.sources)? else { return Ok(Exit::BadInput) };
     let picture = Picture::new(&account);
     let title = format!("Who reaches whom in {}", arguments.sources.join(", "));
     let text = match arguments.format {

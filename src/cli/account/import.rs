@@ -61,7 +61,7 @@ pub(super) fn run(arguments: &ImportArguments) -> anyhow::Result<Exit> {
         stdout().write_all(COMMANDS.as_bytes())?;
         return Ok(Exit::Ok);
     }
-    let Some(account) = sources::read(&arguments.sources, None)? else { return Ok(Exit::BadInput) };
+    let Some(account) = sources::read(&arguments.sources)? else { return Ok(Exit::BadInput) };
     let title = format!("Imported from {}.", arguments.sources.join(", "));
     let (body, more) = match arguments.to.form() {
         Some(form) => {

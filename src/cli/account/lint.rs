@@ -157,7 +157,7 @@ pub(super) fn run(arguments: &LintArguments) -> anyhow::Result<Exit> {
         stdout().write_all(text::explained(check, style).as_bytes())?;
         return Ok(Exit::Ok);
     }
-    let Some(source) = sources::read_whole(&arguments.sources, None)? else { return Ok(Exit::BadInput) };
+    let Some(source) = sources::read_whole(&arguments.sources)? else { return Ok(Exit::BadInput) };
     let Some(mut allowances) = in_files(&arguments.allow)? else { return Ok(Exit::BadInput) };
     let mut platform = Platform::default();
     let mut listeners = None;

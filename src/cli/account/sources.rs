@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use sglab::account::Account;
-use sglab::import::{self, Kind, Text};
+use sglab::import::{self, Text};
 use sglab::model::Cloud;
 use sglab::model::HostName;
 use sglab::report::shown_lines;
@@ -17,7 +17,7 @@ use crate::cli::common::told;
 use crate::cli::sources::PREFIX;
 use crate::cli::{folder, screen, sources};
 
-/// What sources are.
+/// An account, and where it comes from.
 pub(super) struct Sources {
     pub account: Account,
     /// The topology that it is of.
@@ -34,23 +34,23 @@ pub(super) struct OfTopology {
 ///
 /// # Errors
 /// If a source cannot be found or read.
-pub(super) fn read(names: &[String], kind: Option<Kind>) -> anyhow::Result<Option<Account>> {
-    Ok(read_whole(names, kind)?.map(|sources| sources.account))
+pub(super) fn read(names: &[String]) -> anyhow::Result<Option<Account>> {
+    Ok(read_whole(names)?.map(|sources| sources.account))
 }
 
 /// As [`read`], with the topology that it is of. Says what is wrong with them, and gives nothing then.
 ///
 /// # Errors
 /// If a source cannot be found or read.
-pub(super) fn read_whole(names: &[String], kind: Option<Kind>) -> anyhow::Result<Option<Sources>> {
+pub(super) fn read_whole(names: &[String]) -> anyhow::Result<Option<Sources>> {
     let mut texts = Vec::new();
     for name in names {
         texts.extend(texts_of(name)?);
     }
     let (topologies, others): (Vec<Text>, Vec<Text>) =
-        texts.into_iter().partition(|text| kind.is_none() && import::is_topology(&text.text));
+        texts.into_iter().partition(|text| import::is_topology(&text.text));
     match (topologies.as_slice(), others.is_empty()) {
-        ([], _) => match import::read(&others, kind) {
+        ([], _) => match import::read(&others, None) {
             Ok(account) => Ok(Some(Sources { account, topology: None })),
             Err(faults) => {
                 screen::tell(&faults.to_string());
@@ -108,6 +108,7 @@ fn texts_of(name: &str) -> anyhow::Result<Vec<Text>> {
         let found = found.map_err(|(path, error)| {
             anyhow::Error::new(error).context(format!("failed to read the folder {}", told(&path)))
         })?;
+        found.tell_skipped();
         if found.files.is_empty() {
             bail!("{}: there is no source (*.json, *.yaml, *.yml, *.template, *.tfstate) in this folder", told(path));
         }

@@ -6,9 +6,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use indexmap::IndexMap;
 use ipnet::{IpNet, Ipv4Net};
 
-use super::names::{self, Names};
+use super::names::Names;
 use super::places::Places;
 use crate::account::{Account, Holder, Interface, Known, LeftOut, Origin, Peer, Public, Reason, ResourceId};
+use crate::model::{is_description, is_group_name};
 use crate::topology::{Builder, NewGroup, NewInstance, NewVpc};
 
 /// The block of a VPC whose own is not known.
@@ -126,7 +127,7 @@ impl<'a> Making<'a> {
     pub fn name_instances(&mut self) -> IndexMap<String, Vec<(&'a ResourceId, &'a Interface)>> {
         let mut by_holder: IndexMap<(&ResourceId, &str), Vec<(&ResourceId, &Interface)>> = IndexMap::new();
         for (id, interface) in &self.account.interfaces {
-            let holder = interface.label.split(".eth").next().unwrap_or(&interface.label);
+            let (holder, _) = interface.holder_and_device();
             by_holder.entry((&interface.origin.resource, holder)).or_default().push((id, interface));
         }
         by_holder.into_iter().map(|((_, label), interfaces)| (self.names.unique(label), interfaces)).collect()
@@ -164,10 +165,10 @@ impl<'a> Making<'a> {
             }
             let real = group.name.as_deref().unwrap_or(&name);
             let is_first = taken.insert((group.vpc.as_ref(), real.to_lowercase()));
-            if is_first && group.name.as_deref().is_some_and(|real| real != name && names::is_ec2_name(real)) {
+            if is_first && group.name.as_deref().is_some_and(|real| real != name && is_group_name(real)) {
                 new = new.name(group.name.as_deref().unwrap_or_default());
             }
-            if let Some(description) = group.description.as_deref().filter(|text| names::is_description(text)) {
+            if let Some(description) = group.description.as_deref().filter(|text| is_description(text)) {
                 new = new.description(description);
             }
             let (ingress, of_ingress) = self.rules(group, &group.ingress, "from");

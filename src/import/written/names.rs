@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 
-/// The longest name of a topology.
-const MAX: usize = 63;
+use crate::model::MAX_NAME;
+use crate::topology::is_reserved;
 
-/// Words that a topology cannot have as names.
-const RESERVED: [&str; 8] = ["any", "anywhere", "internet", "localhost", "elsewhere", "default", "all", "none"];
+/// Words that are names in a topology, and mislead as such.
+const MISLEADING: [&str; 4] = ["elsewhere", "default", "all", "none"];
 
 /// Names that are given already, in lower case: twins in case are one name for EC2.
 #[derive(Debug, Default)]
@@ -17,13 +17,14 @@ impl Names {
     pub fn unique(&mut self, wanted: &str) -> String {
         let plain = plain(wanted);
         let free = |names: &Self, name: &str| {
-            !names.0.contains(&name.to_lowercase()) && !RESERVED.contains(&name.to_lowercase().as_str())
+            let name = name.to_lowercase();
+            !names.0.contains(&name) && !is_reserved(&name) && !MISLEADING.contains(&name.as_str())
         };
         let mut name = plain.clone();
         let mut number = 2;
         while !free(self, &name) {
             let ending = format!("-{number}");
-            name = format!("{}{ending}", &plain[..plain.len().min(MAX - ending.len())]);
+            name = format!("{}{ending}", &plain[..plain.len().min(MAX_NAME - ending.len())]);
             number += 1;
         }
         self.0.insert(name.to_lowercase());
@@ -46,25 +47,8 @@ fn plain(wanted: &str) -> String {
     let is_taken = |name: &str| ["sg-", "default-"].iter().any(|beginning| name.to_lowercase().starts_with(beginning));
     let begins = name.starts_with(|c: char| c.is_ascii_alphabetic()) && !is_taken(name);
     let mut name = if begins { name.to_owned() } else { format!("n-{name}") };
-    name.truncate(MAX);
+    name.truncate(MAX_NAME);
     name.trim_end_matches('-').to_owned()
-}
-
-/// Returns true if EC2 takes it as a group's name that the format can hold beside the topology's own.
-pub fn is_ec2_name(name: &str) -> bool {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || " ._-:/()#,@[]+=&;{}!$*".contains(c);
-    !name.is_empty()
-        && name.len() <= 255
-        && name.chars().all(allowed)
-        && !name.starts_with("sg-")
-        && name.trim() == name
-        && !name.eq_ignore_ascii_case("default")
-}
-
-/// Returns true if EC2 takes it as a description.
-pub fn is_description(text: &str) -> bool {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || " ._-:/()#,@[]+=&;{}!$*".contains(c);
-    !text.is_empty() && text.len() <= 255 && text.chars().all(allowed)
 }
 
 #[cfg(test)]

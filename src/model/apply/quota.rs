@@ -14,13 +14,13 @@ use crate::model::refusal::{Refusal, RefusalCode};
 use crate::model::rule::{PrefixFamily, Rule};
 
 /// Rules of a group of a VPC, in each direction and family.
-const RULES_IN_A_VPC: usize = 60;
+pub(crate) const RULES_IN_A_VPC: usize = 60;
 /// Rules of a group of EC2-Classic.
-const RULES_IN_CLASSIC: usize = 100;
+pub(crate) const RULES_IN_CLASSIC: usize = 100;
 /// Groups of a VPC's interface.
-const GROUPS_OF_AN_INTERFACE: usize = 5;
+pub(crate) const GROUPS_OF_AN_INTERFACE: usize = 5;
 /// Groups of an instance of EC2-Classic.
-const GROUPS_OF_A_CLASSIC_INSTANCE: usize = 500;
+pub(crate) const GROUPS_OF_A_CLASSIC_INSTANCE: usize = 500;
 /// Groups of a region with VPCs.
 const GROUPS_IN_A_REGION: usize = 2_500;
 /// Groups of a region of EC2-Classic.

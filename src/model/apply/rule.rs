@@ -183,7 +183,7 @@ fn resolve<'a>(
     known_direction(cloud, direction)?;
     lookup::must_be_ours(group)?;
     let vpc = &group::known(cloud, group)?.vpc;
-    let preposition = if direction == Direction::Ingress { "from" } else { "to" };
+    let preposition = direction.preposition();
     let mut requested: Vec<Requested<'a>> = Vec::new();
     for permission in permissions {
         for (request, words) in &permission.peers {

@@ -5,6 +5,7 @@
 
 use super::refuse::refuse;
 use crate::model::cloud::Cloud;
+use crate::model::default_group::DEFAULT_GROUP;
 use crate::model::name::Ec2Name;
 use crate::model::refusal::{Refusal, RefusalCode};
 use crate::model::shown::shown;
@@ -33,6 +34,17 @@ pub(super) fn group_name(cloud: &Cloud, name: &str) -> Result<Ec2Name, Refusal> 
         return invalid(&format!("Valid names are strings less than 256 characters{set}."));
     }
     Ok(Ec2Name::new(kept))
+}
+
+/// Returns true if EC2 takes a text as the name of a new group of a VPC.
+pub(crate) fn is_group_name(text: &str) -> bool {
+    let plain = !text.is_empty() && text.len() <= MAX_LENGTH && is_plain(text);
+    plain && !text.starts_with("sg-") && !text.ends_with(' ') && !text.eq_ignore_ascii_case(DEFAULT_GROUP)
+}
+
+/// Returns true if EC2 takes a text as the description of a group or a rule.
+pub(crate) fn is_description(text: &str) -> bool {
+    !text.is_empty() && text.len() <= MAX_LENGTH && is_plain(text)
 }
 
 /// The description of a new group.

@@ -21,7 +21,7 @@ pub fn verdict(difference: &Difference) -> String {
     let (opened, closed, unknown) =
         (known(&difference.opened), known(&difference.closed), difference.unknown().count());
     if difference.is_empty() {
-        return "nobody reaches anybody else than before".to_owned();
+        return "nothing opens, and nothing closes".to_owned();
     }
     let mut said = format!(
         "{} newly open, {} of them from outside; {} newly closed",
@@ -40,9 +40,7 @@ pub fn verdict(difference: &Difference) -> String {
 fn behind(passage: &Passage) -> Option<String> {
     let members = match passage.members.as_slice() {
         [] => None,
-        [some @ .., _, _, _, _] if some.len() > 4 => {
-            Some(format!("{} and {} more", passage.members[..4].join(", "), passage.members.len() - 4))
-        }
+        all if all.len() > 8 => Some(format!("{} and {} more", all[..4].join(", "), all.len() - 4)),
         all => Some(all.join(", ")),
     };
     let way = match passage.reached {

@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use indexmap::IndexMap;
 
 use super::markup::escaped;
-use crate::model::{Endpoint, Flow, HostIp, HostName, Via};
+use crate::model::{Endpoint, HostIp, HostName, Via};
 use crate::report::text;
-use crate::scenario::{Cell, Class, StepResult};
+use crate::scenario::{Cell, ChangedCell, Class, StepResult};
 
 /// The table; nothing where a step has no grid.
 pub fn table(id: &str, step: &StepResult, hosts: &IndexMap<HostName, Vec<HostIp>>) -> String {
@@ -15,7 +15,8 @@ pub fn table(id: &str, step: &StepResult, hosts: &IndexMap<HostName, Vec<HostIp>
     if grid.rows.is_empty() || grid.services.is_empty() {
         return String::new();
     }
-    let changed: HashSet<&Flow> = step.probed.changed.iter().map(|cell| &cell.flow).collect();
+    let changed: HashSet<_> =
+        step.probed.changed.iter().map(|ChangedCell { flow, .. }| (&flow.from, &flow.to, flow.service)).collect();
     let services: Vec<String> = grid.services.iter().map(|service| text::service(*service)).collect();
     let heads: String = grid
         .targets
@@ -40,11 +41,8 @@ pub fn table(id: &str, step: &StepResult, hosts: &IndexMap<HostName, Vec<HostIp>
     );
     for (number, row) in grid.rows.iter().enumerate() {
         let by = match row.via {
-            _ if matches!(row.from, Endpoint::Host(..)) => "",
-            None | Some(Via::Private) => "",
-            Some(Via::Public) => " by public address",
-            Some(Via::Ipv6) => " by IPv6",
-            Some(Via::Dns) => " by DNS name",
+            Some(via) if via != Via::Private && !matches!(row.from, Endpoint::Host(..)) => format!(" {}", via.words()),
+            _ => String::new(),
         };
         out.push_str(&format!("<tr><th scope=\"row\">{}{by}</th>", escaped(&text::endpoint(&row.from, hosts))));
         for (block, target) in row.blocks.iter().zip(&grid.targets) {
@@ -53,8 +51,7 @@ pub fn table(id: &str, step: &StepResult, hosts: &IndexMap<HostName, Vec<HostIp>
                 continue;
             };
             for (cell, &service) in cells.iter().zip(&grid.services) {
-                let is_changed =
-                    changed.iter().any(|flow| flow.from == row.from && flow.to == *target && flow.service == service);
+                let is_changed = changed.contains(&(&row.from, target, service));
                 out.push_str(&a_cell(*cell, is_changed));
             }
         }

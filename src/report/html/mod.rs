@@ -10,11 +10,11 @@ use markup::{anchor, escaped};
 
 use super::evidence::{Versions, sha256};
 use super::terminal;
-use super::text::{self, Style};
+use super::text::{self, Style, Tone};
 use super::{Broken, Entry};
 use crate::scenario::{Class, Coverage, RunResult, RunVerdict, StepResult, StepStatus};
 
-/// What a page shows beside the results.
+/// A file of the results, as a page shows it.
 #[derive(Clone, Debug, Default)]
 pub struct Input {
     /// The file as the user named it.
@@ -63,14 +63,19 @@ fn name(entry: &Entry) -> String {
     }
 }
 
+/// The word of a verdict, and its class in the style sheet.
 fn verdict(entry: &Entry) -> (&'static str, &'static str) {
     match entry {
-        Entry::Ran(result) => match result.verdict {
-            RunVerdict::Passed => ("PASSED", "good"),
-            RunVerdict::Failed => ("FAILED", "bad"),
-            RunVerdict::Inconclusive => ("INCONCLUSIVE", "unsure"),
-        },
+        Entry::Ran(result) => of_run(result.verdict),
         Entry::Broken(_) => ("NOT RUN", "bad"),
+    }
+}
+
+fn of_run(verdict: RunVerdict) -> (&'static str, &'static str) {
+    match verdict {
+        RunVerdict::Passed => ("PASSED", "good"),
+        RunVerdict::Failed => ("FAILED", "bad"),
+        RunVerdict::Inconclusive => ("INCONCLUSIVE", "unsure"),
     }
 }
 
@@ -96,7 +101,7 @@ fn not_run(index: usize, broken: &Broken) -> String {
 fn run(index: usize, result: &RunResult, input: Option<&Input>) -> String {
     let head = &result.head;
     let number = index + 1;
-    let (word, class) = verdict(&Entry::Ran(Box::new(result.clone())));
+    let (word, class) = of_run(result.verdict);
     let facts = [
         text::count(result.steps.len(), "step"),
         text::count(result.counts.cells, "cell"),
@@ -130,11 +135,12 @@ fn run(index: usize, result: &RunResult, input: Option<&Input>) -> String {
 }
 
 fn a_step(run: usize, result: &RunResult, at: usize, step: &StepResult) -> String {
-    let (word, class) = match step.status {
-        StepStatus::Passed => ("ok", "good"),
-        StepStatus::Failed => ("FAILED", "bad"),
-        StepStatus::Inconclusive => ("INCONCLUSIVE", "unsure"),
-        StepStatus::NotRun => ("not run", "faint"),
+    let (tone, word) = terminal::status(step.status);
+    let class = match tone {
+        Tone::Good => "good",
+        Tone::Bad => "bad",
+        Tone::Unsure => "unsure",
+        Tone::Faint | Tone::Strong => "faint",
     };
     let id = format!("run-{run}-step-{}", step.number);
     let mut out = format!(

@@ -9,7 +9,7 @@ use crate::report::Style;
 pub fn profiles(check: &Check) -> String {
     let words = [(Profile::Article, "article"), (Profile::Aws, "aws")];
     let own: Vec<&str> = words.iter().filter(|(profile, _)| check.is_in(*profile)).map(|(_, word)| *word).collect();
-    if own.is_empty() { "all".to_owned() } else { own.join(", ") }
+    own.join(", ")
 }
 
 /// A line a check: `sglab lint --list`.

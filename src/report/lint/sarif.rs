@@ -150,21 +150,15 @@ pub fn sarif(outcome: &Outcome, least: Level, base: Option<&str>) -> Result<Stri
         shown(outcome, least).map(|finding| (finding, None)).chain(allowed).collect();
     all.sort_by_key(|(finding, allowance)| (allowance.is_some(), std::cmp::Reverse(finding.level)));
     all.truncate(MAX_RESULTS);
-    // A check that is not of the profile is found all the same: an allowance that allows nothing.
-    let mut checks: Vec<&Check> = outcome.checks.clone();
-    for (finding, _) in &all {
-        if checks.iter().all(|check| check.id != finding.check.id) {
-            checks.push(finding.check);
-        }
-    }
-    let index: HashMap<&str, usize> = checks.iter().enumerate().map(|(index, check)| (check.id, index)).collect();
-    let results = all.iter().map(|(finding, allowance)| {
-        result(finding, *allowance, index.get(finding.check.id).copied().unwrap_or_default(), base)
-    });
+    let index: HashMap<&str, usize> =
+        outcome.checks.iter().enumerate().map(|(index, check)| (check.id, index)).collect();
+    let results = all
+        .iter()
+        .filter_map(|(finding, allowance)| Some(result(finding, *allowance, *index.get(finding.check.id)?, base)));
     let driver = Driver {
         name: "sglab",
         semantic_version: env!("CARGO_PKG_VERSION"),
-        rules: checks.iter().map(|check| rule(check)).collect(),
+        rules: outcome.checks.iter().map(|check| rule(check)).collect(),
     };
     let run = Run { tool: Tool { driver }, column_kind: "unicodeCodePoints", results: results.collect() };
     Ok(serde_json::to_string_pretty(&Log { schema: SCHEMA, version: "2.1.0", runs: [run] })? + "\n")

@@ -20,14 +20,19 @@ const NAME_WIDTH: usize = 60;
 /// Maximum number of lines of a kind, unless everything is asked for.
 const MAX_LINES: usize = 4;
 
-/// A step, told against the steps before it so that nothing is said twice.
-pub fn step(head: &Head, earlier: &[StepResult], step: &StepResult, style: Style) -> String {
-    let (tone, word) = match step.status {
+/// The word of a status, and its meaning.
+pub fn status(status: StepStatus) -> (Tone, &'static str) {
+    match status {
         StepStatus::Passed => (Tone::Good, "ok"),
         StepStatus::Failed => (Tone::Bad, "FAILED"),
         StepStatus::Inconclusive => (Tone::Unsure, "INCONCLUSIVE"),
         StepStatus::NotRun => (Tone::Faint, "not run"),
-    };
+    }
+}
+
+/// A step, told against the steps before it so that nothing is said twice.
+pub fn step(head: &Head, earlier: &[StepResult], step: &StepResult, style: Style) -> String {
+    let (tone, word) = status(step.status);
     // The particulars stand below each other whatever the word.
     let title = format!("{:<width$}", text::shown(&step.name), width = NAME_WIDTH.saturating_sub(word.len()));
     let word = style.paint(tone, word);

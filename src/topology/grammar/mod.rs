@@ -7,6 +7,6 @@ mod services;
 mod within;
 
 pub use flow::{Ends, FORM, FlowTarget, TypedFlow, in_one_line};
-pub use rule::{RuleWords, TypedRule, is_all, preposition, whom};
+pub use rule::{RuleWords, TypedRule, is_all, whom};
 pub use services::{first_word, port, service, traffic, unknown_protocol, unprobeable};
 pub use within::Within;

@@ -100,8 +100,7 @@ impl RuleWords {
             }
             _ => traffic((protocol, at(protocol)), (port, at(port))),
         };
-        let direction =
-            [Direction::Ingress, Direction::Egress].into_iter().find(|it| self::preposition(*it) == preposition);
+        let direction = [Direction::Ingress, Direction::Egress].into_iter().find(|it| it.preposition() == preposition);
         // Said also where the traffic is wrong: such a word is wrong for any.
         let misspelt = direction
             .is_none()
@@ -201,17 +200,9 @@ fn no_protocol(said: &SpannedText, first: &str) -> Option<Diagnostic> {
 
 fn no_preposition(said: &SpannedText, preposition: &str, wanted: Option<Direction>) -> Diagnostic {
     let silent = preposition.is_empty()
-        || wanted.map_or_else(|| ["from", "to"].contains(&preposition), |it| self::preposition(it) == preposition);
+        || wanted.map_or_else(|| ["from", "to"].contains(&preposition), |it| it.preposition() == preposition);
     let span = if silent { said.span } else { said.part(preposition) };
     Diagnostic::new(span, format!("the rule {} does not say {}", quote(said.text()), whom(wanted))).help(form(wanted))
-}
-
-/// The word before a peer.
-pub fn preposition(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Ingress => "from",
-        Direction::Egress => "to",
-    }
 }
 
 fn words_of(direction: Direction) -> &'static [&'static str] {

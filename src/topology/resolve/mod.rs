@@ -32,4 +32,5 @@ mod typed;
 mod ways;
 
 pub use live::{read_flow, read_operations, read_operations_beside, read_question, read_rules, read_services};
+pub(crate) use naming::is_reserved;
 pub use parse::MAX_BYTES;

@@ -9,6 +9,11 @@ use crate::topology::problem::{Diagnostic, quote};
 
 /// Words that mean something of their own.
 const RESERVED: [&str; 4] = ["any", "anywhere", "internet", "localhost"];
+/// Returns true for a word that nothing in a file can have as its name.
+pub(crate) fn is_reserved(word: &str) -> bool {
+    RESERVED.contains(&word)
+}
+
 /// Hosts, instances and groups of one file.
 const MAX_NAMES: usize = 5_000;
 
@@ -34,7 +39,7 @@ impl Resolver<'_> {
             self.names.doubts.unread.insert(key.text().to_owned());
             return;
         };
-        if RESERVED.contains(&name.as_str()) {
+        if is_reserved(&name) {
             self.names.doubts.members = true;
             self.names.doubts.unread.insert(name.clone());
             let message = format!("{} cannot be the name of {}", quote(&name), sort.article());

@@ -13,7 +13,7 @@ use crate::model::{
 use crate::topology::document::groups::{LongRule, Rule, Rules};
 use crate::topology::document::shape::{Or, Span, SpannedText};
 use crate::topology::document::words::{Description, ShortRule};
-use crate::topology::grammar::{RuleWords, is_all, preposition, traffic, unknown_protocol, whom};
+use crate::topology::grammar::{RuleWords, is_all, traffic, unknown_protocol, whom};
 use crate::topology::problem::{Diagnostic, Source, quote};
 
 /// Words of newcomers for `anywhere`, where nobody has such a name.
@@ -38,7 +38,7 @@ pub(super) struct RuleContext<'c> {
 impl RuleContext<'_> {
     /// The word before a peer.
     fn preposition(&self) -> &'static str {
-        preposition(self.direction)
+        self.direction.preposition()
     }
 
     /// Returns advice on where to write a rule for the other direction.
