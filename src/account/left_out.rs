@@ -11,7 +11,7 @@ pub struct LeftOut {
     pub kind: String,
     /// The reason.
     pub reason: Reason,
-    /// Where it stands.
+    /// Its place.
     pub origin: Origin,
 }
 

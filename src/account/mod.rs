@@ -42,7 +42,7 @@ pub struct Vpc {
     pub blocks: Vec<Ipv4Net>,
     /// IPv6 blocks.
     pub ipv6: Vec<IpNet>,
-    /// Where it was read.
+    /// Its place in the sources.
     pub origin: Origin,
 }
 
@@ -57,7 +57,7 @@ pub struct Subnet {
     pub block: Option<Ipv4Net>,
     /// Automatic public addresses for what is launched in it.
     pub automatic_public: Known<bool>,
-    /// Where it was read.
+    /// Its place in the sources.
     pub origin: Origin,
 }
 
@@ -76,7 +76,7 @@ pub struct SecurityGroup {
     pub ingress: Vec<Rule>,
     /// Rules for traffic from members.
     pub egress: Vec<Rule>,
-    /// Where it was read.
+    /// Its place in the sources.
     pub origin: Origin,
 }
 
@@ -89,7 +89,7 @@ pub struct Rule {
     pub peer: Peer,
     /// Its free text.
     pub description: Option<String>,
-    /// Where it was read.
+    /// Its place in the sources.
     pub origin: Origin,
 }
 
@@ -118,7 +118,7 @@ pub enum Peer {
 pub struct Interface {
     /// Short name for people: that of its holder, with `.eth1` for a further interface of an instance.
     pub label: String,
-    /// What holds it.
+    /// Its holder.
     pub holder: Holder,
     /// Its VPC, where it is known.
     pub vpc: Option<ResourceId>,
@@ -130,7 +130,7 @@ pub struct Interface {
     pub addresses: Vec<IpNet>,
     /// Ways from the internet to it.
     pub public: Public,
-    /// Where it was read.
+    /// Its place in the sources.
     pub origin: Origin,
 }
 
@@ -188,7 +188,7 @@ pub struct PrefixList {
     pub label: String,
     /// Its entries.
     pub entries: Known<Vec<IpNet>>,
-    /// Where it was read.
+    /// Its place in the sources.
     pub origin: Origin,
 }
 

@@ -136,7 +136,7 @@ pub(crate) struct TestArguments {
     /// Run one's own cloud instead, as `sglab import` reads it: files, folders, `-`; several make one cloud
     #[arg(long, value_name = "SOURCE", num_args = 1.., requires = "expect", conflicts_with = "topologies")]
     pub import: Vec<String>,
-    /// What that cloud is expected to admit: a file that `--accept` writes
+    /// Passages that the cloud is expected to admit: a file that `--accept` writes
     #[arg(long, value_name = "FILE", requires = "import")]
     pub expect: Option<PathBuf>,
     /// Write the file of `--expect` anew: what is open today is what is expected from now on

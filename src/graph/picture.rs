@@ -1,4 +1,4 @@
-//! What a picture shows, before anything has a place.
+//! Boxes and arrows of a picture, before anything has a place.
 
 use std::collections::{HashMap, HashSet};
 
@@ -21,11 +21,11 @@ pub struct Picture {
 pub struct NodeBox {
     /// Its title: a block, `anywhere`, or the group's short name.
     pub title: String,
-    /// What stands in it.
+    /// Its content.
     pub kind: BoxKind,
     /// Its members, by their short names, each with its other groups.
     pub members: Vec<(String, Vec<String>)>,
-    /// What members send to outside: `all to anywhere`.
+    /// Egress of members to outside: `all to anywhere`.
     pub outward: Vec<String>,
 }
 

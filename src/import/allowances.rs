@@ -16,7 +16,7 @@ pub struct AllowanceWords {
     pub check: String,
     /// The resource: `aws_security_group.web`, `sg-0abc`.
     pub resource: String,
-    /// Why.
+    /// The reason.
     pub reason: String,
     /// The last day.
     pub until: Option<String>,
@@ -69,6 +69,10 @@ pub fn allowances(file: &str, text: Arc<str>) -> Result<Vec<AllowanceWords>, Fau
                 let words = (text_of("check"), text_of("resource"), text_of("reason"));
                 if let (Some(check), Some(resource), Some(reason)) = words {
                     let until = item.text_of("until").map(str::to_owned);
+                    if until.is_none() && item.entries().any(|(key, _)| key == "until") {
+                        fault(Mistake::new(item.span(), "`until` has no day: it would be for ever"));
+                        continue;
+                    }
                     all.push(AllowanceWords { check, resource, reason, until, place: source.place(item.span()) });
                 }
             }

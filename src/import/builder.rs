@@ -1,4 +1,4 @@
-//! What the readers of sources have in common: an account that grows, mistakes, and references that are looked up once all sources are read.
+//! The parts that the readers of sources share: a growing account, mistakes, and references that are looked up once all sources are read.
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -77,8 +77,14 @@ impl Builder {
         if old.addresses.is_empty() {
             old.addresses = new.addresses;
         }
-        if old.groups.known().is_none_or(IndexSet::is_empty) {
+        // A source that was cut tells no group, or no public address: another one may.
+        if old.groups.known().is_none_or(IndexSet::is_empty)
+            && new.groups.known().is_some_and(|groups| !groups.is_empty())
+        {
             old.groups = new.groups;
+        }
+        if old.public == Public::None {
+            old.public = new.public;
         }
     }
 

@@ -13,7 +13,7 @@ const KEY: &str = "admits";
 pub struct ExpectedPassage {
     /// Sender and receiver with its port: `web -> db:5432`.
     pub flow: String,
-    /// Where it stands.
+    /// Its place.
     pub place: SourceLocation,
 }
 

@@ -88,7 +88,7 @@ pub fn account_of(cloud: &Cloud, file: &str) -> Account {
     account
 }
 
-/// What listens on each interface of a cloud's instances, as their topology says it.
+/// Services by interface of a cloud's instances, as their topology says them.
 pub fn listeners_of(cloud: &Cloud) -> HashMap<ResourceId, IndexSet<Service>> {
     let told = |(_, instance, interface): (&_, &Instance, &Eni)| {
         (ResourceId::new(&interface.id.to_string()), instance.listens.clone())
@@ -134,7 +134,7 @@ fn place_of(cloud: &Cloud, id: &InterfaceId) -> Option<SourceLocation> {
     }
 }
 
-/// What members of a group send in eras without egress rules.
+/// The egress of members in eras without egress rules: everything.
 fn everything(origin: &Origin, cloud: &Cloud) -> Vec<Rule> {
     let anywhere = [IpNet::V4(Ipv4Net::default()), IpNet::V6(Ipv6Net::default())];
     let rule = |block| Rule {

@@ -1,6 +1,7 @@
 //! A source as a tree of values with places: JSON, or the YAML of the AWS CLI and of CloudFormation.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use granit_parser::{Event, Parser, ScalarStyle, options};
 use jsonc_parser::ast::{
@@ -45,7 +46,29 @@ fn json(text: &str) -> Result<Value<'_>, Mistake> {
         Mistake::new(span(range), format!("this is no JSON: {}", lower(&error.kind().to_string())))
             .help("the document may be cut off, or several may follow each other")
     })?;
-    parsed.value.ok_or_else(|| Mistake::new(Span::default(), "the source is empty"))
+    let value = parsed.value.ok_or_else(|| Mistake::new(Span::default(), "the source is empty"))?;
+    match given_twice(&value) {
+        Some(mistake) => Err(mistake),
+        None => Ok(value),
+    }
+}
+
+/// Finds a key that an object has twice: readers differ about which of them counts.
+fn given_twice(value: &Value<'_>) -> Option<Mistake> {
+    match value {
+        Value::Array(array) => array.elements.iter().find_map(given_twice),
+        Value::Object(object) => {
+            let mut seen = HashSet::with_capacity(object.properties.len());
+            let again = object.properties.iter().find(|property| !seen.insert(property.name.as_str()));
+            let again = again.map(|property| twice(span(property.name.range()), property.name.as_str()));
+            again.or_else(|| object.properties.iter().find_map(|property| given_twice(&property.value)))
+        }
+        _ => None,
+    }
+}
+
+fn twice(at: Span, key: &str) -> Mistake {
+    Mistake::new(at, format!("the key `{key}` is given twice"))
 }
 
 fn lower(text: &str) -> String {
@@ -53,7 +76,7 @@ fn lower(text: &str) -> String {
     chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
 }
 
-/// What is open while YAML is read.
+/// A list or a mapping of YAML whose end has not come yet.
 enum Open<'a> {
     List(usize, Vec<Value<'a>>, Option<String>),
     Map(usize, Vec<ObjectProp<'a>>, Option<(usize, String)>, Option<String>),
@@ -124,7 +147,11 @@ fn yaml(text: &str) -> Result<Value<'_>, Mistake> {
             },
         }
     }
-    root.ok_or_else(|| Mistake::new(Span::default(), "the source is empty"))
+    let root = root.ok_or_else(|| Mistake::new(Span::default(), "the source is empty"))?;
+    match given_twice(&root) {
+        Some(mistake) => Err(mistake),
+        None => Ok(root),
+    }
 }
 
 /// A key as a text: an account's number is none for YAML.
@@ -280,4 +307,18 @@ fn alike(written: &str, key: &str) -> bool {
         text.bytes().filter(|byte| *byte != b'_').map(|byte| byte.to_ascii_lowercase())
     }
     written.contains('_') && letters(written).eq(letters(key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_is_given_twice_is_a_mistake_at_its_second_place() {
+        for (text, at) in [(r#"{"a": {"b": 1, "c": 2, "b": 3}}"#, 23), ("a:\n  b: 1\n  c: 2\n  b: 3\n", 19)] {
+            let mistake = parse(text).unwrap_err();
+            let told = format!("{mistake:?}");
+            assert!(told.contains("the key `b` is given twice") && told.contains(&format!("start: {at}")), "{told}");
+        }
+    }
 }

@@ -287,7 +287,7 @@ fn shares_traffic(one: &Ruled<'_>, other: &Ruled<'_>) -> bool {
     one.traffic().zip(other.traffic()).is_some_and(|(one, other)| overlap(one, other))
 }
 
-/// Whether an interface has public addresses, and no rule of these groups that has to do with this one lets them in.
+/// Tests that an interface has public addresses, and that no rule of these groups about the same traffic lets them in.
 fn is_locked_out(subject: &Subject<'_>, groups: &[&ResourceId], ruled: &Ruled<'_>, interface: &Interface) -> bool {
     let Public::At(addresses) = &interface.public else { return false };
     let public: Vec<&IpAddr> = addresses.iter().filter(|address| address.is_ipv4()).collect();

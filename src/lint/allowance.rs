@@ -6,10 +6,10 @@ use super::checks;
 use super::date::Date;
 use crate::model::{SourceLocation, shown, suggest};
 
-/// What follows the `#` of a comment that speaks to sglab.
+/// The beginning of a comment that speaks to sglab, behind its `#`.
 const MARK: &str = "sglab:";
 
-/// What an allowance is for.
+/// The subject of an allowance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// What stands on a line of a file.
@@ -19,7 +19,7 @@ pub enum Scope {
         /// The line, from 1.
         line: u32,
     },
-    /// What a resource says, or what is about it: `aws_security_group.web`, `sg-0abc`.
+    /// Findings whose origin or subject is this resource: `aws_security_group.web`, `sg-0abc`.
     Resource(String),
 }
 
@@ -28,20 +28,20 @@ pub enum Scope {
 pub struct Allowance {
     /// The check's id.
     pub check: &'static str,
-    /// What it is for.
+    /// Its subject.
     pub scope: Scope,
-    /// Why.
+    /// The reason.
     pub reason: String,
     /// The last day on which it counts.
     pub until: Option<Date>,
-    /// Where it stands.
+    /// Its place.
     pub place: SourceLocation,
 }
 
 /// An allowance that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AllowanceFault {
-    /// Where it stands.
+    /// Its place.
     pub place: SourceLocation,
     /// The mistake.
     pub message: String,

@@ -5,12 +5,12 @@ use super::level::Level;
 use super::profile::Profile;
 use super::subject::Subject;
 
-/// Whose advice a check is.
+/// The source of a check's advice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Advice {
-    /// Who says so.
+    /// The author of the advice.
     pub who: &'static str,
-    /// Where.
+    /// Its place.
     pub link: &'static str,
 }
 
@@ -25,7 +25,7 @@ pub struct Check {
     pub title: &'static str,
     /// The reason for it.
     pub why: &'static str,
-    /// Whose advice it is.
+    /// The source of the advice.
     pub advice: &'static [Advice],
     /// Profiles that have it, beside `all`.
     pub profiles: &'static [Profile],

@@ -38,7 +38,7 @@ impl Convention {
     }
 }
 
-/// Why a convention cannot be read.
+/// The reason why a convention cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConventionFault(String);
 

@@ -17,9 +17,9 @@ const BYTES: usize = 16;
 pub struct Finding {
     /// The check.
     pub check: &'static Check,
-    /// How bad it is.
+    /// Its level.
     pub level: Level,
-    /// What it is about.
+    /// Its subject.
     pub about: About,
     /// The rule, in the words of a topology.
     pub rule: Option<String>,
@@ -27,7 +27,7 @@ pub struct Finding {
     pub origin: Origin,
     /// Other places that belong to it.
     pub related: Vec<Origin>,
-    /// What is so.
+    /// The finding in one sentence, without its subject.
     pub message: String,
     /// Operations that mend it, in the words of the command line; one after the other.
     pub cure: Vec<String>,

@@ -1,4 +1,4 @@
-//! What a check has found, before it is known which check it was.
+//! A finding before it has its check.
 
 use serde::Serialize;
 
@@ -19,7 +19,7 @@ pub enum AboutKind {
     Allowance,
 }
 
-/// What a finding is about.
+/// The subject of a finding.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct About {
     /// Its kind.
@@ -36,7 +36,7 @@ pub(super) struct Found {
     pub about: About,
     /// The rule in the words of a topology.
     pub rule: Option<String>,
-    /// What tells it from others of the check and the group; no place is in it.
+    /// Distinguishes findings of one check and group in the fingerprint; holds no file or line.
     pub key: String,
     pub origin: Origin,
     pub related: Vec<Origin>,

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// How bad a finding is; the least first.
+/// The level of a finding; the least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {

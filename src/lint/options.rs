@@ -1,4 +1,4 @@
-//! What a run of the checks is told beside the account.
+//! Input of a run beside the account.
 
 use std::collections::HashMap;
 
@@ -9,10 +9,10 @@ use super::profile::Profile;
 use crate::account::ResourceId;
 use crate::model::{Cloud, Port, SelfReference, Service};
 
-/// What listens on each interface, where the source tells it.
+/// Services by interface, where the source tells who listens.
 pub type Listeners = HashMap<ResourceId, IndexSet<Service>>;
 
-/// Rules for traffic from members: there are any, or everything goes out.
+/// Egress rules of the platform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EgressRules {
     /// As in a VPC.
@@ -26,7 +26,7 @@ pub enum EgressRules {
 pub struct Platform {
     /// The meaning of a rule whose source is its own group.
     pub self_reference: SelfReference,
-    /// Whether there are egress rules.
+    /// Egress rules of the platform.
     pub egress: EgressRules,
 }
 
@@ -45,7 +45,7 @@ impl Platform {
     }
 }
 
-/// What can be chosen.
+/// Options of a run.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The checks.

@@ -13,7 +13,7 @@ use super::options::{Listeners, Options};
 use super::subject::Subject;
 use crate::account::Account;
 
-/// What a run has found.
+/// The findings of a run.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// The checks that were run.

@@ -19,7 +19,7 @@ use crate::reach::{Carried, RuleAt, carried, rule_words};
 pub(super) struct Subject<'a> {
     pub account: &'a Account,
     pub options: &'a Options,
-    /// What listens where, if the source tells it of anybody.
+    /// Services by interface, if the source tells who listens.
     pub listeners: Option<&'a Listeners>,
     /// Groups that rules name.
     pub named: HashSet<&'a ResourceId>,
@@ -36,7 +36,7 @@ pub(super) struct Subject<'a> {
 /// A block of a VPC.
 type InVpc<'a> = (IpNet, Option<&'a ResourceId>);
 
-/// Who has an address in a block of a VPC.
+/// Interfaces with an address in a block of a VPC.
 pub(super) struct Inside<'a> {
     pub members: IndexSet<&'a ResourceId>,
     /// `web1, web2 and 3 more`.
@@ -196,13 +196,13 @@ impl<'a> Subject<'a> {
             .collect()
     }
 
-    /// Who holds a private address in a group's VPC.
+    /// The interface that holds a private address in a group's VPC.
     pub fn private_holder(&self, address: IpAddr, group: &SecurityGroup) -> Option<Member<'a>> {
         let near = |member: &&Member<'a>| member.interface.vpc.is_none() || member.interface.vpc == group.vpc;
         self.private.get(&address)?.iter().find(near).copied()
     }
 
-    /// Who is reached by a public address.
+    /// The interface that a public address leads to.
     pub fn public_holder(&self, address: IpAddr) -> Option<Member<'a>> {
         self.public.get(&address).copied()
     }
@@ -218,7 +218,7 @@ impl<'a> Subject<'a> {
         groups.min_by_key(|group| (self.role(group) != Some(Role::Instance), self.is_default(group)))
     }
 
-    /// Who has an address in a block of a group's VPC; found once for each block.
+    /// Interfaces with an address in a block of a group's VPC; found once for each block.
     pub fn inside(&self, block: IpNet, group: &'a SecurityGroup) -> Rc<Inside<'a>> {
         let key = (block, group.vpc.as_ref());
         if let Some(known) = self.inside.borrow().get(&key) {

@@ -25,7 +25,7 @@ impl Block {
         self
     }
 
-    /// An attribute with a text, where there is one.
+    /// Adds the attribute if there is an expression.
     pub fn maybe(self, name: &str, expression: Option<String>) -> Self {
         match expression {
             Some(expression) => self.is(name, expression),

@@ -1,4 +1,4 @@
-//! What a form does not say of an account, as a list and as comments.
+//! Items of an account that a form does not say, as a list and as comments.
 
 use crate::account::{LeftOut, Origin, Reason};
 use crate::model::shown;
@@ -8,7 +8,7 @@ use crate::model::shown;
 pub struct Outward {
     /// The text.
     pub text: String,
-    /// What of the account it does not say, or not as it is.
+    /// Items of the account that it does not say, or not as they are.
     pub left_out: Vec<LeftOut>,
 }
 

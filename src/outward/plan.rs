@@ -1,4 +1,4 @@
-//! What the languages share: each resource with its name, and rules and interfaces with what they refer to.
+//! The parts that the languages share: each resource with its name, and the references of rules and interfaces.
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;

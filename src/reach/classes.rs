@@ -21,7 +21,7 @@ pub(super) struct Class<'a> {
     pub members: Vec<&'a Interface>,
     /// The same in the other account.
     pub other_members: Vec<&'a Interface>,
-    /// Why the groups are not known, where they are not.
+    /// The reason why the groups are not known, where they are not.
     pub unknown: Option<&'a str>,
 }
 

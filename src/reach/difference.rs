@@ -9,12 +9,12 @@ use super::passage::{Certainty, Passage, Way};
 use super::rules::{GroupChange, MemberChange, RuleChange, groups_of_one, members_of_one, rules_of_one};
 use crate::account::{Account, LeftOut};
 
-/// What differs between an account before and after a change.
+/// The difference between an account before and after a change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Difference {
-    /// What only the account after admits, from outside first.
+    /// Passages that only the account after admits, from outside first.
     pub opened: Vec<Passage>,
-    /// What only the account before admits.
+    /// Passages that only the account before admits.
     pub closed: Vec<Passage>,
     /// Groups that only the account after has.
     pub groups_added: Vec<GroupChange>,
@@ -33,12 +33,12 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// What is newly open from outside, for certain.
+    /// Gives what is newly open from outside, for certain.
     pub fn opened_from_outside(&self) -> impl Iterator<Item = &Passage> {
         self.opened.iter().filter(|passage| passage.way == Way::FromOutside && passage.certainty == Certainty::Known)
     }
 
-    /// What may have become open: something is not known.
+    /// Gives what may have become open: something is not known.
     pub fn unknown(&self) -> impl Iterator<Item = &Passage> {
         self.opened.iter().filter(|passage| passage.certainty != Certainty::Known)
     }

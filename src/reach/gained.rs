@@ -19,7 +19,7 @@ struct Gained<'a> {
     other: &'a Account,
     account: &'a Account,
     matching: &'a Matching,
-    /// What is found, by its ends and traffic: the same of several classes is told once.
+    /// Passages by ends and traffic: the same of several classes is told once.
     found: IndexMap<Told, Passage>,
     members: HashMap<Told, IndexSet<String>>,
 }
@@ -78,7 +78,7 @@ impl<'a> Gained<'a> {
         }
     }
 
-    /// What rules that name blocks, prefix lists, or somebody unknown admit.
+    /// Adds what rules that name blocks, prefix lists, or somebody unknown admit.
     fn by_blocks(&mut self, class: &Class<'a>, direction: Direction) {
         let theirs = class.others.as_deref().unwrap_or_default();
         let known: HashSet<RuleKey> =
@@ -138,7 +138,7 @@ impl<'a> Gained<'a> {
             Peer::Unknown(why) => Some(why.clone()),
             Peer::PrefixList(id) => match self.account.prefix_lists.get(id) {
                 Some(list) => list.entries.why_unknown().map(str::to_owned).or_else(|| {
-                    // What the other source does not tell cannot be told to differ.
+                    // Entries that the other source does not tell cannot be compared.
                     let theirs = self.matching.prefix_lists.get(id).and_then(|id| self.other.prefix_lists.get(id));
                     theirs.and_then(|list| list.entries.why_unknown()).map(str::to_owned)
                 }),
@@ -164,7 +164,7 @@ impl<'a> Gained<'a> {
         }
     }
 
-    /// What rules that name groups admit, between the members of two classes.
+    /// Adds what rules that name groups admit between the members of two classes.
     fn by_groups(&mut self, classes: &[Class<'a>]) {
         let mut members: HashMap<&ResourceId, Vec<usize>> = HashMap::new();
         for (index, class) in classes.iter().enumerate() {
@@ -257,7 +257,7 @@ impl<'a> Gained<'a> {
             (Some(from), Some(to)) => open(self.other, from, to, (family, Hold::All)),
             _ => Vec::new(),
         };
-        // Where both rules name blocks, the passage is told by blocks.
+        // A pair of rules that both name blocks is told by blocks.
         let names_a_group = |rule: &Rule| matches!(rule.peer, Peer::Group(_));
         for (packets, rules) in
             own.into_iter().filter(|(_, rules)| names_a_group(rules.ingress) || names_a_group(rules.egress))

@@ -1,4 +1,4 @@
-//! Which resource of one account is which of another: by id, else by the resource that says it, else by name.
+//! Matching of the resources of two accounts: by id, else by the resource that declares them, else by name.
 
 use std::collections::HashMap;
 use std::hash::Hash;

@@ -1,4 +1,4 @@
-//! Who reaches whom in an account, by its groups and rules, and what differs between two accounts.
+//! Reach in an account, by its groups and rules, and the difference between two accounts.
 //!
 //! Interfaces with the same groups are one class, so that the work grows with rules and classes, and not with pairs of interfaces.
 //! A third reading beside `policy` and `compile`: it shares no code with either, and tests hold it against `policy`.

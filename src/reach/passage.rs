@@ -7,7 +7,7 @@ use crate::account::Origin;
 /// Traffic between two ends, with the rules that admit it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Passage {
-    /// Where it crosses the border of the VPC.
+    /// The border of the VPC that it crosses.
     pub way: Way,
     /// The sender: a group, a block, `anywhere`.
     pub from: String,
@@ -19,13 +19,13 @@ pub struct Passage {
     pub certainty: Certainty,
     /// The rules that admit it.
     pub by: Vec<Origin>,
-    /// What the other account admits of it already, as its rules say it.
+    /// Rules of the other account that admit a part of it already.
     pub already: Vec<String>,
     /// The interfaces that it is about, by their short names.
     pub members: Vec<String>,
     /// The end of it that these are.
     pub members_are: End,
-    /// Whether packets of it can arrive.
+    /// Reach of its packets.
     pub reached: Reached,
 }
 
@@ -33,13 +33,13 @@ pub struct Passage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum End {
-    /// Who sends.
+    /// The sender.
     Sender,
-    /// Who receives.
+    /// The receiver.
     Receiver,
 }
 
-/// Where traffic crosses the border of the VPC. What comes from outside is first.
+/// The border of the VPC that traffic crosses. From outside is first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Way {
@@ -60,13 +60,13 @@ pub enum Certainty {
     Unknown(String),
 }
 
-/// Whether packets from the internet can arrive at members of a group.
+/// Reach from the internet to members of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reached {
     /// A member has a public address or an IPv6 address.
     ByPublicAddress,
-    /// Whether a member has one is not known.
+    /// No source tells if a member has one.
     Unknown,
     /// Its group has no member yet.
     NoMember,

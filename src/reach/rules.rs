@@ -15,7 +15,7 @@ pub struct RuleChange {
     pub direction: Direction,
     /// The rule in the words of a topology: `tcp 5432 from anywhere`.
     pub rule: String,
-    /// Where it stands.
+    /// Its place.
     pub origin: Origin,
 }
 
@@ -35,7 +35,7 @@ pub struct MemberChange {
 pub struct GroupChange {
     /// Its short name.
     pub group: String,
-    /// Where it stands.
+    /// Its place.
     pub origin: Origin,
 }
 

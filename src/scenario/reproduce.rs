@@ -95,7 +95,7 @@ struct Written {
     cloud: Cloud,
 }
 
-/// What model and kernel say, each: a smaller cloud in which they differ about something else shows another fault.
+/// The claims of model and kernel: a smaller cloud in which they differ about something else shows another fault.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Fault {
     predicted: Class,

@@ -176,7 +176,7 @@ impl RuleBlocks {
     }
 }
 
-/// What an operation does with rules of a group.
+/// The effect of an operation on rules of a group.
 fn rules(operation: &Operation) -> Option<(Direction, Change, &GroupName, &[Permission])> {
     Some(match operation {
         Operation::AuthorizeIngress(group, all) => (Direction::Ingress, Change::Added, group, all),

@@ -181,7 +181,7 @@ fn bent(document: &mut Json, place: &str, how: &Bend) {
     }
 }
 
-/// What the reader says of a document that is right in its shape, and that a schema can know too.
+/// Messages of the reader about documents of the right shape that a schema can refuse too.
 const OF_THE_SHAPE: [&str; 5] = [
     "is not a further interface",
     "this expects nothing",

@@ -206,10 +206,48 @@ fn an_allowance_counts_on_its_last_day_and_not_behind_it() {
 
 #[test]
 fn an_allowance_of_a_check_that_was_not_run_is_not_useless() {
-    let mut topology = source("a.yaml", &ADMIN.replace("admin-from-anywhere", "all-ports"));
-    assert!(ids(&topology.lint()).contains("useless-allowance"), "every port is not open");
+    let mut topology = source("a.yaml", &ADMIN.replace("admin-from-anywhere", "wide-range"));
+    assert!(ids(&topology.lint()).contains("useless-allowance"), "no range is wide");
     topology.options.profile = Profile::Article;
     assert!(!ids(&topology.lint()).contains("useless-allowance"));
+}
+
+#[test]
+fn an_allowance_without_a_day_behind_until_is_refused_and_not_for_ever() {
+    for until in ["", "null", "[]"] {
+        let text = format!("- {{check: all-ports, resource: sg-1, reason: a test, until: {until}}}\n");
+        let faults = import::allowances("allow.yaml", text.into()).unwrap_err();
+        assert!(faults.to_string().contains("`until` has no day"), "{faults}");
+    }
+}
+
+#[test]
+fn the_quota_of_groups_is_that_of_the_platform() {
+    let groups = "{a: [], b: [], c: [], d: [], e: [], f: []}";
+    let file = |era: &str| {
+        let text = "instances: {web1: {groups: [a, b, c, d, e, f]}}\nknobs: {quotas: ignored}\n";
+        source("a.yaml", &format!("sglab: 1\nera: {era}\ngroups: {groups}\n{text}"))
+    };
+    assert_eq!(file("vpc").of("near-quota")[0].message, "is in 6 groups of 5");
+    assert!(file("classic").of("near-quota").is_empty());
+}
+
+#[test]
+fn the_cure_of_a_rule_for_udp_is_a_rule_for_udp() {
+    let file = "sglab: 1\nera: vpc\ngroups: {dns: [udp 1000-2000 from anywhere]}\ninstances: {dns1: {groups: dns}}\n";
+    let cure = &source("a.yaml", file).of("wide-range")[0].cure;
+    assert!(cure[0].contains("udp PORT from"), "{cure:?}");
+}
+
+#[test]
+fn an_instance_named_like_an_interface_is_an_instance() {
+    let instance = |name: &str| {
+        json!({"InstanceId": format!("i-{name}"), "VpcId": "vpc-1", "Tags": [{"Key": "Name", "Value": name}],
+               "NetworkInterfaces": [{"NetworkInterfaceId": format!("eni-{name}"), "Groups": [{"GroupId": "sg-1"}]}]})
+    };
+    let reply = json!({"SecurityGroups": [{"GroupId": "sg-1", "GroupName": "SG-I-SHOP", "VpcId": "vpc-1"}],
+                       "Reservations": [{"Instances": [instance("shop.ether-a"), instance("shop.ether-b")]}]});
+    assert_eq!(source("a.json", &reply.to_string()).of("instance-group-shared").len(), 1);
 }
 
 #[test]

@@ -121,7 +121,7 @@ fn an_exported_lab_has_the_same_truth_table_where_it_is_brought_up_again() {
         assert_eq!(labs.ok(&["export", "--to", "describe"]), replies);
         std::fs::write(labs.program.scratch().join("now.json"), replies).unwrap();
         let difference = labs.ok(&["diff", "now.yaml", "now.json", "--rules"]);
-        assert_eq!(difference, "nobody reaches anybody else than before\n");
+        assert_eq!(difference, "nothing opens, and nothing closes\n");
         assert!(labs.ok(&["export", "--to", "terraform"]).contains("resource \"aws_instance\" \"late\""));
         assert!(labs.ok(&["test", "now.yaml"]).contains("PASSED"));
         labs.ok(&["up", "now.yaml"]);

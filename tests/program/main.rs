@@ -27,6 +27,7 @@ mod misses;
 mod mounts;
 mod mounts_refused;
 mod near_misses;
+mod other_commands;
 mod own_cloud;
 mod paper;
 #[path = "../common/patience.rs"]

@@ -37,7 +37,7 @@ pub(crate) struct DiffArguments {
     /// The cloud after it
     #[arg(value_name = "NEW")]
     pub new: String,
-    /// What ends with exit code 1
+    /// Changes that end with exit code 1
     #[arg(long, value_enum, default_value_t = FailOn::Changed, value_name = "WHAT")]
     pub fail_on: FailOn,
     /// List rules and memberships that differ, too
@@ -57,7 +57,7 @@ pub(crate) struct DiffArguments {
     pub color: When,
 }
 
-/// What ends with exit code 1.
+/// Findings and changes that end with exit code 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum FailOn {
     /// Somebody reaches somebody else than before, or no longer
@@ -98,7 +98,7 @@ pub(super) fn run(arguments: &DiffArguments) -> anyhow::Result<Exit> {
     if !arguments.prove {
         return Ok(exit);
     }
-    // What packets contradict, or cannot settle, outweighs what is told.
+    // A verdict of packets outweighs the comparison of rules.
     match prove::run(&old, &new)? {
         Exit::Ok => Ok(exit),
         other => Ok(other),

@@ -21,7 +21,7 @@ use crate::cli::{file, screen, sources as topologies};
 pub(in crate::cli) struct Imported {
     /// Its topology, with what is predicted of it as its table.
     pub read: topologies::Read,
-    /// What is not as it was accepted.
+    /// Differences from what was accepted.
     differences: Vec<Finding>,
     /// Number of items that are not known.
     unknown: usize,

@@ -24,7 +24,7 @@ pub(crate) struct GraphArguments {
     /// Sources as `sglab import` reads them, or a topology
     #[arg(required = true, value_name = "SOURCE")]
     pub sources: Vec<String>,
-    /// What to write
+    /// Format of the picture
     #[arg(long, value_enum, default_value_t = GraphFormat::Svg)]
     pub format: GraphFormat,
 }

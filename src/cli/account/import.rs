@@ -74,7 +74,7 @@ pub(super) fn run(arguments: &ImportArguments) -> anyhow::Result<Exit> {
         }
     };
     let missing: Vec<LeftOut> = account.left_out.iter().chain(&more).cloned().collect();
-    // What has no part in reach is only of interest where nothing else is asked.
+    // Items without a part in reach are listed by `--check` only.
     let missing: Vec<LeftOut> = missing.into_iter().filter(|item| arguments.check || item.matters()).collect();
     outward::tell(&missing);
     if arguments.check {
@@ -97,7 +97,7 @@ pub(super) fn run(arguments: &ImportArguments) -> anyhow::Result<Exit> {
     Ok(if arguments.strict && matters { Exit::BadInput } else { Exit::Ok })
 }
 
-/// What was made of an account.
+/// A text made of an account.
 enum Body {
     Topology(Box<Builder>),
     /// A text in the form of others.

@@ -42,7 +42,7 @@ pub(crate) struct LintArguments {
     /// Files, folders, `-` for standard input, `example:NAME`, `REVISION:FILE` of git; several make one cloud
     #[arg(value_name = "SOURCE", required_unless_present_any = ["list", "explain"])]
     pub sources: Vec<String>,
-    /// Whose advice
+    /// Profile: the source of the advice
     #[arg(long, value_enum, default_value_t = ProfileName::All)]
     pub profile: ProfileName,
     /// The least level that is shown
@@ -85,7 +85,7 @@ pub(crate) struct LintArguments {
 pub(crate) enum ProfileName {
     /// Groups for tiers, groups as names of instances, no addresses
     Article,
-    /// What Amazon and scanners of accounts advise
+    /// Advice of Amazon and of scanners of accounts
     Aws,
     /// Every check
     All,
@@ -99,7 +99,7 @@ pub(crate) enum LevelName {
     Error,
 }
 
-/// What ends with exit code 1.
+/// Findings and changes that end with exit code 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum FailOn {
     /// An error

@@ -20,9 +20,9 @@ use places::Places;
 pub struct Written {
     /// The topology in the making.
     pub builder: Builder,
-    /// What of the account it does not hold.
+    /// Items of the account that it does not hold.
     pub left_out: Vec<LeftOut>,
-    /// Where its groups, rules and instances were read.
+    /// Places of its groups, rules and instances in the sources.
     places: Places,
 }
 

@@ -7,7 +7,7 @@ pub mod text;
 
 use crate::lint::{Finding, Level, Outcome};
 
-/// What a finding is about, in one line: `db "tcp 5432 from anywhere"`.
+/// The subject of a finding in one line: `db "tcp 5432 from anywhere"`.
 fn subject(finding: &Finding) -> String {
     match &finding.rule {
         Some(rule) => format!("{} \"{rule}\"", finding.about.label),

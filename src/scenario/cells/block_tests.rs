@@ -1,4 +1,4 @@
-//! What a table asks of blocks of addresses that rules name, by whole files that the model runs.
+//! Rows of tables for blocks of addresses that rules name, tested by whole files that the model runs.
 
 use crate::model::Era;
 use crate::scenario::{Options, RunVerdict, predict};
