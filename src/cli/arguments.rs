@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand};
 
+use super::account::sources::KindChoice;
 use super::common::{AddressKind, EraName, LabChoice, PlainFormat, When};
 use super::result_format::ResultFormat;
 use super::shard::Shard;
@@ -134,8 +135,10 @@ pub(crate) struct TestArguments {
     #[arg(required_unless_present = "import", value_name = "FILE|DIR|example:NAME")]
     pub topologies: Vec<String>,
     /// Run one's own cloud instead, as `sglab import` reads it: files, folders, `-`; several make one cloud
-    #[arg(long, value_name = "SOURCE", num_args = 1.., requires = "expect", conflicts_with = "topologies")]
+    #[arg(long, value_name = "SOURCE", num_args = 1.., conflicts_with = "topologies")]
     pub import: Vec<String>,
+    #[command(flatten)]
+    pub kind: KindChoice,
     /// Passages that the cloud is expected to admit: a file that `--accept` writes
     #[arg(long, value_name = "FILE", requires = "import")]
     pub expect: Option<PathBuf>,

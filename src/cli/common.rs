@@ -131,6 +131,17 @@ pub(crate) fn no_step(topology: &Topology, step: usize) -> String {
     format!("{} has {}, and no step {step}", told(&*topology.file), report::count(topology.steps.len(), "step"))
 }
 
+/// The arguments of a command where nothing but these words is typed.
+pub(crate) fn typed<T: Args>(words: &[&str]) -> T {
+    #[derive(clap::Parser)]
+    struct Typed<T: Args> {
+        #[command(flatten)]
+        arguments: T,
+    }
+    let typed = <Typed<T> as clap::Parser>::parse_from(words);
+    typed.arguments
+}
+
 /// A path as it can be told: a file may have any name.
 pub(crate) fn told(path: impl AsRef<Path>) -> String {
     report::shown(&path.as_ref().to_string_lossy()).into_owned()

@@ -11,7 +11,7 @@ pub(super) mod logs;
 pub(super) mod operations;
 pub(super) mod probe;
 pub(super) mod ps;
-mod session;
+pub(super) mod session;
 pub(super) mod up;
 
 use clap::Subcommand;
@@ -50,7 +50,7 @@ pub(crate) enum LiveCommand {
 /// Carries out one of them.
 pub(super) fn run(command: LiveCommand) -> anyhow::Result<Exit> {
     match command {
-        LiveCommand::Up(arguments) => up::run(arguments),
+        LiveCommand::Up(arguments) => up::run(&arguments),
         LiveCommand::Down(arguments) => down::run(&arguments),
         LiveCommand::Ps(arguments) => ps::run(&arguments),
         LiveCommand::Logs(arguments) => logs::run(&arguments),

@@ -45,8 +45,9 @@ use sglab::report;
 use sglab::sandbox::limits;
 use sglab::scenario::RunError;
 
-use arguments::{Command, ExplainCommand, FileCommand, RunCommand, WorkshopCommand};
-use common::{Exit, in_words, is_closed_pipe};
+use account::AccountCommand;
+use arguments::{Command, ExplainCommand, FileCommand, RunCommand, TestArguments, WorkshopCommand};
+use common::{Exit, in_words, is_closed_pipe, typed};
 
 /// Runs the program.
 pub(crate) fn run() -> ExitCode {
@@ -59,6 +60,10 @@ pub(crate) fn run() -> ExitCode {
         Command::Explain(ExplainCommand::Explain(arguments)) => explain::run(&arguments),
         Command::Explain(ExplainCommand::Predict(arguments)) => predict::run(&arguments),
         Command::Explain(ExplainCommand::Render(arguments)) => render::run(&arguments),
+        Command::Account(AccountCommand::Import(import)) if import.test => {
+            let of_import: TestArguments = typed(&["test", "--import", "-"]);
+            test::run(TestArguments { import: import.sources, kind: import.kind, ..of_import })
+        }
         Command::Account(command) => account::run(command),
         Command::Live(command) => live::run(command),
         Command::Operation(command) => live::operations::run(command),

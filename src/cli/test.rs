@@ -22,12 +22,13 @@ use super::result_format::{Output, TextGoes};
 use super::{broken, color, evidence, file, host, progress, replay, screen, signals, sources};
 
 pub(super) fn run(arguments: TestArguments) -> anyhow::Result<Exit> {
-    let imported = match &arguments.expect {
-        Some(expect) => match expected::read(&arguments.import, expect, arguments.accept)? {
+    let expect = arguments.expect.as_deref();
+    let imported = match arguments.import.as_slice() {
+        [] => None,
+        names => match expected::read(names, arguments.kind, expect, arguments.accept)? {
             Some(imported) => Some(imported),
             None => return Ok(Exit::BadInput),
         },
-        None => None,
     };
     let mut read = match &imported {
         Some(imported) => imported.read.clone(),

@@ -7,7 +7,8 @@ use sglab::reach::{Certainty, Difference, compare};
 use sglab::report::Style;
 use sglab::report::difference::{json, markdown, text};
 
-use super::{prove, sources};
+use super::sources::{self, KindChoice};
+use super::prove;
 use crate::cli::common::{Exit, When};
 use crate::cli::{color, screen};
 
@@ -23,6 +24,8 @@ Examples:
       a topology of git's branch main, and as it is now
   sglab diff base.json head.json --format markdown > comment.md
   sglab diff base.json head.json --fail-on opened --format json
+  sglab diff lab:shop shop.yaml
+      a lab that is up, and the file
   sglab diff base.json head.json --prove
       and boot both, to send what differs
 
@@ -31,12 +34,14 @@ Interfaces, groups and rules of both are matched by id, else by the resource tha
 
 Exit codes: 0 nothing that `--fail-on` names, 1 something, 2 bad input, 4 nothing that is known, but something is not known.")]
 pub(crate) struct DiffArguments {
-    /// The cloud before the change: a file, a folder, `-` for standard input, `example:NAME`, `REVISION:FILE` of git
+    /// The cloud before the change: a file, a folder, `-` for standard input, `example:NAME`, `lab:NAME`, `REVISION:FILE` of git
     #[arg(value_name = "OLD")]
     pub old: String,
     /// The cloud after it
     #[arg(value_name = "NEW")]
     pub new: String,
+    #[command(flatten)]
+    pub kind: KindChoice,
     /// Changes that end with exit code 1
     #[arg(long, value_enum, default_value_t = FailOn::Changed, value_name = "WHAT")]
     pub fail_on: FailOn,
@@ -80,7 +85,7 @@ pub(crate) enum DiffFormat {
 }
 
 pub(super) fn run(arguments: &DiffArguments) -> anyhow::Result<Exit> {
-    let read = |name: &String| sources::read(std::slice::from_ref(name));
+    let read = |name: &String| sources::read(std::slice::from_ref(name), arguments.kind);
     let (old, new) = (read(&arguments.old)?, read(&arguments.new)?);
     let (Some(old), Some(new)) = (old, new) else { return Ok(Exit::BadInput) };
     let difference = compare(&old, &new);

@@ -7,7 +7,7 @@ use sglab::reach::compare;
 use sglab::report::Style;
 use sglab::report::difference::{drift, json};
 
-use super::sources;
+use super::sources::{self, KindChoice};
 use crate::cli::common::{Exit, PlainFormat, When};
 use crate::cli::{color, screen};
 
@@ -24,12 +24,14 @@ are matched by id, else by the resource that declares them, else by name.
 
 Exit codes: 0 no drift, 1 drift, 2 bad input.")]
 pub(crate) struct DriftArguments {
-    /// A source: a file, a folder, `-`, `example:NAME`, `REVISION:FILE` of git
+    /// A source: a file, a folder, `-`, `example:NAME`, `lab:NAME`, `REVISION:FILE` of git
     #[arg(value_name = "A")]
     pub one: String,
     /// The other
     #[arg(value_name = "B")]
     pub other: String,
+    #[command(flatten)]
+    pub kind: KindChoice,
     /// How to print the drift
     #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
     pub format: PlainFormat,
@@ -39,7 +41,7 @@ pub(crate) struct DriftArguments {
 }
 
 pub(super) fn run(arguments: &DriftArguments) -> anyhow::Result<Exit> {
-    let read = |name: &String| sources::read(std::slice::from_ref(name));
+    let read = |name: &String| sources::read(std::slice::from_ref(name), arguments.kind);
     let (Some(one), Some(other)) = (read(&arguments.one)?, read(&arguments.other)?) else { return Ok(Exit::BadInput) };
     let difference = compare(&one, &other);
     let told = match arguments.format {

@@ -13,7 +13,7 @@ use sglab::report::{self, Entry, left_out};
 use sglab::scenario::export::export;
 use sglab::scenario::{Finding, RunVerdict, StepStatus};
 
-use super::sources::{self, with_strangers};
+use super::sources::{self, KindChoice, with_strangers};
 use crate::cli::common::told;
 use crate::cli::{file, screen, sources as topologies};
 
@@ -61,19 +61,38 @@ impl Imported {
 /// First line of a file of expectations.
 const HEAD: &str = "What the imported cloud admits, by group. `sglab test --import ... --accept` writes it anew.";
 
-/// Reads sources and the expectations of them. Says what is wrong, and gives nothing then.
+/// Reads sources, and holds them against what is expected of them where a file says it. Says what is wrong, and gives nothing then.
 ///
 /// # Errors
 /// If a file cannot be found, read or written.
-pub(in crate::cli) fn read(names: &[String], expect: &Path, accept: bool) -> anyhow::Result<Option<Imported>> {
-    let Some(account) = sources::read(names)? else { return Ok(None) };
+pub(in crate::cli) fn read(
+    names: &[String],
+    kind: KindChoice,
+    expect: Option<&Path>,
+    accept: bool,
+) -> anyhow::Result<Option<Imported>> {
+    let Some(account) = sources::read(names, kind)? else { return Ok(None) };
     let written = topology_of(&account);
     let missing: Vec<LeftOut> =
         account.left_out.iter().chain(&written.left_out).filter(|item| item.matters()).cloned().collect();
     if !missing.is_empty() {
         screen::tell(left_out::text(&missing).trim_end());
     }
-    let now: Vec<Passage> = admitted(&account).into_iter().filter(Passage::is_known).collect();
+    let differences = match expect {
+        Some(expect) => match held_against(&account, expect, accept)? {
+            Some(differences) => differences,
+            None => return Ok(None),
+        },
+        None => Vec::new(),
+    };
+    let Some(read) = predicted(&written, &names.join(", "))? else { return Ok(None) };
+    Ok(Some(Imported { read, differences, unknown: unknown(&account, &missing) }))
+}
+
+/// Differences of what an account admits from what a file accepts; `accept` writes the file first. Says what is wrong with it, and gives nothing
+/// then.
+fn held_against(account: &Account, expect: &Path, accept: bool) -> anyhow::Result<Option<Vec<Finding>>> {
+    let now: Vec<Passage> = admitted(account).into_iter().filter(Passage::is_known).collect();
     if accept {
         let flows: IndexSet<String> = now.iter().map(Passage::flow).collect();
         let text = write_expectations(HEAD, flows);
@@ -94,8 +113,7 @@ pub(in crate::cli) fn read(names: &[String], expect: &Path, accept: bool) -> any
             return Ok(None);
         }
     };
-    let Some(read) = predicted(&written, &names.join(", "))? else { return Ok(None) };
-    Ok(Some(Imported { read, differences: differences(&now, &expected), unknown: unknown(&account, &missing) }))
+    Ok(Some(differences(&now, &expected)))
 }
 
 /// The topology with the table that is predicted of it, for packets to prove.

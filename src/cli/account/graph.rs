@@ -6,7 +6,7 @@ use anyhow::bail;
 use clap::{Args, ValueEnum};
 use sglab::graph::{Picture, dot, mermaid, svg};
 
-use super::sources;
+use super::sources::{self, KindChoice};
 use crate::cli::common::Exit;
 
 /// `sglab graph`.
@@ -21,9 +21,11 @@ Examples:
 Lanes go from outside inwards: who is reached from outside stands in the second, and so on. A box holds the members of a group; \
 an instance of several stands in the largest. Arrows are what rules admit, no packet is sent.")]
 pub(crate) struct GraphArguments {
-    /// Sources as `sglab import` reads them, or a topology
+    /// Sources as `sglab import` reads them, a topology, or `lab:NAME`
     #[arg(required = true, value_name = "SOURCE")]
     pub sources: Vec<String>,
+    #[command(flatten)]
+    pub kind: KindChoice,
     /// Format of the picture
     #[arg(long, value_enum, default_value_t = GraphFormat::Svg)]
     pub format: GraphFormat,
@@ -41,7 +43,7 @@ pub(crate) enum GraphFormat {
 }
 
 pub(super) fn run(arguments: &GraphArguments) -> anyhow::Result<Exit> {
-    let Some(account) = sources::read(&arguments.sources)? else { return Ok(Exit::BadInput) };
+    let Some(account) = sources::read(&arguments.sources, arguments.kind)? else { return Ok(Exit::BadInput) };
     let picture = Picture::new(&account);
     let title = format!("Who reaches whom in {}", arguments.sources.join(", "));
     let text = match arguments.format {

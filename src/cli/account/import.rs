@@ -1,7 +1,7 @@
 //! `sglab import`.
 
 use std::io::{ErrorKind, Write, stdout};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -12,8 +12,9 @@ use sglab::outward::write;
 use sglab::scenario::export::export;
 use sglab::topology::Builder;
 
-use super::sources::{self, with_strangers};
-use crate::cli::common::{Exit, told};
+use super::sources::{self, KindChoice, with_strangers};
+use crate::cli::common::{Exit, told, typed};
+use crate::cli::live::up::{self, UpArguments};
 use crate::cli::outward::{self, To};
 use crate::cli::{file, sources as topologies};
 
@@ -25,6 +26,10 @@ Examples:
       a folder of `aws ec2 describe-*` replies, on packets
   sglab import - --check < plan.json
       what is read of a plan as `terraform show -json` prints it, and what has no part in a lab
+  sglab import plan.json --up --name shop
+      a lab of it that stays up
+  sglab import dump/ --test
+      packets prove the table of what is open in it
   sglab import dump/ --to terraform > main.tf
       the account in a language of others
   sglab import --commands
@@ -33,9 +38,11 @@ Examples:
 All that is read and is not in the topology is listed, with its place and the reason. Of an account's names, those that a \
 topology cannot have are changed, and the group's own name is kept beside them.")]
 pub(crate) struct ImportArguments {
-    /// Files, folders, or `-` for standard input; several make one cloud
+    /// Files, folders, `-` for standard input, `lab:NAME`; several make one cloud
     #[arg(required_unless_present = "commands", value_name = "SOURCE")]
     pub sources: Vec<String>,
+    #[command(flatten)]
+    pub kind: KindChoice,
     /// Write the topology to this file, which must not be there yet, instead of the output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -45,6 +52,15 @@ pub(crate) struct ImportArguments {
     /// Say what was read and what was left out, and write nothing
     #[arg(long, conflicts_with_all = ["output", "cloud_only"])]
     pub check: bool,
+    /// Boot a lab of it that stays up, and write nothing
+    #[arg(long, conflicts_with_all = ["output", "to", "check", "cloud_only"])]
+    pub up: bool,
+    /// Name of that lab; without it, that of the first source
+    #[arg(long, value_name = "LAB", requires = "up")]
+    pub name: Option<String>,
+    /// Prove by packets what is open in it, as `sglab test --import` does, and write nothing
+    #[arg(long, conflicts_with_all = ["output", "to", "check", "cloud_only", "up", "strict"])]
+    pub test: bool,
     /// Write the cloud without a truth table of what is open in it today
     #[arg(long)]
     pub cloud_only: bool,
@@ -52,7 +68,7 @@ pub(crate) struct ImportArguments {
     #[arg(long)]
     pub strict: bool,
     /// Print the read-only calls of the AWS CLI whose replies are a source, and the smallest IAM policy for them
-    #[arg(long, conflicts_with_all = ["sources", "output", "check", "strict", "cloud_only"])]
+    #[arg(long, conflicts_with_all = ["sources", "output", "check", "strict", "cloud_only", "up", "test"])]
     pub commands: bool,
 }
 
@@ -61,8 +77,11 @@ pub(super) fn run(arguments: &ImportArguments) -> anyhow::Result<Exit> {
         stdout().write_all(COMMANDS.as_bytes())?;
         return Ok(Exit::Ok);
     }
-    let Some(account) = sources::read(&arguments.sources)? else { return Ok(Exit::BadInput) };
+    let Some(account) = sources::read(&arguments.sources, arguments.kind)? else { return Ok(Exit::BadInput) };
     let title = format!("Imported from {}.", arguments.sources.join(", "));
+    if arguments.up {
+        return boot(&account, arguments);
+    }
     let (body, more) = match arguments.to.form() {
         Some(form) => {
             let written = write(&account, form, &title);
@@ -73,10 +92,7 @@ pub(super) fn run(arguments: &ImportArguments) -> anyhow::Result<Exit> {
             (Body::Topology(Box::new(written.builder)), written.left_out)
         }
     };
-    let missing: Vec<LeftOut> = account.left_out.iter().chain(&more).cloned().collect();
-    // Items without a part in reach are listed by `--check` only.
-    let missing: Vec<LeftOut> = missing.into_iter().filter(|item| arguments.check || item.matters()).collect();
-    outward::tell(&missing);
+    let is_whole = tell_missing(&account, &more, arguments);
     if arguments.check {
         writeln!(stdout(), "{}", counts(&account))?;
     } else {
@@ -93,8 +109,36 @@ pub(super) fn run(arguments: &ImportArguments) -> anyhow::Result<Exit> {
             },
         }
     }
-    let matters = missing.iter().any(LeftOut::matters);
-    Ok(if arguments.strict && matters { Exit::BadInput } else { Exit::Ok })
+    Ok(if is_whole { Exit::Ok } else { Exit::BadInput })
+}
+
+/// Says what is left out; returns false if `--strict` makes an error of it.
+fn tell_missing(account: &Account, more: &[LeftOut], arguments: &ImportArguments) -> bool {
+    // Items without a part in reach are listed by `--check` only.
+    let missing = account.left_out.iter().chain(more).filter(|item| arguments.check || item.matters());
+    let missing: Vec<LeftOut> = missing.cloned().collect();
+    outward::tell(&missing);
+    !(arguments.strict && missing.iter().any(LeftOut::matters))
+}
+
+/// `sglab up` of the topology that the account is.
+fn boot(account: &Account, arguments: &ImportArguments) -> anyhow::Result<Exit> {
+    let written = topology_of(account);
+    if !tell_missing(account, &written.left_out, arguments) {
+        return Ok(Exit::BadInput);
+    }
+    let source = arguments.sources.first().map_or("", String::as_str);
+    let stem = Path::new(source.rsplit(':').next().unwrap_or(source)).file_stem();
+    let name = stem.map_or_else(|| "imported".into(), |stem| stem.to_string_lossy());
+    let topology = match written.topology(&name, "") {
+        Ok(topology) => topology,
+        Err(problems) => {
+            topologies::tell(&[problems]);
+            return Ok(Exit::BadInput);
+        }
+    };
+    let of_up: UpArguments = typed(&["up", source]);
+    up::start(&with_strangers(topology), &UpArguments { name: arguments.name.clone(), ..of_up })
 }
 
 /// A text made of an account.

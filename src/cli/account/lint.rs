@@ -15,7 +15,7 @@ use sglab::model::{Port, no_such};
 use sglab::report::Style;
 use sglab::report::lint::{catalogue, json, sarif, text};
 
-use super::sources;
+use super::sources::{self, KindChoice};
 use crate::cli::common::{Exit, When, told};
 use crate::cli::{color, screen};
 
@@ -39,9 +39,11 @@ if that is to end. For other sources a file of `--allow` has a list of `{check, 
 Nothing is sent, no cloud is asked, and no privilege is needed. \
 Exit codes: 0 nothing that `--fail-on` names, 1 something, 2 bad input.")]
 pub(crate) struct LintArguments {
-    /// Files, folders, `-` for standard input, `example:NAME`, `REVISION:FILE` of git; several make one cloud
+    /// Files, folders, `-` for standard input, `example:NAME`, `lab:NAME`, `REVISION:FILE` of git; several make one cloud
     #[arg(value_name = "SOURCE", required_unless_present_any = ["list", "explain"])]
     pub sources: Vec<String>,
+    #[command(flatten)]
+    pub kind: KindChoice,
     /// Profile: the source of the advice
     #[arg(long, value_enum, default_value_t = ProfileName::All)]
     pub profile: ProfileName,
@@ -157,14 +159,15 @@ pub(super) fn run(arguments: &LintArguments) -> anyhow::Result<Exit> {
         stdout().write_all(text::explained(check, style).as_bytes())?;
         return Ok(Exit::Ok);
     }
-    let Some(source) = sources::read_whole(&arguments.sources)? else { return Ok(Exit::BadInput) };
+    let Some(source) = sources::read_whole(&arguments.sources, arguments.kind)? else { return Ok(Exit::BadInput) };
     let Some(mut allowances) = in_files(&arguments.allow)? else { return Ok(Exit::BadInput) };
     let mut platform = Platform::default();
     let mut listeners = None;
-    if let Some(topology) = &source.topology {
-        platform = Platform::of(&topology.cloud);
-        listeners = Some(import::listeners_of(&topology.cloud));
-        match in_comments(&topology.text.name, &topology.text.text) {
+    if let Some(own) = &source.own {
+        platform = Platform::of(&own.cloud);
+        listeners = Some(import::listeners_of(&own.cloud));
+        let told = own.text.as_ref().map_or(Ok(Vec::new()), |text| in_comments(&text.name, &text.text));
+        match told {
             Ok(comments) => allowances.extend(comments),
             Err(faults) => {
                 faults.iter().for_each(|fault| screen::tell(&fault.to_string()));

@@ -7,7 +7,7 @@ mod graph;
 mod import;
 mod lint;
 mod prove;
-mod sources;
+pub(super) mod sources;
 
 use clap::Subcommand;
 

@@ -6,27 +6,67 @@ use std::process::Command;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use clap::{Args, ValueEnum};
 use sglab::account::Account;
-use sglab::import::{self, Text};
+use sglab::control::LabName;
+use sglab::import::{self, Kind, Text};
 use sglab::model::Cloud;
 use sglab::model::HostName;
 use sglab::report::shown_lines;
 use sglab::topology::Topology;
 
-use crate::cli::common::told;
+use crate::cli::common::{LabChoice, told};
+use crate::cli::live::session;
 use crate::cli::sources::PREFIX;
 use crate::cli::{folder, screen, sources};
+
+/// Names of labs that are up begin with it.
+const LAB: &str = "lab:";
+
+/// The kind of sources, where their content does not tell it.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub(in crate::cli) struct KindChoice {
+    /// Kind of every source; without it, each is recognised by its content
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub from: Option<SourceKind>,
+}
+
+/// Kinds of sources as typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum SourceKind {
+    /// Replies of `aws ec2 describe-*`
+    Describe,
+    /// `terraform show -json` of a plan or a state, or a `.tfstate` file
+    Terraform,
+    /// A CloudFormation template
+    Cloudformation,
+    /// A topology of sglab's own
+    Topology,
+}
+
+impl SourceKind {
+    /// Returns the kind of other people's files that it is; nothing for a topology.
+    fn imported(self) -> Option<Kind> {
+        match self {
+            Self::Describe => Some(Kind::Describe),
+            Self::Terraform => Some(Kind::Terraform),
+            Self::Cloudformation => Some(Kind::Cloudformation),
+            Self::Topology => None,
+        }
+    }
+}
 
 /// An account, and where it comes from.
 pub(super) struct Sources {
     pub account: Account,
-    /// The topology that it is of.
-    pub topology: Option<OfTopology>,
+    /// The cloud of sglab's own that it is of.
+    pub own: Option<OwnCloud>,
 }
 
-/// A topology as it stands, and its cloud as launched.
-pub(super) struct OfTopology {
-    pub text: Text,
+/// A topology's cloud as launched, or a lab's as it stands.
+pub(super) struct OwnCloud {
+    /// The file; none for a lab.
+    pub text: Option<Text>,
     pub cloud: Cloud,
 }
 
@@ -34,35 +74,55 @@ pub(super) struct OfTopology {
 ///
 /// # Errors
 /// If a source cannot be found or read.
-pub(super) fn read(names: &[String]) -> anyhow::Result<Option<Account>> {
-    Ok(read_whole(names)?.map(|sources| sources.account))
+pub(super) fn read(names: &[String], kind: KindChoice) -> anyhow::Result<Option<Account>> {
+    Ok(read_whole(names, kind)?.map(|sources| sources.account))
 }
 
-/// As [`read`], with the topology that it is of. Says what is wrong with them, and gives nothing then.
+/// As [`read`], with the cloud of sglab's own that it is of. Says what is wrong with them, and gives nothing then.
 ///
 /// # Errors
 /// If a source cannot be found or read.
-pub(super) fn read_whole(names: &[String]) -> anyhow::Result<Option<Sources>> {
+pub(super) fn read_whole(names: &[String], kind: KindChoice) -> anyhow::Result<Option<Sources>> {
+    let several = |what| {
+        let names = names.iter().map(told).collect::<Vec<_>>().join(", ");
+        bail!("{names} are several clouds: {what} is a cloud of its own")
+    };
+    let labs: Vec<&str> = names.iter().filter_map(|name| lab_of(name)).collect();
+    match (labs.as_slice(), names) {
+        ([], _) => {}
+        ([lab], [name]) => return of_lab(lab, name).map(Some),
+        _ => return several("a lab"),
+    }
     let mut texts = Vec::new();
     for name in names {
         texts.extend(texts_of(name)?);
     }
-    let (topologies, others): (Vec<Text>, Vec<Text>) =
-        texts.into_iter().partition(|text| import::is_topology(&text.text));
+    let is_topology = |text: &Text| match kind.from {
+        Some(kind) => kind == SourceKind::Topology,
+        None => import::is_topology(&text.text),
+    };
+    let (topologies, others): (Vec<Text>, Vec<Text>) = texts.into_iter().partition(is_topology);
     match (topologies.as_slice(), others.is_empty()) {
-        ([], _) => match import::read(&others, None) {
-            Ok(account) => Ok(Some(Sources { account, topology: None })),
+        ([], _) => match import::read(&others, kind.from.and_then(SourceKind::imported)) {
+            Ok(account) => Ok(Some(Sources { account, own: None })),
             Err(faults) => {
                 screen::tell(&faults.to_string());
                 Ok(None)
             }
         },
         ([topology], true) => of_topology(topology),
-        _ => bail!(
-            "{} are several clouds: a topology is a cloud of its own",
-            names.iter().map(told).collect::<Vec<_>>().join(", ")
-        ),
+        _ => several("a topology"),
     }
+}
+
+/// The lab that a source names: `lab:shop`. What cannot be a lab's name may be a file of a git branch named `lab`.
+fn lab_of(name: &str) -> Option<&str> {
+    name.strip_prefix(LAB).filter(|lab| LabName::new(lab).is_some())
+}
+
+fn of_lab(lab: &str, name: &str) -> anyhow::Result<Sources> {
+    let cloud = session::state(&LabChoice { name: Some(lab.to_owned()) })?.cloud;
+    Ok(Sources { account: import::account_of(&cloud, name), own: Some(OwnCloud { text: None, cloud: (*cloud).clone() }) })
 }
 
 fn of_topology(text: &Text) -> anyhow::Result<Option<Sources>> {
@@ -76,7 +136,7 @@ fn of_topology(text: &Text) -> anyhow::Result<Option<Sources>> {
     match topology.initial_cloud(topology.eras[0]) {
         Ok(cloud) => {
             let account = import::account_of(&cloud, &text.name);
-            Ok(Some(Sources { account, topology: Some(OfTopology { text: text.clone(), cloud }) }))
+            Ok(Some(Sources { account, own: Some(OwnCloud { text: Some(text.clone()), cloud }) }))
         }
         Err((refusal, place)) => bail!("{place}: {refusal}"),
     }

@@ -96,7 +96,7 @@ pub(super) fn ask(which: &LabChoice, request: Request) -> anyhow::Result<Reply> 
 }
 
 /// The state of the lab that is meant.
-pub(super) fn state(which: &LabChoice) -> anyhow::Result<State> {
+pub(in crate::cli) fn state(which: &LabChoice) -> anyhow::Result<State> {
     match ask(which, Request::State)? {
         Reply::State(state) => Ok(*state),
         Reply::Failed(why) => bail!("{why}"),

@@ -55,14 +55,19 @@ static CALLER: OnceLock<Ready> = OnceLock::new();
 /// The place that the lab holds.
 static PLACE: OnceLock<LockedLabDir> = OnceLock::new();
 
-pub(super) fn run(arguments: UpArguments) -> anyhow::Result<Exit> {
+pub(super) fn run(arguments: &UpArguments) -> anyhow::Result<Exit> {
     let Some(topology) = sources::read_cloud(&arguments.topology)? else { return Ok(Exit::BadInput) };
     if !sources::has_its_files(&topology)? {
         return Ok(Exit::BadInput);
     }
+    start(&topology, &arguments)
+}
+
+/// Boots a topology in the background, and waits until it is up. Its instances' files are there.
+pub(in crate::cli) fn start(topology: &Topology, arguments: &UpArguments) -> anyhow::Result<Exit> {
     let steps = arguments.step.unwrap_or(0);
     if steps > topology.steps.len() {
-        bail!("{}", no_step(&topology, steps));
+        bail!("{}", no_step(topology, steps));
     }
     // A built-in one is named `example:two-tier`.
     let of_file = topology.name.rsplit([':', '/']).next().unwrap_or(&topology.name);
@@ -118,7 +123,7 @@ pub(super) fn run(arguments: UpArguments) -> anyhow::Result<Exit> {
                 flow_logs,
             };
             let era = arguments.era.map_or(topology.eras[0], Era::from);
-            supervise(&topology, (era, steps, folder), (start, arguments.format), ready, taken)
+            supervise(topology, (era, steps, folder), (start, arguments.format), ready, taken)
         }
     }
 }
