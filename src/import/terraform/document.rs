@@ -91,9 +91,14 @@ fn plan<'t>(reader: &mut Reader<'_>, root: Node<'t>, values: Node<'t>) -> Index<
             .flat_map(|change| change.items_of("actions"))
             .filter_map(Node::text)
             .collect();
-        if matches!(actions.as_slice(), ["delete" | "forget"]) {
+        let reason = match actions.as_slice() {
+            ["delete"] => Some(Reason::Gone),
+            ["forget"] => Some(Reason::UnknownValue("Terraform forgets it, and it stays in the account".to_owned())),
+            _ => None,
+        };
+        if let Some(reason) = reason {
             let kind = entry.text_of("type").unwrap_or("resource");
-            reader.leave_out(entry, kind, address, Reason::Gone);
+            reader.leave_out(entry, kind, address, reason);
             gone.insert(address);
         }
         changes.extend(entry.get("change").map(|change| (address, change)));

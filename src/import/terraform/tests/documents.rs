@@ -73,6 +73,15 @@ fn a_resource_that_is_to_go_is_not_there() {
 }
 
 #[test]
+fn a_resource_that_is_forgotten_stays_in_the_account() {
+    let mut plan = plan(&[], json!({}));
+    plan["resource_changes"] = json!([{"address": "aws_security_group.old", "type": "aws_security_group", "change":
+        {"actions": ["forget"], "before": {"id": "sg-2"}, "after": null, "after_unknown": {}}}]);
+    let why = "Terraform forgets it, and it stays in the account";
+    assert_eq!(reasons(&account(&plan)), [format!("aws_security_group.old: not known: {why}")]);
+}
+
+#[test]
 fn a_sensitive_value_is_never_read() {
     let mut state = state(&[(
         "aws_security_group.db",
