@@ -124,6 +124,12 @@ impl<'t> Block<'t> {
         own.chain(self.shared).collect()
     }
 
+    /// Returns true unless the configuration shows that nobody gives an attribute. It shows nothing of what is in a `dynamic` block.
+    pub fn is_given(&self, key: &str) -> bool {
+        let is_whole = |node: &Node<'_>| node.get("references").is_some() || node.get("constant_value").is_some();
+        self.expressions.is_empty() || self.expressions.iter().any(is_whole) || !self.expressions_of(key).is_empty()
+    }
+
     fn refers(&self, key: &str) -> bool {
         self.expressions_of(key).iter().any(|expression| expression.get("references").is_some())
     }

@@ -223,7 +223,15 @@ fn peers<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, said: Said<'_, 
         Told::Absent | Told::Chosen => {}
         Told::Unknown(why) => peers.push(Peer::Unknown(why)),
     }
-    let is_self = matches!(block.value("self").known().and_then(Node::boolean), Some(true));
+    let is_self = match block.value("self") {
+        Value::Is(node) => node.boolean() == Some(true),
+        Value::Absent => false,
+        Value::Unknown if !form.is_inline && !block.is_given("self") => false,
+        Value::Unknown | Value::Hidden => {
+            peers.push(Peer::Unknown("`self` is not known".to_owned()));
+            false
+        }
+    };
     match groups(context, said, is_self || !peers.is_empty()) {
         Told::Is(groups) => {
             for id in groups {

@@ -123,3 +123,38 @@ fn a_block_of_an_address_that_is_known_after_apply_is_unknown() {
         ["db < tcp 22 10.0.0.0/8", "db < tcp 22 ?`cidr_blocks` has an element that is not known"]
     );
 }
+
+#[test]
+fn a_group_itself_that_is_not_known_is_an_unknown_peer() {
+    let mut inline = rule(22, json!({"cidr_blocks": ["10.0.0.0/8"]}));
+    inline.as_object_mut().expect("an object").remove("self");
+    let apart = json!({"type": "ingress", "security_group_id": "sg-1", "protocol": "-1", "from_port": 0, "to_port": 0,
+        "cidr_blocks": ["10.0.0.0/8"]});
+    let given = json!({"self": refs(&["var.own"]), "cidr_blocks": constant(json!(["10.0.0.0/8"]))});
+    let plan = plan(
+        &[
+            new(
+                "aws_security_group.db",
+                json!({"id": "sg-1", "egress": [], "ingress": [inline]}),
+                json!({"ingress": [{"self": true}]}),
+            ),
+            new("aws_security_group_rule.given", apart.clone(), json!({"self": true})),
+            new("aws_security_group_rule.computed", apart, json!({"self": true, "source_security_group_id": true})),
+        ],
+        json!({"resources": [
+            configured("aws_security_group.db", json!({"ingress": refs(&["var.own"])})),
+            configured("aws_security_group_rule.given", given),
+            configured("aws_security_group_rule.computed", json!({"cidr_blocks": constant(json!(["10.0.0.0/8"]))})),
+        ]}),
+    );
+    assert_eq!(
+        rules(&account(&plan)),
+        [
+            "db < tcp 22 10.0.0.0/8",
+            "db < tcp 22 ?`self` is not known",
+            "db < all 10.0.0.0/8",
+            "db < all ?`self` is not known",
+            "db < all 10.0.0.0/8",
+        ]
+    );
+}
