@@ -255,6 +255,19 @@ impl<'t> Node<'t> {
         properties.iter().map(|property| (property.name.as_str(), Node(&property.value)))
     }
 
+    /// Its keys and values, and those of everything below it.
+    pub fn all_entries(self) -> Vec<(&'t str, Node<'t>)> {
+        let (mut all, mut open) = (Vec::new(), vec![self]);
+        while let Some(node) = open.pop() {
+            if node.is_list() {
+                open.extend(node.items());
+            }
+            all.extend(node.entries());
+            open.extend(node.entries().map(|(_, value)| value));
+        }
+        all
+    }
+
     /// Its keys with their places and values, in their order.
     pub fn properties(self) -> impl Iterator<Item = (&'t str, Span, Node<'t>)> + use<'t> {
         let properties = match self.0 {

@@ -53,12 +53,16 @@ fn everything(template: &Template<'_>, vpc: Option<&ResourceId>, origin: &Origin
 /// Returns true if a VPC of the template has a block of IPv6, or may have.
 fn has_ipv6(template: &Template<'_>, vpc: &ResourceId) -> bool {
     template.of_kinds(&["AWS::EC2::VPCCidrBlock"]).any(|block| {
-        let said = block.properties;
-        let is_own = template.one_of(said, "VpcId", Wanted::Vpc) == Told::Is(vpc.clone());
-        let amazons = !matches!(template.truth_of(said, "AmazonProvidedIpv6CidrBlock"), Told::Is(false) | Told::Absent);
-        let own = ["Ipv6CidrBlock", "Ipv6IpamPoolId"].iter().any(|key| !template.property(said, key).is_absent());
-        is_own && (amazons || own)
+        let is_own = template.one_of(block.properties, "VpcId", Wanted::Vpc) == Told::Is(vpc.clone());
+        is_own && may_be_ipv6(template, block)
     })
+}
+
+/// Returns true unless a block that is associated with a VPC is known to be of IPv4.
+pub fn may_be_ipv6<'t>(template: &Template<'t>, block: &Resource<'t>) -> bool {
+    let said = block.properties;
+    let amazons = !matches!(template.truth_of(said, "AmazonProvidedIpv6CidrBlock"), Told::Is(false) | Told::Absent);
+    amazons || ["Ipv6CidrBlock", "Ipv6IpamPoolId"].iter().any(|key| !template.property(said, key).is_absent())
 }
 
 fn all(peer: Peer, origin: &Origin) -> Rule {

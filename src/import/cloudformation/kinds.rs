@@ -2,6 +2,7 @@
 
 use super::super::builder::Reader;
 use super::super::tree::Node;
+use super::groups;
 use super::resource::Resource;
 use super::template::Template;
 use super::value::{Told, Value};
@@ -29,6 +30,7 @@ const WITHOUT_PART: &[&str] = &[
 const NOT_EMULATED: &[&str] = &[
     "AWS::CloudFormation::CustomResource",
     "AWS::DirectoryService::",
+    "AWS::EKS::FargateProfile",
     "AWS::GlobalAccelerator::",
     "AWS::NetworkFirewall::",
     "AWS::NetworkManager::",
@@ -79,34 +81,45 @@ fn part_if(part: bool) -> Reason {
     if part { Reason::NotEmulated } else { Reason::NoPartInReach }
 }
 
-/// Returns true for a resource that is put into groups.
+/// Returns true for a resource that is put into groups, itself or by an object at any depth.
 fn has_groups(said: Node<'_>) -> bool {
-    let names = |(key, _): (&str, Node<'_>)| key.contains("SecurityGroup");
-    said.entries().any(|(key, value)| names((key, value)) || value.entries().any(names))
+    said.all_entries().into_iter().any(|(key, _)| key.contains("SecurityGroup"))
 }
 
 /// Returns true where a network ACL admits all in both directions, as that of each new VPC does; a new one admits nothing by itself.
 ///
 /// Source: "Default network ACL" (Amazon VPC user guide).
 fn admits_all<'t>(template: &Template<'t>, acl: &str) -> bool {
-    let own = |entry: &&Resource<'t>| {
-        let found = template.property(entry.properties, "NetworkAclId");
-        matches!(found.value, Value::Refers(reference) if reference.resource == acl)
+    let own = |entry: &&Resource<'t>| match template.property(entry.properties, "NetworkAclId").value {
+        Value::Refers(reference) => reference.resource == acl,
+        Value::Unknown(_) => true,
+        Value::Absent | Value::Text(_) | Value::List(_) | Value::Object(_) => false,
     };
     let entries: Vec<&Resource<'t>> = template.of_kinds(&["AWS::EC2::NetworkAclEntry"]).filter(own).collect();
+    let needs_ipv6 = template.of_kinds(&["AWS::EC2::VPCCidrBlock"]).any(|block| groups::may_be_ipv6(template, block));
     [false, true].into_iter().all(|egress| {
-        let of_direction = entries.iter().filter(|entry| match template.truth_of(entry.properties, "Egress") {
+        let is_of_direction = |entry: &&Resource<'t>| match template.truth_of(entry.properties, "Egress") {
             Told::Is(own) => own == egress,
             Told::Absent => !egress,
             Told::Unknown(_) => true,
-        });
-        let first = of_direction.min_by_key(|entry| template.number_of(entry.properties, "RuleNumber").known());
-        first.is_some_and(|first| {
-            let text = |key| template.known_text(first.properties, key);
-            first.there == Known::Is(true)
-                && text("Protocol").as_deref() == Some("-1")
-                && text("RuleAction").as_deref() == Some("allow")
-                && text("CidrBlock").as_deref() == Some("0.0.0.0/0")
-        })
+        };
+        let all: Vec<&Resource<'t>> = entries.iter().copied().filter(is_of_direction).collect();
+        let ipv6 = first_admits(template, &all, ("Ipv6CidrBlock", "::/0"));
+        first_admits(template, &all, ("CidrBlock", "0.0.0.0/0")) == Some(true) && ipv6.unwrap_or(!needs_ipv6)
     })
+}
+
+/// Returns whether the first entry of a family admits all of it; nothing where it has none. Where a number is not known, any may be the first.
+fn first_admits<'t>(template: &Template<'t>, entries: &[&Resource<'t>], (family, all): (&str, &str)) -> Option<bool> {
+    let admits = |entry: &Resource<'t>| {
+        let is = |key, word: &str| template.known_text(entry.properties, key).as_deref() == Some(word);
+        entry.there == Known::Is(true) && is("Protocol", "-1") && is("RuleAction", "allow") && is(family, all)
+    };
+    let number = |entry: &&Resource<'t>| template.number_of(entry.properties, "RuleNumber").known();
+    let of_family: Vec<&Resource<'t>> =
+        entries.iter().copied().filter(|entry| !template.property(entry.properties, family).is_absent()).collect();
+    if of_family.iter().any(|entry| number(entry).is_none()) {
+        return Some(of_family.into_iter().all(admits));
+    }
+    of_family.into_iter().min_by_key(number).map(admits)
 }

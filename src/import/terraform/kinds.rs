@@ -96,23 +96,20 @@ pub fn left_out(reader: &mut Reader<'_>, resource: &Resource<'_>) {
     let body = &resource.body;
     let kind = resource.kind.as_str();
     let reason = match kind {
-        _ if !kind.starts_with("aws_") => Reason::NoPartInReach,
-        // What is only looked up is told by who has it.
+        // A data source only reads; the state that manages the resource tells it.
         _ if resource.data => Reason::NoPartInReach,
-        _ if NOT_EMULATED.contains(&kind) => Reason::NotEmulated,
-        "aws_route_table" | "aws_default_route_table" => part_if(body.blocks("route").iter().any(goes_elsewhere)),
+        // The provider of Cloud Control has resources of every service.
+        _ if kind.starts_with("awscc_") || NOT_EMULATED.contains(&kind) => Reason::NotEmulated,
+        _ if !kind.starts_with("aws_") => Reason::NoPartInReach,
+        "aws_route_table" | "aws_default_route_table" => part_if(routes_go_elsewhere(body)),
         "aws_route" => part_if(goes_elsewhere(body)),
-        "aws_network_acl" | "aws_default_network_acl" => part_if(
-            !["ingress", "egress"]
-                .into_iter()
-                .all(|key| admits_all(reader, body, key, ("action", "protocol", "rule_no"))),
-        ),
+        "aws_network_acl" | "aws_default_network_acl" => {
+            part_if(!["ingress", "egress"].into_iter().all(|key| admits_all(reader, body, key)))
+        }
         "aws_network_acl_rule" => {
-            let one = std::slice::from_ref(body);
-            part_if(
-                !lowest_admits(one, "cidr_block", "0.0.0.0/0", ("rule_action", "protocol", "rule_number"))
-                    .unwrap_or(true),
-            )
+            let names = ("rule_action", "protocol", "rule_number");
+            let admits = FAMILIES.map(|family| first_admits(std::slice::from_ref(body), family, names));
+            part_if(admits.contains(&Some(false)) || admits == [None, None])
         }
         _ if has_groups(body) => Reason::NotEmulated,
         _ => part_if(!WITHOUT_PART.iter().any(|word| kind.starts_with(word))),
@@ -130,47 +127,75 @@ fn is_said(value: Value<'_>) -> bool {
         Value::Is(node) => {
             node.text().is_none_or(|text| !text.is_empty()) && (!node.is_list() || node.items().next().is_some())
         }
-        Value::Unknown => true,
-        Value::Absent | Value::Hidden => false,
+        Value::Unknown | Value::Hidden => true,
+        Value::Absent => false,
+    }
+}
+
+fn routes_go_elsewhere(table: &Block<'_>) -> bool {
+    match table.value("route") {
+        Value::Unknown => table.is_given("route"),
+        Value::Hidden => true,
+        Value::Is(_) | Value::Absent => table.blocks("route").iter().any(goes_elsewhere),
     }
 }
 
 fn goes_elsewhere(route: &Block<'_>) -> bool {
     WAYS.iter().any(|key| match route.value(key) {
-        // What nobody says is computed.
-        Value::Unknown => route.expressions.is_empty() || !route.expressions_of(key).is_empty(),
+        // It is computed where nobody gives it.
+        Value::Unknown => route.is_given(key),
         value => is_said(value),
     })
 }
 
-/// Returns true for a resource that is put into groups.
+/// Returns true for a resource that is put into groups, itself or by a block at any depth.
 fn has_groups(body: &Block<'_>) -> bool {
-    let names = body.values.into_iter().flat_map(Node::entries).map(|(key, _)| key);
-    let said = |key: &str| key.contains("security_group") && is_said(body.value(key));
-    names.into_iter().any(said)
-        || body.expressions.iter().flat_map(|node| node.entries()).any(|(key, _)| key.contains("security_group"))
+    let names = |key: &str| key.contains("security_group");
+    let below = |node: Option<Node<'_>>, is: fn(Node<'_>) -> bool| {
+        node.is_some_and(|node| node.all_entries().into_iter().any(|(key, value)| names(key) && is(value)))
+    };
+    let is_marked: fn(Node<'_>) -> bool = |mask| mask.items().any(|item| item.boolean() == Some(true));
+    below(body.values, |value| is_said(Value::Is(value)))
+        || below(body.unknown, is_marked)
+        || below(body.sensitive, is_marked)
+        || body.hidden.iter().any(|key| names(key))
+        || body.expressions.iter().any(|node| below(Some(*node), |_| true))
 }
+
+/// The attributes of an entry of a network ACL that are its block, by family, each with the block of everything.
+const FAMILIES: [(&str, &str); 2] = [("cidr_block", "0.0.0.0/0"), ("ipv6_cidr_block", "::/0")];
 
 /// Returns true where a network ACL admits all, as that of each new VPC does.
 ///
 /// Source: "Default network ACL" (Amazon VPC user guide).
-fn admits_all(reader: &Reader<'_>, body: &Block<'_>, key: &str, names: (&str, &str, &str)) -> bool {
+fn admits_all(reader: &Reader<'_>, body: &Block<'_>, key: &str) -> bool {
     let entries = body.blocks(key);
-    let ipv6 = lowest_admits(&entries, "ipv6_cidr_block", "::/0", names);
+    let [ipv4, ipv6] = FAMILIES.map(|family| first_admits(&entries, family, ("action", "protocol", "rule_no")));
     let needs_ipv6 = reader.into.account.vpcs.values().any(|vpc| !vpc.ipv6.is_empty());
-    lowest_admits(&entries, "cidr_block", "0.0.0.0/0", names) == Some(true) && ipv6.unwrap_or(!needs_ipv6)
+    ipv4 == Some(true) && ipv6.unwrap_or(!needs_ipv6)
 }
 
-/// Returns whether the first entry of a family admits all of it; nothing where it has none.
-fn lowest_admits(
+/// Returns whether the first entry of a family admits all of it; nothing where it has none. Where a number is not known, any may be the first.
+fn first_admits(
     entries: &[Block<'_>],
-    family: &str,
-    all: &str,
+    (family, all): (&str, &str),
     (action, protocol, number): (&str, &str, &str),
 ) -> Option<bool> {
-    let of_family = entries.iter().filter(|entry| entry.text(family).is_some_and(|block| !block.is_empty()));
+    let is_of_family = |entry: &&Block<'_>| match entry.value(family) {
+        Value::Is(block) => block.text() != Some(""),
+        Value::Absent => false,
+        Value::Unknown => entry.is_given(family),
+        Value::Hidden => true,
+    };
+    let admits = |entry: &Block<'_>| {
+        matches!(entry.text(protocol), Some("-1" | "all"))
+            && entry.text(action) == Some("allow")
+            && entry.text(family) == Some(all)
+    };
     let number = |entry: &&Block<'_>| entry.value(number).known().and_then(Node::number);
-    let first = of_family.min_by_key(number)?;
-    let is_all = matches!(first.text(protocol), Some("-1" | "all"));
-    Some(is_all && first.text(action) == Some("allow") && first.text(family) == Some(all))
+    let of_family: Vec<&Block<'_>> = entries.iter().filter(is_of_family).collect();
+    if of_family.iter().any(|entry| number(entry).is_none()) {
+        return Some(of_family.into_iter().all(admits));
+    }
+    of_family.into_iter().min_by_key(number).map(admits)
 }

@@ -144,3 +144,55 @@ fn what_is_not_emulated_is_listed() {
         ]
     );
 }
+
+#[test]
+fn resources_with_groups_anywhere_in_them_are_not_emulated() {
+    let account = with("
+  Stream: {Type: AWS::MSK::ServerlessCluster, Properties: {VpcConfigs: [{SubnetIds: [subnet-1], SecurityGroups: [!Ref App]}]}}
+  Tasks: {Type: AWS::ECS::TaskSet, Properties: {NetworkConfiguration: {AwsVpcConfiguration: {SecurityGroups: [!Ref App]}}}}
+  Glue: {Type: AWS::Glue::Connection, Properties: {ConnectionInput: {PhysicalConnectionRequirements: {SecurityGroupIdList: [!Ref App]}}}}
+  Fargate: {Type: AWS::EKS::FargateProfile, Properties: {ClusterName: a}}
+  Topic: {Type: AWS::SNS::Topic, Properties: {Tags: [{Key: a, Value: b}]}}
+");
+    assert_eq!(
+        reasons(&account),
+        [
+            "Stream: not emulated",
+            "Tasks: not emulated",
+            "Glue: not emulated",
+            "Fargate: not emulated",
+            "Topic: no part in who reaches whom",
+        ]
+    );
+}
+
+/// Returns whether a network ACL that admits all over IPv4, with some more entries, has no part.
+fn acl(more: &str) -> bool {
+    let all = |name: &str, egress: bool| {
+        format!(
+            "  {name}: {{Type: AWS::EC2::NetworkAclEntry, Properties: {{NetworkAclId: !Ref Acl, Egress: {egress}, RuleNumber: 100, Protocol: -1, RuleAction: allow, CidrBlock: 0.0.0.0/0}}}}\n"
+        )
+    };
+    let acl = "  Acl: {Type: AWS::EC2::NetworkAcl, Properties: {VpcId: !Ref Vpc}}\n".to_owned();
+    let account = with(&(acl + &all("In", false) + &all("Out", true) + more));
+    let reasons = reasons(&account);
+    let reason = reasons.iter().find_map(|reason| reason.strip_prefix("Acl: ")).expect("a reason");
+    reason == "no part in who reaches whom"
+}
+
+#[test]
+fn entries_of_a_network_acl_over_ipv6_count() {
+    let entry = |words: &str| {
+        format!(
+            "  Six: {{Type: AWS::EC2::NetworkAclEntry, Properties: {{NetworkAclId: !Ref Acl, Protocol: -1, {words}}}}}\n"
+        )
+    };
+    assert!(acl(""));
+    assert!(acl(&entry("RuleNumber: 50, RuleAction: allow, Ipv6CidrBlock: '::/0'")));
+    assert!(!acl(&entry("RuleNumber: 200, RuleAction: deny, Ipv6CidrBlock: '::/0'")));
+    assert!(!acl(&entry("RuleNumber: !Ref Wanted, RuleAction: deny, CidrBlock: 10.0.0.0/8")));
+    assert!(!acl(&entry("RuleNumber: 50, RuleAction: deny, CidrBlock: !Ref Wanted")));
+    let six =
+        "  Block: {Type: AWS::EC2::VPCCidrBlock, Properties: {VpcId: !Ref Vpc, AmazonProvidedIpv6CidrBlock: true}}\n";
+    assert!(!acl(six), "nothing is admitted over IPv6");
+}
