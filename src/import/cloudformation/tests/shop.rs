@@ -66,7 +66,12 @@ fn its_twin_in_json_is_the_same_account() {
 
 #[test]
 fn secrets_are_not_read() {
-    assert!(!format!("{:?}", account(YAML)).contains("hush"));
+    let own = |words: &str| YAML.replace("!Sub 'web of ${Env}, ${!not}'", words);
+    let description = |words: &str| account(&own(words)).groups[0].description.clone();
+    assert_eq!(description("!Sub 'web of ${Office}'").as_deref(), Some("web of 198.51.100.7/32"));
+    assert_eq!(description("!Sub 'web of ${Password}'"), None);
+    assert_eq!(description("!Ref Password"), None);
+    assert!(!format!("{:?}", account(&own("!Ref Password"))).contains("hush"));
 }
 
 #[test]
