@@ -10,6 +10,7 @@ mod describe;
 mod expectation;
 mod fault;
 mod kind;
+mod placed;
 #[cfg(test)]
 mod shown;
 mod terraform;

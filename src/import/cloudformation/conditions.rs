@@ -2,6 +2,7 @@
 
 use super::super::fault::Mistake;
 use super::super::tree::Node;
+use super::evaluate::MAY_CHANGE;
 use super::template::Template;
 use super::value::{Found, Value};
 use crate::account::Known;
@@ -22,7 +23,7 @@ impl<'t> Template<'t> {
         }
         let has_macro = |node: Node<'t>| node.entries().any(|(key, _)| key == "Fn::Transform");
         if has_macro(declared) || declared.get("Properties").is_some_and(has_macro) {
-            return Known::Unknown("`Fn::Transform` may change it".to_owned());
+            return Known::Unknown(MAY_CHANGE.to_owned());
         }
         match declared.get("Condition") {
             Some(condition) => self.condition(condition, condition.text().unwrap_or_default()),
@@ -51,7 +52,7 @@ impl<'t> Template<'t> {
         };
         self.held.borrow_mut().insert(name, None);
         let holds = match self.holds(*node) {
-            Known::Unknown(why) => Known::Unknown(format!("whether the condition `{name}` holds: {why}")),
+            Known::Unknown(why) => Known::Unknown(format!("the condition `{name}` is not known: {why}")),
             known => known,
         };
         self.held.borrow_mut().insert(name, Some(holds.clone()));

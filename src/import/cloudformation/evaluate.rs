@@ -10,6 +10,9 @@ use super::value::{Found, Reference, Value};
 use crate::account::Known;
 use crate::model::suggest;
 
+/// The reason why nothing is known of an object with `Fn::Transform` in it.
+pub const MAY_CHANGE: &str = "`Fn::Transform` may change it";
+
 /// Attributes that are the same as a property.
 const MIRRORED: &[(&str, &str, &str)] = &[
     ("AWS::EC2::VPC", "CidrBlock", "CidrBlock"),
@@ -42,7 +45,9 @@ impl<'t> Template<'t> {
             return Found::new(node, if node.is_object() { Value::Object(node) } else { Value::Absent });
         };
         if node.entries().count() > 1 {
-            // `Fn::Transform` beside others adds to them.
+            if node.entries().any(|(key, _)| key == "Fn::Transform") {
+                return Found::unknown(node, MAY_CHANGE);
+            }
             return self.wrong(node, format!("`{name}` has keys beside it"));
         }
         match self.enter() {
@@ -118,7 +123,7 @@ impl<'t> Template<'t> {
     /// A name that is of no parameter and no resource.
     fn nobody(&self, node: Node<'t>, name: &str) -> Found<'t> {
         if self.is_open {
-            return Found::unknown(node, format!("`{name}` is of what a macro makes"));
+            return Found::unknown(node, format!("a macro may make `{name}`"));
         }
         let names = self.parameters.keys().chain(self.resources.keys()).copied();
         let mistake = Mistake::new(node.start(), format!("`{name}` is no parameter and no resource of this template"));

@@ -3,13 +3,14 @@
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::super::builder::Reader;
+use super::super::placed::{Groups, all_traffic, unknown_rule};
 use super::references::Wanted;
 use super::resource::Resource;
 use super::rules;
 use super::template::Template;
 use super::value::{Found, Told, Value};
 use crate::account::{Known, Origin, Peer, ResourceId, Rule, SecurityGroup};
-use crate::model::{Direction, Traffic};
+use crate::model::Direction;
 
 /// `AWS::EC2::SecurityGroup`. Without rules for egress, AWS's own for everything stays.
 ///
@@ -36,7 +37,7 @@ pub fn group<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource: &Re
     };
     if let Known::Unknown(why) = &resource.there {
         resource.unknown(reader, why.clone());
-        group.ingress = vec![rules::unknown_rule(why, origin.clone())];
+        group.ingress = vec![unknown_rule(why, &origin)];
         group.egress = group.ingress.clone();
     }
     reader.into.account.groups.insert(template.id(resource.name), group);
@@ -47,14 +48,18 @@ fn everything(template: &Template<'_>, vpc: Option<&ResourceId>, origin: &Origin
     let ipv6 = vpc.is_none_or(|vpc| template.with_id(vpc).is_none() || has_ipv6(template, vpc));
     let v4 = IpNet::V4(Ipv4Net::default());
     let v6 = Some(IpNet::V6(Ipv6Net::default())).filter(|_| ipv6);
-    std::iter::once(v4).chain(v6).map(|block| all(Peer::Block(block), origin)).collect()
+    std::iter::once(v4).chain(v6).map(|block| all_traffic(Peer::Block(block), origin)).collect()
 }
 
 /// Returns true if a VPC of the template has a block of IPv6, or may have.
 fn has_ipv6(template: &Template<'_>, vpc: &ResourceId) -> bool {
     template.of_kinds(&["AWS::EC2::VPCCidrBlock"]).any(|block| {
-        let is_own = template.one_of(block.properties, "VpcId", Wanted::Vpc) == Told::Is(vpc.clone());
-        is_own && may_be_ipv6(template, block)
+        let may_be_own = match template.one_of(block.properties, "VpcId", Wanted::Vpc) {
+            Told::Is(own) => own == *vpc,
+            Told::Unknown(_) => true,
+            Told::Absent => false,
+        };
+        may_be_own && may_be_ipv6(template, block)
     })
 }
 
@@ -63,10 +68,6 @@ pub fn may_be_ipv6<'t>(template: &Template<'t>, block: &Resource<'t>) -> bool {
     let said = block.properties;
     let amazons = !matches!(template.truth_of(said, "AmazonProvidedIpv6CidrBlock"), Told::Is(false) | Told::Absent);
     amazons || ["Ipv6CidrBlock", "Ipv6IpamPoolId"].iter().any(|key| !template.property(said, key).is_absent())
-}
-
-fn all(peer: Peer, origin: &Origin) -> Rule {
-    Rule { traffic: Known::Is(Traffic::All), peer, description: None, origin: origin.clone() }
 }
 
 /// A group that AWS makes, which admits its members and lets everything out, where something refers to it: the default group of a VPC, and
@@ -85,7 +86,7 @@ pub fn made(
         label: format!("{} {word}", template.label(by.name)),
         name: None,
         description: None,
-        ingress: vec![all(Peer::Group(id.clone()), &origin)],
+        ingress: vec![all_traffic(Peer::Group(id.clone()), &origin)],
         egress: everything(template, vpc.as_ref(), &origin),
         vpc,
         origin,
@@ -94,7 +95,7 @@ pub fn made(
 }
 
 /// The groups of an interface as a property names them, by ids or by names.
-pub fn by_name<'t>(template: &Template<'t>, found: Found<'t>) -> Option<Known<indexmap::IndexSet<ResourceId>>> {
+pub fn by_name<'t>(template: &Template<'t>, found: Found<'t>) -> Option<Groups> {
     if let Value::Unknown(why) = found.value {
         return Some(Known::Unknown(why));
     }

@@ -3,10 +3,11 @@
 use std::net::IpAddr;
 
 use super::super::builder::Reader;
+use super::super::placed::{Groups, Subnets, vpc_of};
 use super::super::tree::Node;
 use super::groups;
 use super::launch;
-use super::members::{self, Groups};
+use super::members;
 use super::references::Wanted;
 use super::resource::Resource;
 use super::template::Template;
@@ -31,7 +32,7 @@ pub fn interface<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource:
         label: template.label(resource.name),
         holder: Holder::Nobody,
         groups,
-        subnets: template.known_of(said, "SubnetId", Wanted::Subnet),
+        subnets: template.subnets_of(said, "SubnetId"),
         // It gets a public address by an Elastic IP, or by the instance that it is launched with.
         public: Told::Is(false),
     };
@@ -45,20 +46,20 @@ struct Part<'t> {
     label: String,
     holder: Holder,
     groups: Option<Groups>,
-    subnets: Vec<ResourceId>,
+    subnets: Subnets,
     public: Told<bool>,
 }
 
 fn make<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource: &Resource<'t>, part: Part<'t>) {
     let Part { said, id, label, holder, groups, subnets, public } = part;
-    let vpc = members::vpc_of(reader, &subnets, groups.as_ref());
+    let vpc = vpc_of(&reader.into.account, &subnets, groups.as_ref());
     let groups = groups.unwrap_or_else(|| members::default(template, vpc.as_ref()));
     let addresses = members::addresses(reader, template, resource, (said, ADDRESSES));
     let interface = Interface {
         label,
         holder,
         vpc,
-        subnet: members::only(&subnets),
+        subnet: subnets.only(),
         groups: members::listed(reader, resource, groups),
         public: members::public(reader, public, &subnets, &addresses),
         addresses,
@@ -131,7 +132,7 @@ fn further<'t>(
         label: label(&template.label(resource.name), device),
         holder: Holder::Instance,
         groups,
-        subnets: template.known_of(block, "SubnetId", Wanted::Subnet),
+        subnets: template.subnets_of(block, "SubnetId"),
         public: template.truth_of(block, "AssociatePublicIpAddress"),
     };
     make(reader, template, resource, part);
@@ -155,7 +156,7 @@ fn first<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource: &Resour
         label: template.label(resource.name),
         holder: Holder::Instance,
         groups,
-        subnets: template.known_of(said, "SubnetId", Wanted::Subnet),
+        subnets: template.subnets_of(said, "SubnetId"),
         public,
     };
     make(reader, template, resource, part);
@@ -172,7 +173,15 @@ pub fn attachment<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource
         Told::Absent | Told::Unknown(_) => resource.name.to_owned(),
     };
     match interface {
-        Told::Is(id) => attach(reader, &name, &id, &device),
+        Told::Is(id) => {
+            attach(reader, &name, &id, &device);
+            if let Known::Unknown(why) = &resource.there {
+                resource.unknown(reader, why.clone());
+                if let Some(found) = reader.into.account.interfaces.get_mut(&id) {
+                    found.groups = Known::Unknown(why.clone());
+                }
+            }
+        }
         Told::Absent => reader.lacks(said, resource.name, "NetworkInterfaceId"),
         Told::Unknown(why) => resource.unknown(reader, format!("its interface: {why}")),
     }
@@ -189,7 +198,7 @@ pub fn elastic_ip<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource
     let holder = match holder {
         Told::Is(id) => first_of(reader, template, id),
         Told::Absent => return resource.leave_out(reader, Reason::NoPartInReach),
-        Told::Unknown(why) => return resource.unknown(reader, format!("who has it: {why}")),
+        Told::Unknown(why) => return resource.unknown(reader, format!("its instance or interface: {why}")),
     };
     let address: Option<IpAddr> = template.known_text(said, "EIP").and_then(|text| text.parse().ok());
     if let Known::Unknown(why) = &resource.there {

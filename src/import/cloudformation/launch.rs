@@ -3,15 +3,15 @@
 use indexmap::IndexSet;
 
 use super::super::builder::Reader;
+use super::super::placed::{Groups, Subnets, vpc_of};
 use super::super::tree::Node;
 use super::groups::by_name as groups_by_name;
-use super::members::{self, Groups};
-use super::networks;
+use super::members;
 use super::references::Wanted;
 use super::resource::Resource;
 use super::template::Template;
 use super::value::{Told, Value};
-use crate::account::{Holder, Interface, Known, ResourceId};
+use crate::account::{Holder, Interface, Known};
 
 /// The types of templates.
 pub const TEMPLATES: &[&str] = &["AWS::EC2::LaunchTemplate", "AWS::AutoScaling::LaunchConfiguration"];
@@ -84,7 +84,7 @@ pub fn groups<'t>(template: &Template<'t>, by: &Resource<'t>) -> Option<Groups> 
         return Some(Known::Unknown(why.clone()));
     }
     let Some(data) = data(template, by) else {
-        return Some(Known::Unknown(format!("what `{}` launches", by.name)));
+        return Some(Known::Unknown(format!("`{}` has no launch template data", by.name)));
     };
     let interfaces = match template.objects_of(data, "NetworkInterfaces") {
         Ok(interfaces) => interfaces,
@@ -96,12 +96,14 @@ pub fn groups<'t>(template: &Template<'t>, by: &Resource<'t>) -> Option<Groups> 
         .or_else(|| template.several_of(*interfaces.first()?, "Groups", Wanted::Group))
 }
 
-/// Whether what a template launches gets a public address.
+/// Tells if the instances of a template get a public address.
 pub fn public<'t>(template: &Template<'t>, by: &Resource<'t>) -> Told<bool> {
     if let Known::Unknown(why) = &by.there {
         return Told::Unknown(why.clone());
     }
-    let Some(data) = data(template, by) else { return Told::Unknown(format!("what `{}` launches", by.name)) };
+    let Some(data) = data(template, by) else {
+        return Told::Unknown(format!("`{}` has no launch template data", by.name));
+    };
     let interfaces = match template.objects_of(data, "NetworkInterfaces") {
         Ok(interfaces) => interfaces,
         Err(why) => return Told::Unknown(why),
@@ -111,11 +113,11 @@ pub fn public<'t>(template: &Template<'t>, by: &Resource<'t>) -> Told<bool> {
 
 /// `AWS::AutoScaling::AutoScalingGroup`: its instances are members of the groups of its template.
 pub fn scaling_group<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource: &Resource<'t>) {
-    let subnets = networks::subnets_of(template, resource.properties, "VPCZoneIdentifier");
+    let subnets = template.subnets_of(resource.properties, "VPCZoneIdentifier");
     let (groups, public) = match of(template, resource.properties) {
         Launch::By(by) => (groups(template, by), public(template, by)),
         Launch::None => {
-            let why = "no source has its launch template".to_owned();
+            let why = "it names no launch template".to_owned();
             (Some(Known::Unknown(why.clone())), Told::Unknown(why))
         }
         Launch::Unknown(why) => (Some(Known::Unknown(why.clone())), Told::Unknown(why)),
@@ -128,7 +130,7 @@ pub fn scaling_group<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resou
 /// Source: "Customize managed nodes with launch templates" (Amazon EKS user guide).
 pub fn node_group<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource: &Resource<'t>) {
     let said = resource.properties;
-    let subnets = networks::subnets_of(template, said, "Subnets");
+    let subnets = template.subnets_of(said, "Subnets");
     let cluster = template.resource_of(said, "ClusterName", &["AWS::EKS::Cluster"]);
     let of_cluster = || match cluster {
         _ if !template.property(said, "RemoteAccess").is_absent() => {
@@ -151,7 +153,7 @@ pub fn unused<'t>(reader: &mut Reader<'_>, template: &Template<'t>, by: &Resourc
         .of_kinds(LAUNCHERS)
         .any(|launcher| matches!(of(template, launcher.properties), Launch::By(used) if used.name == by.name));
     if !is_used {
-        launched(reader, template, by, (&[], groups(template, by), public(template, by)));
+        launched(reader, template, by, (&Subnets::default(), groups(template, by), public(template, by)));
     }
 }
 
@@ -159,15 +161,15 @@ fn launched<'t>(
     reader: &mut Reader<'_>,
     template: &Template<'t>,
     resource: &Resource<'t>,
-    (subnets, groups, public): (&[ResourceId], Option<Groups>, Told<bool>),
+    (subnets, groups, public): (&Subnets, Option<Groups>, Told<bool>),
 ) {
-    let vpc = members::vpc_of(reader, subnets, groups.as_ref());
+    let vpc = vpc_of(&reader.into.account, subnets, groups.as_ref());
     let groups = groups.unwrap_or_else(|| members::default(template, vpc.as_ref()));
     let interface = Interface {
         label: template.label(resource.name),
         holder: Holder::Instance,
         vpc,
-        subnet: members::only(subnets),
+        subnet: subnets.only(),
         groups: members::listed(reader, resource, groups),
         addresses: Vec::new(),
         public: members::public(reader, public, subnets, &[]),

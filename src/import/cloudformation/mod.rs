@@ -1,6 +1,6 @@
 //! CloudFormation templates, YAML and JSON.
 //!
-//! What is known before a stack is made is read: parameters by their defaults, conditions, mappings and functions of those. Resources refer to
+//! Values that are known before a stack is made are read: parameters by their defaults, conditions, mappings and functions of those. Resources refer to
 //! each other by logical id. Whatever depends on more than the template is unknown; it is never guessed.
 
 mod conditions;
@@ -44,7 +44,7 @@ pub(super) fn read(reader: &mut Reader<'_>, root: Node<'_>) {
     let mut template = Template::new(reader, root);
     template.decide();
     if let Some(name) = &template.macros {
-        let reason = Reason::UnknownValue(format!("what the macro `{name}` makes of this template"));
+        let reason = Reason::UnknownValue(format!("the macro `{name}` may change this template"));
         let node = root.get("Transform").unwrap_or(root);
         reader.leave_out(node, "Transform", "Transform", reason);
     }

@@ -3,13 +3,12 @@
 use ipnet::{IpNet, Ipv4Net};
 
 use super::super::builder::Reader;
-use super::super::tree::Node;
 use super::groups;
 use super::references::Wanted;
 use super::resource::Resource;
 use super::template::Template;
 use super::value::{Found, Told, Value};
-use crate::account::{Known, PrefixList, Reason, ResourceId, Subnet, Vpc};
+use crate::account::{Known, PrefixList, Reason, Subnet, Vpc};
 
 /// `AWS::EC2::VPC` with the blocks that are associated apart, and its default group.
 pub fn vpc<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource: &Resource<'t>) {
@@ -21,7 +20,7 @@ pub fn vpc<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource: &Reso
     };
     let id = template.id(resource.name);
     add_blocks(reader, template, resource, &mut vpc);
-    if vpc.blocks.is_empty() {
+    if vpc.blocks.is_empty() && template.property(resource.properties, "Ipv4IpamPoolId").is_absent() {
         resource.unknown(reader, "its block");
     }
     for more in template.of_kinds(&["AWS::EC2::VPCCidrBlock"]) {
@@ -49,8 +48,13 @@ fn add_blocks<'t>(reader: &mut Reader<'_>, template: &Template<'t>, said: &Resou
             Told::Unknown(_) => {}
         }
     }
+    for key in ["Ipv4IpamPoolId", "Ipv6IpamPoolId"] {
+        if !template.property(properties, key).is_absent() {
+            said.unknown(reader, format!("its block comes from `{key}`"));
+        }
+    }
     match template.truth_of(properties, "AmazonProvidedIpv6CidrBlock") {
-        Told::Is(true) => said.unknown(reader, "the IPv6 block that Amazon gives"),
+        Told::Is(true) => said.unknown(reader, "Amazon chooses its IPv6 block"),
         Told::Unknown(why) => said.unknown(reader, why),
         Told::Is(false) | Told::Absent => {}
     }
@@ -125,9 +129,4 @@ fn entry_of<'t>(
         Told::Absent => None,
         Told::Unknown(why) => Some(Err(why)),
     }
-}
-
-/// Subnets that a property names, as far as they are known.
-pub fn subnets_of<'t>(template: &Template<'t>, object: Node<'t>, key: &str) -> Vec<ResourceId> {
-    template.known_of(object, key, Wanted::Subnet)
 }

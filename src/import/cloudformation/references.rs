@@ -3,6 +3,7 @@
 use indexmap::IndexSet;
 
 use super::super::fault::Mistake;
+use super::super::placed::{Groups, Subnets};
 use super::super::tree::Node;
 use super::resource::Resource;
 use super::template::Template;
@@ -118,7 +119,7 @@ impl<'t> Template<'t> {
     }
 
     /// The ids of a list; nothing where it is absent or empty.
-    pub fn several_of(&self, object: Node<'t>, key: &str, wanted: Wanted) -> Option<Known<IndexSet<ResourceId>>> {
+    pub fn several_of(&self, object: Node<'t>, key: &str, wanted: Wanted) -> Option<Groups> {
         let elements = match self.elements_of(object, key) {
             Ok(elements) => elements,
             Err(why) => return Some(Known::Unknown(why)),
@@ -136,10 +137,21 @@ impl<'t> Template<'t> {
         (!ids.is_empty()).then_some(Known::Is(ids))
     }
 
-    /// The ids of a list that are known.
-    pub fn known_of(&self, object: Node<'t>, key: &str, wanted: Wanted) -> Vec<ResourceId> {
-        let elements = self.elements_of(object, key).unwrap_or_default();
-        elements.iter().filter_map(|element| self.one(element, wanted).known()).collect()
+    /// The subnets of a property: those that are known, and the reason why others are not.
+    pub fn subnets_of(&self, object: Node<'t>, key: &str) -> Subnets {
+        let elements = match self.elements_of(object, key) {
+            Ok(elements) => elements,
+            Err(why) => return Subnets { known: Vec::new(), unknown: Some(why) },
+        };
+        let mut subnets = Subnets::default();
+        for element in &elements {
+            match self.one(element, Wanted::Subnet) {
+                Told::Is(id) => subnets.known.push(id),
+                Told::Absent => {}
+                Told::Unknown(why) => subnets.unknown = Some(why),
+            }
+        }
+        subnets
     }
 
     /// The resource that a property refers to, where it is of some types.

@@ -19,12 +19,12 @@ pub struct Resource<'t> {
     pub node: Node<'t>,
     /// Its `Properties`; its whole declaration, which has none of their names, where it says none.
     pub properties: Node<'t>,
-    /// Whether its condition holds.
+    /// True where its condition holds.
     pub there: Known<bool>,
 }
 
 impl Resource<'_> {
-    /// Where it is declared.
+    /// Returns the place of its declaration.
     pub fn origin(&self, reader: &Reader<'_>) -> Origin {
         Origin { resource: ResourceId::new(self.name), place: reader.source.place(self.span) }
     }

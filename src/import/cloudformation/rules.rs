@@ -2,6 +2,7 @@
 
 use super::super::builder::Reader;
 use super::super::fault::Mistake;
+use super::super::placed::unknown_rule;
 use super::super::tree::Node;
 use super::super::words;
 use super::references::Wanted;
@@ -32,12 +33,6 @@ fn sides(direction: Direction) -> Sides {
     }
 }
 
-/// A rule of which nothing is known.
-pub fn unknown_rule(why: &str, origin: Origin) -> Rule {
-    let (traffic, peer) = (Known::Unknown(why.to_owned()), Peer::Unknown(why.to_owned()));
-    Rule { traffic, peer, description: None, origin }
-}
-
 /// The inline rules of a group in one direction; nothing where it says none.
 pub fn inline<'t>(
     reader: &mut Reader<'_>,
@@ -54,17 +49,26 @@ pub fn inline<'t>(
         let place = reader.source.place(found.node.span());
         match found.value {
             Value::Object(said) => rules.extend(one(reader, template, resource, (said, direction))),
-            Value::Unknown(why) => {
-                leave_out(reader, resource, key, &place, Reason::UnknownValue(why.clone()));
-                rules.push(unknown_rule(&why, origin(resource, &place)));
-            }
+            Value::Unknown(why) => rules.push(not_known(reader, resource, (key, &place), &why)),
+            Value::Refers(reference) => rules.push(not_known(reader, resource, (key, &place), &reference.why())),
             Value::Absent => {}
-            Value::Text(_) | Value::Refers(_) | Value::List(_) => {
+            Value::Text(_) | Value::List(_) => {
                 template.mistake(Mistake::new(found.node.start(), format!("`{key}` is a list of rules")));
             }
         }
     }
     Some(rules)
+}
+
+/// Rules of which nothing is known, as one that is listed.
+fn not_known(
+    reader: &mut Reader<'_>,
+    resource: &Resource<'_>,
+    (key, place): (&str, &SourceLocation),
+    why: &str,
+) -> Rule {
+    leave_out(reader, resource, key, place, Reason::UnknownValue(why.to_owned()));
+    unknown_rule(why, &origin(resource, place))
 }
 
 /// `AWS::EC2::SecurityGroupIngress` and `AWS::EC2::SecurityGroupEgress`.
@@ -100,7 +104,7 @@ fn replace_all(reader: &mut Reader<'_>, resource: &Resource<'_>, group: &Resourc
     if rules.iter().any(is_all) {
         return;
     }
-    let why = format!("whether CloudFormation leaves the rule for everything beside `{}`", resource.name);
+    let why = format!("CloudFormation may remove the rule for everything because of `{}`", resource.name);
     for rule in found.egress.iter_mut().filter(|rule| is_all(rule)) {
         rule.peer = Peer::Unknown(why.clone());
         let (kind, origin) = ("SecurityGroupEgress".to_owned(), rule.origin.clone());

@@ -1,10 +1,10 @@
 //! Managed services whose interfaces are members of groups.
 
 use super::super::builder::Reader;
+use super::super::placed::{Groups, Subnets, unfiltered, vpc_of};
 use super::super::tree::Node;
 use super::groups;
 use super::members;
-use super::networks;
 use super::references::Wanted;
 use super::resource::Resource;
 use super::template::Template;
@@ -26,7 +26,7 @@ struct Service {
 #[derive(Clone, Copy)]
 enum When {
     Never,
-    /// Where this is said and true, or `ENABLED`; never where it is absent.
+    /// This property is true, or `ENABLED`. One that is absent is false.
     Is(&'static str),
     /// As [`Self::Is`]; where it is absent, the network decides.
     IsOrUnknown(&'static str),
@@ -139,7 +139,7 @@ pub fn service<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource: &
             return true;
         }
         Told::Unknown(why) => {
-            let interface = interface(reader, template, resource, service, (None, &[]), Known::Unknown(why.clone()));
+            let interface = interface(reader, template, resource, service, (None, None), Known::Unknown(why.clone()));
             let interface = Interface { public: Public::Unknown(why), ..interface };
             reader.into.interface(template.id(resource.name), interface);
             return true;
@@ -147,16 +147,15 @@ pub fn service<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource: &
     };
     let subnets = subnets_of(template, properties, said, service);
     let told = template.several_of(said, service.groups, Wanted::Group);
-    let vpc = members::vpc_of(reader, &subnets, told.as_ref());
-    let kind = template.known_text(properties, "Type");
-    let is_network = service.kind.ends_with("V2::LoadBalancer")
-        && (kind.is_some_and(|kind| kind != "application")
-            || matches!(template.text_of(properties, "Type"), Told::Unknown(_)));
-    let groups = match told {
-        Some(groups) => groups,
-        None if is_network => Known::Unknown("a network load balancer without groups filters nothing".to_owned()),
-        None if service.kind == "AWS::EKS::Cluster" => Known::Is(indexmap::IndexSet::new()),
-        None => members::default(template, vpc.as_ref()),
+    let vpc = vpc_of(&reader.into.account, &subnets, told.as_ref());
+    let is_balancer = service.kind.ends_with("V2::LoadBalancer");
+    let kind = if is_balancer { template.text_of(properties, "Type") } else { Told::Absent };
+    let groups = match (told, kind) {
+        (Some(groups), _) => groups,
+        (None, Told::Is(kind)) if kind != "application" => unfiltered(),
+        (None, Told::Unknown(why)) => Known::Unknown(format!("its type: {why}")),
+        (None, _) if service.kind == "AWS::EKS::Cluster" => Known::Is(indexmap::IndexSet::new()),
+        (None, _) => members::default(template, vpc.as_ref()),
     };
     let groups = match groups {
         Known::Is(groups) if service.kind == "AWS::EKS::Cluster" => {
@@ -166,7 +165,7 @@ pub fn service<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource: &
         }
         groups => groups,
     };
-    let interface = interface(reader, template, resource, service, (vpc, &subnets), groups);
+    let interface = interface(reader, template, resource, service, (vpc, subnets.only()), groups);
     let public = public(template, said, properties, service.public);
     reader.into.interface(template.id(resource.name), Interface { public, ..interface });
     true
@@ -177,14 +176,14 @@ fn interface(
     template: &Template<'_>,
     resource: &Resource<'_>,
     service: &Service,
-    (vpc, subnets): (Option<ResourceId>, &[ResourceId]),
-    groups: members::Groups,
+    (vpc, subnet): (Option<ResourceId>, Option<ResourceId>),
+    groups: Groups,
 ) -> Interface {
     Interface {
         label: template.label(resource.name),
         holder: service.holder,
         vpc,
-        subnet: members::only(subnets),
+        subnet,
         groups: members::listed(reader, resource, groups),
         addresses: Vec::new(),
         public: Public::None,
@@ -206,14 +205,15 @@ fn within<'t>(template: &Template<'t>, properties: Node<'t>, keys: &[&str]) -> T
     Told::Is(node)
 }
 
-fn subnets_of<'t>(template: &Template<'t>, properties: Node<'t>, said: Node<'t>, service: &Service) -> Vec<ResourceId> {
-    let mut subnets = networks::subnets_of(template, said, service.subnets);
-    for mapping in template.objects_of(properties, "SubnetMappings").unwrap_or_default() {
-        subnets.extend(networks::subnets_of(template, mapping, "SubnetId"));
+fn subnets_of<'t>(template: &Template<'t>, properties: Node<'t>, said: Node<'t>, service: &Service) -> Subnets {
+    let mut subnets = template.subnets_of(said, service.subnets);
+    match template.objects_of(properties, "SubnetMappings") {
+        Ok(mappings) => mappings.iter().for_each(|mapping| subnets.extend(template.subnets_of(*mapping, "SubnetId"))),
+        Err(why) => subnets.unknown = Some(why),
     }
     for (key, kind) in SUBNET_GROUPS {
         if let Some(group) = template.resource_of(properties, key, &[kind]) {
-            subnets.extend(networks::subnets_of(template, group.properties, "SubnetIds"));
+            subnets.extend(template.subnets_of(group.properties, "SubnetIds"));
         }
     }
     subnets

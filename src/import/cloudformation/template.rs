@@ -32,9 +32,9 @@ pub struct Template<'t> {
     pub resources: IndexMap<&'t str, Resource<'t>>,
     /// Macros that may change it, which nothing here knows: the first's name.
     pub macros: Option<String>,
-    /// Whether names may be of what a macro adds.
+    /// True where a macro may add names.
     pub is_open: bool,
-    /// What logical ids get before them where another template has the same.
+    /// The prefix of logical ids, where another template has the same ones.
     prefix: String,
     /// Conditions that were evaluated; none while one is.
     pub held: RefCell<HashMap<&'t str, Option<Known<bool>>>>,

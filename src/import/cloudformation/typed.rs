@@ -36,7 +36,7 @@ impl<'t> Template<'t> {
     /// The text of a property where it is known.
     pub fn known_text(&self, object: Node<'t>, key: &str) -> Option<String> {
         let found = self.property(object, key);
-        // What is only shown may be of any type.
+        // A text that is only shown may be of any type.
         functions::text(&found).ok().map(Cow::into_owned)
     }
 

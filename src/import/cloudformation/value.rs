@@ -18,7 +18,7 @@ pub enum Value<'t> {
     Absent,
     /// A string, a number or a truth.
     Text(Cow<'t, str>),
-    /// What is known after the stack is made only, of a resource of this template.
+    /// A value of a resource of this template that is known after the stack is made only.
     Refers(Reference<'t>),
     List(Vec<Found<'t>>),
     Object(Node<'t>),

@@ -1,4 +1,4 @@
-//! What a template does not tell is unknown, and listed: never a guess, and never wider.
+//! Values that a template does not tell are unknown, and listed: never guessed, and never wider.
 
 use super::with;
 use crate::import::shown::{members, reasons, rules};
@@ -29,7 +29,7 @@ fn a_peer_that_no_template_tells_may_be_anybody() {
         ("CidrIp: !Select [0, !GetAZs '']", "`Fn::GetAZs` is not evaluated"),
         (
             "CidrIp: !If [Unclear, 10.0.0.0/8, 0.0.0.0/0]",
-            "whether the condition `Unclear` holds: the parameter `Wanted` has no default",
+            "the condition `Unclear` is not known: the parameter `Wanted` has no default",
         ),
         ("SourceSecurityGroupName: web", "no group of this template has the name `web`"),
         (
@@ -51,7 +51,7 @@ fn ports_and_conditions_that_are_not_known_make_a_rule_unknown() {
   Inline: {Type: AWS::EC2::SecurityGroup, Properties: {VpcId: !Ref Vpc, SecurityGroupIngress: [!If [Unclear, {IpProtocol: '-1', CidrIp: 0.0.0.0/0}, !Ref 'AWS::NoValue']]}}
   Apart: {Type: AWS::EC2::SecurityGroupIngress, Properties: {GroupId: !Ref Given, IpProtocol: '-1', CidrIp: 0.0.0.0/0}}
 ");
-    let why = "whether the condition `Unclear` holds: the parameter `Wanted` has no default";
+    let why = "the condition `Unclear` is not known: the parameter `Wanted` has no default";
     assert_eq!(
         rules(&account),
         [
@@ -93,13 +93,13 @@ fn members_that_are_not_known_are_listed() {
   C: {Type: AWS::EC2::Instance, Properties: {ImageId: ami-1}}
 ",
     );
-    let why = "whether the condition `Unclear` holds: the parameter `Wanted` has no default";
+    let why = "the condition `Unclear` is not known: the parameter `Wanted` has no default";
     assert_eq!(
         members(&account),
         [
             "A: ?the parameter `Given` has no default".to_owned(),
             format!("B: ?{why}"),
-            "C: ?it names none, and no source has the default group of its VPC".to_owned(),
+            "C: ?it names no group, and no source has the default group of its VPC".to_owned(),
         ]
     );
     assert_eq!(reasons(&account).len(), 3);
@@ -111,7 +111,7 @@ fn a_rule_apart_may_take_the_place_of_the_rule_for_everything() {
   Out: {Type: AWS::EC2::SecurityGroup, Properties: {VpcId: !Ref Vpc}}
   Https: {Type: AWS::EC2::SecurityGroupEgress, Properties: {GroupId: !Ref Out, IpProtocol: tcp, FromPort: 443, ToPort: 443, CidrIp: 0.0.0.0/0}}
 ");
-    let why = "whether CloudFormation leaves the rule for everything beside `Https`";
+    let why = "CloudFormation may remove the rule for everything because of `Https`";
     assert_eq!(rules(&account)[1..], [format!("Out > all ?{why}"), "Out > tcp 443 0.0.0.0/0".to_owned()]);
     assert_eq!(reasons(&account), [format!("Out: not known: {why}")]);
 }
@@ -195,4 +195,78 @@ fn entries_of_a_network_acl_over_ipv6_count() {
     let six =
         "  Block: {Type: AWS::EC2::VPCCidrBlock, Properties: {VpcId: !Ref Vpc, AmazonProvidedIpv6CidrBlock: true}}\n";
     assert!(!acl(six), "nothing is admitted over IPv6");
+}
+
+#[test]
+fn what_a_macro_or_another_resource_adds_is_unknown() {
+    let account = with("
+  Made: {Type: Custom::Rules, Properties: {ServiceToken: a}}
+  Mixed: {Type: AWS::EC2::SecurityGroup, Properties: {VpcId: !Ref Vpc, SecurityGroupIngress: [{IpProtocol: '-1', 'Fn::Transform': {Name: AWS::Include}}]}}
+  Other: {Type: AWS::EC2::SecurityGroup, Properties: {VpcId: !Ref Vpc, SecurityGroupIngress: !GetAtt Made.Rules}}
+");
+    let ingress: Vec<String> = rules(&account).into_iter().filter(|rule| rule.contains(" < ")).collect();
+    let (change, made) = ("`Fn::Transform` may change it", "`Made.Rules` is known after the stack is made");
+    assert_eq!(ingress, [format!("Mixed < ?{change} ?{change}"), format!("Other < ?{made} ?{made}")]);
+    assert_eq!(reasons(&account)[..2], [format!("Mixed: not known: {change}"), format!("Other: not known: {made}")]);
+}
+
+#[test]
+fn a_subnet_that_is_not_known_may_give_public_addresses() {
+    let account = with("
+  Private: {Type: AWS::EC2::Subnet, Properties: {VpcId: !Ref Vpc, CidrBlock: 10.0.1.0/24}}
+  Launch: {Type: AWS::EC2::LaunchTemplate, Properties: {LaunchTemplateData: {SecurityGroupIds: [!Ref App]}}}
+  Fleet: {Type: AWS::AutoScaling::AutoScalingGroup, Properties: {VPCZoneIdentifier: [!Ref Private, !Ref Wanted], LaunchTemplate: {LaunchTemplateId: !Ref Launch, Version: '1'}}}
+");
+    let fleet = account.interfaces.values().next().expect("a fleet");
+    let why = "of its subnets, one is not known: the parameter `Wanted` has no default";
+    assert_eq!(fleet.public, crate::account::Public::Unknown(why.to_owned()));
+    assert_eq!(fleet.subnet, None);
+}
+
+#[test]
+fn an_attachment_whose_condition_is_not_known_may_put_an_interface_anywhere() {
+    let account = with("
+  Eni: {Type: AWS::EC2::NetworkInterface, Properties: {GroupSet: [!Ref App]}}
+  Join: {Type: AWS::EC2::NetworkInterfaceAttachment, Condition: Unclear, Properties: {InstanceId: i-1, NetworkInterfaceId: !Ref Eni, DeviceIndex: '1'}}
+");
+    let why = "the condition `Unclear` is not known: the parameter `Wanted` has no default";
+    assert_eq!(members(&account), [format!("i-1.eth1: ?{why}")]);
+    assert_eq!(reasons(&account), [format!("Join: not known: {why}")]);
+}
+
+#[test]
+fn a_block_of_ipv6_for_a_vpc_that_is_not_known_may_be_for_any() {
+    let account = with(
+        "
+  Out: {Type: AWS::EC2::SecurityGroup, Properties: {GroupDescription: d, VpcId: !Ref Vpc}}
+  Six: {Type: AWS::EC2::VPCCidrBlock, Properties: {VpcId: !Ref Wanted, AmazonProvidedIpv6CidrBlock: true}}
+",
+    );
+    assert!(rules(&account).contains(&"Out > all ::/0".to_owned()));
+}
+
+#[test]
+fn a_block_of_an_address_pool_is_listed() {
+    let account = with(
+        "
+  More: {Type: AWS::EC2::VPCCidrBlock, Properties: {VpcId: !Ref Vpc, Ipv4IpamPoolId: pool-1}}
+",
+    );
+    assert_eq!(reasons(&account), ["More: not known: its block comes from `Ipv4IpamPoolId`"]);
+}
+
+#[test]
+fn a_load_balancer_of_an_unknown_type_or_subnet_is_unknown() {
+    let account = with("
+  A: {Type: AWS::ElasticLoadBalancingV2::LoadBalancer, Properties: {Type: !Ref Wanted, Subnets: [subnet-1]}}
+  B: {Type: AWS::ElasticLoadBalancingV2::LoadBalancer, Properties: {SecurityGroups: [!Ref App], SubnetMappings: [!If [Unclear, {SubnetId: subnet-1}, {SubnetId: subnet-2}], {SubnetId: subnet-3}]}}
+");
+    let why = "the parameter `Wanted` has no default";
+    assert_eq!(members(&account), [format!("A: ?its type: {why}"), "B: App".to_owned()]);
+    assert!(
+        account
+            .interfaces
+            .values()
+            .all(|interface| interface.subnet.as_ref().is_none_or(|id| id.as_str() != "subnet-3"))
+    );
 }
