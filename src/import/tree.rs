@@ -255,6 +255,12 @@ impl<'t> Node<'t> {
         properties.iter().map(|property| (property.name.as_str(), Node(&property.value)))
     }
 
+    /// Its elements, if it is a list; nothing in the place of one that is null.
+    pub fn elements(self) -> Vec<Option<Node<'t>>> {
+        let Value::Array(array) = self.0 else { return self.items().map(Some).collect() };
+        array.elements.iter().map(|element| Some(Node(element)).filter(|node| !node.is_null())).collect()
+    }
+
     /// Its keys and values, and those of everything below it.
     pub fn all_entries(self) -> Vec<(&'t str, Node<'t>)> {
         let (mut all, mut open) = (Vec::new(), vec![self]);

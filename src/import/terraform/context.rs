@@ -1,4 +1,4 @@
-//! What the readers of resources share.
+//! The lookups that the readers of resources share.
 
 use std::collections::HashMap;
 

@@ -8,7 +8,7 @@ use super::super::tree::Node;
 use super::address::{Key, Parts, Step, module_address, parts, steps};
 use super::configuration::Configuration;
 use super::index::{Index, bare};
-use super::resource::{Block, Resource};
+use super::resource::{Block, NO_EXPRESSIONS, Resource};
 use crate::account::Reason;
 use crate::topology::Span;
 
@@ -108,8 +108,11 @@ fn plan<'t>(reader: &mut Reader<'_>, root: Node<'t>, values: Node<'t>) -> Index<
     for resource in &mut resources {
         let Resource { module, data, kind, name, .. } = &*resource;
         resource.configured = configuration.resource(module, *data, kind, name);
-        resource.body.expressions =
-            resource.configured.and_then(|entry| entry.get("expressions")).into_iter().collect();
+        resource.body.expressions = resource
+            .configured
+            .map(|entry| entry.get("expressions").unwrap_or(Node(&NO_EXPRESSIONS)))
+            .into_iter()
+            .collect();
         if let Some(change) = changes.get(resource.address.as_str()) {
             resource.body.unknown = change.get("after_unknown");
             resource.body.sensitive = resource.body.sensitive.or_else(|| change.get("after_sensitive"));

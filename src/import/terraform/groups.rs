@@ -3,12 +3,12 @@
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::super::builder::Reader;
+use super::super::placed::{all_traffic, unknown_rule};
 use super::context::{Context, id_or_listed};
 use super::resource::{Resource, Value};
 use super::rules;
-use super::wanted::{Wanted, cluster_group, default_group};
-use crate::account::{Known, Origin, Peer, ResourceId, Rule, SecurityGroup};
-use crate::model::Traffic;
+use super::wanted::{VPCS, Wanted, cluster_group, default_group};
+use crate::account::{Origin, Peer, ResourceId, Rule, SecurityGroup};
 
 /// `aws_security_group` and `aws_default_security_group`, which replaces all rules of the group that it adopts.
 pub fn group<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: &Resource<'t>) {
@@ -16,7 +16,7 @@ pub fn group<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: &
     reader.into.alias(&resource.address, &id);
     let vpc = vpc(reader, context, resource);
     let adopted = vpc.as_ref().filter(|_| resource.kind == "aws_default_security_group");
-    if let Some(owner) = adopted.and_then(|vpc| context.with_id(&["aws_vpc", "aws_default_vpc"], vpc)) {
+    if let Some(owner) = adopted.and_then(|vpc| context.with_id(VPCS, vpc)) {
         reader.into.alias(default_group(owner).as_str(), &id);
     }
     let group = SecurityGroup {
@@ -37,7 +37,7 @@ pub fn looked_up(reader: &mut Reader<'_>, context: &Context<'_, '_>, resource: &
     reader.into.alias(&resource.address, &id);
     let why = "it is a data source, which tells no rules".to_owned();
     let origin = reader.origin(resource.node, &resource.address);
-    let unknown = || vec![rules::unknown_rule(why.clone(), origin.clone())];
+    let unknown = || vec![unknown_rule(&why, &origin)];
     let group = SecurityGroup {
         label: context.labels.of(resource),
         name: resource.body.text("name").map(str::to_owned),
@@ -80,10 +80,10 @@ enum Rules {
 fn made(reader: &mut Reader<'_>, by: &Resource<'_>, id: ResourceId, vpc: ResourceId, label: String, told: Rules) {
     let origin = reader.origin(by.node, &by.address);
     let (ingress, egress) = match told {
-        Rules::AsMade => (vec![all(Peer::Group(id.clone()), &origin)], everything(&origin)),
+        Rules::AsMade => (vec![all_traffic(Peer::Group(id.clone()), &origin)], everything(&origin)),
         Rules::Unknown => {
             let why = "AWS has made it, and no source has its rules".to_owned();
-            let unknown = || vec![rules::unknown_rule(why.clone(), origin.clone())];
+            let unknown = || vec![unknown_rule(&why, &origin)];
             (unknown(), unknown())
         }
     };
@@ -92,13 +92,9 @@ fn made(reader: &mut Reader<'_>, by: &Resource<'_>, id: ResourceId, vpc: Resourc
     reader.into.mention(id, group);
 }
 
-fn all(peer: Peer, origin: &Origin) -> Rule {
-    Rule { traffic: Known::Is(Traffic::All), peer, description: None, origin: origin.clone() }
-}
-
 fn everything(origin: &Origin) -> Vec<Rule> {
     let anywhere = [IpNet::V4(Ipv4Net::default()), IpNet::V6(Ipv6Net::default())];
-    anywhere.into_iter().map(|block| all(Peer::Block(block), origin)).collect()
+    anywhere.into_iter().map(|block| all_traffic(Peer::Block(block), origin)).collect()
 }
 
 fn vpc<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: &Resource<'t>) -> Option<ResourceId> {

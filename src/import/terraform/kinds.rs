@@ -133,11 +133,7 @@ fn is_said(value: Value<'_>) -> bool {
 }
 
 fn routes_go_elsewhere(table: &Block<'_>) -> bool {
-    match table.value("route") {
-        Value::Unknown => table.is_given("route"),
-        Value::Hidden => true,
-        Value::Is(_) | Value::Absent => table.blocks("route").iter().any(goes_elsewhere),
-    }
+    table.blocks("route").iter().any(goes_elsewhere)
 }
 
 fn goes_elsewhere(route: &Block<'_>) -> bool {

@@ -11,7 +11,7 @@ use super::index::{Index, position};
 use super::known_modules;
 use super::resource::{Resource, Value};
 use super::slots::{Meant, Slot, literal, merged, nth, slots};
-use super::wanted::{Fit, Wanted, fit};
+use super::wanted::{Fit, VPCS, Wanted, fit};
 
 /// Calls, outputs and locals in each other that real modules never have.
 const MAX_DEPTH: usize = 24;
@@ -71,7 +71,7 @@ impl<'a, 't> Resolver<'a, 't> {
 
     fn all(&self, references: &[Reference], rest: &[Step], scope: Scope<'_, 't>, wanted: Wanted) -> Vec<Slot<'t>> {
         if scope.depth > MAX_DEPTH {
-            return slots(vec![Meant::Unclear("it goes through too many modules".to_owned())]);
+            return slots(vec![too_deep()]);
         }
         let each = references.iter().map(|reference| self.reference(reference, references, rest, scope, wanted));
         each.filter(|slot| slot.loose || !slot.meant.is_empty()).collect()
@@ -120,15 +120,15 @@ impl<'a, 't> Resolver<'a, 't> {
         let Some(expression) = module.call.and_then(|call| call.at(&["expressions", name])) else { return default() };
         let count = self.index.calls(above, &own.name).len();
         let outer = Scope { module: above, key: own.key.as_ref(), repeat: module.call, count, ..scope.deeper() };
-        let is_given = configuration.module(above).is_none_or(|_| {
-            known_modules::given_where(module, name).is_none_or(|key| {
-                let step = Step::Name(key.to_owned());
-                self.each_value(&[step], outer, Wanted::Text).iter().any(|slot| {
-                    slot.meant.iter().any(|meant| matches!(meant, Meant::Literal(node) if node.boolean() == Some(true)))
-                })
-            })
-        });
-        if is_given { self.evaluate(expression, rest, outer, wanted) } else { Vec::new() }
+        let Some(condition) = configuration.module(above).and_then(|_| known_modules::given_where(module, name)) else {
+            return self.evaluate(expression, rest, outer, wanted);
+        };
+        let said = self.each_value(&[Step::Name(condition.to_owned())], outer, Wanted::Text);
+        match truth(&said) {
+            Some(true) => self.evaluate(expression, rest, outer, wanted),
+            Some(false) => Vec::new(),
+            None => slots(vec![Meant::Unclear(format!("`{condition}` is not known"))]),
+        }
     }
 
     fn each_value(&self, rest: &[Step], scope: Scope<'_, 't>, wanted: Wanted) -> Vec<Slot<'t>> {
@@ -152,8 +152,11 @@ impl<'a, 't> Resolver<'a, 't> {
             let references: Vec<Reference> = references.iter().map(|reference| steps(reference)).collect();
             return merged(self.all(&references, &[], scope.deeper(), wanted));
         }
-        if known_modules::is_condition(name) || wanted == Wanted::Text {
+        if known_modules::is_condition(name) {
             return Slot::default();
+        }
+        if wanted == Wanted::Text {
+            return Slot { meant: Vec::new(), loose: true };
         }
         Slot { meant: self.reachable(scope.module, wanted, scope.depth), loose: true }
     }
@@ -161,15 +164,19 @@ impl<'a, 't> Resolver<'a, 't> {
     /// All that a module's expressions can refer to: its own resources, what its variables are, the outputs of modules that it calls.
     pub fn reachable(&self, module: &[Call], wanted: Wanted, depth: usize) -> Vec<Meant<'t>> {
         let mark = (module_address(module), wanted);
-        if depth > MAX_DEPTH || !self.open.borrow_mut().insert(mark.clone()) {
+        if depth > MAX_DEPTH {
+            return vec![too_deep()];
+        }
+        // A caller further out is collecting this module already.
+        if !self.open.borrow_mut().insert(mark.clone()) {
             return Vec::new();
         }
         let mut meant = Vec::new();
         for at in self.index.in_module(module) {
             let resource = &self.index.resources[*at];
-            // What is made along with a resource is meant where the plan says that something refers to it.
+            // AWS makes these groups along with the resource. They count where the plan says that something refers to them.
             let attribute = match resource.kind.as_str() {
-                "aws_vpc" | "aws_default_vpc" if wanted == Wanted::Group => Some("default_security_group_id"),
+                kind if wanted == Wanted::Group && VPCS.contains(&kind) => Some("default_security_group_id"),
                 "aws_eks_cluster" if wanted == Wanted::Group => Some("vpc_config"),
                 kind if !kind.starts_with("aws_") => continue,
                 _ => None,
@@ -355,6 +362,21 @@ impl<'a, 't> Resolver<'a, 't> {
         }
         Some(words)
     }
+}
+
+/// Returns the truth that an expression means; false where it means nothing, which is the default, and nothing where it cannot be told.
+fn truth(slots: &[Slot<'_>]) -> Option<bool> {
+    let all = || slots.iter().flat_map(|slot| &slot.meant);
+    let is = |meant: &Meant<'_>| matches!(meant, Meant::Literal(node) if node.boolean() == Some(true));
+    match all().any(is) {
+        true => Some(true),
+        false if slots.iter().any(|slot| slot.loose) => None,
+        false => (!all().any(|meant| matches!(meant, Meant::Unclear(_) | Meant::Id { .. }))).then_some(false),
+    }
+}
+
+fn too_deep<'t>() -> Meant<'t> {
+    Meant::Unclear("it goes through too many modules".to_owned())
 }
 
 /// A text, or that of a map or list at the own key.

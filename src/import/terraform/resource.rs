@@ -1,5 +1,8 @@
 //! Resources of a plan or a state, and their values: known, absent, or known after the plan is applied only.
 
+use jsonc_parser::ast::{BooleanLit, Object, Value as Json};
+use jsonc_parser::common::Range;
+
 use super::super::tree::Node;
 use super::address::{Call, Key};
 use crate::account::ResourceId;
@@ -81,6 +84,19 @@ fn is_true(node: Node<'_>) -> bool {
     node.boolean() == Some(true)
 }
 
+/// Returns true for a mask that marks anything.
+fn is_marked(mask: Node<'_>) -> bool {
+    is_true(mask) || mask.all_entries().into_iter().any(|(_, value)| value.items().any(is_true))
+}
+
+/// The mask of a value of which nothing is known.
+static TRUE: Json<'static> = Json::BooleanLit(BooleanLit { range: Range { start: 0, end: 0 }, value: true });
+/// The mask of a value that is known.
+static FALSE: Json<'static> = Json::BooleanLit(BooleanLit { range: Range { start: 0, end: 0 }, value: false });
+/// The expressions of a resource that has no arguments: Terraform leaves them out.
+pub static NO_EXPRESSIONS: Json<'static> =
+    Json::Object(Object { range: Range { start: 0, end: 0 }, properties: Vec::new() });
+
 impl<'t> Block<'t> {
     /// Returns the value of an attribute.
     pub fn value(&self, key: &str) -> Value<'t> {
@@ -126,38 +142,58 @@ impl<'t> Block<'t> {
 
     /// Returns true unless the configuration shows that nobody gives an attribute. It shows nothing of what is in a `dynamic` block.
     pub fn is_given(&self, key: &str) -> bool {
-        let is_whole = |node: &Node<'_>| node.get("references").is_some() || node.get("constant_value").is_some();
-        self.expressions.is_empty() || self.expressions.iter().any(is_whole) || !self.expressions_of(key).is_empty()
+        self.expressions.is_empty() || !self.expressions_of(key).is_empty()
     }
 
     fn refers(&self, key: &str) -> bool {
         self.expressions_of(key).iter().any(|expression| expression.get("references").is_some())
     }
 
-    /// Returns nested blocks in their order.
+    /// Returns nested blocks in their order. A set of blocks that is given and not known is one block of which nothing is known.
     pub fn blocks(&self, key: &str) -> Vec<Block<'t>> {
         let masks = |mask: Option<Node<'t>>| -> Vec<Node<'t>> {
             mask.and_then(|mask| mask.get(key)).into_iter().flat_map(Node::items).collect()
         };
         let (unknown, sensitive) = (masks(self.unknown), masks(self.sensitive));
-        let configured: Vec<Node<'t>> = self.expressions_of(key).into_iter().flat_map(Node::items).collect();
-        let Some(list) = self.value(key).known() else { return Vec::new() };
-        let blocks: Vec<Node<'t>> = list.items().collect();
-        let aligned = configured.len() == blocks.len();
-        blocks
-            .iter()
-            .enumerate()
-            .map(|(at, values)| Block {
-                values: Some(*values),
-                unknown: unknown.get(at).copied(),
-                sensitive: sensitive.get(at).copied(),
-                expressions: match configured.get(at) {
-                    Some(own) if aligned => vec![*own],
-                    _ => configured.clone(),
-                },
-                hidden: Vec::new(),
-                shared: None,
-            })
-            .collect()
+        let values = match self.value(key) {
+            Value::Is(list) => list.elements(),
+            Value::Absent => Vec::new(),
+            Value::Unknown if !self.is_given(key) => return Vec::new(),
+            Value::Unknown | Value::Hidden => return vec![self.unknown_block(key)],
+        };
+        let (expressions, shared) = self.configured(key);
+        let count = values.len().max(unknown.len());
+        let block = |at: usize| Block {
+            values: values.get(at).copied().flatten(),
+            // A mask leaves out what is known as a whole.
+            unknown: unknown.get(at).copied().or_else(|| self.unknown.map(|_| Node(&FALSE))),
+            sensitive: sensitive.get(at).copied(),
+            expressions: match expressions.get(at) {
+                Some(own) if expressions.len() == count => vec![*own],
+                // A `dynamic` block makes more blocks than the configuration has.
+                _ if expressions.len() < count => Vec::new(),
+                _ => expressions.clone(),
+            },
+            hidden: Vec::new(),
+            shared,
+        };
+        let is_there = |block: &Block<'t>| block.values.is_some() || block.unknown.is_some_and(is_marked);
+        (0..count).map(block).filter(is_there).collect()
+    }
+
+    /// Returns a nested block of which nothing is known.
+    pub fn unknown_block(&self, key: &str) -> Block<'t> {
+        let (expressions, shared) = self.configured(key);
+        Block { unknown: Some(Node(&TRUE)), expressions, shared, ..Self::default() }
+    }
+
+    /// The configuration of nested blocks: one expression for each, or one for all of them where they are written as an attribute.
+    fn configured(&self, key: &str) -> (Vec<Node<'t>>, Option<Node<'t>>) {
+        let is_whole = |node: &Node<'_>| node.get("references").is_some() || node.get("constant_value").is_some();
+        let all: Vec<Node<'t>> = self.expressions_of(key).into_iter().flat_map(Node::items).collect();
+        match all.iter().find(|node| is_whole(node)) {
+            Some(whole) => (Vec::new(), Some(*whole)),
+            None => (all, None),
+        }
     }
 }

@@ -3,13 +3,14 @@
 use indexmap::IndexSet;
 
 use super::super::builder::Reader;
+use super::super::placed::unknown_rule;
 use super::super::tree::Node;
 use super::super::words;
 use super::context::Context;
 use super::resource::{Block, Resource, Value};
 use super::told::Told;
 use super::wanted::Wanted;
-use crate::account::{Known, Origin, Peer, Reason, ResourceId, Rule};
+use crate::account::{Known, Peer, Reason, ResourceId, Rule};
 use crate::model::{Direction, Traffic};
 
 /// The attributes of one form of rule.
@@ -51,48 +52,39 @@ pub fn inline<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: 
     let group = resource.id();
     let whole = |reader: &mut Reader<'_>, why: String| {
         reader.leave_out(resource.node, key, &resource.address, Reason::UnknownValue(why.clone()));
-        vec![unknown_rule(why, reader.origin(resource.node, &resource.address))]
+        vec![unknown_rule(&why, &reader.origin(resource.node, &resource.address))]
     };
     match resource.body.value(key) {
-        Value::Absent => Vec::new(),
+        Value::Absent if resource.body.blocks(key).is_empty() => Vec::new(),
         Value::Hidden => whole(reader, format!("`{key}` is marked as sensitive")),
         // Without blocks and without a `dynamic` one, Terraform shows the attribute as computed: it takes what AWS has, and a new group has
         // none, since the provider revokes what AWS gives it. An existing group's rules are known.
         Value::Unknown if is_unsaid(context, resource, key) => Vec::new(),
         Value::Unknown => whole(reader, format!("`{key}` is known after apply")),
-        Value::Is(list) => {
-            let blocks = rule_blocks(&resource.body, key);
-            if blocks.is_empty() && list.text().is_some() {
-                reader.wrong(list, &resource.address, (format!("`{key}` is a list of rules"), None));
+        Value::Is(list) if list.text().is_some() => {
+            reader.wrong(list, &resource.address, (format!("`{key}` is a list of rules"), None));
+            Vec::new()
+        }
+        Value::Absent | Value::Is(_) => {
+            let mut all = Vec::new();
+            for block in &resource.body.blocks(key) {
+                let is_known = block.values.is_some_and(|values| values.entries().next().is_some());
+                all.extend(match is_known {
+                    true => rules(reader, context, Said { resource, block, group: &group, form: &INLINE }),
+                    false => whole(reader, format!("a rule of `{key}` is known after apply")),
+                });
             }
-            let said = |block| Said { resource, block, group: &group, form: &INLINE };
-            blocks.iter().flat_map(|block| rules(reader, context, said(block))).collect()
+            all
         }
     }
 }
 
-/// Inline rules with what they come from: the configuration has one list of references for all of them.
-fn rule_blocks<'t>(body: &Block<'t>, key: &str) -> Vec<Block<'t>> {
-    let shared = body.expressions_of(key).into_iter().find(|expression| expression.get("references").is_some());
-    let mut blocks = body.blocks(key);
-    if shared.is_some() {
-        for block in &mut blocks {
-            block.expressions.clear();
-            block.shared = shared;
-        }
-    }
-    blocks
-}
-
-/// Returns true if nothing in the configuration says what the rules are. A `dynamic` block is in no configuration; its rules are unknown
-/// only where it goes through something unknown, and then the plan fails or shows their number.
+/// Returns true if nothing in the configuration says what the rules are. A `dynamic` block is in no configuration. Where it goes through
+/// something unknown, the plan has one block in its place, with unknown values.
+///
+/// Source: hashicorp/terraform-provider-aws issue 27614; `fixupBlocksExpr` (hashicorp/terraform, internal/lang/blocktoattr/fixup.go).
 fn is_unsaid(context: &Context<'_, '_>, resource: &Resource<'_>, key: &str) -> bool {
     context.index.configuration.module(&resource.module).is_some() && resource.body.expressions_of(key).is_empty()
-}
-
-/// A rule of which nothing is known.
-pub fn unknown_rule(why: String, origin: Origin) -> Rule {
-    Rule { traffic: Known::Unknown(why.clone()), peer: Peer::Unknown(why), description: None, origin }
 }
 
 /// `aws_security_group_rule`.
@@ -105,7 +97,12 @@ pub fn apart<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: &
             let advice = crate::model::suggest(other, ["ingress", "egress"]);
             return reader.wrong(node, &resource.address, ("`type` is ingress or egress".to_owned(), advice));
         }
-        None => return reader.lacks(resource.node, &resource.address, "type"),
+        None => {
+            return match resource.body.value("type") {
+                Value::Unknown | Value::Hidden => leave_out(reader, resource, "`type` is not known".to_owned()),
+                Value::Is(_) | Value::Absent => reader.lacks(resource.node, &resource.address, "type"),
+            };
+        }
     };
     of_group(reader, context, resource, direction, &APART);
 }
@@ -145,10 +142,14 @@ fn rules<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, said: Said<'_, 
     let node = block.values.filter(|_| !std::ptr::eq(block, &resource.body)).unwrap_or(resource.node);
     let origin = reader.origin(node, &resource.address);
     let Some(traffic) = traffic(reader, said, node) else { return Vec::new() };
+    let before = (reader.into.account.left_out.len(), reader.into.faults.len());
     let peers = peers(reader, context, said);
-    if peers.is_empty() {
-        let why = "it names nobody".to_owned();
+    if peers.is_empty() && before == (reader.into.account.left_out.len(), reader.into.faults.len()) {
+        let why = "it gives no block, prefix list or group".to_owned();
         reader.leave_out(node, &resource.kind, &resource.address, Reason::UnknownValue(why));
+    }
+    if let Some(why) = traffic.why_unknown() {
+        reader.leave_out(node, &resource.kind, &resource.address, Reason::UnknownValue(why.to_owned()));
     }
     let description = block.text("description").filter(|text| !text.is_empty()).map(str::to_owned);
     let rule = |peer: Peer| {
@@ -200,7 +201,7 @@ fn peers<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, said: Said<'_, 
         let is_unknown = match block.value(key) {
             Value::Hidden => true,
             // A provider may show as computed what nobody gives.
-            Value::Unknown => form.is_inline || !block.expressions_of(key).is_empty(),
+            Value::Unknown => form.is_inline || block.is_given(key),
             Value::Is(_) | Value::Absent => false,
         };
         if is_unknown {

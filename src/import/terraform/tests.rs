@@ -8,6 +8,7 @@ mod inline;
 mod interfaces;
 mod left_out;
 mod modules;
+mod not_known;
 mod public_modules;
 mod references;
 mod services;

@@ -4,7 +4,7 @@ use super::address::Step;
 use super::resource::{Resource, Value};
 use crate::account::ResourceId;
 
-/// What an expression is asked for.
+/// The kind of id that an expression is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Wanted {
     Group,
@@ -30,6 +30,9 @@ pub enum Fit {
     /// It may be that.
     Unclear,
 }
+
+/// The types of VPCs.
+pub const VPCS: &[&str] = &["aws_vpc", "aws_default_vpc"];
 
 /// Types whose values may be anything.
 const ANYTHING: &[&str] = &["aws_ssm_parameter", "aws_cloudformation_stack", "aws_secretsmanager_secret_version"];
@@ -65,7 +68,7 @@ pub fn fit(wanted: Wanted, resource: &Resource<'_>, rest: &[Step]) -> Fit {
     let through = |name: &str| Fit::Through(name.to_owned());
     match (wanted, resource.kind.as_str(), last) {
         (Wanted::Group, "aws_security_group" | "aws_default_security_group", _) if is_id => Fit::Is(resource.id()),
-        (Wanted::Group, "aws_vpc" | "aws_default_vpc", None | Some("default_security_group_id")) => {
+        (Wanted::Group, kind, None | Some("default_security_group_id")) if VPCS.contains(&kind) => {
             Fit::Is(default_group(resource))
         }
         (Wanted::Group, "aws_eks_cluster", None | Some("cluster_security_group_id")) => {
@@ -75,7 +78,7 @@ pub fn fit(wanted: Wanted, resource: &Resource<'_>, rest: &[Step]) -> Fit {
             [name] => through(name),
             _ => Fit::Unclear,
         },
-        (Wanted::Vpc, "aws_vpc" | "aws_default_vpc", _) if is_id => Fit::Is(resource.id()),
+        (Wanted::Vpc, kind, _) if is_id && VPCS.contains(&kind) => Fit::Is(resource.id()),
         (Wanted::Vpc, "aws_vpc_ipv4_cidr_block_association", None) => through("vpc_id"),
         (Wanted::Vpc, _, Some("vpc_id")) => through("vpc_id"),
         (Wanted::Subnet, "aws_subnet" | "aws_default_subnet", _) if is_id => Fit::Is(resource.id()),

@@ -78,8 +78,8 @@ fn eks_module() -> Value {
     eks
 }
 
-#[test]
-fn the_eks_module_has_no_unknown_rule_and_knows_its_nodes() {
+/// A plan of the module, with an expression for its node groups.
+fn eks_plan(node_groups: &Value) -> Value {
     let mut resources = vpc_resources();
     resources.extend([
         group("module.eks.aws_security_group.cluster[0]"),
@@ -120,9 +120,24 @@ fn the_eks_module_has_no_unknown_rule_and_knows_its_nodes() {
         "eks": call(json!({
             "vpc_id": refs(&["module.vpc.vpc_id"]),
             "subnet_ids": refs(&["module.vpc.private_subnets"]),
-            "eks_managed_node_groups": constant(json!({"one": {"instance_types": ["m5.large"]}}))}), eks_module()),
+            "eks_managed_node_groups": node_groups}), eks_module()),
     }});
-    let account = account(&plan(&resources, configuration));
+    plan(&resources, configuration)
+}
+
+#[test]
+fn a_group_that_is_given_under_an_unknown_condition_is_unknown() {
+    let members = |node_groups: &Value| members(&account(&eks_plan(node_groups)))[1].clone();
+    let nodes = "eks.eks_managed_node_group[\"one\"]: ";
+    let why = "`attach_cluster_primary_security_group` is not known";
+    assert_eq!(members(&refs(&["local.groups"])), format!("{nodes}?{why}"));
+    let attached = json!({"one": {"attach_cluster_primary_security_group": true}});
+    assert!(members(&constant(attached)).contains("cluster_security_group_id"));
+}
+
+#[test]
+fn the_eks_module_has_no_unknown_rule_and_knows_its_nodes() {
+    let account = account(&eks_plan(&constant(json!({"one": {"instance_types": ["m5.large"]}}))));
     let (cluster, node) = ("module.eks.aws_security_group.cluster[0]", "module.eks.aws_security_group.node[0]");
     let expected = [
         format!("eks.cluster < tcp 443 {node}"),

@@ -101,7 +101,7 @@ fn which_of_several_groups_an_inline_rule_names_is_unknown() {
 #[test]
 fn a_dynamic_block_may_refer_to_whatever_its_module_can() {
     let mut document = referring(&[]);
-    // What is in a `dynamic` block is not in the configuration.
+    // The configuration does not contain the expressions of a `dynamic` block.
     document["configuration"]["root_module"]["resources"][2]["expressions"] = json!({});
     let why = "`security_groups` is known after apply, and may be";
     assert!(rules(&account(&document))[0].starts_with(&format!("app < tcp 8080 ?{why}")));
@@ -157,4 +157,32 @@ fn a_group_itself_that_is_not_known_is_an_unknown_peer() {
             "db < all 10.0.0.0/8",
         ]
     );
+}
+
+#[test]
+fn a_dynamic_block_that_is_not_known_is_an_unknown_rule() {
+    let known = || rule(22, json!({"cidr_blocks": ["10.0.0.0/8"]}));
+    let all = |key: &str| json!({key: true, "protocol": true, "from_port": true, "to_port": true});
+    let of = |values: Value, mask: Value| {
+        let mut group = json!({"id": "sg-1", "egress": []});
+        group.as_object_mut().expect("an object").extend(values.as_object().expect("an object").clone());
+        let plan = plan(
+            &[new("aws_security_group.db", group, json!({"ingress": mask}))],
+            json!({"resources": [configured("aws_security_group.db", json!({"name": constant(json!("db"))}))]}),
+        );
+        let account = account(&plan);
+        (rules(&account), reasons(&account))
+    };
+    let why = "a rule of `ingress` is known after apply";
+    let reason = format!("aws_security_group.db: not known: {why}");
+    let unknown = format!("db < ?{why} ?{why}");
+    for (values, mask) in [
+        (json!({"ingress": [{}]}), json!([all("cidr_blocks")])),
+        (json!({"ingress": [null]}), json!([true])),
+        (json!({}), json!([true])),
+    ] {
+        assert_eq!(of(values, mask), (vec![unknown.clone()], vec![reason.clone()]));
+    }
+    let beside = of(json!({"ingress": [known(), null]}), json!([{"cidr_blocks": [false]}, true]));
+    assert_eq!(beside, (vec!["db < tcp 22 10.0.0.0/8".to_owned(), unknown], vec![reason]));
 }

@@ -1,4 +1,4 @@
-//! What is read and has no part in an account, with its reason.
+//! Resources that have no part in an account, each with its reason.
 
 use serde_json::{Value, json};
 
