@@ -22,11 +22,11 @@ pub(super) struct Builder {
     /// Rules that stand apart from their groups.
     rules: Vec<(ResourceId, Direction, Rule)>,
     /// Groups that interfaces get apart from their own resource.
-    memberships: Vec<(ResourceId, ResourceId)>,
+    memberships: Vec<(ResourceId, ResourceId, Origin)>,
     /// Groups that a source only mentions: they are there unless another source tells them, and where something refers to them.
     mentioned: IndexMap<ResourceId, SecurityGroup>,
     /// Public addresses that interfaces get apart from their own resource; none where it is not known yet.
-    public: Vec<(ResourceId, Option<IpAddr>)>,
+    public: Vec<(ResourceId, Option<IpAddr>, Origin)>,
     /// Instances that are terminated: interfaces that another reply still has of them are, too.
     gone: HashSet<ResourceId>,
     /// Other names of ids: a resource's address in Terraform.
@@ -47,8 +47,8 @@ impl Builder {
     }
 
     /// Puts an interface into a group, beside those that it has.
-    pub fn membership(&mut self, interface: ResourceId, group: ResourceId) {
-        self.memberships.push((interface, group));
+    pub fn membership(&mut self, interface: ResourceId, group: ResourceId, origin: Origin) {
+        self.memberships.push((interface, group, origin));
     }
 
     /// Says that a group is there, of which this source has no rules or only those that AWS gives it.
@@ -62,8 +62,8 @@ impl Builder {
     }
 
     /// Leads a public address to an interface.
-    pub fn public_address(&mut self, interface: ResourceId, address: Option<IpAddr>) {
-        self.public.push((interface, address));
+    pub fn public_address(&mut self, interface: ResourceId, address: Option<IpAddr>, origin: Origin) {
+        self.public.push((interface, address, origin));
     }
 
     /// Adds what one source tells of an interface to what another has told.
@@ -98,7 +98,7 @@ impl Builder {
         let inline = self.account.groups.values().flat_map(|group| group.ingress.iter().chain(&group.egress));
         let peers = inline.chain(self.rules.iter().map(|(.., rule)| rule)).filter_map(peer);
         let groups = self.account.interfaces.values().filter_map(|interface| interface.groups.known());
-        let of_interfaces = groups.flatten().chain(self.memberships.iter().map(|(_, group)| group)).cloned();
+        let of_interfaces = groups.flatten().chain(self.memberships.iter().map(|(_, group, _)| group)).cloned();
         of_rules.chain(peers).chain(of_interfaces).collect()
     }
 
@@ -156,22 +156,23 @@ impl Builder {
         for subnet in self.account.subnets.values_mut() {
             subnet.vpc.iter_mut().for_each(resolve);
         }
-        for (mut interface, mut group) in std::mem::take(&mut self.memberships) {
+        for (mut interface, mut group, origin) in std::mem::take(&mut self.memberships) {
             resolve(&mut interface);
             resolve(&mut group);
-            if let Some(Known::Is(groups)) =
-                self.account.interfaces.get_mut(&interface).map(|interface| &mut interface.groups)
-            {
-                groups.insert(group);
+            match self.account.interfaces.get_mut(&interface).map(|interface| &mut interface.groups) {
+                Some(Known::Is(groups)) => {
+                    groups.insert(group);
+                }
+                Some(Known::Unknown(_)) => {}
+                None => self.account.left_out.push(of_no_interface("member of a group", &interface, origin)),
             }
         }
-        for (mut interface, address) in std::mem::take(&mut self.public) {
+        for (mut interface, address, origin) in std::mem::take(&mut self.public) {
             resolve(&mut interface);
-            if let Some(interface) = self.account.interfaces.get_mut(&interface) {
-                match &mut interface.public {
-                    Public::At(known) => known.extend(address.filter(|address| !known.contains(address))),
-                    Public::None | Public::Unknown(_) => interface.public = Public::At(address.into_iter().collect()),
-                }
+            match self.account.interfaces.get_mut(&interface).map(|interface| &mut interface.public) {
+                Some(Public::At(known)) => known.extend(address.filter(|address| !known.contains(address))),
+                Some(public) => *public = Public::At(address.into_iter().collect()),
+                None => self.account.left_out.push(of_no_interface("public address", &interface, origin)),
             }
         }
         let known: IndexSet<ResourceId> = self.account.groups.keys().cloned().collect();
@@ -224,6 +225,10 @@ impl Builder {
             group.label = format!("{}@{id}", group.label);
         }
     }
+}
+
+fn of_no_interface(kind: &str, interface: &ResourceId, origin: Origin) -> LeftOut {
+    LeftOut { kind: kind.to_owned(), reason: Reason::StaleReference(interface.to_string()), origin }
 }
 
 /// A source while it is read into a builder.

@@ -210,7 +210,8 @@ pub fn elastic_ip<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource
         }
         return;
     }
-    reader.into.public_address(holder, address);
+    let origin = resource.origin(reader);
+    reader.into.public_address(holder, address, origin);
 }
 
 /// The first interface of an instance, its own or one that it is given.

@@ -2,13 +2,13 @@
 
 use std::net::IpAddr;
 
-use indexmap::IndexSet;
-
 use super::super::builder::Reader;
+use super::super::placed::{Groups, Subnets, vpc_of};
+use super::super::tree::Node;
 use super::context::{Context, id_or_listed};
 use super::members;
-use super::resource::{Block, Resource};
-use super::templates;
+use super::resource::{Block, Resource, Value};
+use super::templates::{self, Launch};
 use super::told::Told;
 use super::wanted::Wanted;
 use crate::account::{Holder, Interface, Known, Public, Reason, ResourceId};
@@ -20,7 +20,7 @@ pub fn interface<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resourc
     let told = context.resolver.one(resource, &resource.body, "subnet_id", Wanted::Subnet);
     let subnet = id_or_listed(reader, resource, told);
     let groups = members::said(context, resource, &resource.body, "security_groups");
-    let vpc = members::vpc_of(reader, subnet.as_slice(), groups.as_ref());
+    let vpc = vpc_of(&reader.into.account, &subnet.clone().into(), groups.as_ref());
     let groups = groups.unwrap_or_else(|| members::default(context, vpc.as_ref()));
     let addresses = members::addresses(
         reader,
@@ -92,10 +92,17 @@ pub fn instance<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource
         return reader.leave_out(resource.node, &resource.kind, &resource.address, Reason::Gone);
     }
     let body = &resource.body;
+    // Both blocks are computed where nobody gives them.
     let given: Vec<Block<'t>> = ["network_interface", "primary_network_interface"]
         .into_iter()
-        .flat_map(|key| body.blocks(key))
-        .filter(|block| !block.expressions.is_empty() || block.text("network_interface_id").is_some())
+        .flat_map(|key| {
+            let is_listed = matches!(body.value(key), Value::Is(_));
+            body.blocks(key).into_iter().filter(move |block| match block.value("network_interface_id") {
+                Value::Is(_) => true,
+                Value::Unknown | Value::Hidden => is_listed || !block.expressions.is_empty() || block.shared.is_some(),
+                Value::Absent => !block.expressions.is_empty(),
+            })
+        })
         .collect();
     for block in &given {
         let told = context.resolver.one(resource, block, "network_interface_id", Wanted::Interface);
@@ -122,32 +129,38 @@ pub fn instance<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource
     }
 }
 
-fn first<'t>(
-    reader: &mut Reader<'_>,
-    context: &Context<'_, 't>,
-    resource: &Resource<'t>,
-    groups: Option<Known<IndexSet<ResourceId>>>,
-) {
+fn first<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: &Resource<'t>, groups: Option<Groups>) {
     let body = &resource.body;
     let id = first_interface(resource);
     reader.into.alias(&resource.address, &id);
     let told = context.resolver.one(resource, body, "subnet_id", Wanted::Subnet);
     let subnet = id_or_listed(reader, resource, told);
-    let template = templates::of(context, resource, body);
+    let subnets = Subnets::from(subnet.clone());
+    let launch = templates::of(context, resource, body);
     let groups = groups
         .or_else(|| members::said(context, resource, body, "vpc_security_group_ids"))
         .or_else(|| by_name(reader, context, resource))
-        .or_else(|| template.and_then(|template| templates::groups(context, template)));
-    let vpc = members::vpc_of(reader, subnet.as_slice(), groups.as_ref());
+        .or_else(|| match &launch {
+            Launch::None => None,
+            Launch::By(template) => templates::groups(context, template),
+            Launch::Unknown(why) => Some(Known::Unknown(why.clone())),
+        });
+    let vpc = vpc_of(&reader.into.account, &subnets, groups.as_ref());
     let groups = groups.unwrap_or_else(|| members::default(context, vpc.as_ref()));
     let keys = ["private_ip", "secondary_private_ips", "ipv6_addresses"];
     let addresses = members::addresses(reader, resource, body, &keys);
+    let by_launch = || match &launch {
+        Launch::None => subnets.public(&reader.into.account),
+        Launch::By(template) => templates::public(reader, template, &subnets),
+        Launch::Unknown(why) => Public::Unknown(why.clone()),
+    };
+    let public = members::public(body, "associate_public_ip_address", &addresses, by_launch);
     let interface = Interface {
         label: context.labels.of(resource),
         holder: holder_of(resource),
         vpc,
         groups: members::listed(reader, resource, groups),
-        public: members::public(reader, body, "associate_public_ip_address", subnet.as_slice(), &addresses),
+        public,
         subnet,
         addresses,
         origin: reader.origin(resource.node, &resource.address),
@@ -156,11 +169,7 @@ fn first<'t>(
 }
 
 /// `security_groups` of an instance: names of groups in the default VPC.
-fn by_name<'t>(
-    reader: &Reader<'_>,
-    context: &Context<'_, 't>,
-    resource: &Resource<'t>,
-) -> Option<Known<IndexSet<ResourceId>>> {
+fn by_name<'t>(reader: &Reader<'_>, context: &Context<'_, 't>, resource: &Resource<'t>) -> Option<Groups> {
     let said = members::said(context, resource, &resource.body, "security_groups")?;
     let groups = &reader.into.account.groups;
     let found = |word: &ResourceId| {
@@ -194,7 +203,8 @@ pub fn one_more_group<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, re
     if let (Some(interface), Some(group)) = (interface, group) {
         let instance = context.with_id(&["aws_instance"], &interface);
         let interface = instance.map_or(interface, |instance| first_of(reader, context, instance));
-        reader.into.membership(interface, group);
+        let origin = reader.origin(resource.node, &resource.address);
+        reader.into.membership(interface, group, origin);
     }
 }
 
@@ -206,19 +216,38 @@ pub fn elastic_ip<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resour
         _ => ("instance_id", "network_interface_id"),
     };
     let ends = [one(interface, Wanted::Interface), one(instance, Wanted::Instance)];
+    let is_known = ends.iter().all(|end| !matches!(end, Told::Unknown(_)));
     let mut found = None;
     for end in ends {
         found = found.or(id_or_listed(reader, resource, end));
     }
+    let allocated = one("allocation_id", Wanted::Address);
     let address = resource.body.text("public_ip").map(str::to_owned).or_else(|| {
-        let Told::Is(allocation) = one("allocation_id", Wanted::Address) else { return None };
+        let Told::Is(allocation) = allocated else { return None };
         context.with_id(&["aws_eip"], &allocation)?.body.text("public_ip").map(str::to_owned)
     });
     let address: Option<IpAddr> = address.and_then(|text| text.parse().ok());
-    if let Some(id) = found {
-        let instance = context.with_id(&["aws_instance"], &id);
-        reader.into.public_address(instance.map_or(id, |instance| first_of(reader, context, instance)), address);
+    match found {
+        Some(_) if is_of_a_gateway(context, resource) => {}
+        Some(id) => {
+            let instance = context.with_id(&["aws_instance"], &id);
+            let interface = instance.map_or(id, |instance| first_of(reader, context, instance));
+            let origin = reader.origin(resource.node, &resource.address);
+            return reader.into.public_address(interface, address, origin);
+        }
+        None if is_known => {}
+        None => return,
     }
+    reader.leave_out(resource.node, &resource.kind, &resource.address, Reason::NoPartInReach);
+}
+
+/// Returns true for the address of a NAT gateway or of a network load balancer, which is told with those.
+fn is_of_a_gateway(context: &Context<'_, '_>, resource: &Resource<'_>) -> bool {
+    let Some(id) = resource.known_id() else { return false };
+    context.managed(&["aws_nat_gateway", "aws_lb", "aws_alb"]).any(|user| {
+        let entries = user.body.values.into_iter().flat_map(Node::all_entries);
+        entries.into_iter().any(|(key, value)| key == "allocation_id" && value.text() == Some(id))
+    })
 }
 
 /// The first interface of an instance, its own or one that it is given.

@@ -2,24 +2,20 @@
 
 use std::net::IpAddr;
 
-use indexmap::IndexSet;
 use ipnet::IpNet;
 
 use super::super::builder::Reader;
+use super::super::placed::{Groups, no_default_group};
 use super::super::tree::Node;
 use super::super::words;
 use super::context::Context;
 use super::resource::{Block, Resource, Value};
 use super::told::Told;
-use super::wanted::{Wanted, default_group};
+use super::wanted::{VPCS, Wanted, default_group};
 use crate::account::{Known, Public, Reason, ResourceId};
 
 /// Lists an interface whose groups are not known.
-pub fn listed(
-    reader: &mut Reader<'_>,
-    resource: &Resource<'_>,
-    groups: Known<IndexSet<ResourceId>>,
-) -> Known<IndexSet<ResourceId>> {
+pub fn listed(reader: &mut Reader<'_>, resource: &Resource<'_>, groups: Groups) -> Groups {
     if let Known::Unknown(why) = &groups {
         let reason = Reason::UnknownValue(format!("its groups: {why}"));
         reader.leave_out(resource.node, &resource.kind, &resource.address, reason);
@@ -28,12 +24,7 @@ pub fn listed(
 }
 
 /// The groups that an attribute tells; nothing where nobody says any.
-pub fn said<'t>(
-    context: &Context<'_, 't>,
-    resource: &Resource<'t>,
-    block: &Block<'t>,
-    key: &str,
-) -> Option<Known<IndexSet<ResourceId>>> {
+pub fn said<'t>(context: &Context<'_, 't>, resource: &Resource<'t>, block: &Block<'t>, key: &str) -> Option<Groups> {
     match context.resolver.several(resource, block, key, Wanted::Group) {
         Told::Is(groups) => Some(Known::Is(groups)).filter(|groups| groups.known().is_none_or(|all| !all.is_empty())),
         Told::Absent | Told::Chosen => None,
@@ -44,23 +35,11 @@ pub fn said<'t>(
 /// The groups of what is launched without any: the default group of its VPC.
 ///
 /// Source: `RunInstances`, `SecurityGroupId` (Amazon EC2 API reference).
-pub fn default(context: &Context<'_, '_>, vpc: Option<&ResourceId>) -> Known<IndexSet<ResourceId>> {
-    match vpc.and_then(|vpc| context.with_id(&["aws_vpc", "aws_default_vpc"], vpc)) {
+pub fn default(context: &Context<'_, '_>, vpc: Option<&ResourceId>) -> Groups {
+    match vpc.and_then(|vpc| context.with_id(VPCS, vpc)) {
         Some(vpc) => Known::Is([default_group(vpc)].into_iter().collect()),
-        None => Known::Unknown("it names none, and no source has the default group of its VPC".to_owned()),
+        None => no_default_group(),
     }
-}
-
-/// The VPC of subnets, else that of groups.
-pub fn vpc_of(
-    reader: &Reader<'_>,
-    subnets: &[ResourceId],
-    groups: Option<&Known<IndexSet<ResourceId>>>,
-) -> Option<ResourceId> {
-    let account = &reader.into.account;
-    let by_subnet = subnets.iter().find_map(|id| account.subnets.get(id)?.vpc.clone());
-    let groups = groups.and_then(Known::known);
-    by_subnet.or_else(|| groups.into_iter().flatten().find_map(|id| account.groups.get(id)?.vpc.clone()))
 }
 
 /// Private addresses and IPv6 addresses that some attributes tell.
@@ -79,8 +58,8 @@ pub fn addresses(reader: &mut Reader<'_>, resource: &Resource<'_>, block: &Block
     addresses
 }
 
-/// Ways from the internet to what is launched in a subnet. What it is told (`associate_public_ip_address`) goes before what the subnet does.
-pub fn public(reader: &Reader<'_>, block: &Block<'_>, told: &str, subnets: &[ResourceId], ipv6: &[IpNet]) -> Public {
+/// Ways from the internet to what is launched. What it is told (`associate_public_ip_address`) goes before `otherwise`.
+pub fn public(block: &Block<'_>, told: &str, ipv6: &[IpNet], otherwise: impl FnOnce() -> Public) -> Public {
     let mut at: Vec<IpAddr> = block.text("public_ip").and_then(|text| text.parse().ok()).into_iter().collect();
     at.extend(ipv6.iter().map(IpNet::addr).filter(IpAddr::is_ipv6));
     if !at.is_empty() {
@@ -91,25 +70,9 @@ pub fn public(reader: &Reader<'_>, block: &Block<'_>, told: &str, subnets: &[Res
     match block.value(told) {
         _ if none => Public::None,
         Value::Is(node) if node.boolean() == Some(true) => Public::At(at),
-        Value::Is(_) => Public::None,
-        Value::Unknown if !block.expressions_of(told).is_empty() => Public::Unknown(format!("`{told}` is not known")),
+        Value::Is(node) if node.text() != Some("") => Public::None,
+        Value::Unknown if block.is_given(told) => Public::Unknown(format!("`{told}` is not known")),
         Value::Hidden => Public::Unknown(format!("`{told}` is not known")),
-        Value::Absent | Value::Unknown => by_subnets(reader, subnets),
+        Value::Is(_) | Value::Absent | Value::Unknown => otherwise(),
     }
-}
-
-fn by_subnets(reader: &Reader<'_>, subnets: &[ResourceId]) -> Public {
-    if subnets.is_empty() {
-        return Public::Unknown("its subnet is not known, and that decides".to_owned());
-    }
-    let mut public = Public::None;
-    for id in subnets {
-        match reader.into.account.subnets.get(id).map(|subnet| &subnet.automatic_public) {
-            Some(Known::Is(true)) => return Public::At(Vec::new()),
-            Some(Known::Is(false)) => {}
-            Some(Known::Unknown(why)) => public = Public::Unknown(format!("of its subnet, {why}")),
-            None => public = Public::Unknown(format!("no source has its subnet {id}, and that decides")),
-        }
-    }
-    public
 }

@@ -120,9 +120,12 @@ fn holders<'t>(
 }
 
 fn templates_in_use<'a>(context: &Context<'a, '_>) -> HashSet<&'a str> {
-    let users = context.managed(&["aws_instance", "aws_autoscaling_group", "aws_eks_node_group"]);
-    let used = users.filter_map(|user| templates::of(context, user, &user.body));
-    used.map(|template| template.address.as_str()).collect()
+    let launches = context.managed(templates::LAUNCHERS).map(|user| templates::of(context, user, &user.body));
+    let used = launches.filter_map(|launch| match launch {
+        templates::Launch::By(template) => Some(template.address.as_str()),
+        templates::Launch::None | templates::Launch::Unknown(_) => None,
+    });
+    used.collect()
 }
 
 fn joined<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: &Resource<'t>) -> bool {

@@ -3,13 +3,16 @@
 use ipnet::{IpNet, Ipv4Net};
 
 use super::super::builder::Reader;
+use super::super::placed::Subnets;
 use super::super::tree::Node;
 use super::super::words;
 use super::context::{Context, id_or_listed};
 use super::resource::{Resource, Value};
 use super::told::Told;
 use super::wanted::Wanted;
-use crate::account::{Known, PrefixList, Reason, ResourceId, Subnet, Vpc};
+use crate::account::{Known, PrefixList, Reason, Subnet, Vpc};
+
+const NO_BLOCK: &str = "its IPv4 block is not known";
 
 /// `aws_vpc`, `aws_default_vpc` and the data source.
 pub fn vpc(reader: &mut Reader<'_>, context: &Context<'_, '_>, resource: &Resource<'_>) {
@@ -26,6 +29,9 @@ pub fn vpc(reader: &mut Reader<'_>, context: &Context<'_, '_>, resource: &Resour
             true
         }
     });
+    if let Value::Unknown | Value::Hidden = resource.body.value("cidr_block") {
+        reader.leave_out(resource.node, &resource.kind, &resource.address, Reason::UnknownValue(NO_BLOCK.to_owned()));
+    }
     let ipv6 = nets(reader, resource, resource.body.value("ipv6_cidr_block"));
     let vpc = Vpc {
         label: context.labels.of(resource),
@@ -46,9 +52,15 @@ pub fn more_blocks<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resou
     let told = context.resolver.one(resource, &resource.body, "vpc_id", Wanted::Vpc);
     let Some(id) = id_or_listed(reader, resource, told) else { return };
     let blocks = ipv4(reader, resource, resource.body.value("cidr_block"));
-    if let Some(vpc) = reader.into.account.vpcs.get_mut(&id) {
-        vpc.blocks.extend(blocks);
-    }
+    let reason = match reader.into.account.vpcs.get_mut(&id) {
+        None => Reason::StaleReference(id.to_string()),
+        Some(_) if blocks.is_empty() => Reason::UnknownValue(NO_BLOCK.to_owned()),
+        Some(vpc) => {
+            let new = blocks.into_iter().filter(|block| !vpc.blocks.contains(block)).collect::<Vec<_>>();
+            return vpc.blocks.extend(new);
+        }
+    };
+    reader.leave_out(resource.node, &resource.kind, &resource.address, reason);
 }
 
 /// `aws_subnet`, `aws_default_subnet` and the data source.
@@ -91,7 +103,7 @@ pub fn prefix_list(reader: &mut Reader<'_>, context: &Context<'_, '_>, resource:
     let entries = match resource.body.value(key) {
         // Without inline entries the attribute is computed: they stand apart.
         Value::Absent => Known::Is(Vec::new()),
-        Value::Unknown if !resource.data && resource.body.expressions_of(key).is_empty() => Known::Is(Vec::new()),
+        Value::Unknown if !resource.data && !resource.body.is_given(key) => Known::Is(Vec::new()),
         Value::Unknown | Value::Hidden => Known::Unknown(format!("`{key}` is not known")),
         Value::Is(list) if key == "cidr_blocks" => Known::Is(nets(reader, resource, Value::Is(list))),
         Value::Is(_) => {
@@ -141,10 +153,11 @@ pub fn subnets_of<'t>(
     resource: &Resource<'t>,
     block: &super::resource::Block<'t>,
     key: &str,
-) -> Vec<ResourceId> {
+) -> Subnets {
     match context.resolver.several(resource, block, key, Wanted::Subnet) {
-        Told::Is(ids) => ids.into_iter().collect(),
-        Told::Absent | Told::Chosen | Told::Unknown(_) => Vec::new(),
+        Told::Is(ids) => Subnets { known: ids.into_iter().collect(), unknown: None },
+        Told::Absent | Told::Chosen => Subnets::default(),
+        Told::Unknown(why) => Subnets { known: Vec::new(), unknown: Some(why) },
     }
 }
 

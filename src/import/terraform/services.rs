@@ -1,6 +1,7 @@
 //! Managed services whose interfaces are members of groups.
 
 use super::super::builder::Reader;
+use super::super::placed::{Groups, unfiltered, vpc_of};
 use super::super::tree::Node;
 use super::context::Context;
 use super::groups;
@@ -8,7 +9,7 @@ use super::members;
 use super::networks;
 use super::resource::{Block, Resource, Value};
 use super::wanted::cluster_group;
-use crate::account::{Holder, Interface, Known, Public, Reason};
+use crate::account::{Holder, Interface, Known, Public, Reason, ResourceId};
 
 /// The attributes of a service that say who and where it is.
 struct Service {
@@ -25,7 +26,7 @@ struct Service {
 #[derive(Clone, Copy)]
 enum When {
     Never,
-    /// Where this is true.
+    /// This attribute is true.
     Is(&'static str),
     /// Unless this is true.
     IsNot(&'static str),
@@ -112,35 +113,35 @@ const SERVICES: &[Service] = &[
 pub fn service<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: &Resource<'t>) -> bool {
     let Some(service) = SERVICES.iter().find(|service| service.kind == resource.kind) else { return false };
     let body = &resource.body;
+    let no_part = |reader: &mut Reader<'_>| {
+        reader.leave_out(resource.node, &resource.kind, &resource.address, Reason::NoPartInReach);
+        true
+    };
     let block = match service.block {
         None => body.clone(),
-        Some(name) => match body.blocks(name).into_iter().next() {
-            Some(block) => block,
-            None if matches!(body.value(name), Value::Unknown) && !body.expressions_of(name).is_empty() => Block {
-                unknown: body.unknown.and_then(|mask| mask.get(name)),
-                expressions: body.expressions_of(name).into_iter().flat_map(Node::items).collect(),
-                ..Block::default()
+        Some(name) => match body.value(name) {
+            Value::Unknown | Value::Hidden => body.unknown_block(name),
+            Value::Is(_) | Value::Absent => match body.blocks(name).into_iter().next() {
+                Some(block) => block,
+                // A function outside a VPC, a container on an instance's own network.
+                None => return no_part(reader),
             },
-            // A function outside a VPC, a container on an instance's own network.
-            None => {
-                reader.leave_out(resource.node, &resource.kind, &resource.address, Reason::NoPartInReach);
-                return true;
-            }
         },
     };
-    if body.text("replication_group_id").is_some_and(|id| !id.is_empty()) && service.kind == "aws_elasticache_cluster" {
-        reader.leave_out(resource.node, &resource.kind, &resource.address, Reason::NoPartInReach);
-        return true;
+    let part = match service.kind {
+        "aws_elasticache_cluster" => replication_group(body),
+        _ => Part::Alone,
+    };
+    if let Part::OfAnother = part {
+        return no_part(reader);
     }
     let subnets = networks::subnets_of(context, resource, &block, service.subnets);
     let said = members::said(context, resource, &block, service.groups);
-    let vpc = members::vpc_of(reader, &subnets, said.as_ref());
-    let is_network = body.text("load_balancer_type").is_some_and(|kind| kind != "application");
-    let groups = match said {
-        Some(groups) => groups,
-        None if is_network => Known::Unknown("a network load balancer without groups filters nothing".to_owned()),
-        None if service.kind == "aws_eks_cluster" => Known::Is(Default::default()),
-        None => members::default(context, vpc.as_ref()),
+    let vpc = vpc_of(&reader.into.account, &subnets, said.as_ref());
+    let groups = match (part, said) {
+        (Part::Unknown(why), _) => Known::Unknown(why),
+        (_, Some(groups)) => groups,
+        (_, None) => without_groups(context, resource, service, vpc.as_ref()),
     };
     let groups = match groups {
         Known::Is(groups) if service.kind == "aws_eks_cluster" => {
@@ -153,7 +154,7 @@ pub fn service<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource:
         label: context.labels.of(resource),
         holder: service.holder,
         vpc,
-        subnet: if let [one] = subnets.as_slice() { Some(one.clone()) } else { None },
+        subnet: subnets.only(),
         groups: members::listed(reader, resource, groups),
         addresses: members::addresses(reader, resource, body, &["ip_address"]),
         public: public(&block, body, service.public),
@@ -162,6 +163,48 @@ pub fn service<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource:
     reader.into.alias(&resource.address, &resource.id());
     reader.into.interface(resource.id(), interface);
     true
+}
+
+/// The relation of a service to another one whose interfaces it would share.
+enum Part {
+    Alone,
+    OfAnother,
+    Unknown(String),
+}
+
+/// A cache cluster may be a part of a replication group.
+fn replication_group(body: &Block<'_>) -> Part {
+    let key = "replication_group_id";
+    let names_one = |node: &Node<'_>| {
+        let mut references = node.items_of("references").filter_map(Node::text);
+        references.any(|reference| reference.starts_with("aws_elasticache_replication_group."))
+    };
+    match body.value(key) {
+        Value::Is(id) if id.text() != Some("") => Part::OfAnother,
+        Value::Unknown if body.expressions_of(key).iter().any(names_one) => Part::OfAnother,
+        Value::Unknown if !body.is_given(key) => Part::Alone,
+        Value::Unknown | Value::Hidden => Part::Unknown(format!("`{key}` is not known")),
+        Value::Is(_) | Value::Absent => Part::Alone,
+    }
+}
+
+/// The groups of a service that names none.
+fn without_groups(
+    context: &Context<'_, '_>,
+    resource: &Resource<'_>,
+    service: &Service,
+    vpc: Option<&ResourceId>,
+) -> Groups {
+    if service.kind == "aws_eks_cluster" {
+        return Known::Is(Default::default());
+    }
+    let (body, key) = (&resource.body, "load_balancer_type");
+    match body.value(key) {
+        Value::Is(kind) if kind.text() != Some("application") => unfiltered(),
+        Value::Unknown if body.is_given(key) => Known::Unknown(format!("`{key}` is not known")),
+        Value::Hidden => Known::Unknown(format!("`{key}` is not known")),
+        Value::Is(_) | Value::Absent | Value::Unknown => members::default(context, vpc),
+    }
 }
 
 fn public(block: &Block<'_>, body: &Block<'_>, when: When) -> Public {
@@ -174,14 +217,13 @@ fn public(block: &Block<'_>, body: &Block<'_>, when: When) -> Public {
         Value::Absent => body.value(key),
         value => value,
     };
-    let is_unsaid = body.expressions_of(key).is_empty() && block.expressions_of(key).is_empty();
     match value {
         Value::Is(node) if node.boolean() == Some(expected) => Public::At(Vec::new()),
         Value::Is(_) => Public::None,
+        Value::Unknown if block.is_given(key) || body.is_given(key) => Public::Unknown(format!("`{key}` is not known")),
+        Value::Hidden => Public::Unknown(format!("`{key}` is not known")),
         // All of these are false where nobody says them, but for Redshift's before version 6 of the provider.
-        Value::Absent | Value::Unknown if is_unsaid && !expected => Public::At(Vec::new()),
-        Value::Absent => Public::None,
-        Value::Unknown if is_unsaid => Public::None,
-        Value::Unknown | Value::Hidden => Public::Unknown(format!("`{key}` is not known")),
+        Value::Absent | Value::Unknown if expected => Public::None,
+        Value::Absent | Value::Unknown => Public::At(Vec::new()),
     }
 }

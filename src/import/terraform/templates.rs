@@ -1,8 +1,7 @@
 //! Launch templates and configurations: groups and ways from the internet of instances that are not there yet.
 
-use indexmap::IndexSet;
-
 use super::super::builder::Reader;
+use super::super::placed::{Groups, Subnets, vpc_of};
 use super::context::Context;
 use super::members;
 use super::networks;
@@ -14,55 +13,81 @@ use crate::account::{Holder, Interface, Known, Public, ResourceId};
 /// The types of templates.
 pub const TEMPLATES: &[&str] = &["aws_launch_template", "aws_launch_configuration"];
 
+/// The types of what launches from them.
+pub const LAUNCHERS: &[&str] = &["aws_instance", "aws_autoscaling_group", "aws_eks_node_group"];
+
+/// The template that something launches from.
+pub enum Launch<'a, 't> {
+    None,
+    By(&'a Resource<'t>),
+    Unknown(String),
+}
+
 /// The template that a resource launches from.
-pub fn of<'a, 't>(context: &Context<'a, 't>, resource: &Resource<'t>, body: &Block<'t>) -> Option<&'a Resource<'t>> {
-    let mut told = vec![context.resolver.one(resource, body, "launch_configuration", Wanted::Template)];
+pub fn of<'a, 't>(context: &Context<'a, 't>, resource: &Resource<'t>, body: &Block<'t>) -> Launch<'a, 't> {
+    if let Value::Unknown | Value::Hidden = body.value("launch_template") {
+        return Launch::Unknown("`launch_template` is not known".to_owned());
+    }
+    let one = |block: &Block<'t>, key: &str| context.resolver.one(resource, block, key, Wanted::Template);
+    let mut told = vec![one(body, "launch_configuration")];
     let mixed = body.blocks("mixed_instances_policy").into_iter().flat_map(|block| block.blocks("launch_template"));
     let inner = mixed.flat_map(|block| block.blocks("launch_template_specification"));
-    for block in inner {
-        told.push(context.resolver.one(resource, &block, "launch_template_id", Wanted::Template));
-    }
-    for block in body.blocks("launch_template") {
-        told.push(context.resolver.one(resource, &block, "id", Wanted::Template));
-        told.push(context.resolver.one(resource, &block, "name", Wanted::Template));
-    }
+    told.extend(inner.flat_map(|block| ["launch_template_id", "launch_template_name"].map(|key| one(&block, key))));
+    let plain = body.blocks("launch_template");
+    told.extend(plain.iter().flat_map(|block| ["id", "name"].map(|key| one(block, key))));
     let by_name =
         |id: &ResourceId| context.managed(TEMPLATES).find(|template| template.body.text("name") == Some(id.as_str()));
-    told.into_iter().find_map(|told| match told {
-        Told::Is(id) => context.with_id(TEMPLATES, &id).or_else(|| by_name(&id)),
-        Told::Absent | Told::Chosen | Told::Unknown(_) => None,
-    })
+    let mut launch = Launch::None;
+    for told in told {
+        match told {
+            Told::Is(id) => match context.with_id(TEMPLATES, &id).or_else(|| by_name(&id)) {
+                Some(template) => return Launch::By(template),
+                None => launch = Launch::Unknown(format!("no source has its launch template {id}")),
+            },
+            Told::Unknown(why) => launch = Launch::Unknown(format!("its launch template: {why}")),
+            Told::Absent | Told::Chosen => {}
+        }
+    }
+    launch
 }
 
 /// The groups that a template gives; nothing where it says none.
-pub fn groups<'t>(context: &Context<'_, 't>, template: &Resource<'t>) -> Option<Known<IndexSet<ResourceId>>> {
+pub fn groups<'t>(context: &Context<'_, 't>, template: &Resource<'t>) -> Option<Groups> {
     let key = if template.kind == "aws_launch_configuration" { "security_groups" } else { "vpc_security_group_ids" };
-    members::said(context, template, &template.body, key).or_else(|| {
-        let first = template.body.blocks("network_interfaces").into_iter().next()?;
-        members::said(context, template, &first, "security_groups")
+    members::said(context, template, &template.body, key).or_else(|| match template.body.value(INTERFACES) {
+        Value::Unknown | Value::Hidden => Some(Known::Unknown(format!("`{INTERFACES}` is not known"))),
+        Value::Is(_) | Value::Absent => {
+            let first = template.body.blocks(INTERFACES).into_iter().next()?;
+            members::said(context, template, &first, "security_groups")
+        }
     })
 }
 
-fn public<'t>(reader: &Reader<'_>, template: &Resource<'t>, subnets: &[ResourceId]) -> Public {
+const INTERFACES: &str = "network_interfaces";
+
+/// Ways from the internet to what a template launches in some subnets.
+pub fn public(reader: &Reader<'_>, template: &Resource<'_>, subnets: &Subnets) -> Public {
     let key = "associate_public_ip_address";
-    let first = template.body.blocks("network_interfaces").into_iter().next();
-    let block = first.as_ref().unwrap_or(&template.body);
-    members::public(reader, block, key, subnets, &[])
+    let first = match template.body.value(INTERFACES) {
+        Value::Unknown | Value::Hidden => return Public::Unknown(format!("`{INTERFACES}` is not known")),
+        Value::Is(_) | Value::Absent => template.body.blocks(INTERFACES).into_iter().next(),
+    };
+    members::public(first.as_ref().unwrap_or(&template.body), key, &[], || subnets.public(&reader.into.account))
 }
 
 /// `aws_autoscaling_group`: its instances are members of the groups of its template.
 pub fn scaling_group<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: &Resource<'t>) {
     let subnets = networks::subnets_of(context, resource, &resource.body, "vpc_zone_identifier");
-    let template = of(context, resource, &resource.body);
-    let groups = match template {
-        Some(template) => groups(context, template),
-        None => Some(Known::Unknown("no source has its launch template".to_owned())),
-    };
-    let public = match template {
-        Some(template) => public(reader, template, &subnets),
-        None => Public::Unknown("no source has its launch template".to_owned()),
+    let (groups, public) = match of(context, resource, &resource.body) {
+        Launch::By(template) => (groups(context, template), public(reader, template, &subnets)),
+        Launch::None => unknown("it names no launch template".to_owned()),
+        Launch::Unknown(why) => unknown(why),
     };
     launched(reader, context, resource, &subnets, groups, public);
+}
+
+fn unknown(why: String) -> (Option<Groups>, Public) {
+    (Some(Known::Unknown(why.clone())), Public::Unknown(why))
 }
 
 /// `aws_eks_node_group`: without groups in its template, its nodes are in the cluster's group.
@@ -70,56 +95,61 @@ pub fn scaling_group<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, res
 /// Source: "Customize managed nodes with launch templates" (Amazon EKS user guide).
 pub fn node_group<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: &Resource<'t>) {
     let subnets = networks::subnets_of(context, resource, &resource.body, "subnet_ids");
-    let template = of(context, resource, &resource.body);
-    let is_remote = !resource.body.blocks("remote_access").is_empty();
-    let has_template = !resource.body.blocks("launch_template").is_empty();
-    let groups =
-        template.and_then(|template| groups(context, template)).unwrap_or_else(|| match cluster(context, resource) {
-            _ if is_remote => Known::Unknown("EKS makes a further group for its remote access".to_owned()),
-            _ if has_template && template.is_none() => Known::Unknown("no source has its launch template".to_owned()),
-            Some(cluster) => Known::Is([super::wanted::cluster_group(cluster)].into_iter().collect()),
-            None => Known::Unknown("no source has its cluster".to_owned()),
-        });
-    let public = match template {
-        Some(template) => public(reader, template, &subnets),
-        None => members::public(reader, &Block::default(), "associate_public_ip_address", &subnets, &[]),
+    let is_remote = match resource.body.value("remote_access") {
+        Value::Unknown | Value::Hidden => true,
+        Value::Is(_) | Value::Absent => !resource.body.blocks("remote_access").is_empty(),
     };
-    launched(reader, context, resource, &subnets, Some(groups), public);
+    let of_cluster = || match cluster(context, resource) {
+        _ if is_remote => Known::Unknown("EKS makes a further group for its remote access".to_owned()),
+        Ok(cluster) => Known::Is([super::wanted::cluster_group(cluster)].into_iter().collect()),
+        Err(why) => Known::Unknown(why),
+    };
+    let (groups, public) = match of(context, resource, &resource.body) {
+        Launch::By(template) => {
+            (groups(context, template).or_else(|| Some(of_cluster())), public(reader, template, &subnets))
+        }
+        Launch::None => (Some(of_cluster()), subnets.public(&reader.into.account)),
+        Launch::Unknown(why) => unknown(why),
+    };
+    launched(reader, context, resource, &subnets, groups, public);
 }
 
-fn cluster<'a, 't>(context: &Context<'a, 't>, resource: &Resource<'t>) -> Option<&'a Resource<'t>> {
-    let name = match resource.body.value("cluster_name") {
-        Value::Is(name) => name.text(),
-        Value::Absent | Value::Unknown | Value::Hidden => None,
-    };
-    let mut named =
-        context.managed(&["aws_eks_cluster"]).filter(|cluster| name.is_none() || cluster.body.text("name") == name);
-    let first = named.next();
-    first.filter(|_| named.next().is_none())
+/// The cluster of a node group, or the reason why it is not known.
+fn cluster<'a, 't>(context: &Context<'a, 't>, resource: &Resource<'t>) -> Result<&'a Resource<'t>, String> {
+    let kinds = &["aws_eks_cluster"];
+    match context.resolver.one(resource, &resource.body, "cluster_name", Wanted::Cluster) {
+        Told::Is(name) => {
+            let by_name = || context.managed(kinds).find(|cluster| cluster.body.text("name") == Some(name.as_str()));
+            context.with_id(kinds, &name).or_else(by_name).ok_or_else(|| format!("no source has its cluster {name}"))
+        }
+        Told::Absent | Told::Chosen => Err("it names no cluster".to_owned()),
+        Told::Unknown(why) => Err(format!("its cluster: {why}")),
+    }
 }
 
 /// A template that nothing of this source launches from: who does is in its groups.
 pub fn unused<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, template: &Resource<'t>) {
     let groups = groups(context, template);
-    let public = public(reader, template, &[]);
-    launched(reader, context, template, &[], groups, public);
+    let subnets = Subnets::default();
+    let public = public(reader, template, &subnets);
+    launched(reader, context, template, &subnets, groups, public);
 }
 
 fn launched<'t>(
     reader: &mut Reader<'_>,
     context: &Context<'_, 't>,
     resource: &Resource<'t>,
-    subnets: &[ResourceId],
-    groups: Option<Known<IndexSet<ResourceId>>>,
+    subnets: &Subnets,
+    groups: Option<Groups>,
     public: Public,
 ) {
-    let vpc = members::vpc_of(reader, subnets, groups.as_ref());
+    let vpc = vpc_of(&reader.into.account, subnets, groups.as_ref());
     let groups = groups.unwrap_or_else(|| members::default(context, vpc.as_ref()));
     let interface = Interface {
         label: context.labels.of(resource),
         holder: Holder::Instance,
         vpc,
-        subnet: if let [one] = subnets { Some(one.clone()) } else { None },
+        subnet: subnets.only(),
         groups: members::listed(reader, resource, groups),
         addresses: Vec::new(),
         public,

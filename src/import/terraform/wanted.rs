@@ -14,6 +14,8 @@ pub enum Wanted {
     Instance,
     PrefixList,
     Template,
+    /// An EKS cluster.
+    Cluster,
     Address,
     /// A plain text: a key.
     Text,
@@ -93,6 +95,7 @@ pub fn fit(wanted: Wanted, resource: &Resource<'_>, rest: &[Step]) -> Fit {
         (Wanted::Template, "aws_launch_template" | "aws_launch_configuration", None | Some("id" | "name")) => {
             Fit::Is(resource.id())
         }
+        (Wanted::Cluster, "aws_eks_cluster", None | Some("id" | "name")) => Fit::Is(resource.id()),
         (Wanted::Address, "aws_eip", None | Some("id" | "allocation_id" | "public_ip")) => Fit::Is(resource.id()),
         _ => Fit::No,
     }

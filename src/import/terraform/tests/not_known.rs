@@ -2,10 +2,86 @@
 
 use serde_json::{Value, json};
 
-use super::support::{Planned, account, configured, new, plan, reasons, refs};
+use super::support::{Planned, account, configured, constant, members, new, plan, reasons, refs, rules, state};
+use crate::account::{Known, Public};
+
+fn public(document: &Value) -> Public {
+    account(document).interfaces.values().next().expect("an interface").public.clone()
+}
 
 fn without_configuration(resources: &[Planned]) -> Value {
     plan(resources, json!({}))
+}
+
+#[test]
+fn without_a_configuration_all_that_is_not_known_may_be_given() {
+    let rule = json!({"security_group_id": "sg-1", "ip_protocol": "-1"});
+    let account = account(&without_configuration(&[
+        new("aws_security_group.web", json!({"id": "sg-1", "ingress": [], "egress": []}), json!({})),
+        new("aws_vpc_security_group_ingress_rule.in", rule, json!({"cidr_ipv4": true})),
+        new("aws_ec2_managed_prefix_list.l", json!({"id": "pl-1"}), json!({"entry": true})),
+    ]));
+    assert_eq!(rules(&account), ["web < all ?`cidr_ipv4` is not known"]);
+    let entries = &account.prefix_lists.values().next().expect("a list").entries;
+    assert_eq!(*entries, Known::Unknown("`entry` is not known".to_owned()));
+}
+
+#[test]
+fn without_a_configuration_a_way_from_the_internet_may_be_given() {
+    let unknown = |key: &str| Public::Unknown(format!("`{key}` is not known"));
+    let subnet = || new("aws_subnet.s", json!({"id": "subnet-1", "map_public_ip_on_launch": false}), json!({}));
+    let instance = json!({"subnet_id": "subnet-1", "vpc_security_group_ids": ["sg-1"]});
+    let computed = || new("aws_instance.i", instance.clone(), json!({"associate_public_ip_address": true}));
+    let document = without_configuration(&[subnet(), computed()]);
+    assert_eq!(public(&document), unknown("associate_public_ip_address"));
+    let own = json!({"vpc_security_group_ids": constant(json!(["sg-1"]))});
+    let document = plan(&[subnet(), computed()], json!({"resources": [configured("aws_instance.i", own)]}));
+    assert_eq!(public(&document), Public::None);
+    let groups = || json!({"vpc_security_group_ids": ["sg-1"], "security_groups": ["sg-1"]});
+    let database = || new("aws_db_instance.d", groups(), json!({"publicly_accessible": true}));
+    assert_eq!(public(&without_configuration(&[database()])), unknown("publicly_accessible"));
+    let balancer = || new("aws_lb.l", groups(), json!({"internal": true}));
+    assert_eq!(public(&without_configuration(&[balancer()])), unknown("internal"));
+    assert_eq!(public(&state(&[("aws_lb.l", groups())])), Public::At(Vec::new()));
+}
+
+#[test]
+fn an_instance_of_a_template_that_no_source_has_may_be_in_any_group() {
+    let (vpc, subnet) = (json!({"id": "vpc-1"}), json!({"id": "subnet-1", "vpc_id": "vpc-1"}));
+    let instance = |template: &str| {
+        let values = json!({"id": "i-1", "subnet_id": "subnet-1", "launch_template": [{"id": template}]});
+        let launch = json!({"id": "lt-1", "vpc_security_group_ids": ["sg-1"],
+            "network_interfaces": [{"associate_public_ip_address": "true"}]});
+        account(&state(&[
+            ("aws_vpc.v", vpc.clone()),
+            ("aws_subnet.s", subnet.clone()),
+            ("aws_launch_template.t", launch),
+            ("aws_instance.i", values),
+        ]))
+    };
+    let own = |template: &str| {
+        let account = instance(template);
+        let found = account.interfaces.values().find(|interface| interface.label == "i").expect("an instance");
+        (found.groups.clone(), found.public.clone())
+    };
+    let why = "no source has its launch template lt-2".to_owned();
+    assert_eq!(own("lt-2"), (Known::Unknown(why.clone()), Public::Unknown(why)));
+    let (groups, public) = own("lt-1");
+    assert_eq!(groups.known().map(|groups| groups[0].as_str().to_owned()), Some("sg-1".to_owned()));
+    assert_eq!(public, Public::At(Vec::new()));
+}
+
+#[test]
+fn a_service_of_a_kind_that_is_not_known_may_be_in_any_group() {
+    let one = |address: &'static str, key: &str, refers: &str| {
+        let resource = new(address, json!({"security_group_ids": ["sg-1"]}), json!({key: true}));
+        account(&plan(&[resource], json!({"resources": [configured(address, json!({key: refs(&[refers])}))]})))
+    };
+    assert_eq!(members(&one("aws_lb.l", "load_balancer_type", "var.kind")), ["l: ?`load_balancer_type` is not known"]);
+    let cluster = |refers| one("aws_elasticache_cluster.c", "replication_group_id", refers);
+    assert_eq!(members(&cluster("var.group")), ["c: ?`replication_group_id` is not known"]);
+    let part = cluster("aws_elasticache_replication_group.g.id");
+    assert_eq!(reasons(&part), ["aws_elasticache_cluster.c: no part in who reaches whom"]);
 }
 
 #[test]
@@ -38,6 +114,88 @@ fn a_rule_tells_why_it_is_left_out() {
             "aws_security_group_rule.either: not known: `type` is not known",
         ]
     );
+}
+
+#[test]
+fn what_belongs_to_nothing_here_is_listed() {
+    let account = account(&plan(
+        &[
+            new("aws_vpc.v", json!({"id": "vpc-1"}), json!({})),
+            new("aws_eip.free", json!({}), json!({"instance": true})),
+            new(
+                "aws_vpc_ipv4_cidr_block_association.known",
+                json!({"vpc_id": "vpc-2", "cidr_block": "10.0.0.0/8"}),
+                json!({}),
+            ),
+            new("aws_vpc_ipv4_cidr_block_association.unknown", json!({"vpc_id": "vpc-1"}), json!({"cidr_block": true})),
+        ],
+        json!({"resources": [configured("aws_eip.free", json!({"domain": constant(json!("vpc"))}))]}),
+    ));
+    assert_eq!(
+        reasons(&account),
+        [
+            "aws_vpc_ipv4_cidr_block_association.known: names vpc-2, which no source has",
+            "aws_vpc_ipv4_cidr_block_association.unknown: not known: its IPv4 block is not known",
+            "aws_eip.free: no part in who reaches whom",
+        ]
+    );
+}
+
+#[test]
+fn what_is_joined_to_an_interface_that_no_source_has_is_listed() {
+    let account = account(&state(&[
+        ("aws_eip.instance", json!({"id": "eipalloc-1", "instance": "i-9", "public_ip": "192.0.2.1"})),
+        ("aws_eip.nat", json!({"id": "eipalloc-2", "network_interface": "eni-2", "public_ip": "192.0.2.2"})),
+        ("aws_nat_gateway.n", json!({"id": "nat-1", "allocation_id": "eipalloc-2"})),
+        (
+            "aws_network_interface_sg_attachment.a",
+            json!({"network_interface_id": "eni-9", "security_group_id": "sg-1"}),
+        ),
+    ]));
+    assert_eq!(
+        reasons(&account),
+        [
+            "aws_eip.nat: no part in who reaches whom",
+            "aws_nat_gateway.n: not emulated",
+            "aws_network_interface_sg_attachment.a: names eni-9, which no source has",
+            "aws_eip.instance: names i-9, which no source has",
+        ]
+    );
+}
+
+/// The members of a plan of one resource whose blocks come from a `dynamic` one.
+fn dynamic(address: &'static str, values: Value, block: &str) -> Vec<String> {
+    let name = json!({"name": constant(json!("a"))});
+    let resource = new(address, values, json!({block: true}));
+    members(&account(&plan(&[resource], json!({"resources": [configured(address, name)]}))))
+}
+
+#[test]
+fn a_dynamic_block_that_is_not_known_may_name_any_group() {
+    let service = dynamic("aws_ecs_service.s", json!({}), "network_configuration");
+    assert!(service[0].starts_with("s: ?`security_groups` is known after apply"), "{service:?}");
+    let template = dynamic("aws_launch_template.t", json!({}), "network_interfaces");
+    assert_eq!(template, ["t: ?`network_interfaces` is not known"]);
+    let instance = dynamic("aws_instance.i", json!({}), "launch_template");
+    assert_eq!(instance, ["i: ?`launch_template` is not known"]);
+    let nodes = dynamic("aws_eks_node_group.n", json!({"cluster_name": "c"}), "remote_access");
+    assert_eq!(nodes, ["n: ?EKS makes a further group for its remote access"]);
+}
+
+#[test]
+fn a_node_group_of_a_cluster_that_is_not_known_may_be_in_any_group() {
+    let one = |values: Value, unknown: Value| {
+        let cluster = new("aws_eks_cluster.c", json!({"name": "c", "vpc_config": [{}]}), json!({"id": true}));
+        let nodes = new("aws_eks_node_group.n", values, unknown);
+        let configuration = json!({"resources": [
+            configured("aws_eks_cluster.c", json!({"name": constant(json!("c")), "vpc_config": [{}]})),
+            configured("aws_eks_node_group.n", json!({"cluster_name": refs(&["var.cluster"])})),
+        ]});
+        members(&account(&plan(&[cluster, nodes], configuration)))[1].clone()
+    };
+    assert_eq!(one(json!({"cluster_name": "c"}), json!({})), "n: aws_eks_cluster.c.cluster_security_group_id");
+    assert_eq!(one(json!({"cluster_name": "other"}), json!({})), "n: ?no source has its cluster other");
+    assert!(one(json!({}), json!({"cluster_name": true})).starts_with("n: ?"));
 }
 
 #[test]
