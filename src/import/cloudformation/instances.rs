@@ -172,7 +172,13 @@ pub fn attachment<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource
         Told::Is(id) => template.with_id(id).map_or_else(|| id.to_string(), |instance| template.label(instance.name)),
         Told::Absent | Told::Unknown(_) => resource.name.to_owned(),
     };
+    if let Told::Unknown(why) = instance {
+        resource.unknown(reader, format!("its instance: {why}"));
+    }
     match interface {
+        Told::Is(id) if !reader.into.account.interfaces.contains_key(&id) => {
+            resource.leave_out(reader, Reason::StaleReference(id.to_string()));
+        }
         Told::Is(id) => {
             attach(reader, &name, &id, &device);
             if let Known::Unknown(why) = &resource.there {

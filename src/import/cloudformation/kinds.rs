@@ -63,7 +63,7 @@ pub fn left_out<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource: 
         "AWS::CloudFormation::Stack" => Reason::UnknownValue("its template is a source of its own".to_owned()),
         kind if kind.ends_with("::MODULE") => Reason::UnknownValue("its module is in a registry".to_owned()),
         kind if kind.starts_with("Fn::") => Reason::UnknownValue(format!("`{kind}` is not evaluated")),
-        "AWS::EC2::Route" => part_if(WAYS.iter().any(is_said)),
+        "AWS::EC2::Route" => part_if(is_other_gateway(template, said) || WAYS.iter().any(is_said)),
         "AWS::EC2::VPCGatewayAttachment" => part_if(is_said(&"VpnGatewayId")),
         "AWS::EC2::NetworkAcl" => part_if(!admits_all(template, resource.name)),
         "AWS::EC2::NetworkAclEntry" => {
@@ -79,6 +79,19 @@ pub fn left_out<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource: 
 
 fn part_if(part: bool) -> Reason {
     if part { Reason::NotEmulated } else { Reason::NoPartInReach }
+}
+
+/// Returns true unless the gateway of a route is absent or known to be an internet gateway.
+fn is_other_gateway<'t>(template: &Template<'t>, said: Node<'t>) -> bool {
+    let found = template.property(said, "GatewayId");
+    match &found.value {
+        Value::Absent => false,
+        Value::Refers(reference) => {
+            template.resources.get(reference.resource).is_none_or(|by| by.kind != "AWS::EC2::InternetGateway")
+        }
+        Value::Text(id) => !id.starts_with("igw-"),
+        Value::Unknown(_) | Value::List(_) | Value::Object(_) => true,
+    }
 }
 
 /// Returns true for a resource that is put into groups, itself or by an object at any depth.

@@ -39,7 +39,24 @@ impl<'a, 't> Context<'a, 't> {
     }
 }
 
-/// An id that may be absent; what cannot be told is listed.
+/// An id that must be there; one that is not known is listed, and nothing is a mistake.
+pub fn required(
+    reader: &mut Reader<'_>,
+    resource: &Resource<'_>,
+    told: Told<ResourceId>,
+    key: &str,
+) -> Option<ResourceId> {
+    match told {
+        Told::Absent => {
+            reader.lacks(resource.node, &resource.address, key);
+            None
+        }
+        Told::Chosen => id_or_listed(reader, resource, Told::Unknown(format!("`{key}` is known after apply"))),
+        told => id_or_listed(reader, resource, told),
+    }
+}
+
+/// An id that may be absent; one that cannot be told is listed.
 pub fn id_or_listed(reader: &mut Reader<'_>, resource: &Resource<'_>, told: Told<ResourceId>) -> Option<ResourceId> {
     match told {
         Told::Is(id) => Some(id),

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::super::builder::Reader;
 use super::super::placed::{Groups, Subnets, vpc_of};
 use super::super::tree::Node;
-use super::context::{Context, id_or_listed};
+use super::context::{Context, id_or_listed, required};
 use super::members;
 use super::resource::{Block, Resource, Value};
 use super::templates::{self, Launch};
@@ -62,14 +62,16 @@ fn attach<'t>(
     device: &str,
 ) {
     let instance = id_or_listed(reader, resource, instance);
-    let Some(interface) = id_or_listed(reader, resource, interface) else { return };
+    let Some(interface) = required(reader, resource, interface, "network_interface_id") else { return };
     let holder = instance.and_then(|id| context.with_id(&["aws_instance"], &id));
-    if let Some(found) = reader.into.account.interfaces.get_mut(&interface) {
-        found.holder = holder.map_or(Holder::Instance, holder_of);
-        if let Some(holder) = holder {
-            let name = context.labels.of(holder);
-            found.label = if device == "0" { name } else { format!("{name}.eth{device}") };
-        }
+    let Some(found) = reader.into.account.interfaces.get_mut(&interface) else {
+        let reason = Reason::StaleReference(interface.to_string());
+        return reader.leave_out(resource.node, &resource.kind, &resource.address, reason);
+    };
+    found.holder = holder.map_or(Holder::Instance, holder_of);
+    if let Some(holder) = holder {
+        let name = context.labels.of(holder);
+        found.label = if device == "0" { name } else { format!("{name}.eth{device}") };
     }
 }
 
@@ -198,8 +200,8 @@ fn by_name<'t>(reader: &Reader<'_>, context: &Context<'_, 't>, resource: &Resour
 pub fn one_more_group<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: &Resource<'t>) {
     let one = |key, wanted| context.resolver.one(resource, &resource.body, key, wanted);
     let (interface, group) = (one("network_interface_id", Wanted::Interface), one("security_group_id", Wanted::Group));
-    let interface = id_or_listed(reader, resource, interface);
-    let group = id_or_listed(reader, resource, group);
+    let interface = required(reader, resource, interface, "network_interface_id");
+    let group = required(reader, resource, group, "security_group_id");
     if let (Some(interface), Some(group)) = (interface, group) {
         let instance = context.with_id(&["aws_instance"], &interface);
         let interface = instance.map_or(interface, |instance| first_of(reader, context, instance));

@@ -137,11 +137,27 @@ fn routes_go_elsewhere(table: &Block<'_>) -> bool {
 }
 
 fn goes_elsewhere(route: &Block<'_>) -> bool {
-    WAYS.iter().any(|key| match route.value(key) {
-        // It is computed where nobody gives it.
-        Value::Unknown => route.is_given(key),
-        value => is_said(value),
-    })
+    is_other_gateway(route)
+        || WAYS.iter().any(|key| match route.value(key) {
+            // It is computed where nobody gives it.
+            Value::Unknown => route.is_given(key),
+            value => is_said(value),
+        })
+}
+
+/// Returns true unless the gateway of a route is absent or known to be an internet gateway or the VPC itself.
+fn is_other_gateway(route: &Block<'_>) -> bool {
+    let key = "gateway_id";
+    let is_internet = |node: &Node<'_>| {
+        let mut references = node.items_of("references").filter_map(Node::text);
+        references.any(|reference| reference.contains("aws_internet_gateway."))
+    };
+    match route.value(key) {
+        Value::Is(id) => !matches!(id.text(), Some(id) if id.is_empty() || id == "local" || id.starts_with("igw-")),
+        Value::Unknown => route.is_given(key) && !route.expressions_of(key).iter().any(is_internet),
+        Value::Hidden => true,
+        Value::Absent => false,
+    }
 }
 
 /// Returns true for a resource that is put into groups, itself or by a block at any depth.

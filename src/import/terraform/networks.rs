@@ -6,7 +6,7 @@ use super::super::builder::Reader;
 use super::super::placed::Subnets;
 use super::super::tree::Node;
 use super::super::words;
-use super::context::{Context, id_or_listed};
+use super::context::{Context, id_or_listed, required};
 use super::resource::{Resource, Value};
 use super::told::Told;
 use super::wanted::Wanted;
@@ -50,7 +50,7 @@ pub fn vpc(reader: &mut Reader<'_>, context: &Context<'_, '_>, resource: &Resour
 /// `aws_vpc_ipv4_cidr_block_association`: a further block.
 pub fn more_blocks<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: &Resource<'t>) {
     let told = context.resolver.one(resource, &resource.body, "vpc_id", Wanted::Vpc);
-    let Some(id) = id_or_listed(reader, resource, told) else { return };
+    let Some(id) = required(reader, resource, told, "vpc_id") else { return };
     let blocks = ipv4(reader, resource, resource.body.value("cidr_block"));
     let reason = match reader.into.account.vpcs.get_mut(&id) {
         None => Reason::StaleReference(id.to_string()),

@@ -10,7 +10,7 @@ use super::address::{Call, Key, Step, longest, module_address, parts, steps};
 use super::index::{Index, position};
 use super::known_modules;
 use super::resource::{Resource, Value};
-use super::slots::{Meant, Slot, literal, merged, nth, slots};
+use super::slots::{Meant, Slot, literal, merged, nth, slots, truth};
 use super::wanted::{Fit, VPCS, Wanted, fit};
 
 /// Calls, outputs and locals in each other that real modules never have.
@@ -361,17 +361,6 @@ impl<'a, 't> Resolver<'a, 't> {
             }
         }
         Some(words)
-    }
-}
-
-/// Returns the truth that an expression means; false where it means nothing, which is the default, and nothing where it cannot be told.
-fn truth(slots: &[Slot<'_>]) -> Option<bool> {
-    let all = || slots.iter().flat_map(|slot| &slot.meant);
-    let is = |meant: &Meant<'_>| matches!(meant, Meant::Literal(node) if node.boolean() == Some(true));
-    match all().any(is) {
-        true => Some(true),
-        false if slots.iter().any(|slot| slot.loose) => None,
-        false => (!all().any(|meant| matches!(meant, Meant::Unclear(_) | Meant::Id { .. }))).then_some(false),
     }
 }
 

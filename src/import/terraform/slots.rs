@@ -55,3 +55,14 @@ pub fn nth<'t>(slots: Vec<Slot<'t>>, (rank, count): (usize, usize)) -> Slot<'t> 
         _ => merged(slots),
     }
 }
+
+/// Returns the truth that an expression means; false where it means nothing, which is the default, and nothing where it cannot be told.
+pub fn truth(slots: &[Slot<'_>]) -> Option<bool> {
+    let all = || slots.iter().flat_map(|slot| &slot.meant);
+    let is = |meant: &Meant<'_>| matches!(meant, Meant::Literal(node) if node.boolean() == Some(true));
+    match all().any(is) {
+        true => Some(true),
+        false if slots.iter().any(|slot| slot.loose) => None,
+        false => (!all().any(|meant| matches!(meant, Meant::Unclear(_) | Meant::Id { .. }))).then_some(false),
+    }
+}

@@ -270,3 +270,32 @@ fn a_load_balancer_of_an_unknown_type_or_subnet_is_unknown() {
             .all(|interface| interface.subnet.as_ref().is_none_or(|id| id.as_str() != "subnet-3"))
     );
 }
+
+#[test]
+fn a_route_to_another_gateway_than_that_of_the_internet_is_not_emulated() {
+    let route = |gateway: &str| format!("{{Type: AWS::EC2::Route, Properties: {{GatewayId: {gateway}}}}}");
+    let account = with(&format!(
+        "  Vpn: {{Type: AWS::EC2::VPNGateway}}\n  A: {}\n  B: {}\n  C: {}\n  D: {}\n",
+        route("!Ref Vpn"),
+        route("!Ref Wanted"),
+        route("vgw-1"),
+        route("igw-1")
+    ));
+    let (not, none) = ("not emulated", "no part in who reaches whom");
+    let expected = [("Vpn", not), ("A", not), ("B", not), ("C", not), ("D", none)];
+    assert_eq!(reasons(&account), expected.map(|(name, reason)| format!("{name}: {reason}")));
+}
+
+#[test]
+fn an_attachment_of_what_no_template_has_is_listed() {
+    let account = with("
+  Join: {Type: AWS::EC2::NetworkInterfaceAttachment, Properties: {InstanceId: !Ref Wanted, NetworkInterfaceId: eni-1, DeviceIndex: '1'}}
+");
+    assert_eq!(
+        reasons(&account),
+        [
+            "Join: not known: its instance: the parameter `Wanted` has no default",
+            "Join: names eni-1, which no source has"
+        ]
+    );
+}

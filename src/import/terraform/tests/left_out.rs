@@ -120,3 +120,14 @@ fn a_resource_with_groups_anywhere_in_it_is_not_emulated() {
     let unknown = json!({"vpc_config": [{"security_group_ids": true}]});
     assert_eq!(why("aws_msk_serverless_cluster.c", json!({}), unknown, json!({})), NOT_EMULATED);
 }
+
+#[test]
+fn a_route_to_another_gateway_than_that_of_the_internet_goes_elsewhere() {
+    let known = |gateway: &str| why("aws_route.r", json!({"gateway_id": gateway}), json!({}), json!({}));
+    assert_eq!(["igw-1", "local", "vgw-1"].map(known), [NO_PART, NO_PART, NOT_EMULATED]);
+    let unknown = |reference: &str| {
+        why("aws_route.r", json!({}), json!({"gateway_id": true}), json!({"gateway_id": refs(&[reference])}))
+    };
+    let references = ["aws_internet_gateway.g.id", "aws_vpn_gateway.g.id", "var.gateway"];
+    assert_eq!(references.map(unknown), [NO_PART, NOT_EMULATED, NOT_EMULATED]);
+}

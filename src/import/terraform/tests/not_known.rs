@@ -151,11 +151,16 @@ fn what_is_joined_to_an_interface_that_no_source_has_is_listed() {
             "aws_network_interface_sg_attachment.a",
             json!({"network_interface_id": "eni-9", "security_group_id": "sg-1"}),
         ),
+        (
+            "aws_network_interface_attachment.j",
+            json!({"network_interface_id": "eni-8", "instance_id": "i-8", "device_index": 1}),
+        ),
     ]));
     assert_eq!(
         reasons(&account),
         [
             "aws_eip.nat: no part in who reaches whom",
+            "aws_network_interface_attachment.j: names eni-8, which no source has",
             "aws_nat_gateway.n: not emulated",
             "aws_network_interface_sg_attachment.a: names eni-9, which no source has",
             "aws_eip.instance: names i-9, which no source has",
@@ -206,4 +211,19 @@ fn traffic_that_is_not_known_is_listed() {
         new("aws_vpc_security_group_ingress_rule.in", values, json!({"ip_protocol": true})),
     ]));
     assert_eq!(reasons(&account), ["aws_vpc_security_group_ingress_rule.in: not known: `ip_protocol` is not known"]);
+}
+
+#[test]
+fn what_is_joined_to_a_value_that_nobody_gives_is_listed() {
+    let one = |address: &'static str, values: Value, key: &str| {
+        let other = json!({"name": constant(json!("a"))});
+        let plan =
+            plan(&[new(address, values, json!({key: true}))], json!({"resources": [configured(address, other)]}));
+        reasons(&account(&plan))
+    };
+    let why = |address: &str, key: &str| vec![format!("{address}: not known: `{key}` is known after apply")];
+    let (attached, block) = ("aws_network_interface_sg_attachment.a", "aws_vpc_ipv4_cidr_block_association.b");
+    let group = json!({"security_group_id": "sg-1"});
+    assert_eq!(one(attached, group, "network_interface_id"), why(attached, "network_interface_id"));
+    assert_eq!(one(block, json!({"cidr_block": "10.0.0.0/8"}), "vpc_id"), why(block, "vpc_id"));
 }
