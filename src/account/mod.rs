@@ -5,16 +5,18 @@
 
 mod left_out;
 mod origin;
+mod plain_name;
 
 use std::net::IpAddr;
 
 use indexmap::{IndexMap, IndexSet};
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use crate::model::{Traffic, number};
+use crate::model::{DEFAULT_GROUP, Traffic, number};
 
 pub use left_out::{LeftOut, Reason};
 pub use origin::{Origin, ResourceId};
+pub(crate) use plain_name::{plain_name, without_number};
 
 /// All that some sources tell of one account in one region, in the order of the sources.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -80,6 +82,21 @@ pub struct SecurityGroup {
     pub origin: Origin,
 }
 
+impl SecurityGroup {
+    /// Returns true for the group that EC2 makes itself in each VPC, with the rules that it is born with.
+    ///
+    /// Source: "Default security groups" (Amazon VPC user guide).
+    pub fn is_default_as_born(&self, id: &ResourceId) -> bool {
+        let itself = |rule: &Rule| rule.admits_all_of(&Peer::Group(id.clone()));
+        let ipv4 = |rule: &Rule| rule.admits_all_of(&Peer::Block(IpNet::V4(Ipv4Net::default())));
+        let ipv6 = |rule: &Rule| rule.admits_all_of(&Peer::Block(IpNet::V6(Ipv6Net::default())));
+        self.name.as_deref() == Some(DEFAULT_GROUP)
+            && matches!(self.ingress.as_slice(), [only] if itself(only))
+            && self.egress.iter().any(ipv4)
+            && self.egress.iter().all(|rule| ipv4(rule) || ipv6(rule))
+    }
+}
+
 /// One rule: one traffic, one peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
@@ -94,6 +111,11 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// Returns true if it admits all traffic of this peer, and no more.
+    fn admits_all_of(&self, peer: &Peer) -> bool {
+        self.traffic.known() == Some(&Traffic::All) && self.peer == *peer
+    }
+
     /// Returns true if what it admits, or whom, is not known.
     pub fn is_unknown(&self) -> bool {
         self.traffic.known().is_none() || matches!(self.peer, Peer::Unknown(_))

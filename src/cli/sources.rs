@@ -5,6 +5,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use sglab::import::{self, Kind};
 use sglab::model::closest;
 use sglab::report::shown_lines;
 use sglab::scenario::FilesFrom;
@@ -106,7 +107,9 @@ fn read_for(wanted: Wanted, names: &[String]) -> Read {
             take(name, read_file(Path::new(name)).map(|text| vec![(name.clone(), text)]));
         }
     }
-    Read { unreadable, ..parse(wanted, texts) }
+    let mut read = parse(wanted, texts);
+    read.unreadable.splice(0..0, unreadable);
+    read
 }
 
 /// Checks that the files that a built-in topology names are in the present folder, from which they are meant; says which are not. Those of other
@@ -148,11 +151,26 @@ fn parse(wanted: Wanted, texts: Vec<(String, Vec<u8>)>) -> Read {
         };
         match parsed {
             Ok(topology) => read.topologies.push(topology),
-            Err(problems) => read.problems.push(problems),
+            Err(problems) => match of_others(text) {
+                Some(kind) => read.unreadable.push(Unreadable {
+                    file: name.clone(),
+                    message: format!(
+                        "{0} is {kind}, and no topology; `sglab import {0}` makes one of it",
+                        told(name.as_str())
+                    ),
+                }),
+                None => read.problems.push(problems),
+            },
         }
     }
     read.texts = texts;
     read
+}
+
+/// Tells which kind of other people's files a text is, where it is one.
+fn of_others(text: &[u8]) -> Option<Kind> {
+    let text = std::str::from_utf8(text).ok()?;
+    (!import::is_topology(text)).then(|| import::kind_of(text)).flatten()
 }
 
 /// Reads exactly one topology; prints what is wrong with it.

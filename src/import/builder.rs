@@ -29,6 +29,8 @@ pub(super) struct Builder {
     public: Vec<(ResourceId, Option<IpAddr>, Origin)>,
     /// Instances that are terminated: interfaces that another reply still has of them are, too.
     gone: HashSet<ResourceId>,
+    /// Groups of other accounts that rules name: a source may have them as well.
+    foreign: HashSet<ResourceId>,
     /// Other names of ids: a resource's address in Terraform.
     aliases: HashMap<String, ResourceId>,
 }
@@ -39,6 +41,11 @@ impl Builder {
         if name != id.as_str() {
             self.aliases.insert(name.to_owned(), id.clone());
         }
+    }
+
+    /// Says that a group that a rule names is another account's.
+    pub fn foreign(&mut self, group: ResourceId) {
+        self.foreign.insert(group);
     }
 
     /// Adds a rule to a group that any source may have.
@@ -175,6 +182,7 @@ impl Builder {
                 None => self.account.left_out.push(of_no_interface("public address", &interface, origin)),
             }
         }
+        self.drop_rules_of_other_accounts();
         let known: IndexSet<ResourceId> = self.account.groups.keys().cloned().collect();
         let left_out = &mut self.account.left_out;
         for group in self.account.groups.values_mut() {
@@ -203,6 +211,32 @@ impl Builder {
             interface.vpc = interface.vpc.take().or_else(of_subnet);
         }
         (self.account, self.faults)
+    }
+
+    /// Lists rules that name groups of other accounts, where no source has these.
+    fn drop_rules_of_other_accounts(&mut self) {
+        let groups = &self.account.groups;
+        let absent: HashSet<ResourceId> = self.foreign.drain().filter(|id| !groups.contains_key(id)).collect();
+        if absent.is_empty() {
+            return;
+        }
+        let left_out = &mut self.account.left_out;
+        let mut keep = |rule: &Rule| {
+            let is_kept = !matches!(&rule.peer, Peer::Group(id) if absent.contains(id));
+            if !is_kept {
+                let origin = rule.origin.clone();
+                left_out.push(LeftOut {
+                    kind: "members of a group".to_owned(),
+                    reason: Reason::ForeignAccount,
+                    origin,
+                });
+            }
+            is_kept
+        };
+        for group in self.account.groups.values_mut() {
+            group.ingress.retain(&mut keep);
+            group.egress.retain(&mut keep);
+        }
     }
 
     /// Groups of one name say their VPC too, and else their id: who accepts `db` accepts one group.

@@ -4,7 +4,6 @@ use super::cloudformation;
 use super::describe;
 use super::fault::Mistake;
 use super::tree::Node;
-use crate::topology::Span;
 
 /// The kind of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -16,6 +15,16 @@ pub enum Kind {
     Terraform,
     /// CloudFormation templates.
     Cloudformation,
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Describe => "a reply of `aws ec2 describe-*`",
+            Self::Terraform => "JSON of Terraform",
+            Self::Cloudformation => "a CloudFormation template",
+        })
+    }
 }
 
 /// Returns true if a text is a topology of sglab's own: it begins with its version.
@@ -39,7 +48,6 @@ pub(super) fn recognise(root: Node<'_>) -> Result<Kind, Mistake> {
     if describe::is_reply(root) {
         return Ok(Kind::Describe);
     }
-    let Span { start, .. } = root.span();
-    let mistake = Mistake::new(Span { start, end: start }, "this is no source that sglab knows");
+    let mistake = Mistake::new(root.span().beginning(), "this is no source that sglab knows");
     Err(mistake.help("it reads replies of `aws ec2 describe-*`, `terraform show -json`, and CloudFormation templates"))
 }

@@ -22,6 +22,7 @@ mod written;
 use std::sync::Arc;
 
 use builder::{Builder, Reader};
+use fault::Mistake;
 use tree::Node;
 
 use crate::account::Account;
@@ -71,6 +72,11 @@ pub fn read(sources: &[Text], kind: Option<Kind>) -> Result<Account, Faults> {
     if faults.is_empty() { Ok(account) } else { Err(Faults::new(faults)) }
 }
 
+/// Tells which kind of source a text is; nothing for a text that is none.
+pub fn kind_of(text: &str) -> Option<Kind> {
+    kind::recognise(Node(&tree::parse(text).ok()?)).ok()
+}
+
 fn read_one(mut reader: Reader<'_>, text: &str, kind: Option<Kind>) {
     let tree = match tree::parse(text) {
         Ok(tree) => tree,
@@ -79,6 +85,9 @@ fn read_one(mut reader: Reader<'_>, text: &str, kind: Option<Kind>) {
     let root = Node(&tree);
     match kind.map_or_else(|| kind::recognise(root), Ok) {
         Ok(Kind::Cloudformation) => cloudformation::read(&mut reader, root),
+        Ok(Kind::Describe) if !describe::is_reply(root) => {
+            reader.fault(Mistake::new(root.span().beginning(), "this is no reply of `aws ec2 describe-*`"));
+        }
         Ok(Kind::Describe) => describe::read(&mut reader, root),
         Ok(Kind::Terraform) => terraform::read(&mut reader, root),
         Err(mistake) => reader.fault(mistake),

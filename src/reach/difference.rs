@@ -7,6 +7,7 @@ use super::gained::gained;
 use super::matching::Matching;
 use super::passage::{Certainty, Passage, Way};
 use super::rules::{GroupChange, MemberChange, RuleChange, groups_of_one, members_of_one, rules_of_one};
+use super::unused_defaults::without;
 use crate::account::{Account, LeftOut};
 
 /// The difference between an account before and after a change.
@@ -71,7 +72,7 @@ fn left_out_of_one(of: &Account, other: &Account) -> Vec<LeftOut> {
 
 /// All that an account admits, by group: what is newly open where nothing was before.
 pub fn admitted(account: &Account) -> Vec<Passage> {
-    compare(&Account::default(), account).opened
+    of_all(&Account::default(), account, &Matching::default()).opened
 }
 
 /// Compares two accounts.
@@ -93,16 +94,23 @@ pub fn admitted(account: &Account) -> Vec<Passage> {
 /// ```
 pub fn compare(before: &Account, after: &Account) -> Difference {
     let to_before = Matching::new(after, before);
-    let to_after = to_before.reversed();
+    let before = without(before, &to_before.reversed());
+    let after = without(after, &to_before);
+    of_all(&before, &after, &to_before)
+}
+
+/// Compares two accounts, whose resources are matched.
+fn of_all(before: &Account, after: &Account, to_before: &Matching) -> Difference {
+    let to_after = &to_before.reversed();
     Difference {
-        opened: gained(before, after, &classes(after, before, &to_before), &to_before),
-        closed: gained(after, before, &classes(before, after, &to_after), &to_after),
-        groups_added: groups_of_one(after, &to_before),
-        groups_removed: groups_of_one(before, &to_after),
-        rules_added: rules_of_one(after, before, &to_before),
-        rules_removed: rules_of_one(before, after, &to_after),
-        members_added: members_of_one(after, before, &to_before),
-        members_removed: members_of_one(before, after, &to_after),
+        opened: gained(before, after, &classes(after, before, to_before), to_before),
+        closed: gained(after, before, &classes(before, after, to_after), to_after),
+        groups_added: groups_of_one(after, to_before),
+        groups_removed: groups_of_one(before, to_after),
+        rules_added: rules_of_one(after, before, to_before),
+        rules_removed: rules_of_one(before, after, to_after),
+        members_added: members_of_one(after, before, to_before),
+        members_removed: members_of_one(before, after, to_after),
         not_known: left_out_of_one(after, before),
     }
 }

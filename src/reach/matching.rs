@@ -1,11 +1,12 @@
-//! Matching of the resources of two accounts: by id, else by the resource that declares them, else by name.
+//! Matching of the resources of two accounts: by id, else by the resource that declares them, else by name, which a topology may have
+//! made a plain one.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
 use indexmap::IndexMap;
 
-use crate::account::{Account, Interface, Origin, PrefixList, ResourceId, SecurityGroup};
+use crate::account::{Account, Interface, Origin, PrefixList, ResourceId, SecurityGroup, plain_name, without_number};
 
 /// Resources of one account by those of another.
 #[derive(Debug, Default)]
@@ -24,7 +25,7 @@ impl Matching {
         };
         let interface = |_: &Account, interface: &Interface| Some((interface.label.clone(), None));
         let list = |_: &Account, list: &PrefixList| Some((list.label.clone(), None));
-        Self {
+        let mut matching = Self {
             groups: matched(of, among, |account| &account.groups, |group| group_key(&group.origin), group),
             interfaces: matched(
                 of,
@@ -34,6 +35,28 @@ impl Matching {
                 interface,
             ),
             prefix_lists: matched(of, among, |account| &account.prefix_lists, |list| group_key(&list.origin), list),
+        };
+        matching.add_renamed(of, among);
+        matching
+    }
+
+    /// Matches interfaces of a topology with those that it was made of: names of its instances are plain, and unique among all kinds.
+    fn add_renamed(&mut self, of: &Account, among: &Account) {
+        let renamed = |interface: &Interface| {
+            let (holder, device) = interface.holder_and_device();
+            let name = plain_name(holder).to_lowercase();
+            let name = if is_own(interface) { without_number(&name).to_owned() } else { name };
+            Some((name, device))
+        };
+        for is_first_own in [true, false] {
+            let side = |interface: &Interface, own: bool| renamed(interface).filter(|_| is_own(interface) == own);
+            add(
+                &mut self.interfaces,
+                &of.interfaces,
+                &among.interfaces,
+                |interface| side(interface, is_first_own),
+                |interface| side(interface, !is_first_own),
+            );
         }
     }
 
@@ -47,6 +70,11 @@ impl Matching {
             prefix_lists: turned(&self.prefix_lists),
         }
     }
+}
+
+/// Returns true for an interface of a topology: its holder has no other id than its name.
+fn is_own(interface: &Interface) -> bool {
+    interface.origin.resource.as_str() == interface.holder_and_device().0
 }
 
 fn group_key(origin: &Origin) -> (ResourceId, String) {

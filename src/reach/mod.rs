@@ -12,6 +12,7 @@ mod matching;
 mod passage;
 mod region;
 mod rules;
+mod unused_defaults;
 
 pub use carried::{Carried, RuleAt, carried, covers, overlap};
 pub use difference::{Difference, admitted, compare};

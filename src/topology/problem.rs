@@ -23,6 +23,13 @@ pub struct Span {
     pub end: usize,
 }
 
+impl Span {
+    /// The place where it begins.
+    pub fn beginning(self) -> Self {
+        Self { end: self.start, ..self }
+    }
+}
+
 /// A problem before it has its line and column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {

@@ -30,7 +30,24 @@ fn two_raw_plans_say_what_is_newly_open_from_outside() {
     assert!(out.contains("head.json:1:"), "{out}");
     let Said { code, out, .. } = run(&["diff", &plan("head"), &plan("base"), "--fail-on", "opened"]);
     assert_eq!(code, Some(0), "{out}");
+    let Said { code, .. } = run(&["diff", &plan("base"), &plan("head"), "--fail-on", "opened-from-outside"]);
+    assert_eq!(code, Some(1));
     assert!(out.starts_with("newly closed from outside: db:5432"), "{out}");
+}
+
+#[test]
+fn what_opens_inside_only_fails_who_asks_for_it() {
+    let program = Program::copy();
+    let itself = json!({"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "UserIdGroupPairs": [{"GroupId": "sg-1"}]});
+    let out = json!({"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]});
+    let group = |rules: &[&Value]| json!({"SecurityGroups": [{"GroupId": "sg-1", "GroupName": "db", "IpPermissions": rules, "IpPermissionsEgress": [out]}]});
+    let old = write(&program, "old.json", &group(&[]).to_string());
+    let new = write(&program, "new.json", &group(&[&itself]).to_string());
+    let diff = |what: &str| {
+        let [old, new] = [&old, &new].map(|path| path.to_str().unwrap());
+        sglab(&program, &["diff", old, new, "--fail-on", what]).code
+    };
+    assert_eq!((diff("opened"), diff("opened-from-outside"), diff("never")), (Some(1), Some(0), Some(0)));
 }
 
 #[test]
@@ -70,6 +87,118 @@ fn the_expectation_is_written_once_and_a_widened_rule_is_a_red_run() {
     assert!(err.contains("not accepted: anywhere -> db:5432, by sg-1\n") && err.contains("new.json:1:"), "{err}");
     assert!(err.contains("accepted, and not open any more: 10.0.0.0/16 -> db:5432\n"), "{err}");
     assert_eq!(std::fs::read_to_string(expect).unwrap(), written);
+}
+
+#[test]
+fn another_kind_of_file_is_told_as_what_it_is() {
+    let head = plan("head");
+    let Said { code, err, .. } = run(&["check", &head]);
+    assert_eq!(code, Some(2), "{err}");
+    let told = format!("error: {head} is JSON of Terraform, and no topology; `sglab import {head}` makes one of it\n");
+    assert_eq!(err, told);
+    let wrong = |kind: &str| {
+        let Said { code, err, .. } = run(&["import", &head, "--from", kind]);
+        assert_eq!(code, Some(2), "{err}");
+        err
+    };
+    assert!(wrong("describe").starts_with("error: this is no reply of `aws ec2 describe-*`"));
+    assert!(wrong("cloudformation").contains("`Resources` is missing"));
+    assert!(wrong("topology").contains("is no topology: it does not begin with `sglab: 1`"));
+}
+
+#[test]
+fn an_account_does_not_drift_from_its_own_import() {
+    let program = Program::copy();
+    let everywhere = json!([{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]);
+    let default = |vpc: &str| {
+        json!({"GroupId": format!("sg-of-{vpc}"), "GroupName": "default", "VpcId": vpc, "IpPermissionsEgress": everywhere,
+            "IpPermissions": [{"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": format!("sg-of-{vpc}")}]}]})
+    };
+    let instance = |id: &str, name: &str, group: &str| {
+        json!({"InstanceId": id, "VpcId": "vpc-1", "SubnetId": "subnet-1", "Tags": [{"Key": "Name", "Value": name}],
+            "NetworkInterfaces": [{"NetworkInterfaceId": format!("eni-{id}"), "VpcId": "vpc-1", "SubnetId": "subnet-1",
+                "Attachment": {"DeviceIndex": 0}, "Groups": [{"GroupId": group}]}]})
+    };
+    let reply = json!({
+        "Vpcs": [{"VpcId": "vpc-1", "CidrBlock": "10.0.0.0/16"}, {"VpcId": "vpc-2", "CidrBlock": "10.1.0.0/16"}],
+        "Subnets": [{"SubnetId": "subnet-1", "VpcId": "vpc-1", "CidrBlock": "10.0.1.0/24"}],
+        "SecurityGroups": [
+            default("vpc-1"), default("vpc-2"),
+            {"GroupId": "sg-1", "GroupName": "shop", "VpcId": "vpc-1", "IpPermissions": [from("10.0.0.0/16")],
+                "IpPermissionsEgress": everywhere},
+        ],
+        "Reservations": [{"Instances": [
+            instance("i-1", "shop", "sg-1"), instance("i-2", "Jump host", "sg-of-vpc-1"),
+        ]}],
+    });
+    let reply = write(&program, "reply.json", &reply.to_string());
+    let reply = reply.to_str().unwrap();
+    let topology = program.scratch().join("shop.yaml");
+    let topology = topology.to_str().unwrap();
+    assert_eq!(sglab(&program, &["import", reply, "-o", topology]).code, Some(0));
+    let written = std::fs::read_to_string(topology).unwrap();
+    assert!(written.contains("shop-2: {vpc: vpc-1, groups: shop") && written.contains("groups: default"), "{written}");
+    let Said { code, out, .. } = sglab(&program, &["drift", reply, topology]);
+    assert_eq!((code, out.as_str()), (Some(0), "no drift\n"));
+    let narrower = written.replace("groups: default", "groups: shop");
+    let narrower = write(&program, "narrower.yaml", &narrower);
+    let Said { code, out, .. } = sglab(&program, &["drift", reply, narrower.to_str().unwrap()]);
+    assert_eq!(code, Some(1), "{out}");
+    assert!(out.contains("Jump host in default"), "{out}");
+}
+
+#[test]
+fn a_stopped_instance_of_an_account_is_stopped_in_its_topology() {
+    let program = Program::copy();
+    let instance = |id: &str, state: &str| {
+        json!({"InstanceId": id, "State": {"Name": state}, "VpcId": "vpc-1", "SubnetId": "subnet-1",
+            "NetworkInterfaces": [{"NetworkInterfaceId": format!("eni-{id}"), "VpcId": "vpc-1", "SubnetId": "subnet-1",
+                "Attachment": {"DeviceIndex": 0}, "Groups": [{"GroupId": "sg-1"}]}]})
+    };
+    let reply = json!({
+        "Vpcs": [{"VpcId": "vpc-1", "CidrBlock": "10.0.0.0/16"}],
+        "Subnets": [{"SubnetId": "subnet-1", "VpcId": "vpc-1", "CidrBlock": "10.0.1.0/24"}],
+        "SecurityGroups": [{"GroupId": "sg-1", "GroupName": "db", "VpcId": "vpc-1", "IpPermissions": [from("10.0.0.0/16")]}],
+        "Reservations": [{"Instances": [instance("i-1", "running"), instance("i-2", "stopped")]}],
+    });
+    let reply = write(&program, "reply.json", &reply.to_string());
+    let reply = reply.to_str().unwrap();
+    let Said { code, out, err } = sglab(&program, &["import", reply]);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(out.contains("- stop: i-2"), "{out}");
+    let Said { code, out, err } = sglab(&program, &["import", reply, "--test"]);
+    assert_eq!(code, Some(0), "{out}{err}");
+    let booted = sglab(&program, &["import", reply, "--up", "--name", "stopped"]);
+    assert_eq!(booted.code, Some(0), "{booted:?}");
+    let Said { out, .. } = sglab(&program, &["probe", "i-1", "i-2:5432"]);
+    let down = sglab(&program, &["down", "--all"]);
+    assert_eq!(down.code, Some(0), "{down:?}");
+    assert!(out.contains("unreachable"), "{out}");
+}
+
+#[test]
+fn a_lab_that_is_up_is_a_source_as_its_file_is() {
+    let program = Program::copy();
+    let head = plan("head");
+    let booted = sglab(&program, &["import", &head, "--up", "--name", "shop"]);
+    assert_eq!(booted.code, Some(0), "{booted:?}");
+    let same = sglab(&program, &["drift", &head, "lab:shop"]);
+    let changed = sglab(&program, &["authorize", "db", "tcp 22 from anywhere"]);
+    let diff = sglab(&program, &["diff", &head, "lab:shop"]);
+    let lint = sglab(&program, &["lint", "lab:shop"]);
+    let several = sglab(&program, &["lint", "lab:shop", &head]);
+    let down = sglab(&program, &["down", "--all"]);
+    assert_eq!(down.code, Some(0), "{down:?}");
+    assert_eq!((same.code, same.out.as_str()), (Some(0), "no drift\n"), "{same:?}");
+    assert_eq!(changed.code, Some(0), "{changed:?}");
+    assert_eq!(diff.code, Some(1), "{diff:?}");
+    assert!(diff.out.starts_with("newly open from outside: db:22, by db\n"), "{diff:?}");
+    assert_eq!(lint.code, Some(1), "{lint:?}");
+    assert!(lint.out.contains("admin-from-anywhere"), "{lint:?}");
+    assert!(several.err.contains("are several clouds: a lab is a cloud of its own"), "{several:?}");
+    let gone = sglab(&program, &["diff", &head, "lab:shop"]);
+    assert_eq!(gone.code, Some(2), "{gone:?}");
+    assert!(gone.err.contains("no lab named `shop` is up"), "{gone:?}");
 }
 
 #[test]
@@ -181,6 +310,14 @@ fn a_rule_for_a_group_of_another_account_is_not_known_and_no_pass() {
     assert_eq!(code, Some(4), "{out}{err}");
     let Said { code, out, err } = sglab(&program, &["diff", old, new]);
     assert_eq!(code, Some(4), "{out}{err}");
+    // A source of the other account tells the group, and the rule is known then.
+    let other = json!({"SecurityGroups": [{"GroupId": "sg-9", "GroupName": "jump", "OwnerId": "999", "IpPermissionsEgress":
+        [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]}]});
+    write(&program, "both/ours.json", &std::fs::read_to_string(new).unwrap());
+    write(&program, "both/theirs.json", &other.to_string());
+    let Said { code, out, err } = sglab(&program, &["diff", old, "both"]);
+    assert_eq!(code, Some(1), "{out}{err}");
+    assert!(out.contains("newly open inside: jump -> db:22, by sg-1, sg-9\n"), "{out}");
 }
 
 #[test]

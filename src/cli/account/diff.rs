@@ -3,12 +3,12 @@
 use std::io::{IsTerminal, Write, stdout};
 
 use clap::{Args, ValueEnum};
-use sglab::reach::{Certainty, Difference, compare};
+use sglab::reach::{Certainty, Difference, Way, compare};
 use sglab::report::Style;
 use sglab::report::difference::{json, markdown, text};
 
-use super::sources::{self, KindChoice};
 use super::prove;
+use super::sources::{self, KindChoice};
 use crate::cli::common::{Exit, When};
 use crate::cli::{color, screen};
 
@@ -69,6 +69,8 @@ pub(crate) enum FailOn {
     Changed,
     /// Something is open that was closed
     Opened,
+    /// Something is open from outside that was closed
+    OpenedFromOutside,
     /// Nothing
     Never,
 }
@@ -113,7 +115,9 @@ pub(super) fn run(arguments: &DiffArguments) -> anyhow::Result<Exit> {
 fn exit(difference: &Difference, fail_on: FailOn) -> Exit {
     let any = |known: bool| {
         let closed = difference.closed.iter().filter(|_| fail_on == FailOn::Changed);
-        difference.opened.iter().chain(closed).any(|passage| (passage.certainty == Certainty::Known) == known)
+        let opened = difference.opened.iter();
+        let opened = opened.filter(|passage| fail_on != FailOn::OpenedFromOutside || passage.way == Way::FromOutside);
+        opened.chain(closed).any(|passage| (passage.certainty == Certainty::Known) == known)
     };
     match fail_on {
         FailOn::Never => Exit::Ok,

@@ -7,7 +7,6 @@ use anyhow::{Context, bail};
 use indexmap::IndexSet;
 use sglab::account::{Account, LeftOut};
 use sglab::import::{ExpectedPassage, Written, read_expectations, topology_of, write_expectations};
-use sglab::model::Era;
 use sglab::reach::{Passage, admitted};
 use sglab::report::{self, Entry, left_out};
 use sglab::scenario::export::export;
@@ -126,7 +125,7 @@ fn predicted(written: &Written, name: &str) -> anyhow::Result<Option<topologies:
         }
     };
     let Some(topology) = read("") else { return Ok(None) };
-    let cloud = with_strangers(topology).initial_cloud(Era::Vpc);
+    let cloud = written.cloud(&with_strangers(topology));
     let cloud = cloud.map_err(|(refusal, place)| anyhow::anyhow!("{place}: {refusal}"))?;
     let whole = export(&cloud, "")?;
     // Behind the cloud stands what holds in it.

@@ -6,11 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::Args;
 use sglab::account::{Account, LeftOut};
-use sglab::import::topology_of;
-use sglab::model::Era;
+use sglab::import::{Written, topology_of};
 use sglab::outward::write;
 use sglab::scenario::export::export;
-use sglab::topology::Builder;
 
 use super::sources::{self, KindChoice, with_strangers};
 use crate::cli::common::{Exit, told, typed};
@@ -89,7 +87,8 @@ pub(super) fn run(arguments: &ImportArguments) -> anyhow::Result<Exit> {
         }
         None => {
             let written = topology_of(&account);
-            (Body::Topology(Box::new(written.builder)), written.left_out)
+            let left_out = written.left_out.clone();
+            (Body::Topology(Box::new(written)), left_out)
         }
     };
     let is_whole = tell_missing(&account, &more, arguments);
@@ -98,7 +97,7 @@ pub(super) fn run(arguments: &ImportArguments) -> anyhow::Result<Exit> {
     } else {
         let text = match body {
             Body::Others(text) => Some(text),
-            Body::Topology(builder) => text(&builder, &title, arguments)?,
+            Body::Topology(written) => text(&written, &title, arguments)?,
         };
         let Some(text) = text else { return Ok(Exit::BadInput) };
         match &arguments.output {
@@ -130,7 +129,7 @@ fn boot(account: &Account, arguments: &ImportArguments) -> anyhow::Result<Exit> 
     let source = arguments.sources.first().map_or("", String::as_str);
     let stem = Path::new(source.rsplit(':').next().unwrap_or(source)).file_stem();
     let name = stem.map_or_else(|| "imported".into(), |stem| stem.to_string_lossy());
-    let topology = match written.topology(&name, "") {
+    let topology = match written.topology(&name, &written.stopping()) {
         Ok(topology) => topology,
         Err(problems) => {
             topologies::tell(&[problems]);
@@ -138,18 +137,19 @@ fn boot(account: &Account, arguments: &ImportArguments) -> anyhow::Result<Exit> 
         }
     };
     let of_up: UpArguments = typed(&["up", source]);
-    up::start(&with_strangers(topology), &UpArguments { name: arguments.name.clone(), ..of_up })
+    let step = Some(topology.steps.len());
+    up::start(&with_strangers(topology), &UpArguments { name: arguments.name.clone(), step, ..of_up })
 }
 
 /// A text made of an account.
 enum Body {
-    Topology(Box<Builder>),
+    Topology(Box<Written>),
     /// A text in the form of others.
     Others(String),
 }
 
-fn text(builder: &Builder, title: &str, arguments: &ImportArguments) -> anyhow::Result<Option<String>> {
-    let topology = match builder.build() {
+fn text(written: &Written, title: &str, arguments: &ImportArguments) -> anyhow::Result<Option<String>> {
+    let topology = match written.builder.build() {
         Ok(topology) => topology,
         Err(problems) => {
             topologies::tell(&[problems]);
@@ -157,11 +157,10 @@ fn text(builder: &Builder, title: &str, arguments: &ImportArguments) -> anyhow::
         }
     };
     if arguments.cloud_only {
-        return Ok(Some(format!("# {title}\n{}", builder.to_yaml())));
+        return Ok(Some(format!("# {title}\n{}", written.builder.to_yaml())));
     }
-    let cloud = with_strangers(topology)
-        .initial_cloud(Era::Vpc)
-        .map_err(|(refusal, place)| anyhow::anyhow!("{place}: {refusal}"))?;
+    let cloud = written.cloud(&with_strangers(topology));
+    let cloud = cloud.map_err(|(refusal, place)| anyhow::anyhow!("{place}: {refusal}"))?;
     Ok(Some(export(&cloud, title)?))
 }
 

@@ -102,6 +102,11 @@ pub(super) fn read_whole(names: &[String], kind: KindChoice) -> anyhow::Result<O
         None => import::is_topology(&text.text),
     };
     let (topologies, others): (Vec<Text>, Vec<Text>) = texts.into_iter().partition(is_topology);
+    if let (Some(SourceKind::Topology), Some(wrong)) =
+        (kind.from, topologies.iter().find(|text| !import::is_topology(&text.text)))
+    {
+        bail!("{} is no topology: it does not begin with `sglab: 1`", told(wrong.name.as_str()));
+    }
     match (topologies.as_slice(), others.is_empty()) {
         ([], _) => match import::read(&others, kind.from.and_then(SourceKind::imported)) {
             Ok(account) => Ok(Some(Sources { account, own: None })),
@@ -122,7 +127,10 @@ fn lab_of(name: &str) -> Option<&str> {
 
 fn of_lab(lab: &str, name: &str) -> anyhow::Result<Sources> {
     let cloud = session::state(&LabChoice { name: Some(lab.to_owned()) })?.cloud;
-    Ok(Sources { account: import::account_of(&cloud, name), own: Some(OwnCloud { text: None, cloud: (*cloud).clone() }) })
+    Ok(Sources {
+        account: import::account_of(&cloud, name),
+        own: Some(OwnCloud { text: None, cloud: (*cloud).clone() }),
+    })
 }
 
 fn of_topology(text: &Text) -> anyhow::Result<Option<Sources>> {

@@ -83,18 +83,16 @@ fn peer_of(
         "UserIdGroupPairs" => {
             let status = item.text_of("PeeringStatus").filter(|status| *status != "active");
             let foreign = item.text_of("UserId").zip(owner).is_some_and(|(user, owner)| user != owner);
-            let reason = match (status, foreign) {
-                (Some(status), _) => Some(Reason::StaleReference(format!("{text} over a peering that is {status}"))),
-                (None, true) => Some(Reason::ForeignAccount),
-                (None, false) => None,
-            };
-            match reason {
-                Some(reason) => {
-                    reader.leave_out(item, list, group, reason);
-                    None
-                }
-                None => Some(Peer::Group(ResourceId::new(text))),
+            if let Some(status) = status {
+                let reason = Reason::StaleReference(format!("{text} over a peering that is {status}"));
+                reader.leave_out(item, list, group, reason);
+                return None;
             }
+            let id = ResourceId::new(text);
+            if foreign {
+                reader.into.foreign(id.clone());
+            }
+            Some(Peer::Group(id))
         }
         _ => match words::block(text) {
             Ok(block) => Some(Peer::Block(block)),

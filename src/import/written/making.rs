@@ -8,8 +8,10 @@ use ipnet::{IpNet, Ipv4Net};
 
 use super::names::Names;
 use super::places::Places;
-use crate::account::{Account, Holder, Interface, Known, LeftOut, Origin, Peer, Public, Reason, ResourceId};
-use crate::model::{is_description, is_group_name};
+use crate::account::{
+    Account, Holder, Interface, Known, LeftOut, Origin, Peer, Public, Reason, ResourceId, SecurityGroup,
+};
+use crate::model::{InstanceName, VpcName, default_group, is_description, is_group_name};
 use crate::topology::{Builder, NewGroup, NewInstance, NewVpc};
 
 /// The block of a VPC whose own is not known.
@@ -20,7 +22,7 @@ pub struct Making<'a> {
     pub account: &'a Account,
     pub names: Names,
     /// Names and blocks of VPCs that the topology has.
-    pub vpcs: HashMap<ResourceId, (String, Ipv4Net)>,
+    pub vpcs: IndexMap<ResourceId, (String, Ipv4Net)>,
     /// Names and blocks of subnets.
     pub subnets: HashMap<ResourceId, (String, Ipv4Net)>,
     pub groups: HashMap<ResourceId, String>,
@@ -28,6 +30,8 @@ pub struct Making<'a> {
     /// Names of Elastic IPs by their addresses.
     pub elastic_ips: HashMap<IpAddr, String>,
     pub left_out: Vec<LeftOut>,
+    /// Instances that are stopped.
+    pub stopped: Vec<InstanceName>,
     pub places: Places,
 }
 
@@ -118,9 +122,19 @@ impl<'a> Making<'a> {
 
     pub fn name_groups(&mut self) {
         for (id, group) in &self.account.groups {
-            let name = self.names.unique(&group.label);
+            let name = self.default_group(id, group).unwrap_or_else(|| self.names.unique(&group.label));
             self.groups.insert(id.clone(), name);
         }
+    }
+
+    /// The name of a VPC's default group, which a topology has by itself, if that has the same rules.
+    fn default_group(&self, id: &ResourceId, group: &SecurityGroup) -> Option<String> {
+        let vpc = group.vpc.as_ref()?;
+        let names: Vec<VpcName> = self.vpcs.values().map(|(name, _)| VpcName::new(name)).collect();
+        let (own, _) = self.vpcs.get(vpc)?;
+        let has_ipv6 = self.account.vpcs.get(vpc).is_some_and(|vpc| !vpc.ipv6.is_empty());
+        let is_same = group.is_default_as_born(id) && (group.egress.len() == 2) == has_ipv6;
+        is_same.then(|| default_group(&names, &VpcName::new(own)).to_string())
     }
 
     /// Interfaces by the instance that holds them, the first of each first.
@@ -159,6 +173,9 @@ impl<'a> Making<'a> {
         let mut taken: HashSet<(Option<&ResourceId>, String)> = HashSet::new();
         for (id, group) in &self.account.groups {
             let Some(name) = self.groups.get(id).cloned() else { continue };
+            if self.default_group(id, group).is_some() {
+                continue;
+            }
             let mut new = NewGroup::new();
             if let Some((vpc, _)) = group.vpc.as_ref().and_then(|id| self.vpcs.get(id)) {
                 new = new.vpc(vpc);
@@ -216,6 +233,9 @@ impl<'a> Making<'a> {
                 };
             }
             self.places.instance(name, &first.origin.place);
+            if first.holder == Holder::StoppedInstance {
+                self.stopped.push(InstanceName::new(name));
+            }
             builder = builder.instance(name, instance);
         }
         builder

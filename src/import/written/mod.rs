@@ -8,8 +8,10 @@ mod rules;
 
 use std::collections::HashMap;
 
+use indexmap::IndexMap;
+
 use crate::account::{Account, LeftOut};
-use crate::model::Era;
+use crate::model::{Cloud, Era, InstanceName, Operation, Refusal, SourceLocation, apply};
 use crate::topology::{Builder, Problems, Topology};
 use making::Making;
 use names::Names;
@@ -22,6 +24,8 @@ pub struct Written {
     pub builder: Builder,
     /// Items of the account that it does not hold.
     pub left_out: Vec<LeftOut>,
+    /// Instances that the account has stopped. A topology launches them, and a first step stops them.
+    pub stopped: Vec<InstanceName>,
     /// Places of its groups, rules and instances in the sources.
     places: Places,
 }
@@ -37,6 +41,29 @@ impl Written {
         self.places.put_into(&mut topology);
         Ok(topology)
     }
+
+    /// Returns the cloud of a topology that was read of it, as it stands in the account: its stopped instances are stopped.
+    ///
+    /// # Errors
+    /// The first refusal, with its place.
+    pub fn cloud(&self, topology: &Topology) -> Result<Cloud, (Refusal, SourceLocation)> {
+        let mut cloud = topology.initial_cloud(Era::Vpc)?;
+        for name in &self.stopped {
+            let place = cloud.instances.get(name).and_then(|instance| instance.place.clone());
+            let place = place.unwrap_or_else(|| SourceLocation { file: topology.file.clone(), line: 1, column: 1 });
+            apply(&mut cloud, &Operation::Stop(name.clone())).map_err(|refusal| (refusal, place))?;
+        }
+        Ok(cloud)
+    }
+
+    /// Returns a scenario whose first step stops the instances that are stopped in the account; nothing where none is.
+    pub fn stopping(&self) -> String {
+        let names: Vec<&str> = self.stopped.iter().map(InstanceName::as_str).collect();
+        match names.as_slice() {
+            [] => String::new(),
+            names => format!("scenario:\n  - step: as in the account\n    do: [{{stop: [{}]}}]\n", names.join(", ")),
+        }
+    }
 }
 
 /// Makes a topology of an account: groups with their rules, an instance for each interface's holder.
@@ -44,12 +71,13 @@ pub fn topology_of(account: &Account) -> Written {
     let mut making = Making {
         account,
         names: Names::default(),
-        vpcs: HashMap::new(),
+        vpcs: IndexMap::new(),
         subnets: HashMap::new(),
         groups: HashMap::new(),
         lists: HashMap::new(),
         elastic_ips: HashMap::new(),
         left_out: Vec::new(),
+        stopped: Vec::new(),
         places: Places::default(),
     };
     let mut builder = Topology::builder(Era::Vpc).knob("quotas", "ignored");
@@ -61,5 +89,5 @@ pub fn topology_of(account: &Account) -> Written {
     builder = making.elastic_ips(builder, &instances);
     builder = making.groups(builder);
     builder = making.instances(builder, &instances);
-    Written { builder, left_out: making.left_out, places: making.places }
+    Written { builder, left_out: making.left_out, stopped: making.stopped, places: making.places }
 }

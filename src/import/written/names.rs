@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use crate::account::plain_name;
 use crate::model::MAX_NAME;
 use crate::topology::is_reserved;
 
@@ -15,7 +16,7 @@ pub struct Names(HashSet<String>);
 impl Names {
     /// A name like the one that is wanted, which nothing else has.
     pub fn unique(&mut self, wanted: &str) -> String {
-        let plain = plain(wanted);
+        let plain = plain_name(wanted);
         let free = |names: &Self, name: &str| {
             let name = name.to_lowercase();
             !names.0.contains(&name) && !is_reserved(&name) && !MISLEADING.contains(&name.as_str())
@@ -30,25 +31,6 @@ impl Names {
         self.0.insert(name.to_lowercase());
         name
     }
-}
-
-/// Letters, digits, `-` and `_`, beginning with a letter: a name of digits would be a number in a file, and `sg-1` an id.
-fn plain(wanted: &str) -> String {
-    let mut name = String::new();
-    for c in wanted.trim().chars() {
-        match c {
-            c if c.is_ascii_alphanumeric() || c == '_' || c == '-' => name.push(c),
-            _ if name.ends_with('-') => {}
-            _ => name.push('-'),
-        }
-    }
-    let name = name.trim_matches('-');
-    // `default-VPC` is the default group of a VPC in a topology.
-    let is_taken = |name: &str| ["sg-", "default-"].iter().any(|beginning| name.to_lowercase().starts_with(beginning));
-    let begins = name.starts_with(|c: char| c.is_ascii_alphabetic()) && !is_taken(name);
-    let mut name = if begins { name.to_owned() } else { format!("n-{name}") };
-    name.truncate(MAX_NAME);
-    name.trim_end_matches('-').to_owned()
 }
 
 #[cfg(test)]
