@@ -14,7 +14,7 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -34,13 +34,13 @@ use crate::model::{Port, Service};
 use looks::{Known, Watch, looks, watch};
 use marks::{Mark, flow};
 use reading::{Passage, Read};
-use sending::{Carrier, Lane, Sent, TICK, answering, send};
+use sending::{Carrier, Lane, Orders, Sent, TICK, answering, send};
 
 pub use looks::Course;
 pub use marks::Part;
 
-/// As many source ports are set aside as so many packets need; a change that takes longer is inconclusive, since a port is
-/// not used twice.
+/// As many source ports are set aside as so many packets need. No port is used twice, so that fewer packets a second begin something in a change
+/// that takes longer.
 const MAX_PACKETS: usize = 6_000;
 
 /// A packet that was sent.
@@ -86,7 +86,7 @@ pub struct Streams {
     lost_before: u64,
     crowded_before: Option<u64>,
     sent: Arc<AtomicUsize>,
-    stop: Arc<AtomicBool>,
+    orders: Arc<Orders>,
     wake: Arc<EventFd>,
     sender: Option<JoinHandle<Sent>>,
     reader: Option<JoinHandle<Read>>,
@@ -116,8 +116,7 @@ impl Streams {
                 let fresh = match fresh {
                     Ok(fresh) => fresh,
                     Err(error) => {
-                        let taken =
-                            lanes.into_iter().map(|lane| (lane.stream, lane.ports.map(|(_, port)| port).collect()));
+                        let taken = lanes.into_iter().map(|lane| (lane.stream, lane.ports.unused()));
                         let taken = taken.chain([(stream, ports.into_iter().map(|(_, port)| port).collect())]);
                         give_back(prober, &courses, taken);
                         prober.board.forget(&registered);
@@ -169,22 +168,22 @@ impl Streams {
                 to: SocketAddr::new(ask.destination, port.0),
                 carrier,
                 parts: parts(course),
-                ports: ports.into_iter(),
+                ports: ports.into(),
                 forth,
                 back,
             });
         }
         let text = |error: io::Error| error.to_string();
         let wake = Arc::new(EventFd::from_flags(EfdFlags::EFD_NONBLOCK).map_err(|errno| errno.to_string())?);
-        let stop = Arc::new(AtomicBool::new(false));
+        let orders = Arc::new(Orders::default());
         let sent = Arc::new(AtomicUsize::new(0));
         let known = Arc::new(known);
-        let (waker, stopped, count) = (Arc::clone(&wake), Arc::clone(&stop), Arc::clone(&sent));
+        let (waker, told, count) = (Arc::clone(&wake), Arc::clone(&orders), Arc::clone(&sent));
         let thread = std::thread::Builder::new().name("traffic-in".to_owned());
         let read_as = Arc::clone(&known);
         let reader = thread.spawn(move || reading::read(taps, &waker, &read_as)).map_err(text)?;
         let sending = std::thread::Builder::new().name("traffic-out".to_owned());
-        let sender = sending.spawn(move || send(lanes, &stopped, &count)).map_err(text)?;
+        let sender = sending.spawn(move || send(lanes, &told, &count)).map_err(text)?;
         let links = prober.links_of(&receivers_of(&courses)).await;
         Ok(Self {
             courses,
@@ -196,7 +195,7 @@ impl Streams {
             lost_before: prober.lost(),
             crowded_before: crowded(),
             sent,
-            stop,
+            orders,
             wake,
             sender: Some(sender),
             reader: Some(reader),
@@ -213,6 +212,12 @@ impl Streams {
         }
     }
 
+    /// The same once nothing changes any more: no port is kept for later.
+    pub async fn flows_on_at_last(&self, packets: usize) {
+        self.orders.is_last.store(true, Ordering::Relaxed);
+        self.flows_on(packets).await;
+    }
+
     /// Proves that what has been sent up to now has arrived, if it ever does; false if nothing proves it.
     pub async fn settle(&self, prober: &mut Prober) -> bool {
         let receivers = receivers_of(&self.courses);
@@ -222,7 +227,7 @@ impl Streams {
 
     /// Ends the traffic and says what became of it.
     pub async fn finish(mut self, prober: &mut Prober, lookup: InterfaceLookup<'_>) -> Trace {
-        self.stop.store(true, Ordering::Relaxed);
+        self.orders.stop.store(true, Ordering::Relaxed);
         let sent = join(self.sender.take()).await.unwrap_or_default();
         let settled = self.settle(prober).await;
         let _ = self.wake.write(1);
@@ -323,7 +328,7 @@ impl Streams {
 
 impl std::ops::Drop for Streams {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.orders.stop.store(true, Ordering::Relaxed);
         let _ = self.wake.write(1);
     }
 }

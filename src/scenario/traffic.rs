@@ -123,7 +123,7 @@ pub async fn end<L: Backend>(
     let Running { flows, traffic, before, quiet } = running;
     let trace = match traffic {
         Ok(traffic) => {
-            traffic.flows_on(EACH_SIDE).await;
+            traffic.flows_on_at_last(EACH_SIDE).await;
             lab.end_traffic(traffic).await
         }
         Err(why) => blind(flows.len(), why),

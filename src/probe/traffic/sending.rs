@@ -46,9 +46,53 @@ pub(super) struct Lane {
     pub to: SocketAddr,
     pub carrier: Carrier,
     pub parts: &'static [Part],
-    pub ports: std::vec::IntoIter<(u32, u16)>,
+    pub ports: Ports,
     pub forth: Option<Socket>,
     pub back: Option<(Socket, SocketAddr, [u8; 4])>,
+}
+
+/// Ports of a stream that are kept until nothing changes any more.
+const KEPT_PORTS: usize = 32;
+
+/// Source ports of a stream, each with its number. None is used twice.
+///
+/// They are spared: once half of them are used, every second round takes one, and so on, and some are kept for what is sent after the change,
+/// however long that takes.
+pub(super) struct Ports {
+    total: usize,
+    left: std::vec::IntoIter<(u32, u16)>,
+}
+
+impl From<Vec<(u32, u16)>> for Ports {
+    fn from(ports: Vec<(u32, u16)>) -> Self {
+        Self { total: ports.len(), left: ports.into_iter() }
+    }
+}
+
+impl Ports {
+    /// Returns true if a round is to leave them alone.
+    fn is_spared_in(&self, round: u32) -> bool {
+        let left = self.left.len();
+        if left <= KEPT_PORTS.min(self.total / 2) {
+            return true;
+        }
+        let interval = self.total / left;
+        usize::try_from(round).is_ok_and(|round| !round.is_multiple_of(interval))
+    }
+
+    /// Gives those that nothing was sent from.
+    pub fn unused(self) -> Vec<u16> {
+        self.left.map(|(_, port)| port).collect()
+    }
+}
+
+/// Words of the thread's owner to it.
+#[derive(Debug, Default)]
+pub(super) struct Orders {
+    /// Nothing more is sent.
+    pub stop: AtomicBool,
+    /// Nothing changes any more, so that ports are not spared.
+    pub is_last: AtomicBool,
 }
 
 /// A socket that sends datagrams with whatever ports its bytes say: the port of the service is a listener's.
@@ -70,13 +114,13 @@ pub(super) struct Sent {
 }
 
 /// Sends until it is told to stop.
-pub(super) fn send(mut lanes: Vec<Lane>, stop: &AtomicBool, count: &AtomicUsize) -> Sent {
-    let packets = send_packets(&mut lanes, stop, count);
-    let unused = lanes.into_iter().map(|lane| (lane.stream, lane.ports.map(|(_, port)| port).collect()));
+pub(super) fn send(mut lanes: Vec<Lane>, orders: &Orders, count: &AtomicUsize) -> Sent {
+    let packets = send_packets(&mut lanes, orders, count);
+    let unused = lanes.into_iter().map(|lane| (lane.stream, lane.ports.unused()));
     Sent { packets, unused: unused.collect() }
 }
 
-fn send_packets(lanes: &mut [Lane], stop: &AtomicBool, count: &AtomicUsize) -> Vec<(Mark, Instant, Instant)> {
+fn send_packets(lanes: &mut [Lane], orders: &Orders, count: &AtomicUsize) -> Vec<(Mark, Instant, Instant)> {
     let mut sent = Vec::new();
     let mut turns = Vec::new();
     for (lane, it) in lanes.iter().enumerate() {
@@ -87,7 +131,7 @@ fn send_packets(lanes: &mut [Lane], stop: &AtomicBool, count: &AtomicUsize) -> V
     }
     let mut due = Instant::now();
     let mut round = 0u32;
-    while !stop.load(Ordering::Relaxed) {
+    while !orders.stop.load(Ordering::Relaxed) {
         for (lane, part) in &turns {
             let now = Instant::now();
             match due.checked_duration_since(now) {
@@ -96,6 +140,10 @@ fn send_packets(lanes: &mut [Lane], stop: &AtomicBool, count: &AtomicUsize) -> V
                 None => {}
             }
             due += TICK;
+            let is_spared = *part == Part::New && lanes[*lane].ports.is_spared_in(round);
+            if is_spared && !orders.is_last.load(Ordering::Relaxed) {
+                continue;
+            }
             // An attempt that fails is one too, else nobody would ever go on.
             count.fetch_add(1, Ordering::Relaxed);
             // The way back begins once the way there is known.
@@ -117,7 +165,7 @@ impl Lane {
     fn send(&mut self, part: Part, round: u32) -> io::Result<Mark> {
         match part {
             Part::New => {
-                let (number, port) = self.ports.next().ok_or(io::ErrorKind::AddrNotAvailable)?;
+                let (number, port) = self.ports.left.next().ok_or(io::ErrorKind::AddrNotAvailable)?;
                 let mark = (self.stream, part, number);
                 self.from.enter()?;
                 self.begin(port, mark)?;
@@ -185,5 +233,34 @@ fn again(mut send: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
     match send() {
         Err(error) if matches!(error.raw_os_error(), Some(libc::ECONNREFUSED | libc::EHOSTUNREACH)) => send(),
         sent => sent,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn ports_are_left_however_long_a_change_takes_and_each_is_used_once() {
+        let mut ports = Ports::from((0..666).map(|number| (u32::from(number), 1_024 + number)).collect::<Vec<_>>());
+        let mut used = Vec::new();
+        let an_hour = 3_600_000 / 9;
+        for round in 0..an_hour {
+            if !ports.is_spared_in(round) {
+                used.extend(ports.left.next().map(|(_, port)| (round, port)));
+            }
+        }
+        // As long as most are there, each round uses one.
+        assert!(used.iter().take(300).enumerate().all(|(number, (round, _))| usize::try_from(*round) == Ok(number)));
+        assert_eq!((used.len(), ports.left.len()), (666 - 32, 32));
+        let all: HashSet<u16> = used.into_iter().map(|(_, port)| port).chain(ports.unused()).collect();
+        assert_eq!(all.len(), 666);
+    }
+
+    #[test]
+    fn a_stream_without_ports_uses_none() {
+        assert!(Ports::from(Vec::new()).is_spared_in(0));
     }
 }
