@@ -25,7 +25,7 @@ pub(super) fn run(arguments: &PredictArguments) -> anyhow::Result<Exit> {
     }
     let color = color::wanted(arguments.color, stdout().is_terminal());
     let width = screen::width_of(&stdout());
-    let style = Style { color, grid: arguments.grid, verbose: arguments.grid, width };
+    let style = Style { color, grid: arguments.grid, verbose: arguments.grid, width, ..Style::default() };
     let typed: Vec<Era> = arguments.era.iter().copied().map(Era::from).collect();
     let eras = |topology: &Topology| if typed.is_empty() { topology.eras.clone() } else { typed.clone() };
     let jobs = read.topologies.iter().flat_map(|topology| eras(topology).into_iter().map(move |era| (topology, era)));

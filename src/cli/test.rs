@@ -11,7 +11,7 @@ use sglab::model::Era;
 use sglab::report::evidence::bundle;
 use sglab::report::html::{Input, html};
 use sglab::report::json::Listed;
-use sglab::report::{self, Entry, Style, eras, junit, shown, terminal};
+use sglab::report::{self, Entry, Style, TopologyOrigin, eras, junit, shown, terminal};
 use sglab::scenario::{self, Options, Progress, RunResult, StartServices, services};
 use sglab::topology::Topology;
 
@@ -231,7 +231,8 @@ fn style(arguments: &TestArguments) -> Style {
     let on_stdout = arguments.format.output().text == TextGoes::Stdout;
     let color = color::wanted(arguments.color, if on_stdout { stdout().is_terminal() } else { stderr().is_terminal() });
     let width = if on_stdout { screen::width_of(&stdout()) } else { screen::width_of(&stderr()) };
-    Style { color, grid: arguments.grid, verbose: arguments.grid, width }
+    let topology = if arguments.import.is_empty() { TopologyOrigin::File } else { TopologyOrigin::Import };
+    Style { color, grid: arguments.grid, verbose: arguments.grid, width, topology }
 }
 
 /// Prints as things happen: the steps of a single run, a line for each of several.

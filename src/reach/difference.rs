@@ -6,7 +6,9 @@ use super::classes::classes;
 use super::gained::gained;
 use super::matching::Matching;
 use super::passage::{Certainty, Passage, Way};
-use super::rules::{GroupChange, MemberChange, RuleChange, groups_of_one, members_of_one, rules_of_one};
+use super::rules::{
+    EntryChange, GroupChange, MemberChange, RuleChange, entries_of_one, groups_of_one, members_of_one, rules_of_one,
+};
 use super::unused_defaults::without;
 use crate::account::{Account, LeftOut};
 
@@ -25,6 +27,10 @@ pub struct Difference {
     pub rules_added: Vec<RuleChange>,
     /// Rules that only the account before has.
     pub rules_removed: Vec<RuleChange>,
+    /// Entries that prefix lists have in the account after only.
+    pub entries_added: Vec<EntryChange>,
+    /// Entries that prefix lists have in the account before only.
+    pub entries_removed: Vec<EntryChange>,
     /// Memberships that only the account after has.
     pub members_added: Vec<MemberChange>,
     /// Memberships that only the account before has.
@@ -39,22 +45,24 @@ impl Difference {
         self.opened.iter().filter(|passage| passage.way == Way::FromOutside && passage.certainty == Certainty::Known)
     }
 
-    /// Gives what may have become open: something is not known.
+    /// Gives what may have become open or closed: something is not known.
     pub fn unknown(&self) -> impl Iterator<Item = &Passage> {
-        self.opened.iter().filter(|passage| passage.certainty != Certainty::Known)
+        self.opened.iter().chain(&self.closed).filter(|passage| passage.certainty != Certainty::Known)
     }
 
-    /// Returns true if both have the same groups, rules and members.
+    /// Returns true if both have the same groups, rules, entries of prefix lists and members.
     pub fn is_same(&self) -> bool {
-        let Self { groups_added, groups_removed, rules_added, rules_removed, members_added, members_removed, .. } =
-            self;
-        groups_added.is_empty()
-            && groups_removed.is_empty()
-            && rules_added.is_empty()
-            && rules_removed.is_empty()
-            && members_added.is_empty()
-            && members_removed.is_empty()
-            && self.is_empty()
+        let lengths = [
+            self.groups_added.len(),
+            self.groups_removed.len(),
+            self.rules_added.len(),
+            self.rules_removed.len(),
+            self.entries_added.len(),
+            self.entries_removed.len(),
+            self.members_added.len(),
+            self.members_removed.len(),
+        ];
+        lengths.iter().all(|length| *length == 0) && self.is_empty()
     }
 
     /// Returns true if nobody reaches anybody else than before, and nothing more is not known.
@@ -109,6 +117,8 @@ fn of_all(before: &Account, after: &Account, to_before: &Matching) -> Difference
         groups_removed: groups_of_one(before, to_after),
         rules_added: rules_of_one(after, before, to_before),
         rules_removed: rules_of_one(before, after, to_after),
+        entries_added: entries_of_one(after, before, to_before),
+        entries_removed: entries_of_one(before, after, to_after),
         members_added: members_of_one(after, before, to_before),
         members_removed: members_of_one(before, after, to_after),
         not_known: left_out_of_one(after, before),

@@ -48,7 +48,9 @@ pub(super) fn gained<'a>(
     });
     let mut told: Vec<Passage> = told.collect();
     told.sort_by(|one, other| {
-        let rank = |passage: &Passage| (passage.certainty != Certainty::Known, passage.way, passage.reached);
+        let rank = |passage: &Passage| {
+            (passage.certainty != Certainty::Known, passage.way, !passage.is_of_everybody(), passage.reached)
+        };
         rank(one).cmp(&rank(other))
     });
     told
@@ -69,6 +71,7 @@ impl<'a> Gained<'a> {
                 traffic: "unknown traffic".to_owned(),
                 certainty: Certainty::Unknown(format!("its groups are not known: {why}")),
                 by: vec![member.origin.clone()],
+                entries: Vec::new(),
                 already: Vec::new(),
                 members: Vec::new(),
                 members_are: End::Receiver,
@@ -99,8 +102,8 @@ impl<'a> Gained<'a> {
                     .flat_map(|(.., rule)| admitted::cells(self.other, rule).into_iter().map(move |cell| (cell, rule)))
                     .collect()
             });
-            let left = cells.iter().any(|cell| !cell_without(*cell, before.iter().map(|(cell, _)| cell)).is_empty());
-            if !left && certainty == Certainty::Known {
+            let is_new = |cell: &Cell| !cell_without(*cell, before.iter().map(|(cell, _)| cell)).is_empty();
+            if !cells.iter().any(is_new) && certainty == Certainty::Known {
                 continue;
             }
             let already = before.iter().filter(|(old, _)| cells.iter().any(|cell| cell.meets(*old)));
@@ -116,6 +119,13 @@ impl<'a> Gained<'a> {
                 traffic: traffic_words(rule),
                 certainty,
                 by: vec![rule.origin.clone()],
+                entries: match (&rule.peer, rule.traffic.known()) {
+                    (Peer::PrefixList(_), Some(traffic)) => {
+                        let entries = admitted::blocks(self.account, rule).into_iter().flatten();
+                        entries.filter(|entry| Cell::new(*traffic, *entry).is_some_and(|cell| is_new(&cell))).collect()
+                    }
+                    _ => Vec::new(),
+                },
                 already: already.into_iter().collect(),
                 members: Vec::new(),
                 members_are,
@@ -234,6 +244,7 @@ impl<'a> Gained<'a> {
             traffic: traffic_words(rule),
             certainty: Certainty::Unknown("no source has the members of this group".to_owned()),
             by: vec![rule.origin.clone()],
+            entries: Vec::new(),
             already: Vec::new(),
             members: Vec::new(),
             members_are,
@@ -284,6 +295,7 @@ impl<'a> Gained<'a> {
                     _ => Certainty::Known,
                 },
                 by: self.deciding(rules, from, to),
+                entries: Vec::new(),
                 already: already.into_iter().collect(),
                 members: Vec::new(),
                 members_are: End::Receiver,
@@ -333,6 +345,11 @@ impl<'a> Gained<'a> {
             }
             Some(known) => {
                 known.reached = known.reached.min(passage.reached);
+                for entry in passage.entries {
+                    if !known.entries.contains(&entry) {
+                        known.entries.push(entry);
+                    }
+                }
                 for origin in passage.by {
                     if !known.by.contains(&origin) {
                         known.by.push(origin);

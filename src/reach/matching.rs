@@ -40,7 +40,7 @@ impl Matching {
         matching
     }
 
-    /// Matches interfaces of a topology with those that it was made of: names of its instances are plain, and unique among all kinds.
+    /// Matches what a topology has with that which it was made of: its names are plain, and unique among all kinds. Twins are in the same order.
     fn add_renamed(&mut self, of: &Account, among: &Account) {
         let renamed = |interface: &Interface| {
             let (holder, device) = interface.holder_and_device();
@@ -50,12 +50,24 @@ impl Matching {
         };
         for is_first_own in [true, false] {
             let side = |interface: &Interface, own: bool| renamed(interface).filter(|_| is_own(interface) == own);
-            add(
+            add_in_order(
                 &mut self.interfaces,
                 &of.interfaces,
                 &among.interfaces,
                 |interface| side(interface, is_first_own),
                 |interface| side(interface, !is_first_own),
+            );
+            let list = |list: &PrefixList, own: bool| {
+                let is_own = list.origin.resource.as_str() == list.label;
+                let name = plain_name(&list.label).to_lowercase();
+                (is_own == own).then(|| if own { without_number(&name).to_owned() } else { name })
+            };
+            add_in_order(
+                &mut self.prefix_lists,
+                &of.prefix_lists,
+                &among.prefix_lists,
+                |it| list(it, is_first_own),
+                |it| list(it, !is_first_own),
             );
         }
     }
@@ -127,5 +139,26 @@ fn add<T, K: Eq + Hash>(
         if let (Some(id), Some(Some(other))) = (id, right.remove(&key)) {
             found.insert(id, other);
         }
+    }
+}
+
+/// Matches what has no partner yet by a key of which both sides have as many, in their order.
+fn add_in_order<T, K: Eq + Hash>(
+    found: &mut HashMap<ResourceId, ResourceId>,
+    of: &IndexMap<ResourceId, T>,
+    among: &IndexMap<ResourceId, T>,
+    key_of: impl Fn(&T) -> Option<K>,
+    key_among: impl Fn(&T) -> Option<K>,
+) {
+    let taken: std::collections::HashSet<ResourceId> = found.values().cloned().collect();
+    let mut sides: HashMap<K, (Vec<&ResourceId>, Vec<&ResourceId>)> = HashMap::new();
+    for (id, item) in of.iter().filter(|(id, _)| !found.contains_key(*id)) {
+        key_of(item).into_iter().for_each(|key| sides.entry(key).or_default().0.push(id));
+    }
+    for (id, item) in among.iter().filter(|(id, _)| !taken.contains(*id)) {
+        key_among(item).into_iter().for_each(|key| sides.entry(key).or_default().1.push(id));
+    }
+    for (ours, theirs) in sides.into_values().filter(|(ours, theirs)| ours.len() == theirs.len()) {
+        found.extend(ours.into_iter().cloned().zip(theirs.into_iter().cloned()));
     }
 }

@@ -17,4 +17,4 @@ mod unused_defaults;
 pub use carried::{Carried, RuleAt, carried, covers, overlap};
 pub use difference::{Difference, admitted, compare};
 pub use passage::{Certainty, End, Passage, Reached, Way};
-pub use rules::{GroupChange, MemberChange, RuleChange, peer_words, rule_words, traffic_words};
+pub use rules::{EntryChange, GroupChange, MemberChange, RuleChange, peer_words, rule_words, traffic_words};

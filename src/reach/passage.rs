@@ -1,7 +1,9 @@
 //! Passages: traffic that one account admits and the other does not.
 
+use ipnet::IpNet;
 use serde::Serialize;
 
+use super::rules::block_words;
 use crate::account::Origin;
 
 /// Traffic between two ends, with the rules that admit it.
@@ -19,6 +21,8 @@ pub struct Passage {
     pub certainty: Certainty,
     /// The rules that admit it.
     pub by: Vec<Origin>,
+    /// Entries of the prefix list that it is from or to; none where no prefix list is named, or its entries are not known.
+    pub entries: Vec<IpNet>,
     /// Rules of the other account that admit a part of it already.
     pub already: Vec<String>,
     /// The interfaces that it is about, by their short names.
@@ -82,6 +86,18 @@ impl Passage {
         format!("{} -> {}", self.from, self.target())
     }
 
+    /// The same for each entry of the prefix list where one is named: `203.0.113.0/24 (office) -> db:5432`. Who accepts a list accepts what it holds.
+    pub fn flows(&self) -> Vec<String> {
+        let flow = |entry: &IpNet| {
+            let block = block_words(*entry);
+            match self.members_are {
+                End::Receiver => format!("{block} ({}) -> {}", self.from, self.target()),
+                End::Sender => format!("{} -> {}", self.from, target(&format!("{block} ({})", self.to), &self.traffic)),
+            }
+        };
+        if self.entries.is_empty() { vec![self.flow()] } else { self.entries.iter().map(flow).collect() }
+    }
+
     /// Returns true if it is open for certain.
     pub fn is_known(&self) -> bool {
         self.certainty == Certainty::Known
@@ -89,7 +105,16 @@ impl Passage {
 
     /// The receiver with its port, as a flow has it: `db:5432`, `db:udp 53`, `db:all`.
     pub fn target(&self) -> String {
-        let traffic = self.traffic.strip_prefix("tcp ").unwrap_or(&self.traffic);
-        format!("{}:{traffic}", self.to)
+        target(&self.to, &self.traffic)
     }
+
+    /// Returns true if everybody is at its other end.
+    pub(super) fn is_of_everybody(&self) -> bool {
+        let peer = if self.members_are == End::Receiver { &self.from } else { &self.to };
+        peer.starts_with("anywhere") || self.entries.iter().any(|entry| entry.prefix_len() == 0)
+    }
+}
+
+fn target(to: &str, traffic: &str) -> String {
+    format!("{to}:{}", traffic.strip_prefix("tcp ").unwrap_or(traffic))
 }

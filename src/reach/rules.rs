@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use ipnet::IpNet;
+
 use super::matching::Matching;
 use crate::account::{Account, Interface, Known, Origin, Peer, ResourceId, Rule};
 use crate::model::{Direction, Peer as ModelPeer, Traffic};
@@ -30,6 +32,17 @@ pub struct MemberChange {
     pub origin: Origin,
 }
 
+/// An entry of a prefix list that only one of two accounts has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryChange {
+    /// The prefix list, by its short name.
+    pub list: String,
+    /// The entry.
+    pub entry: IpNet,
+    /// The list's place.
+    pub origin: Origin,
+}
+
 /// A group that only one of two accounts has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupChange {
@@ -43,6 +56,19 @@ pub struct GroupChange {
 pub(super) fn groups_of_one(of: &Account, matching: &Matching) -> Vec<GroupChange> {
     let alone = of.groups.iter().filter(|(id, _)| !matching.groups.contains_key(*id));
     alone.map(|(_, group)| GroupChange { group: group.label.clone(), origin: group.origin.clone() }).collect()
+}
+
+/// The entries that prefix lists of `of` have, and the same lists of `other` have not, where both are known.
+pub(super) fn entries_of_one(of: &Account, other: &Account, matching: &Matching) -> Vec<EntryChange> {
+    let lists = of.prefix_lists.iter().filter_map(|(id, list)| {
+        let twin = other.prefix_lists.get(matching.prefix_lists.get(id)?)?;
+        Some((list, list.entries.known()?, twin.entries.known()?))
+    });
+    let alone = lists.flat_map(|(list, own, theirs)| {
+        let alone = own.iter().filter(|entry| !theirs.contains(*entry));
+        alone.map(|entry| EntryChange { list: list.label.clone(), entry: *entry, origin: list.origin.clone() })
+    });
+    alone.collect()
 }
 
 /// A rule without words that mean nothing to packets, in the other account's ids where that has the same resource.
@@ -115,11 +141,18 @@ pub fn traffic_words(rule: &Rule) -> String {
     rule.traffic.known().map_or_else(|| "unknown traffic".to_owned(), Traffic::to_string)
 }
 
+/// A block: `anywhere`, `anywhere (IPv6)`, `10.0.0.0/8`.
+pub fn block_words(block: IpNet) -> String {
+    if block.prefix_len() == 0 && block.addr().is_ipv6() {
+        return "anywhere (IPv6)".to_owned();
+    }
+    ModelPeer::Cidr(block).to_string()
+}
+
 /// A peer: `anywhere`, `anywhere (IPv6)`, `10.0.0.0/8`, a group's short name.
 pub fn peer_words(account: &Account, peer: &Peer) -> String {
     match peer {
-        Peer::Block(block) if block.prefix_len() == 0 && block.addr().is_ipv6() => "anywhere (IPv6)".to_owned(),
-        Peer::Block(block) => ModelPeer::Cidr(*block).to_string(),
+        Peer::Block(block) => block_words(*block),
         Peer::Group(id) => account.groups.get(id).map_or_else(|| id.to_string(), |group| group.label.clone()),
         Peer::PrefixList(id) => account.prefix_lists.get(id).map_or_else(|| id.to_string(), |list| list.label.clone()),
         Peer::Unknown(why) => format!("somebody ({why})"),

@@ -35,7 +35,7 @@ use std::sync::Arc;
 use crate::model::{Era, SourceLocation};
 use crate::scenario::{RunResult, RunVerdict};
 
-pub use text::{Style, count, shown, shown_line, shown_lines, wrap};
+pub use text::{Style, TopologyOrigin, count, shown, shown_line, shown_lines, wrap};
 
 /// Result of one file under one era.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@ mod step;
 mod tests;
 
 use super::text::{self, Tone};
-use super::{Entry, Style, coverage, held_connections};
+use super::{Entry, Style, TopologyOrigin, coverage, held_connections};
 use crate::scenario::{Evidence, Head, NotAsked, RunResult, RunVerdict, StepResult, StepStatus};
 use crate::topology::write;
 
@@ -151,7 +151,7 @@ pub fn foot(result: &RunResult, style: Style) -> String {
                     text::count(steps.len(), "step"),
                     super::DIFFERS
                 ),
-                look(head, steps, StepStatus::Failed),
+                look(head, steps, StepStatus::Failed, style),
             )
         }
         RunVerdict::Inconclusive => (
@@ -163,7 +163,7 @@ pub fn foot(result: &RunResult, style: Style) -> String {
                 others_unproved(steps),
                 super::INCONCLUSIVE
             ),
-            look(head, steps, StepStatus::Inconclusive),
+            look(head, steps, StepStatus::Inconclusive, style),
         ),
     };
     // What is to be typed is not broken, since it is copied.
@@ -195,7 +195,10 @@ fn without_cells(steps: &[StepResult]) -> String {
 }
 
 /// Suggests the commands to explain the first such step's flow, and to get a shell at the end of that step.
-fn look(head: &Head, steps: &[StepResult], status: StepStatus) -> String {
+fn look(head: &Head, steps: &[StepResult], status: StepStatus, style: Style) -> String {
+    if style.topology == TopologyOrigin::Import {
+        return String::new();
+    }
     let Some(step) = steps.iter().find(|step| step.status == status) else { return String::new() };
     let era = if head.era == head.first_era { String::new() } else { format!(" --era {}", head.era) };
     let at = format!("{} --step {}{era}", text::shown(&head.file), step.number);

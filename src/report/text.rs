@@ -24,6 +24,18 @@ pub struct Style {
     pub verbose: bool,
     /// Width of the terminal in columns; output to a pipe or a file has none.
     pub width: Option<usize>,
+    /// Origin of the topology that was run.
+    pub topology: TopologyOrigin,
+}
+
+/// Origin of a topology that results are told of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TopologyOrigin {
+    /// A file, which other commands take.
+    #[default]
+    File,
+    /// Made of other people's files: there is none that `sglab shell` and `sglab explain` take.
+    Import,
 }
 
 /// Meaning of a piece of text, for its colour.

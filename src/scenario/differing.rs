@@ -3,7 +3,7 @@
 use indexmap::IndexSet;
 
 use super::cells;
-use crate::model::{Cloud, Endpoint, Flow, Service, Via};
+use crate::model::{Cloud, Endpoint, Flow, HostName, Service, Via};
 use crate::policy::judge;
 use crate::topology::{Egress, columns_of, write};
 
@@ -24,7 +24,7 @@ impl Differing {
         let mut differing = Self::default();
         let services: IndexSet<Service> = services(second).into_iter().chain(services(first)).collect();
         for flow in flows(second, &services) {
-            let (now, words) = (judge(second, &flow).is_open(), write::flow(&flow));
+            let (now, words) = (judge(second, &flow).is_open(), words(second, &flow));
             let known = has(first, &flow.from) && has(first, &flow.to);
             match (now, known.then(|| judge(first, &flow))) {
                 (true, None) => differing.opened.push(words),
@@ -55,6 +55,23 @@ impl Differing {
     pub fn of_second(&self) -> String {
         scenario(&self.opened, &self.closed)
     }
+}
+
+/// A flow in the words of a file, which name one address of a host and not all of them.
+fn words(cloud: &Cloud, flow: &Flow) -> String {
+    let numbered = |end: &Endpoint| match end {
+        Endpoint::Host(name, address) => {
+            let addresses = cloud.hosts.get(name).map_or(&[][..], |host| host.addresses.as_slice());
+            match addresses.iter().position(|known| known == address) {
+                Some(at) if addresses.len() > 1 => {
+                    Endpoint::Host(HostName::new(format!("{name}[{}]", at + 1)), *address)
+                }
+                _ => end.clone(),
+            }
+        }
+        inside => inside.clone(),
+    };
+    write::flow(&Flow { from: numbered(&flow.from), to: numbered(&flow.to), ..flow.clone() })
 }
 
 fn services(cloud: &Cloud) -> Vec<Service> {

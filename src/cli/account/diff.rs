@@ -106,7 +106,7 @@ pub(super) fn run(arguments: &DiffArguments) -> anyhow::Result<Exit> {
         return Ok(exit);
     }
     // A verdict of packets outweighs the comparison of rules.
-    match prove::run(&old, &new)? {
+    match prove::run(&old, &new, difference.is_empty())? {
         Exit::Ok => Ok(exit),
         other => Ok(other),
     }

@@ -22,8 +22,8 @@ pub(in crate::cli) struct Imported {
     pub read: topologies::Read,
     /// Differences from what was accepted.
     differences: Vec<Finding>,
-    /// Number of items that are not known.
-    unknown: usize,
+    /// Items that are not known.
+    unknown: Vec<LeftOut>,
 }
 
 impl Imported {
@@ -36,10 +36,11 @@ impl Imported {
         if !self.differences.is_empty() {
             step.status = StepStatus::Failed;
             result.verdict = RunVerdict::Failed;
-        } else if self.unknown > 0 && result.verdict == RunVerdict::Passed {
-            let many = report::count(self.unknown, "item");
-            let text = format!("{many} not known, so that more may be open than was asked");
-            step.findings.push(Finding { text, place: step.place.clone() });
+        } else if !self.unknown.is_empty() && result.verdict == RunVerdict::Passed {
+            step.findings.extend(self.unknown.iter().map(|item| Finding {
+                text: format!("not known, so that more may be open than was asked: {}", words(item)),
+                place: item.origin.place.clone(),
+            }));
             step.status = StepStatus::Inconclusive;
             result.verdict = RunVerdict::Inconclusive;
         }
@@ -50,8 +51,8 @@ impl Imported {
         for finding in &self.differences {
             screen::tell(&format!("{}\n    {}", finding.text, finding.place));
         }
-        if self.differences.is_empty() && self.unknown > 0 {
-            let many = report::count(self.unknown, "item");
+        if self.differences.is_empty() && !self.unknown.is_empty() {
+            let many = report::count(self.unknown.len(), "item");
             screen::tell(&format!("inconclusive: {many} not known, so that more may be open than was asked"));
         }
     }
@@ -85,7 +86,8 @@ pub(in crate::cli) fn read(
         None => Vec::new(),
     };
     let Some(read) = predicted(&written, &names.join(", "))? else { return Ok(None) };
-    Ok(Some(Imported { read, differences, unknown: unknown(&account, &missing) }))
+    let unknown = missing.into_iter().filter(LeftOut::is_unknown).collect();
+    Ok(Some(Imported { read, differences, unknown }))
 }
 
 /// Differences of what an account admits from what a file accepts; `accept` writes the file first. Says what is wrong with it, and gives nothing
@@ -93,7 +95,7 @@ pub(in crate::cli) fn read(
 fn held_against(account: &Account, expect: &Path, accept: bool) -> anyhow::Result<Option<Vec<Finding>>> {
     let now: Vec<Passage> = admitted(account).into_iter().filter(Passage::is_known).collect();
     if accept {
-        let flows: IndexSet<String> = now.iter().map(Passage::flow).collect();
+        let flows: IndexSet<String> = now.iter().flat_map(Passage::flows).collect();
         let text = write_expectations(HEAD, flows);
         file::write(expect, text.as_bytes()).with_context(|| format!("failed to write {}", told(expect)))?;
         screen::tell(&format!("accepted: {} says what is admitted now", told(expect)));
@@ -138,10 +140,11 @@ fn predicted(written: &Written, name: &str) -> anyhow::Result<Option<topologies:
 
 fn differences(now: &[Passage], expected: &[ExpectedPassage]) -> Vec<Finding> {
     let accepted: HashSet<&str> = expected.iter().map(|passage| passage.flow.as_str()).collect();
-    let open: HashSet<String> = now.iter().map(Passage::flow).collect();
-    let opened = now.iter().filter(|passage| !accepted.contains(passage.flow().as_str())).filter_map(|passage| {
+    let open: HashSet<String> = now.iter().flat_map(Passage::flows).collect();
+    let opened = now.iter().flat_map(|passage| passage.flows().into_iter().map(move |flow| (passage, flow)));
+    let opened = opened.filter(|(_, flow)| !accepted.contains(flow.as_str())).filter_map(|(passage, flow)| {
         let by: Vec<String> = passage.by.iter().map(|origin| origin.resource.to_string()).collect();
-        let text = format!("not accepted: {}, by {}", passage.flow(), by.join(", "));
+        let text = format!("not accepted: {flow}, by {}", by.join(", "));
         Some(Finding { text, place: passage.by.first()?.place.clone() })
     });
     let closed = expected.iter().filter(|passage| !open.contains(&passage.flow));
@@ -152,7 +155,6 @@ fn differences(now: &[Passage], expected: &[ExpectedPassage]) -> Vec<Finding> {
     opened.chain(closed).collect()
 }
 
-fn unknown(account: &Account, missing: &[LeftOut]) -> usize {
-    let rules = account.groups.values().flat_map(|group| group.ingress.iter().chain(&group.egress));
-    rules.filter(|rule| rule.is_unknown()).count() + missing.iter().filter(|item| item.is_unknown()).count()
+fn words(item: &LeftOut) -> String {
+    format!("{} of {}: {}", item.kind, item.origin.resource, item.reason)
 }

@@ -14,7 +14,7 @@ use super::sources::{self, KindChoice, with_strangers};
 use crate::cli::common::{Exit, told, typed};
 use crate::cli::live::up::{self, UpArguments};
 use crate::cli::outward::{self, To};
-use crate::cli::{file, sources as topologies};
+use crate::cli::{file, screen, sources as topologies};
 
 /// `sglab import`.
 #[derive(Debug, Args)]
@@ -92,6 +92,9 @@ pub(super) fn run(arguments: &ImportArguments) -> anyhow::Result<Exit> {
         }
     };
     let is_whole = tell_missing(&account, &more, arguments);
+    if !is_whole && !arguments.check {
+        return Ok(Exit::BadInput);
+    }
     if arguments.check {
         writeln!(stdout(), "{}", counts(&account))?;
     } else {
@@ -117,7 +120,11 @@ fn tell_missing(account: &Account, more: &[LeftOut], arguments: &ImportArguments
     let missing = account.left_out.iter().chain(more).filter(|item| arguments.check || item.matters());
     let missing: Vec<LeftOut> = missing.cloned().collect();
     outward::tell(&missing);
-    !(arguments.strict && missing.iter().any(LeftOut::matters))
+    let is_whole = !(arguments.strict && missing.iter().any(LeftOut::matters));
+    if !is_whole {
+        screen::tell("error: something is left out, and `--strict` takes nothing but the whole");
+    }
+    is_whole
 }
 
 /// `sglab up` of the topology that the account is.

@@ -4,7 +4,7 @@ use anyhow::bail;
 use sglab::account::Account;
 use sglab::import::{Written, topology_of};
 use sglab::model::{Cloud, Era};
-use sglab::report::{self, Entry, Style, count, terminal};
+use sglab::report::{self, Entry, Style, TopologyOrigin, count, terminal};
 use sglab::scenario::differing::Differing;
 use sglab::scenario::{self, Options};
 use sglab::topology::Topology;
@@ -17,11 +17,15 @@ use crate::cli::{broken, host, screen, signals, sources as topologies};
 ///
 /// # Errors
 /// If a cloud cannot be made a topology.
-pub(super) fn run(old: &Account, new: &Account) -> anyhow::Result<Exit> {
+pub(super) fn run(old: &Account, new: &Account, is_same: bool) -> anyhow::Result<Exit> {
     let sides = [("OLD", topology_of(old)), ("NEW", topology_of(new))];
     let clouds = sides.iter().map(|(name, written)| cloud(name, written)).collect::<anyhow::Result<Vec<Cloud>>>()?;
     let [first, second] = clouds.as_slice() else { bail!("two clouds are needed") };
     let differing = Differing::new(first, second);
+    if differing.is_empty() && is_same {
+        screen::tell("nothing is sent: there is no difference to prove");
+        return Ok(Exit::Ok);
+    }
     if differing.is_empty() {
         screen::tell("no packet tells the difference: nobody has an address by which what differs is reached");
         return Ok(Exit::Ok);
@@ -58,7 +62,10 @@ pub(super) fn run(old: &Account, new: &Account) -> anyhow::Result<Exit> {
             differing.closed.len()
         ));
     } else {
-        let told: String = entries.iter().map(|entry| terminal::whole(entry, Style::default())).collect();
+        let told: String = entries
+            .iter()
+            .map(|entry| terminal::whole(entry, Style { topology: TopologyOrigin::Import, ..Style::default() }))
+            .collect();
         screen::tell(told.trim_end());
     }
     Ok(code.into())

@@ -18,9 +18,15 @@ impl Making<'_> {
     pub fn hosts(&mut self, mut builder: Builder) -> Builder {
         let account = self.account;
         let rules = account.groups.values().flat_map(|group| group.ingress.iter().chain(&group.egress));
-        let blocks = rules.filter_map(|rule| if let Peer::Block(block) = rule.peer { Some(block) } else { None });
+        let blocks = rules.flat_map(|rule| match &rule.peer {
+            Peer::Block(block) => std::slice::from_ref(block),
+            Peer::PrefixList(id) => {
+                account.prefix_lists.get(id).and_then(|list| list.entries.known()).map_or(&[][..], Vec::as_slice)
+            }
+            Peer::Group(_) | Peer::Unknown(_) => &[],
+        });
         let mut hosts: IndexMap<IpAddr, IpNet> = IndexMap::new();
-        for block in blocks {
+        for &block in blocks {
             let address = if block.prefix_len() == 0 { None } else { first_host(block) };
             if let Some(address) = address.filter(|address| self.is_outside(*address)) {
                 hosts.entry(address).or_insert(block);

@@ -6,7 +6,7 @@ use super::text::told;
 use super::{Change, verdict};
 use crate::account::Origin;
 use crate::model::Direction;
-use crate::reach::{Difference, GroupChange, MemberChange, RuleChange};
+use crate::reach::{Difference, EntryChange, GroupChange, MemberChange, RuleChange};
 use crate::report::text::Tone;
 use crate::report::{Style, count, shown_line};
 
@@ -14,12 +14,25 @@ use crate::report::{Style, count, shown_line};
 pub fn text(difference: &Difference, names: (&str, &str), style: Style) -> String {
     let mut out = String::new();
     let sides = [
-        (names.0, &difference.groups_removed, &difference.rules_removed, &difference.members_removed),
-        (names.1, &difference.groups_added, &difference.rules_added, &difference.members_added),
+        (
+            names.0,
+            &difference.groups_removed,
+            (&difference.rules_removed, &difference.entries_removed),
+            &difference.members_removed,
+        ),
+        (
+            names.1,
+            &difference.groups_added,
+            (&difference.rules_added, &difference.entries_added),
+            &difference.members_added,
+        ),
     ];
     let mut items = 0;
-    for (name, groups, rules, members) in sides {
-        let here = groups.len() + rules.len() + members.len();
+    for (name, groups, (rules, entries), members) in sides {
+        // The rules of a group that the other has not go without saying.
+        let whole = |rule: &&RuleChange| !groups.iter().any(|group| group.group == rule.group);
+        let rules: Vec<&RuleChange> = rules.iter().filter(whole).collect();
+        let here = groups.len() + rules.len() + entries.len() + members.len();
         if here == 0 {
             continue;
         }
@@ -31,11 +44,12 @@ pub fn text(difference: &Difference, names: (&str, &str), style: Style) -> Strin
         for GroupChange { group, origin } in groups {
             line(format!("group {group}"), origin);
         }
-        // The rules of a group that the other has not go without saying.
-        let whole = |rule: &&RuleChange| !groups.iter().any(|group| group.group == rule.group);
-        for RuleChange { group, direction, rule, origin } in rules.iter().filter(whole) {
+        for RuleChange { group, direction, rule, origin } in rules {
             let direction = if *direction == Direction::Egress { "egress of " } else { "" };
             line(format!("rule of {direction}{group}: {rule}"), origin);
+        }
+        for EntryChange { list, entry, origin } in entries {
+            line(format!("entry of {list}: {entry}"), origin);
         }
         for MemberChange { member, group, origin } in members {
             line(format!("{member} in {group}"), origin);
@@ -49,7 +63,8 @@ pub fn text(difference: &Difference, names: (&str, &str), style: Style) -> Strin
         out.push('\n');
     }
     let said = match items {
-        0 => "no drift".to_owned(),
+        0 if difference.is_same() => "no drift".to_owned(),
+        0 => format!("the same groups, rules and members; from the first to the second: {}", verdict(difference)),
         items => format!(
             "{} in one source only; from the first to the second: {}",
             count(items, "item"),

@@ -1,10 +1,13 @@
 //! The difference of two accounts for programs.
 
+use ipnet::IpNet;
 use serde::Serialize;
 
 use crate::account::Origin;
 use crate::model::{Direction, SourceLocation};
-use crate::reach::{Certainty, Difference, End, GroupChange, MemberChange, Passage, Reached, RuleChange, Way};
+use crate::reach::{
+    Certainty, Difference, End, EntryChange, GroupChange, MemberChange, Passage, Reached, RuleChange, Way,
+};
 
 /// Version of the format; a change that programs would notice raises it.
 const FORMAT: u32 = 1;
@@ -17,6 +20,7 @@ struct Document<'a> {
     closed: Vec<PassageJson<'a>>,
     groups: Changes<GroupJson<'a>>,
     rules: Changes<RuleJson<'a>>,
+    entries: Changes<EntryJson<'a>>,
     members: Changes<MemberJson<'a>>,
     not_known: Vec<NotKnownJson<'a>>,
 }
@@ -52,6 +56,8 @@ struct PassageJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     unknown: Option<&'a str>,
     by: Vec<OriginJson<'a>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    entries: &'a [IpNet],
     already: &'a [String],
     members: &'a [String],
     members_are: End,
@@ -75,6 +81,13 @@ struct RuleJson<'a> {
     group: &'a str,
     direction: Direction,
     rule: &'a str,
+    by: OriginJson<'a>,
+}
+
+#[derive(Serialize)]
+struct EntryJson<'a> {
+    prefix_list: &'a str,
+    entry: IpNet,
     by: OriginJson<'a>,
 }
 
@@ -109,6 +122,10 @@ pub fn json(difference: &Difference) -> Result<String, serde_json::Error> {
             added: difference.rules_added.iter().map(rule).collect(),
             removed: difference.rules_removed.iter().map(rule).collect(),
         },
+        entries: Changes {
+            added: difference.entries_added.iter().map(entry).collect(),
+            removed: difference.entries_removed.iter().map(entry).collect(),
+        },
         members: Changes {
             added: difference.members_added.iter().map(member).collect(),
             removed: difference.members_removed.iter().map(member).collect(),
@@ -139,6 +156,7 @@ fn passage(passage: &Passage) -> PassageJson<'_> {
         certainty,
         unknown,
         by: passage.by.iter().map(origin).collect(),
+        entries: &passage.entries,
         already: &passage.already,
         members: &passage.members,
         members_are: passage.members_are,
@@ -152,6 +170,10 @@ fn group(change: &GroupChange) -> GroupJson<'_> {
 
 fn rule(change: &RuleChange) -> RuleJson<'_> {
     RuleJson { group: &change.group, direction: change.direction, rule: &change.rule, by: origin(&change.origin) }
+}
+
+fn entry(change: &EntryChange) -> EntryJson<'_> {
+    EntryJson { prefix_list: &change.list, entry: change.entry, by: origin(&change.origin) }
 }
 
 fn member(change: &MemberChange) -> MemberJson<'_> {

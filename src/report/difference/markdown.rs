@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{behind, verdict};
+use super::{behind, entries, verdict};
 use crate::reach::{Certainty, Difference, Passage, Way};
 
 /// A comment holds 65,536 characters; the rest is for what a workflow adds.
@@ -14,6 +14,8 @@ pub fn markdown(difference: &Difference, marker: &str) -> String {
     let outside = difference.opened_from_outside().count();
     if outside > 0 {
         let _ = writeln!(out, "### :warning: {} newly open from outside\n", crate::report::count(outside, "passage"));
+    } else if difference.unknown().next().is_some() || !difference.not_known.is_empty() {
+        let _ = writeln!(out, "### Nothing is known to be newly open from outside\n");
     } else {
         let _ = writeln!(out, "### Nothing is newly open from outside\n");
     }
@@ -21,7 +23,8 @@ pub fn markdown(difference: &Difference, marker: &str) -> String {
     let parts = [
         ("Newly open", &difference.opened, true),
         ("Newly closed", &difference.closed, true),
-        ("Not known", &difference.opened, false),
+        ("Perhaps newly open: something is not known", &difference.opened, false),
+        ("Perhaps newly closed: something is not known", &difference.closed, false),
     ];
     for (title, passages, known) in parts {
         let wanted: Vec<&Passage> = passages.iter().filter(|passage| passage.is_known() == known).collect();
@@ -80,6 +83,10 @@ fn row(passage: &Passage) -> String {
         .iter()
         .map(|origin| format!("{}<br>{}", code(origin.resource.as_str()), cell(&origin.place.to_string())))
         .collect();
+    by.extend(entries(passage).map(|entries| cell(&entries)));
+    if !passage.already.is_empty() {
+        by.push(format!("in part before and after: {}", cell(&passage.already.join(", "))));
+    }
     if let Certainty::Unknown(why) = &passage.certainty {
         by.push(format!("not known: {}", cell(why)));
     }

@@ -36,6 +36,17 @@ pub fn verdict(difference: &Difference) -> String {
     said
 }
 
+/// Names the entries of a prefix list that a passage is by.
+fn entries(passage: &Passage) -> Option<String> {
+    let told = |entries: &[ipnet::IpNet]| entries.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    match passage.entries.as_slice() {
+        [] => None,
+        [one] => Some(format!("entry {one}")),
+        all if all.len() > 8 => Some(format!("entries {} and {} more", told(&all[..4]), all.len() - 4)),
+        all => Some(format!("entries {}", told(all))),
+    }
+}
+
 /// Says who stands behind a group, and whether packets of the internet arrive there.
 fn behind(passage: &Passage) -> Option<String> {
     let members = match passage.members.as_slice() {

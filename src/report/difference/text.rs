@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{Change, behind, verdict};
 use crate::model::Direction;
-use crate::reach::{Certainty, Difference, End, MemberChange, Passage, RuleChange, Way};
+use crate::reach::{Certainty, Difference, End, EntryChange, MemberChange, Passage, RuleChange, Way};
 use crate::report::text::Tone;
 use crate::report::{Style, shown_line};
 
@@ -79,6 +79,9 @@ pub(super) fn told(passage: &Passage, change: Change, style: Style) -> String {
     if let Certainty::Unknown(why) = &passage.certainty {
         line(&format!("not known: {why}"));
     }
+    if let Some(entries) = super::entries(passage) {
+        line(&format!("by {entries}"));
+    }
     if !passage.already.is_empty() {
         let when = match change {
             Change::Opened => "open before",
@@ -106,6 +109,11 @@ fn rules(difference: &Difference, style: Style) -> String {
     };
     rules(&difference.rules_added, '+', Tone::Bad);
     rules(&difference.rules_removed, '-', Tone::Good);
+    for (sign, all) in [('+', &difference.entries_added), ('-', &difference.entries_removed)] {
+        for EntryChange { list, entry, origin } in all {
+            let _ = writeln!(out, "{}  {origin}", shown_line(&format!("{sign} {list}: {entry}")));
+        }
+    }
     let mut members = |all: &[MemberChange], sign: char| {
         for change in all {
             let line = format!("{sign} {} in {}", change.member, change.group);
