@@ -34,6 +34,15 @@ pub struct Origin {
     pub resource: ResourceId,
     /// File, line and column.
     pub place: SourceLocation,
+    /// Digest of the source's text, white space aside; 0 where there is none. What is not known is the same in two sources if its text is.
+    pub digest: u64,
+}
+
+impl Origin {
+    /// An origin without a text.
+    pub fn new(resource: ResourceId, place: SourceLocation) -> Self {
+        Self { resource, place, digest: 0 }
+    }
 }
 
 /// `aws_security_group.db (plan.json:1:245)`.

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use indexmap::{IndexMap, IndexSet};
+use ipnet::IpNet;
 
 use super::fault::{Fault, Mistake};
 use super::tree::Node;
@@ -241,6 +242,9 @@ impl Builder {
 
     /// Groups of one name say their VPC too, and else their id: who accepts `db` accepts one group.
     fn name_apart(&mut self) {
+        for group in self.account.groups.values_mut().filter(|group| is_told_as_block(&group.label)) {
+            group.label = format!("group {}", group.label);
+        }
         let vpcs = &self.account.vpcs;
         let of_vpc = |id: &ResourceId| vpcs.get(id).map_or_else(|| id.to_string(), |vpc| vpc.label.clone());
         let twins = |groups: &IndexMap<ResourceId, SecurityGroup>| {
@@ -261,6 +265,15 @@ impl Builder {
     }
 }
 
+/// Returns true for a name by which a block of addresses is told: EC2 takes such names for groups.
+fn is_told_as_block(name: &str) -> bool {
+    let word = name.split(' ').next().unwrap_or(name);
+    word.eq_ignore_ascii_case("anywhere")
+        || word.eq_ignore_ascii_case("somebody")
+        || word.parse::<IpNet>().is_ok()
+        || word.parse::<IpAddr>().is_ok()
+}
+
 fn of_no_interface(kind: &str, interface: &ResourceId, origin: Origin) -> LeftOut {
     LeftOut { kind: kind.to_owned(), reason: Reason::StaleReference(interface.to_string()), origin }
 }
@@ -273,7 +286,8 @@ pub(super) struct Reader<'s> {
 
 impl Reader<'_> {
     pub fn origin(&self, node: Node<'_>, resource: &str) -> Origin {
-        Origin { resource: ResourceId::new(resource), place: self.source.place(node.span()) }
+        let digest = self.source.digest(node.span());
+        Origin { digest, ..Origin::new(ResourceId::new(resource), self.source.place(node.span())) }
     }
 
     pub fn fault(&mut self, mistake: Mistake) {

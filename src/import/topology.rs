@@ -15,9 +15,9 @@ use crate::model::{
 
 /// The account that a cloud is. `file` is the name of its topology, for what has no place of its own.
 pub fn account_of(cloud: &Cloud, file: &str) -> Account {
-    let origin = |resource: &str, place: &Option<SourceLocation>| Origin {
-        resource: ResourceId::new(resource),
-        place: place.clone().unwrap_or_else(|| SourceLocation { file: file.into(), line: 1, column: 1 }),
+    let origin = |resource: &str, place: &Option<SourceLocation>| {
+        let place = place.clone().unwrap_or_else(|| SourceLocation { file: file.into(), line: 1, column: 1 });
+        Origin::new(ResourceId::new(resource), place)
     };
     let mut account = Account::default();
     for (name, vpc) in &cloud.vpcs {

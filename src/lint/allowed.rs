@@ -64,7 +64,7 @@ fn useless(allowance: &Allowance, message: String) -> Found {
         about: About { kind: AboutKind::Allowance, label: allowance.check.to_owned(), resource: resource.clone() },
         rule: None,
         key: format!("{} {}", allowance.check, allowance.reason),
-        origin: Origin { resource: ResourceId::new(&resource), place: allowance.place.clone() },
+        origin: Origin::new(ResourceId::new(&resource), allowance.place.clone()),
         related: Vec::new(),
         level: None,
         message,

@@ -10,7 +10,7 @@ use super::rules::{
     EntryChange, GroupChange, MemberChange, RuleChange, entries_of_one, groups_of_one, members_of_one, rules_of_one,
 };
 use super::unused_defaults::without;
-use crate::account::{Account, LeftOut};
+use crate::account::{Account, LeftOut, Origin};
 
 /// The difference between an account before and after a change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub struct Difference {
     pub members_removed: Vec<MemberChange>,
     /// Items that only the account after leaves out, and that may open or close something.
     pub not_known: Vec<LeftOut>,
+    /// Those that only the account before leaves out.
+    pub no_longer_unknown: Vec<LeftOut>,
 }
 
 impl Difference {
@@ -61,6 +63,7 @@ impl Difference {
             self.entries_removed.len(),
             self.members_added.len(),
             self.members_removed.len(),
+            self.no_longer_unknown.len(),
         ];
         lengths.iter().all(|length| *length == 0) && self.is_empty()
     }
@@ -73,7 +76,10 @@ impl Difference {
 
 /// Lists what one account leaves out as not known and another does not: rules of unknown groups, peers of other accounts.
 fn left_out_of_one(of: &Account, other: &Account) -> Vec<LeftOut> {
-    let key = |item: &LeftOut| (item.kind.clone(), item.reason.clone(), item.origin.resource.clone());
+    let key = |item: &LeftOut| {
+        let Origin { resource, digest, .. } = &item.origin;
+        (item.kind.clone(), item.reason.clone(), resource.clone(), *digest)
+    };
     let known: HashSet<_> = other.left_out.iter().map(key).collect();
     of.left_out.iter().filter(|item| item.is_unknown() && !known.contains(&key(item))).cloned().collect()
 }
@@ -122,5 +128,6 @@ fn of_all(before: &Account, after: &Account, to_before: &Matching) -> Difference
         members_added: members_of_one(after, before, to_before),
         members_removed: members_of_one(before, after, to_after),
         not_known: left_out_of_one(after, before),
+        no_longer_unknown: left_out_of_one(before, after),
     }
 }

@@ -221,7 +221,11 @@ impl<'a> Gained<'a> {
          -> HashSet<RuleKey> {
             admitted::rules(account, groups, direction).map(|(.., rule)| key(rule, matching)).collect()
         };
+        let addresses = |members: &[&Interface]| -> HashSet<IpNet> {
+            members.iter().flat_map(|member| member.addresses.iter().copied()).collect()
+        };
         !same_groups
+            || addresses(&class.members) != addresses(&class.other_members)
             || [Direction::Ingress, Direction::Egress].into_iter().any(|direction| {
                 keys(self.account, &class.groups, direction, Some(self.matching))
                     != keys(self.other, others, direction, None)

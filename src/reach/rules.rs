@@ -71,8 +71,9 @@ pub(super) fn entries_of_one(of: &Account, other: &Account, matching: &Matching)
     alone.collect()
 }
 
-/// A rule without words that mean nothing to packets, in the other account's ids where that has the same resource.
-pub(super) type RuleKey = (Known<Traffic>, Peer);
+/// A rule without words that mean nothing to packets, in the other account's ids where that has the same resource. Of what is not known the text
+/// counts too: two values that nobody knows may be two.
+pub(super) type RuleKey = (Known<Traffic>, Peer, Option<u64>);
 
 /// The key of a rule, with peers in the ids of another account.
 pub(super) fn key(rule: &Rule, matching: Option<&Matching>) -> RuleKey {
@@ -84,7 +85,7 @@ pub(super) fn key(rule: &Rule, matching: Option<&Matching>) -> RuleKey {
         Peer::PrefixList(id) => Peer::PrefixList(other(id, |matching| &matching.prefix_lists)),
         known => known.clone(),
     };
-    (rule.traffic.clone(), peer)
+    (rule.traffic.clone(), peer, rule.is_unknown().then_some(rule.origin.digest))
 }
 
 /// The rules of `of` that `other` has not.

@@ -1,6 +1,7 @@
 //! Problems of a topology file, with their positions: shown like a compiler's errors.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hasher as _};
 use std::sync::Arc;
 
 use crate::model::{SourceLocation, is_hidden, push_shown, shown, without_commands};
@@ -359,6 +360,14 @@ impl Source {
         let begin = self.starts.get(line - 1).copied().unwrap_or(0);
         let column = self.characters_before(start).saturating_sub(self.characters_before(begin));
         SourceLocation { file: self.file.clone(), line: number(line), column: number(column + 1) }
+    }
+
+    /// Digest of a text, white space aside.
+    pub fn digest(&self, span: Span) -> u64 {
+        let mut digest = DefaultHasher::new();
+        let text = self.text.get(span.start..span.end.min(self.text.len())).unwrap_or_default();
+        text.split_ascii_whitespace().for_each(|word| digest.write(word.as_bytes()));
+        digest.finish()
     }
 
     /// The word at a place.

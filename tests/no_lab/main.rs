@@ -14,3 +14,4 @@ mod outward;
 mod pictures;
 mod reach_agrees;
 mod rooms;
+mod unknown_differences;

@@ -148,6 +148,22 @@ fn an_account_does_not_drift_from_its_own_import() {
 }
 
 #[test]
+fn an_instance_with_an_ipv6_address_only_gets_no_public_one_over_ipv4() {
+    let program = Program::copy();
+    let reply = json!({
+        "Vpcs": [{"VpcId": "vpc-1", "CidrBlock": "10.0.0.0/16", "Ipv6CidrBlockAssociationSet": [{"Ipv6CidrBlock": "2001:db8:1::/56"}]}],
+        "SecurityGroups": [{"GroupId": "sg-1", "GroupName": "db", "VpcId": "vpc-1", "IpPermissions": [from("0.0.0.0/0")]}],
+        "NetworkInterfaces": [{"NetworkInterfaceId": "eni-1", "VpcId": "vpc-1", "PrivateIpAddress": "10.0.0.9",
+            "Ipv6Addresses": [{"Ipv6Address": "2001:db8:1::9"}], "Groups": [{"GroupId": "sg-1"}],
+            "Attachment": {"InstanceId": "i-1", "DeviceIndex": 0}}],
+    });
+    let reply = write(&program, "reply.json", &reply.to_string());
+    let Said { code, out, err } = sglab(&program, &["import", reply.to_str().unwrap(), "--cloud-only"]);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(out.contains("public: no"), "{out}");
+}
+
+#[test]
 fn a_stopped_instance_of_an_account_is_stopped_in_its_topology() {
     let program = Program::copy();
     let instance = |id: &str, state: &str| {

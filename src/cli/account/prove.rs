@@ -61,6 +61,10 @@ pub(super) fn run(old: &Account, new: &Account, is_same: bool) -> anyhow::Result
             "proved by packets: {opened} open in NEW and not in OLD, {} the other way round",
             differing.closed.len()
         ));
+        if is_same {
+            screen::tell("error: the comparison of rules has not said so");
+            return Ok(Exit::Differs);
+        }
     } else {
         let told: String = entries
             .iter()

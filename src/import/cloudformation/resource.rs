@@ -15,6 +15,8 @@ pub struct Resource<'t> {
     pub kind: &'t str,
     /// The place of its logical id.
     pub span: Span,
+    /// Digest of its declaration.
+    pub digest: u64,
     /// Its whole declaration.
     pub node: Node<'t>,
     /// Its `Properties`; its whole declaration, which has none of their names, where it says none.
@@ -26,7 +28,8 @@ pub struct Resource<'t> {
 impl Resource<'_> {
     /// Returns the place of its declaration.
     pub fn origin(&self, reader: &Reader<'_>) -> Origin {
-        Origin { resource: ResourceId::new(self.name), place: reader.source.place(self.span) }
+        let digest = self.digest;
+        Origin { digest, ..Origin::new(ResourceId::new(self.name), reader.source.place(self.span)) }
     }
 
     /// Lists it as left out.

@@ -116,7 +116,7 @@ fn replace_all(reader: &mut Reader<'_>, resource: &Resource<'_>, group: &Resourc
 }
 
 fn origin(resource: &Resource<'_>, place: &SourceLocation) -> Origin {
-    Origin { resource: ResourceId::new(resource.name), place: place.clone() }
+    Origin { digest: resource.digest, ..Origin::new(ResourceId::new(resource.name), place.clone()) }
 }
 
 fn leave_out(reader: &mut Reader<'_>, resource: &Resource<'_>, kind: &str, place: &SourceLocation, reason: Reason) {

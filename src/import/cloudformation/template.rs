@@ -80,7 +80,8 @@ impl<'t> Template<'t> {
                 continue;
             };
             let properties = node.get("Properties").filter(|properties| properties.is_object()).unwrap_or(node);
-            let resource = Resource { name, kind, span, node, properties, there: Known::Is(true) };
+            let digest = reader.source.digest(node.span());
+            let resource = Resource { name, kind, span, digest, node, properties, there: Known::Is(true) };
             if template.resources.insert(name, resource).is_some() {
                 template.mistake(Mistake::new(span, format!("`{name}` is declared twice")));
             }

@@ -32,8 +32,9 @@ fn permission_of(reader: &mut Reader<'_>, permission: Node<'_>, group: &str, own
         reader.lacks(permission, group, "IpProtocol");
         return Vec::new();
     };
-    let port = |key: &str| permission.get(key).and_then(Node::number);
-    let traffic = match words::traffic(protocol.text().unwrap_or_default(), port("FromPort"), port("ToPort")) {
+    let Some([from, to]) = ports(reader, permission, group) else { return Vec::new() };
+    let digest = reader.source.digest(permission.span());
+    let traffic = match words::traffic(protocol.text().unwrap_or_default(), from, to) {
         Ok(traffic) => traffic,
         Err(wrong) => {
             reader.wrong(protocol, group, wrong);
@@ -63,11 +64,25 @@ fn permission_of(reader: &mut Reader<'_>, permission: Node<'_>, group: &str, own
                 traffic: Known::Is(traffic),
                 peer,
                 description: item.text_of("Description").map(str::to_owned),
-                origin: Origin { place: reader.origin(item, group).place, ..reader.origin(item, group) },
+                origin: Origin { digest, ..reader.origin(item, group) },
             });
         }
     }
     rules
+}
+
+/// The ports of a rule, each if it says one; nothing where one cannot be read.
+fn ports(reader: &mut Reader<'_>, item: Node<'_>, resource: &str) -> Option<[Option<i64>; 2]> {
+    let mut ports = [None; 2];
+    for (key, port) in ["FromPort", "ToPort"].into_iter().zip(&mut ports) {
+        let Some(said) = item.get(key) else { continue };
+        let Some(number) = said.number() else {
+            reader.wrong(said, resource, (format!("`{key}` is no whole number"), None));
+            return None;
+        };
+        *port = Some(number);
+    }
+    Some(ports)
 }
 
 /// A peer; nothing for one of another account, or one that is gone, which is listed then.
@@ -111,8 +126,9 @@ pub fn rule_details(reader: &mut Reader<'_>, item: Node<'_>) {
     if reader.into.account.groups.get(&ResourceId::new(group)).is_some_and(|known| known.name.is_some()) {
         return;
     }
-    let port = |key: &str| item.get(key).and_then(Node::number);
-    let traffic = match words::traffic(item.text_of("IpProtocol").unwrap_or("-1"), port("FromPort"), port("ToPort")) {
+    let Some(protocol) = item.text_of("IpProtocol") else { return reader.lacks(item, id, "IpProtocol") };
+    let Some([from, to]) = ports(reader, item, id) else { return };
+    let traffic = match words::traffic(protocol, from, to) {
         Ok(traffic) => traffic,
         Err(wrong) => return reader.wrong(item.get("IpProtocol").unwrap_or(item), id, wrong),
     };

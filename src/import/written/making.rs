@@ -221,7 +221,9 @@ impl<'a> Making<'a> {
             if let Some(address) = self.address(first, subnet.as_ref().map(|(_, block)| *block), &mut taken) {
                 instance = instance.address(&address.to_string());
             }
-            if matches!(first.public, Public::None) {
+            let has_ipv6_only =
+                matches!(&first.public, Public::At(known) if !known.is_empty() && known.iter().all(IpAddr::is_ipv6));
+            if first.public == Public::None || has_ipv6_only {
                 instance = instance.private_only();
             }
             for (device, (_, interface)) in interfaces.iter().enumerate().skip(1) {
