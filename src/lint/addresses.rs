@@ -10,6 +10,7 @@ use super::cure;
 use super::found::Found;
 use super::level::Level;
 use super::profile::Profile;
+use super::proof::Claim;
 use super::subject::{Member, Ruled, Subject, listed};
 use crate::account::{Interface, Peer, Public, ResourceId, SecurityGroup};
 use crate::model::Direction;
@@ -36,6 +37,8 @@ era: vpc
 groups: {web: [tcp 443 from anywhere], db: [tcp 5432 from web]}
 instances: {web1: {groups: web, address: 10.0.0.11}, db1: {groups: db}}
 ",
+        fix: None,
+        claim: Some(Claim::AddressOfAnybody),
         run: address_in_rule,
     },
     Check {
@@ -65,6 +68,8 @@ prefix-lists: {office: {entries: [203.0.113.10/32], max-entries: 5}}
 groups: {web: [tcp 443 from office]}
 instances: {web1: {groups: web}}
 ",
+        fix: None,
+        claim: None,
         run: address_of_outside,
     },
     Check {
@@ -95,6 +100,8 @@ elastic-ips: {eip-a: web1, eip-b: web2}
 groups: {web: [], db: [tcp 5432 from web]}
 instances: {web1: {groups: web}, web2: {groups: web}, db1: {groups: db}}
 ",
+        fix: None,
+        claim: None,
         run: public_path_surprise,
     },
 ];
@@ -158,9 +165,9 @@ fn by_group(
 ) -> Vec<String> {
     /// So many members are put into a new group one by one.
     const FEW: usize = 4;
-    let Ruled { group, direction, rule, .. } = *ruled;
-    let revoke = cure::revoke(subject.account, &group.label, direction, rule);
-    let instead = |peer: &str| cure::authorize(&group.label, direction, rule, peer);
+    let group = ruled.group;
+    let revoke = cure::revoke(subject, ruled);
+    let instead = |peer: &str| cure::authorize(subject, ruled, peer);
     if let Some(exact) = exact {
         return vec![instead(&exact.label), revoke];
     }
@@ -171,11 +178,11 @@ fn by_group(
         [one] => subject.options.convention.instance.replacen('*', &one.label.to_uppercase(), 1),
         _ => format!("{}-peers", group.label),
     };
-    let mut operations = vec![format!("sglab create-group {}", cure::quoted(&name))];
+    let mut operations = vec![cure::create_group(subject, &name, group)];
     if interfaces.len() <= FEW {
         operations.extend(interfaces.iter().map(|interface| joined(subject, interface, &name)));
     } else {
-        operations.push(format!("sglab set-groups INSTANCE GROUPS {}", cure::quoted(&name)));
+        operations.push(cure::set_many(subject, &name, group));
     }
     operations.extend([instead(&name), revoke]);
     operations
@@ -185,8 +192,9 @@ fn joined(subject: &Subject<'_>, interface: &Interface, name: &str) -> String {
     let own = interface.groups.known().into_iter().flatten();
     let labels =
         own.map(|id| subject.account.groups.get(id).map_or_else(|| id.to_string(), |group| group.label.clone()));
-    let groups: Vec<String> = labels.chain([name.to_owned()]).map(|label| cure::quoted(&label)).collect();
-    format!("sglab set-groups {} {}", cure::quoted(&interface.label), groups.join(" "))
+    let groups: Vec<String> = labels.chain([name.to_owned()]).collect();
+    let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
+    cure::set_groups(subject, &interface.label, interface, &groups)
 }
 
 /// One rule for several addresses: the group that has exactly those who hold them.
@@ -196,9 +204,8 @@ fn with_siblings(subject: &Subject<'_>, ruled: &Ruled<'_>) -> Option<Vec<String>
         subject.rules_of_any(ruled.id, ruled.direction).into_iter().filter(|other| other.traffic() == ruled.traffic());
     let held: Vec<(Ruled<'_>, &ResourceId)> = same.filter_map(|other| Some((other, holder(&other)?.id))).collect();
     let exact = subject.group_of_exactly(&held.iter().map(|(_, id)| *id).collect())?;
-    let authorize = cure::authorize(&ruled.group.label, ruled.direction, ruled.rule, &exact.label);
-    let revoke =
-        held.iter().map(|(other, _)| cure::revoke(subject.account, &other.group.label, other.direction, other.rule));
+    let authorize = cure::authorize(subject, ruled, &exact.label);
+    let revoke = held.iter().map(|(other, _)| cure::revoke(subject, other));
     Some([authorize].into_iter().chain(revoke).collect())
 }
 
@@ -213,8 +220,8 @@ fn address_of_outside(subject: &Subject<'_>) -> Vec<Found> {
     let told = |ruled: Ruled<'_>| {
         let address = outside(&ruled)?;
         let message = format!("names the host {address}; a prefix list would give it a name and one place to edit");
-        let instead = cure::authorize(&ruled.group.label, ruled.direction, ruled.rule, "PREFIX-LIST");
-        let revoke = cure::revoke(subject.account, &ruled.group.label, ruled.direction, ruled.rule);
+        let instead = cure::authorize(subject, &ruled, cure::PREFIX_LIST);
+        let revoke = cure::revoke(subject, &ruled);
         Some(subject.of_rule(&ruled, message).cured([instead, revoke]))
     };
     subject.rules().filter_map(told).collect()
@@ -248,7 +255,7 @@ fn public_path_surprise(subject: &Subject<'_>) -> Vec<Found> {
             listed(closed),
             subject.account.groups.get(peer).map_or_else(|| peer.to_string(), |group| group.label.clone())
         );
-        let revoke = cure::revoke(subject.account, &ruled.group.label, ruled.direction, ruled.rule);
+        let revoke = cure::revoke(subject, &ruled);
         found.push(subject.of_rule(&ruled, message).beside(&beside.rule.origin).cured([revoke]));
     }
     for ruled in subject.rules_in(Direction::Egress) {
@@ -276,8 +283,8 @@ fn public_path_surprise(subject: &Subject<'_>) -> Vec<Found> {
             "lets {} go to {to} by public address, where {to} lets them in by private address only",
             listed(closed)
         );
-        let instead = cure::authorize(&ruled.group.label, ruled.direction, ruled.rule, &by_group.group.label);
-        let revoke = cure::revoke(subject.account, &ruled.group.label, ruled.direction, ruled.rule);
+        let instead = cure::authorize(subject, &ruled, &by_group.group.label);
+        let revoke = cure::revoke(subject, &ruled);
         found.push(subject.of_rule(&ruled, message).beside(&by_group.rule.origin).cured([instead, revoke]));
     }
     found

@@ -19,7 +19,7 @@ pub enum Scope {
         /// The line, from 1.
         line: u32,
     },
-    /// Findings whose origin or subject is this resource: `aws_security_group.web`, `sg-0abc`.
+    /// Findings whose origin or subject is this resource: `aws_security_group.web`, `sg-0abc`, or the name of a group.
     Resource(String),
 }
 

@@ -50,7 +50,8 @@ fn covers(allowance: &Allowance, finding: &Finding) -> bool {
         && match &allowance.scope {
             Scope::Line { file, line } => *finding.origin.place.file == **file && finding.origin.place.line == *line,
             Scope::Resource(resource) => {
-                finding.origin.resource.as_str() == resource || finding.about.resource == *resource
+                let About { resource: own, names, .. } = &finding.about;
+                finding.origin.resource.as_str() == resource || own == resource || names.contains(resource)
             }
         }
 }
@@ -61,8 +62,14 @@ fn useless(allowance: &Allowance, message: String) -> Found {
         Scope::Resource(resource) => resource.clone(),
     };
     Found {
-        about: About { kind: AboutKind::Allowance, label: allowance.check.to_owned(), resource: resource.clone() },
+        about: About {
+            kind: AboutKind::Allowance,
+            label: allowance.check.to_owned(),
+            resource: resource.clone(),
+            names: Vec::new(),
+        },
         rule: None,
+        at: None,
         key: format!("{} {}", allowance.check, allowance.reason),
         origin: Origin::new(ResourceId::new(&resource), allowance.place.clone()),
         related: Vec::new(),

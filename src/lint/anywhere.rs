@@ -47,6 +47,8 @@ prefix-lists: {office: {entries: [203.0.113.0/28], max-entries: 5}}
 groups: {web: [tcp 443 from anywhere, tcp 22 from office]}
 instances: {web1: {groups: web}}
 ",
+        fix: None,
+        claim: None,
         run: admin_from_anywhere,
     },
     Check {
@@ -69,6 +71,8 @@ era: vpc
 groups: {web: [tcp 443 from anywhere], db: [tcp 5432 from web]}
 instances: {web1: {groups: web}, db1: {groups: db}}
 ",
+        fix: None,
+        claim: None,
         run: open_to_anywhere,
     },
     Check {
@@ -86,6 +90,8 @@ groups: {web: [tcp 443 from anywhere]}
 instances: {web1: {groups: web}}
 ",
         good: DUAL,
+        fix: None,
+        claim: None,
         run: v4_only,
     },
     Check {
@@ -103,6 +109,8 @@ groups: {web: ['tcp 443 from ::/0']}
 instances: {web1: {groups: web}}
 ",
         good: DUAL,
+        fix: None,
+        claim: None,
         run: v6_only,
     },
     Check {
@@ -128,6 +136,8 @@ era: vpc
 groups: {web: {ingress: [tcp 443 from anywhere], egress: [tcp 443 to anywhere]}}
 instances: {web1: {groups: web}}
 ",
+        fix: None,
+        claim: None,
         run: egress_open,
     },
 ];
@@ -158,9 +168,9 @@ fn admin_from_anywhere(subject: &Subject<'_>) -> Vec<Found> {
         let admin: Vec<String> = admin.map(ToString::to_string).collect();
         let message = format!("opens {} to every address", admin.join(" and "));
         (!admin.is_empty()).then(|| {
-            let mut operations = vec![cure::revoke(subject.account, &ruled.group.label, ruled.direction, ruled.rule)];
+            let mut operations = vec![cure::revoke(subject, &ruled)];
             if range.is_single() {
-                operations.insert(0, cure::authorize(&ruled.group.label, ruled.direction, ruled.rule, "PREFIX-LIST"));
+                operations.insert(0, cure::authorize(subject, &ruled, cure::PREFIX_LIST));
             }
             subject.of_rule(&ruled, message).cured(operations)
         })
@@ -185,10 +195,7 @@ fn open_to_anywhere(subject: &Subject<'_>) -> Vec<Found> {
             (traffic @ Traffic::Protocol(_), None) if ruled.is_anywhere() => traffic.to_string(),
             _ => return None,
         };
-        let operations = [
-            cure::authorize(&ruled.group.label, ruled.direction, ruled.rule, "GROUP"),
-            cure::revoke(subject.account, &ruled.group.label, ruled.direction, ruled.rule),
-        ];
+        let operations = [cure::authorize(subject, &ruled, "GROUP"), cure::revoke(subject, &ruled)];
         Some(subject.of_rule(&ruled, format!("opens {what} to every address")).cured(operations))
     };
     subject.rules_in(Direction::Ingress).filter_map(told).collect()
@@ -226,7 +233,7 @@ fn one_family<'a>(subject: &Subject<'a>, family: Family) -> Vec<Found> {
             Family::V4 => ("is for every IPv4 address, and nothing is open over IPv6", "::/0"),
             Family::V6 => ("is for every IPv6 address, and nothing is open over IPv4", "anywhere"),
         };
-        let open = cure::authorize(&ruled.group.label, ruled.direction, ruled.rule, peer);
+        let open = cure::authorize(subject, &ruled, peer);
         Some(subject.of_rule(&ruled, message).cured([open]))
     };
     subject.rules().filter_map(told).collect()
@@ -234,10 +241,8 @@ fn one_family<'a>(subject: &Subject<'a>, family: Family) -> Vec<Found> {
 
 fn egress_open(subject: &Subject<'_>) -> Vec<Found> {
     let told = |ruled: Ruled<'_>| {
-        let operations = [
-            cure::operation("authorize", &ruled.group.label, Direction::Egress, "tcp 443 to PEER"),
-            cure::revoke(subject.account, &ruled.group.label, Direction::Egress, ruled.rule),
-        ];
+        let operations =
+            [cure::open(subject, ruled.group, Direction::Egress, "tcp 443 to PEER"), cure::revoke(subject, &ruled)];
         subject.of_rule(&ruled, "lets members send anything to every address, as a group is born").cured(operations)
     };
     subject.rules_in(Direction::Egress).filter(Ruled::is_born).map(told).collect()

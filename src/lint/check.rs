@@ -1,8 +1,10 @@
 //! A check: what it says, whose advice it is, and what it looks at.
 
+use super::fixes::Fix;
 use super::found::Found;
 use super::level::Level;
 use super::profile::Profile;
+use super::proof::Claim;
 use super::subject::Subject;
 
 /// The source of a check's advice.
@@ -33,6 +35,10 @@ pub struct Check {
     pub bad: &'static str,
     /// The same, mended.
     pub good: &'static str,
+    /// The cure that needs nobody's judgement, if there is one.
+    pub fix: Option<Fix>,
+    /// The claim about behaviour, if it makes one that packets can prove.
+    pub claim: Option<Claim>,
     /// Looks at an account.
     pub(super) run: fn(&Subject<'_>) -> Vec<Found>,
 }

@@ -1,6 +1,7 @@
 //! The list of checks.
 
 use super::check::{Advice, Check};
+use super::fixes::Fix;
 use super::level::Level;
 use super::profile::Profile;
 use super::{addresses, anywhere, defaults, groups, limits, listeners, ports, redundant, tiers, tracking};
@@ -43,6 +44,8 @@ groups:
   web: [tcp 22 from anywhere]   # sglab: allow admin-from-anywhere - a honeypot
 instances: {web1: {groups: web}}
 ",
+    fix: Some(Fix::CutAllowance),
+    claim: None,
     run: |_| Vec::new(),
 };
 

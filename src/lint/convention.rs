@@ -29,6 +29,12 @@ impl Default for Convention {
     }
 }
 
+impl fmt::Display for Convention {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "tier={},instance={},admin={}", self.tier, self.instance, self.admin)
+    }
+}
+
 impl Convention {
     pub(super) fn role(&self, name: &str) -> Option<Role> {
         [(&self.admin, Role::Admin), (&self.instance, Role::Instance), (&self.tier, Role::Tier)]
@@ -57,9 +63,7 @@ impl FromStr for Convention {
     fn from_str(text: &str) -> Result<Self, ConventionFault> {
         let mut convention = Self::default();
         for part in text.split(',') {
-            let fault = |why: String| {
-                ConventionFault(format!("{why}: a convention is tier=SG-T-*,instance=SG-I-*,admin=SG-T-ADMIN"))
-            };
+            let fault = |why: String| ConventionFault(format!("{why}: a convention is {}", Self::default()));
             let (role, pattern) =
                 part.trim().split_once('=').ok_or_else(|| fault(format!("`{part}` is no ROLE=PATTERN")))?;
             if pattern.is_empty() {

@@ -36,6 +36,8 @@ era: vpc
 groups: {web: [tcp 443 from anywhere], jobs: []}
 instances: {web1: {groups: web}, forgotten: {groups: jobs}}
 ",
+        fix: None,
+        claim: None,
         run: used,
     },
     Check {
@@ -59,6 +61,8 @@ SecurityGroups:
 - GroupId: sg-default
   GroupName: default
 ",
+        fix: None,
+        claim: None,
         run: rules,
     },
 ];
@@ -71,8 +75,8 @@ fn used(subject: &Subject<'_>) -> Vec<Found> {
         let operations = members
             .iter()
             .take(4)
-            .map(|member| format!("sglab set-groups {} GROUP", cure::quoted(&member.interface.label)));
-        (!members.is_empty()).then(|| subject.of_group(group, format!("has members: {labels}")).cured(operations))
+            .map(|member| cure::set_groups(subject, &member.interface.label, member.interface, &["GROUP"]));
+        (!members.is_empty()).then(|| subject.of_group((id, group), format!("has members: {labels}")).cured(operations))
     });
     told.collect()
 }
@@ -88,9 +92,9 @@ fn rules(subject: &Subject<'_>) -> Vec<Found> {
             continue;
         }
         let words: Vec<String> = own.iter().map(|ruled| subject.words(ruled)).collect();
-        let revoke = own.iter().map(|ruled| cure::revoke(subject.account, &group.label, ruled.direction, ruled.rule));
+        let revoke = own.iter().map(|ruled| cure::revoke(subject, ruled));
         let message = format!("has rules: {}", listed(words.iter().map(String::as_str)));
-        found.push(subject.of_group(group, message).cured(revoke));
+        found.push(subject.of_group((id, group), message).cured(revoke));
     }
     found
 }

@@ -7,7 +7,9 @@ use sha2::{Digest, Sha256};
 use super::check::Check;
 use super::found::{About, Found};
 use super::level::Level;
+use super::proof::Proof;
 use crate::account::Origin;
+use crate::reach::RuleAt;
 
 /// Bytes of a fingerprint.
 const BYTES: usize = 16;
@@ -23,6 +25,8 @@ pub struct Finding {
     pub about: About,
     /// The rule, in the words of a topology.
     pub rule: Option<String>,
+    /// The position of that rule.
+    pub at: Option<RuleAt>,
     /// The resource that says it, and its place.
     pub origin: Origin,
     /// Other places that belong to it.
@@ -33,6 +37,8 @@ pub struct Finding {
     pub cure: Vec<String>,
     /// The same over runs while check, group and rule are: no line is in it.
     pub fingerprint: String,
+    /// The word of packets, where they were asked.
+    pub proof: Option<Proof>,
 }
 
 /// Makes findings of what checks have found. Of two that are alike each has a fingerprint of its own.
@@ -43,8 +49,9 @@ pub(super) fn findings(all: impl IntoIterator<Item = (&'static Check, Found)>) -
         let count = seen.entry(key.clone()).or_default();
         let fingerprint = digest(&format!("{key}\0{count}"));
         *count += 1;
-        let Found { about, rule, origin, related, level, message, cure, key: _ } = found;
-        Finding { check, level: level.unwrap_or(check.level), about, rule, origin, related, message, cure, fingerprint }
+        let Found { about, rule, at, origin, related, level, message, cure, key: _ } = found;
+        let level = level.unwrap_or(check.level);
+        Finding { check, level, about, rule, at, origin, related, message, cure, fingerprint, proof: None }
     };
     all.into_iter().map(&mut told).collect()
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::level::Level;
 use crate::account::Origin;
+use crate::reach::RuleAt;
 
 /// The kind of what a finding is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -28,6 +29,8 @@ pub struct About {
     pub label: String,
     /// Its resource, as its file names it.
     pub resource: String,
+    /// Other names by which an allowance may mean it: of a group its label, EC2's name of it, and its id.
+    pub names: Vec<String>,
 }
 
 /// One thing that a check has found.
@@ -36,6 +39,8 @@ pub(super) struct Found {
     pub about: About,
     /// The rule in the words of a topology.
     pub rule: Option<String>,
+    /// Its position.
+    pub at: Option<RuleAt>,
     /// Distinguishes findings of one check and group in the fingerprint; holds no file or line.
     pub key: String,
     pub origin: Origin,

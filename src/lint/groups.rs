@@ -40,6 +40,8 @@ era: vpc
 groups: {web: [tcp 443 from anywhere]}
 instances: {web1: {groups: web}}
 ",
+        fix: None,
+        claim: None,
         run: unused_group,
     },
     Check {
@@ -61,6 +63,8 @@ era: vpc
 groups: {web: [], db: [tcp 5432 from web]}
 instances: {web1: {groups: web}, db1: {groups: db}}
 ",
+        fix: None,
+        claim: None,
         run: empty_reference,
     },
     Check {
@@ -90,6 +94,8 @@ SecurityGroups:
   IpPermissions:
   - {IpProtocol: tcp, FromPort: 5432, ToPort: 5432, UserIdGroupPairs: [{GroupId: sg-web}]}
 ",
+        fix: None,
+        claim: None,
         run: stale_reference,
     },
     Check {
@@ -118,6 +124,8 @@ era: article
 groups: {SG-T-DB: [tcp 3306 from SG-I-DB1], SG-I-DB1: []}
 instances: {db1: {groups: [SG-T-DB, SG-I-DB1]}, db2: {groups: SG-T-DB}}
 ",
+        fix: None,
+        claim: None,
         run: self_reference,
     },
     Check {
@@ -145,6 +153,8 @@ groups:
     ingress: [{protocol: tcp, ports: 443, from: anywhere, description: the shop}]
 instances: {web1: {groups: web}}
 ",
+        fix: None,
+        claim: None,
         run: no_description,
     },
 ];
@@ -155,9 +165,9 @@ fn unused_group(subject: &Subject<'_>) -> Vec<Found> {
     }
     let is_unused = |id| subject.members(id).is_empty() && !subject.named.contains(id);
     let groups = subject.account.groups.iter().filter(|(id, group)| is_unused(*id) && !subject.is_default(group));
-    let told = groups.map(|(_, group)| {
-        let delete = format!("sglab delete-group {}", cure::quoted(&group.label));
-        subject.of_group(group, "has no member, and no rule names it").cured([delete])
+    let told = groups.map(|(id, group)| {
+        let delete = cure::delete_group(subject, (id, group));
+        subject.of_group((id, group), "has no member, and no rule names it").cured([delete])
     });
     told.collect()
 }
@@ -170,7 +180,7 @@ fn empty_reference(subject: &Subject<'_>) -> Vec<Found> {
         let Peer::Group(id) = &ruled.rule.peer else { return None };
         let peer = subject.account.groups.get(id).filter(|_| subject.members(id).is_empty() && id != ruled.id)?;
         let message = format!("names {}, which has no member: it is open to whoever is launched into it", peer.label);
-        let revoke = cure::revoke(subject.account, &ruled.group.label, ruled.direction, ruled.rule);
+        let revoke = cure::revoke(subject, &ruled);
         Some(subject.of_rule(&ruled, message).beside(&peer.origin).cured([revoke]))
     };
     subject.rules().filter_map(told).collect()
@@ -182,7 +192,7 @@ fn stale_reference(subject: &Subject<'_>) -> Vec<Found> {
         if subject.account.groups.contains_key(id) {
             return None;
         }
-        let revoke = cure::revoke(subject.account, &ruled.group.label, ruled.direction, ruled.rule);
+        let revoke = cure::revoke(subject, &ruled);
         let message = format!("names the group {id}, which no source has");
         Some(subject.of_rule(&ruled, message).cured([revoke]))
     };
@@ -205,8 +215,8 @@ fn self_reference(subject: &Subject<'_>) -> Vec<Found> {
     let told = |ruled: Ruled<'_>| {
         // The default group's own rule has a check of its own.
         let is_own = matches!(&ruled.rule.peer, Peer::Group(id) if id == ruled.id) && !subject.is_default(ruled.group);
-        let revoke = cure::revoke(subject.account, &ruled.group.label, ruled.direction, ruled.rule);
-        let instead = cure::authorize(&ruled.group.label, ruled.direction, ruled.rule, "GROUP");
+        let revoke = cure::revoke(subject, &ruled);
+        let instead = cure::authorize(subject, &ruled, "GROUP");
         is_own.then(|| subject.of_rule(&ruled, message).at_level(level).cured([instead, revoke]))
     };
     subject.rules().filter_map(told).collect()
@@ -235,9 +245,8 @@ fn no_description(subject: &Subject<'_>) -> Vec<Found> {
             (false, _) => format!("has no description, nor have {count} of its {all} rules"),
             (true, _) => format!("has a description, and {count} of its {all} rules have none"),
         };
-        let described =
-            silent.iter().map(|ruled| cure::describe(subject.account, &group.label, ruled.direction, ruled.rule));
-        found.push(subject.of_group(group, message).cured(described));
+        let described = silent.iter().map(|ruled| cure::describe(subject, ruled));
+        found.push(subject.of_group((id, group), message).cured(described));
     }
     found
 }

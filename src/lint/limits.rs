@@ -41,6 +41,8 @@ era: vpc
 groups: {a: [tcp 443 from anywhere], b: [], c: []}
 instances: {web1: {groups: [a, b, c]}}
 ",
+        fix: None,
+        claim: None,
         run: near_quota,
     },
     Check {
@@ -72,6 +74,8 @@ prefix-lists: {partners: {max-entries: 2, entries: [192.0.2.0/27]}}
 groups: {web: [tcp 443 from partners]}
 instances: {web1: {groups: web}}
 ",
+        fix: None,
+        claim: None,
         run: prefix_list_weight,
     },
 ];
@@ -116,7 +120,7 @@ fn near_quota(subject: &Subject<'_>) -> Vec<Found> {
                 *most = count.max(*most);
                 if is_near(count, rules) {
                     let message = format!("has {count} of {rules} rules for what {way} over {family}");
-                    let mut one = subject.of_group(group, message);
+                    let mut one = subject.of_group((id, group), message);
                     one.key = format!("{way} {family}");
                     found.push(one);
                 }

@@ -34,6 +34,8 @@ era: vpc
 groups: {web: [tcp 443 from anywhere, tcp 80 from anywhere]}
 instances: {web1: {groups: web, listens: [tcp 443, tcp 80]}}
 ",
+        fix: None,
+        claim: None,
         run: nobody_listens,
     },
     Check {
@@ -55,6 +57,8 @@ era: vpc
 groups: {web: [tcp 443 from anywhere, tcp 9100 from monitor], monitor: []}
 instances: {web1: {groups: web, listens: [tcp 443, tcp 9100]}, m1: {groups: monitor}}
 ",
+        fix: None,
+        claim: None,
         run: unreachable_listener,
     },
 ];
@@ -80,7 +84,7 @@ fn nobody_listens(subject: &Subject<'_>) -> Vec<Found> {
             return None;
         }
         let labels = listed(members.iter().map(|member| member.interface.label.as_str()));
-        let revoke = cure::revoke(subject.account, &ruled.group.label, ruled.direction, ruled.rule);
+        let revoke = cure::revoke(subject, &ruled);
         Some(subject.of_rule(&ruled, format!("opens what no member listens on: {labels}")).cured([revoke]))
     };
     subject.rules_in(Direction::Ingress).filter_map(told).collect()
@@ -108,9 +112,7 @@ fn unreachable_listener(subject: &Subject<'_>) -> Vec<Found> {
     }
     for ((holder, service), (_, interface)) in closed.iter().filter(|(_, (open, _))| *open == 0) {
         let group = interface.groups.known().and_then(|groups| subject.account.groups.get(groups.first()?));
-        let open = group.map(|group| {
-            cure::operation("authorize", &group.label, Direction::Ingress, &format!("{service} from GROUP"))
-        });
+        let open = group.map(|group| cure::open(subject, group, Direction::Ingress, &format!("{service} from GROUP")));
         let message = format!("listens on {service}, and no rule of its groups admits it");
         let mut one = subject.of_interface(interface, message).cured(open);
         one.key = format!("{holder} {service}");

@@ -45,6 +45,20 @@ impl Platform {
     }
 }
 
+/// The words of cures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CureWords {
+    /// Commands of sglab.
+    Commands,
+    /// Those of the source: calls of the AWS CLI for what is told by its id, else the change to what a file declares.
+    OfSources,
+}
+
+/// Ports that may be open to anywhere, if nothing else is said.
+pub const AUTHORISED: [Port; 2] = [Port(80), Port(443)];
+/// Ports for administration, if nothing else is said.
+pub const ADMIN: [Port; 2] = [Port(22), Port(3389)];
+
 /// Options of a run.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -60,6 +74,8 @@ pub struct Options {
     pub admin: Vec<Port>,
     /// Ports that a range may have before it is wide.
     pub wide: u16,
+    /// The words of cures.
+    pub cures: CureWords,
 }
 
 impl Default for Options {
@@ -68,9 +84,10 @@ impl Default for Options {
             profile: Profile::All,
             convention: Convention::default(),
             platform: Platform::default(),
-            authorised: vec![Port(80), Port(443)],
-            admin: vec![Port(22), Port(3389)],
+            authorised: AUTHORISED.to_vec(),
+            admin: ADMIN.to_vec(),
             wide: 100,
+            cures: CureWords::Commands,
         }
     }
 }

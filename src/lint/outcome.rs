@@ -8,6 +8,7 @@ use super::check::Check;
 use super::checks::{USELESS_ALLOWANCE, all};
 use super::date::Date;
 use super::finding::{Finding, findings};
+use super::fixes::Fixes;
 use super::level::Level;
 use super::options::{Listeners, Options};
 use super::subject::Subject;
@@ -22,6 +23,8 @@ pub struct Outcome {
     pub findings: Vec<Finding>,
     /// Findings that are allowed, with what allows them.
     pub allowed: Vec<(Finding, Allowance)>,
+    /// What was mended before, where that was asked for.
+    pub fixes: Option<Fixes>,
 }
 
 impl Outcome {
@@ -49,5 +52,5 @@ pub fn lint(
     let run: HashSet<&str> = checks.iter().map(|check| check.id).collect();
     let Sorted { findings: mut left, allowed, useless } = sort(findings(found), allowances, today, &run);
     left.extend(findings(useless.into_iter().map(|found| (&USELESS_ALLOWANCE, found))));
-    Outcome { checks, findings: left, allowed }
+    Outcome { checks, findings: left, allowed, fixes: None }
 }

@@ -34,6 +34,8 @@ era: vpc
 groups: {web: [tcp 443 from anywhere]}
 instances: {web1: {groups: web}}
 ",
+        fix: None,
+        claim: None,
         run: all_ports,
     },
     Check {
@@ -55,6 +57,8 @@ era: vpc
 groups: {web: [tcp 443 from anywhere], app: [tcp 8080 from web]}
 instances: {web1: {groups: web}, app1: {groups: app}}
 ",
+        fix: None,
+        claim: None,
         run: wide_range,
     },
 ];
@@ -100,10 +104,9 @@ fn wide_range(subject: &Subject<'_>) -> Vec<Found> {
 fn narrowed(subject: &Subject<'_>, ruled: &Ruled<'_>, message: String) -> Found {
     let peer = cure::peer(subject.account, &ruled.rule.peer);
     let used = listened(subject, ruled).filter(|used| !used.is_empty()).unwrap_or_else(|| vec![placeholder(ruled)]);
-    let narrow = used.iter().map(|traffic| {
-        cure::operation("authorize", &ruled.group.label, ruled.direction, &format!("{traffic} from {peer}"))
-    });
-    let revoke = cure::revoke(subject.account, &ruled.group.label, ruled.direction, ruled.rule);
+    let narrow =
+        used.iter().map(|traffic| cure::open(subject, ruled.group, ruled.direction, &format!("{traffic} from {peer}")));
+    let revoke = cure::revoke(subject, ruled);
     subject.of_rule(ruled, message).cured(narrow).cured([revoke])
 }
 

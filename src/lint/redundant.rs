@@ -2,9 +2,11 @@
 
 use super::check::{Advice, Check};
 use super::cure;
+use super::fixes::Fix;
 use super::found::Found;
 use super::level::Level;
 use super::profile::Profile;
+use super::proof::Claim;
 use super::subject::{Ruled, Subject};
 use crate::reach::Carried;
 
@@ -37,6 +39,8 @@ era: vpc
 groups: {web: [tcp 443 from anywhere, tcp 22 from 203.0.113.0/24]}
 instances: {web1: {groups: web}}
 ",
+        fix: Some(Fix::CutRule),
+        claim: Some(Claim::SameWithout),
         run: shadowed,
     },
     Check {
@@ -58,6 +62,8 @@ era: vpc
 groups: {web: [tcp 443 from 10.1.0.0/17, tcp 443 from 10.1.128.0/18, tcp 443 from 10.1.0.0/16]}
 instances: {web1: {groups: web}}
 ",
+        fix: Some(Fix::CutRule),
+        claim: Some(Claim::SameWithout),
         run: redundant,
     },
 ];
@@ -90,7 +96,7 @@ fn told(subject: &Subject<'_>, carried: &Carried, together: &str) -> Option<Foun
     let verb = if by.len() == 1 { "admits" } else { "admit" };
     let today = if is_of_others { ", as long as members stay as they are" } else { "" };
     let message = format!("{} {together}{verb} all of it{today}", names.join(" and "));
-    let revoke = cure::revoke(subject.account, &ruled.group.label, ruled.direction, ruled.rule);
+    let revoke = cure::revoke(subject, &ruled);
     let found = subject.of_rule(&ruled, message).cured([revoke]);
     Some(by.iter().fold(found, |found, by| found.beside(&by.rule.origin)))
 }

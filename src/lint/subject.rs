@@ -58,6 +58,8 @@ pub(super) struct Ruled<'a> {
     pub id: &'a ResourceId,
     pub group: &'a SecurityGroup,
     pub direction: Direction,
+    /// Its number among the group's rules of the direction.
+    pub index: usize,
     pub rule: &'a Rule,
 }
 
@@ -144,7 +146,8 @@ impl<'a> Subject<'a> {
             Direction::Egress if has_egress => group.egress.as_slice(),
             Direction::Egress => &[],
         });
-        rules.iter().filter_map(move |rule| group.map(|group| Ruled { id, group, direction, rule }))
+        let numbered = rules.iter().enumerate();
+        numbered.filter_map(move |(index, rule)| group.map(|group| Ruled { id, group, direction, index, rule }))
     }
 
     /// As [`Self::rules_of`], by an id from elsewhere.
@@ -251,12 +254,14 @@ impl<'a> Subject<'a> {
             Direction::Ingress => "ingress",
             Direction::Egress => "egress",
         };
-        let group = About { kind: AboutKind::Group, ..about(&ruled.group.label, &ruled.group.origin) };
-        found(group, &ruled.rule.origin, format!("{direction} {words}"), Some(words), message)
+        let at = RuleAt { group: ruled.id.clone(), direction: ruled.direction, index: ruled.index };
+        let found =
+            found(of(ruled.id, ruled.group), &ruled.rule.origin, format!("{direction} {words}"), Some(words), message);
+        Found { at: Some(at), ..found }
     }
 
-    pub fn of_group(&self, group: &SecurityGroup, message: impl Into<String>) -> Found {
-        found(about(&group.label, &group.origin), &group.origin, String::new(), None, message)
+    pub fn of_group(&self, (id, group): (&ResourceId, &SecurityGroup), message: impl Into<String>) -> Found {
+        found(of(id, group), &group.origin, String::new(), None, message)
     }
 
     pub fn of_interface(&self, interface: &Interface, message: impl Into<String>) -> Found {
@@ -272,13 +277,22 @@ impl<'a> Subject<'a> {
 }
 
 fn about(label: &str, origin: &Origin) -> About {
-    About { kind: AboutKind::Group, label: label.to_owned(), resource: origin.resource.as_str().to_owned() }
+    let resource = origin.resource.as_str().to_owned();
+    About { kind: AboutKind::Group, label: label.to_owned(), resource, names: Vec::new() }
+}
+
+/// A group, by all its names.
+fn of(id: &ResourceId, group: &SecurityGroup) -> About {
+    let names = [Some(group.label.as_str()), group.name.as_deref(), Some(id.as_str())];
+    let names = names.into_iter().flatten().map(str::to_owned).collect();
+    About { names, ..about(&group.label, &group.origin) }
 }
 
 fn found(about: About, origin: &Origin, key: String, rule: Option<String>, message: impl Into<String>) -> Found {
     Found {
         about,
         rule,
+        at: None,
         key,
         origin: origin.clone(),
         related: Vec::new(),

@@ -32,6 +32,8 @@ era: article
 groups: {SG-T-WEB: [tcp 80 from anywhere], SG-I-WEB1: []}
 instances: {web1: {groups: [SG-T-WEB, SG-I-WEB1]}}
 ",
+        fix: None,
+        claim: None,
         run: instance_group_with_rules,
     },
     Check {
@@ -53,6 +55,8 @@ era: article
 groups: {SG-T-WEB: [tcp 80 from anywhere], SG-I-WEB1: [], SG-I-WEB2: []}
 instances: {web1: {groups: [SG-T-WEB, SG-I-WEB1]}, web2: {groups: [SG-T-WEB, SG-I-WEB2]}}
 ",
+        fix: None,
+        claim: None,
         run: instance_group_shared,
     },
     Check {
@@ -74,6 +78,8 @@ era: article
 groups: {SG-T-WEB: [tcp 80 from anywhere], SG-I-WEB2: []}
 instances: {web1: {groups: SG-T-WEB}, web2: {groups: [SG-T-WEB, SG-I-WEB2]}}
 ",
+        fix: None,
+        claim: None,
         run: tier_group_missing,
     },
     Check {
@@ -97,6 +103,8 @@ hosts: {office: 203.0.113.10}
 groups: {SG-T-WEB: [tcp 80 from anywhere], SG-T-ADMIN: [tcp 22 from office]}
 instances: {web1: {groups: [SG-T-WEB, SG-T-ADMIN]}}
 ",
+        fix: None,
+        claim: None,
         run: admin_group_missing,
     },
 ];
@@ -113,8 +121,8 @@ fn instance_group_with_rules(subject: &Subject<'_>) -> Vec<Found> {
         for ruled in rules.filter(|ruled| !ruled.is_born()) {
             let words = subject.words(&ruled);
             let operations = [
-                cure::operation("authorize", "TIER-GROUP", ruled.direction, &words),
-                cure::revoke(subject.account, &ruled.group.label, ruled.direction, ruled.rule),
+                cure::open_in(subject, ("TIER-GROUP", &ruled.group.origin), ruled.direction, &words),
+                cure::revoke(subject, &ruled),
             ];
             found.push(
                 subject.of_rule(&ruled, "is a rule of a group that is the name of an instance").cured(operations),
@@ -130,12 +138,14 @@ fn instance_group_shared(subject: &Subject<'_>) -> Vec<Found> {
         let holders: IndexSet<&str> = subject.members(id).iter().map(|member| holder(member.interface)).collect();
         let Some(group) = subject.account.groups.get(id).filter(|_| holders.len() > 1) else { continue };
         let labels = listed(holders.iter().copied());
-        let operations = holders.iter().skip(1).map(|holder| {
-            let own = subject.options.convention.instance.replacen('*', &holder.to_uppercase(), 1);
-            format!("sglab set-groups {} GROUPS {}", cure::quoted(holder), cure::quoted(&own))
+        let further = holders.iter().skip(1).filter_map(|name| {
+            let own = subject.options.convention.instance.replacen('*', &name.to_uppercase(), 1);
+            let member = subject.members(id).iter().find(|member| holder(member.interface) == *name)?;
+            Some(cure::set_groups(subject, name, member.interface, &["GROUPS", &own]))
         });
+        let operations: Vec<String> = further.collect();
         let message = format!("is the name of one instance and has {} members: {labels}", holders.len());
-        found.push(subject.of_group(group, message).cured(operations));
+        found.push(subject.of_group((id, group), message).cured(operations));
     }
     found
 }
@@ -164,7 +174,7 @@ fn tier_group_missing(subject: &Subject<'_>) -> Vec<Found> {
             1 => continue,
             _ => format!("is in the groups of several tiers: {}", listed(tiers.iter().copied())),
         };
-        let set = format!("sglab set-groups {} TIER-GROUP ...", cure::quoted(name));
+        let set = cure::set_groups(subject, name, interfaces[0], &["TIER-GROUP", "GROUPS"]);
         found.push(subject.of_interface(interfaces[0], message).cured([set]));
     }
     found
@@ -182,8 +192,8 @@ fn admin_group_missing(subject: &Subject<'_>) -> Vec<Found> {
         let admin = &subject.options.convention.admin;
         let words = subject.words(&ruled);
         let operations = [
-            cure::operation("authorize", admin, ruled.direction, &words),
-            cure::revoke(subject.account, &ruled.group.label, ruled.direction, ruled.rule),
+            cure::open_in(subject, (admin, &ruled.group.origin), ruled.direction, &words),
+            cure::revoke(subject, &ruled),
         ];
         Some(subject.of_rule(&ruled, format!("opens port {port} of a tier beside the group {admin}")).cured(operations))
     };

@@ -35,6 +35,8 @@ era: vpc
 groups: {web: {ingress: [tcp 443 from anywhere], egress: [tcp 443 to anywhere]}}
 instances: {web1: {groups: web}}
 ",
+    fix: None,
+    claim: None,
     run: untracked_session,
 }];
 
@@ -52,10 +54,8 @@ fn untracked_session<'a>(subject: &Subject<'a>) -> Vec<Found> {
         let mut open = worn.iter().flat_map(|id| subject.rules_of_any(id, Direction::Egress));
         let back = open.find(|egress| opens_all(egress, &ruled, traffic))?;
         let words = message(&format!("\"{}\" of {} opens the way back", subject.words(&back), back.group.label));
-        let operations = [
-            cure::operation("authorize", &back.group.label, Direction::Egress, "tcp 443 to anywhere"),
-            cure::revoke(subject.account, &back.group.label, Direction::Egress, back.rule),
-        ];
+        let operations =
+            [cure::open(subject, back.group, Direction::Egress, "tcp 443 to anywhere"), cure::revoke(subject, &back)];
         Some(subject.of_rule(&ruled, words).beside(&back.rule.origin).cured(operations))
     };
     subject.rules_in(Direction::Ingress).filter_map(told).collect()

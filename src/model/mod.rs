@@ -29,6 +29,7 @@ mod rule;
 #[cfg(test)]
 pub(crate) mod sample;
 mod service_address;
+mod shell;
 mod shown;
 mod synthetic_host;
 mod tracking;
@@ -63,6 +64,8 @@ pub use refusal::{Refusal, RefusalCode};
 pub use request::*;
 pub use rule::*;
 pub use service_address::{service_address, service_addresses};
+pub use shell::shell_word;
+pub(crate) use shell::within_quotes;
 pub use shown::shown;
 pub(crate) use shown::{is_hidden, push as push_shown, without_commands};
 pub use tracking::TrackingTimeouts;

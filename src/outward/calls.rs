@@ -6,8 +6,10 @@ use serde_json::json;
 
 use super::names::Language;
 use super::notes::Outward;
-use super::plan::{Id, Machine, Plan, PlannedInterface, PlannedPeer, PlannedRule};
+use super::plan::{Id, Machine, Plan, PlannedInterface};
+use super::rule_calls::permission;
 use crate::account::{Account, Holder, SecurityGroup};
+use crate::model::shell_word;
 
 /// The begin of each script: it stops where a call fails.
 const HEAD: &str = "set -euo pipefail
@@ -40,27 +42,17 @@ pub fn write(account: &Account, title: &str) -> Outward {
     Outward { text: header + &text, left_out: plan.notes.into_items() }
 }
 
-/// A word that the shell takes as it is.
-fn quoted(words: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:,=".contains(c);
-    if !words.is_empty() && words.chars().all(plain) {
-        words.to_owned()
-    } else {
-        format!("'{}'", words.replace('\'', "'\\''"))
-    }
-}
-
 /// A reference as a word.
 fn word(id: &Id) -> String {
     match id {
         Id::Own(name) => format!("\"${name}\""),
-        Id::There(id) => quoted(id),
+        Id::There(id) => shell_word(id),
     }
 }
 
 fn tags(kind: &str, label: &str) -> String {
     let tags = json!([{ "ResourceType": kind, "Tags": [{ "Key": "Name", "Value": label }] }]);
-    format!("--tag-specifications {}", quoted(&tags.to_string()))
+    format!("--tag-specifications {}", shell_word(&tags.to_string()))
 }
 
 /// A script in the making.
@@ -76,7 +68,7 @@ impl Script<'_> {
 
     /// A call whose answer is kept.
     fn keep(&mut self, name: &str, call: &str, query: &str) {
-        self.line(&format!("{name}=$(aws ec2 {call} --query {} --output text)", quoted(query)));
+        self.line(&format!("{name}=$(aws ec2 {call} --query {} --output text)", shell_word(query)));
     }
 
     fn call(&mut self, call: &str) {
@@ -163,7 +155,7 @@ impl Script<'_> {
             let family = if entries.first().is_some_and(|entry| entry.addr().is_ipv6()) { "IPv6" } else { "IPv4" };
             let each: Vec<String> = entries.iter().map(|entry| format!("Cidr={entry}")).collect();
             let each = if each.is_empty() { String::new() } else { format!(" --entries {}", each.join(" ")) };
-            let (label, most) = (quoted(&list.label), entries.len().max(1));
+            let (label, most) = (shell_word(&list.label), entries.len().max(1));
             let call = format!(
                 "create-managed-prefix-list --prefix-list-name {label} --address-family {family} --max-entries {most}{each}"
             );
@@ -187,19 +179,19 @@ impl Script<'_> {
         } else {
             let of = vpc.map(|vpc| format!(" --vpc-id {vpc}")).unwrap_or_default();
             let ec2_name = Plan::name_of(group);
-            let description = quoted(Plan::description_of(group));
-            let words = format!("--group-name {} --description {description}", quoted(ec2_name));
+            let description = shell_word(Plan::description_of(group));
+            let words = format!("--group-name {} --description {description}", shell_word(ec2_name));
             self.keep(
                 name,
                 &format!("create-security-group {words}{of} {}", tags("security-group", &group.label)),
                 "GroupId",
             );
         }
-        let everywhere = quoted(r#"[{"IpProtocol":"-1","IpRanges":[{"CidrIp":"0.0.0.0/0"}]}]"#);
+        let everywhere = shell_word(r#"[{"IpProtocol":"-1","IpRanges":[{"CidrIp":"0.0.0.0/0"}]}]"#);
         self.call(&format!("revoke-security-group-egress --group-id {own} --ip-permissions {everywhere}"));
         let vpc = group.vpc.as_ref().and_then(|id| self.plan.account.vpcs.get(id));
         if vpc.is_some_and(|vpc| !vpc.ipv6.is_empty()) {
-            let everywhere = quoted(r#"[{"IpProtocol":"-1","Ipv6Ranges":[{"CidrIpv6":"::/0"}]}]"#);
+            let everywhere = shell_word(r#"[{"IpProtocol":"-1","Ipv6Ranges":[{"CidrIpv6":"::/0"}]}]"#);
             self.call(&format!("revoke-security-group-egress --group-id {own} --ip-permissions {everywhere}"));
         }
     }
@@ -288,27 +280,4 @@ fn interface_words(interface: &PlannedInterface, groups: &str) -> String {
         let _ = write!(words, " --ipv6-address-count {}", interface.ipv6);
     }
     words
-}
-
-/// The `IpPermission` of a rule as a word: JSON, in which ids are the script's own.
-fn permission(rule: &PlannedRule) -> String {
-    let (list, key) = match &rule.peer {
-        PlannedPeer::Block(block) if block.addr().is_ipv6() => ("Ipv6Ranges", "CidrIpv6"),
-        PlannedPeer::Block(_) | PlannedPeer::Address(_) => ("IpRanges", "CidrIp"),
-        PlannedPeer::Group(_) => ("UserIdGroupPairs", "GroupId"),
-        PlannedPeer::List(_) => ("PrefixListIds", "PrefixListId"),
-    };
-    let ports = rule.words.ports.map(|(from, to)| format!(r#""FromPort":{from},"ToPort":{to},"#)).unwrap_or_default();
-    let head = format!(r#"[{{"IpProtocol":"{}",{ports}"{list}":[{{"{key}":"#, rule.words.protocol);
-    let description = rule.description.as_deref().map(|text| format!(r#","Description":{}"#, json!(text)));
-    let tail = format!("{}}}]}}]", description.unwrap_or_default()).replace('\'', "'\\''");
-    let peer = match &rule.peer {
-        PlannedPeer::Block(block) => format!(r#""{block}""#),
-        PlannedPeer::Address(name) => format!(r#""'"${name}_ip"'/32""#),
-        PlannedPeer::Group(Id::Own(name)) | PlannedPeer::List(Id::Own(name)) => format!(r#""'"${name}"'""#),
-        PlannedPeer::Group(Id::There(id)) | PlannedPeer::List(Id::There(id)) => {
-            json!(id).to_string().replace('\'', "'\\''")
-        }
-    };
-    format!("'{head}{peer}{tail}'")
 }

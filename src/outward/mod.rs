@@ -11,11 +11,13 @@ mod names;
 mod notes;
 mod permission;
 mod plan;
+mod rule_calls;
 mod terraform;
 mod terraform_members;
 mod yaml;
 
 pub use notes::Outward;
+pub use rule_calls::{RuleVerb, rule_call};
 
 use crate::account::Account;
 

@@ -3,6 +3,7 @@
 mod builder;
 mod checked;
 mod columns;
+mod cut;
 mod document;
 mod expected;
 mod files;
@@ -27,6 +28,7 @@ pub mod write;
 pub use builder::{Builder, NewGroup, NewInstance, NewService, NewVpc};
 pub use checked::{KnobOverrides, Topology};
 pub use columns::columns_of;
+pub use cut::{Cut, CutFault, Lines, cut_comment, cut_rule};
 pub use document::schema;
 pub use expected::*;
 pub use files::{Files, Found};

@@ -31,6 +31,7 @@ mod faults_log;
 mod faults_nft;
 mod faults_operations;
 mod fence;
+mod findings;
 mod fixed_ports;
 mod flow_logs;
 mod foretold;

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use sglab::account::{Account, Peer, ResourceId};
 use sglab::import::{self, Text, read};
 use sglab::lint::{
-    Allowance, Date, Finding, Level, Listeners, Options, Outcome, Platform, Profile, Scope, all, in_comments, lint,
+    Allowance, CureWords, Date, Finding, Level, Listeners, Options, Outcome, Platform, Profile, Scope, all,
+    in_comments, lint,
 };
 use sglab::model::{Direction, SourceLocation};
 use sglab::reach::{carried, compare};
@@ -442,4 +443,50 @@ instances: {web1: {groups: web, address: 10.0.0.11}, db1: {groups: db}}
     let account = source("shop.yaml", content).account;
     let named = |one: &sglab::reach::Carried| matches!(one.rule.rule(&account).unwrap().peer, Peer::Group(_));
     assert!(!carried(&account).iter().any(named));
+}
+
+/// The cures of a check, in the words of the source.
+fn own_cures(content: &str, check: &str) -> Vec<Vec<String>> {
+    let mut source = source("plan.json", content);
+    source.options.cures = CureWords::OfSources;
+    source.of(check).into_iter().map(|finding| finding.cure).collect()
+}
+
+#[test]
+fn a_cure_for_an_account_is_calls_by_its_ids() {
+    let permission = |list: &str| format!(r#"'[{{"IpProtocol":"tcp","FromPort":5432,"ToPort":5432,{list}}}]'"#);
+    assert_eq!(
+        own_cures(FOREIGN, "address-in-rule"),
+        [[
+            format!(
+                "aws ec2 authorize-security-group-ingress --group-id sg-db --ip-permissions {}",
+                permission(r#""UserIdGroupPairs":[{"GroupId":"sg-web"}]"#)
+            ),
+            format!(
+                "aws ec2 revoke-security-group-ingress --group-id sg-db --ip-permissions {}",
+                permission(r#""IpRanges":[{"CidrIp":"10.0.0.11/32"}]"#)
+            ),
+        ]]
+    );
+}
+
+#[test]
+fn a_cure_for_what_a_file_declares_names_the_resource_that_does() {
+    let head = include_str!("../../examples/terraform/head.json");
+    assert_eq!(
+        own_cures(head, "open-to-anywhere"),
+        [[
+            "aws_security_group.db: add the ingress rule tcp 5432 from GROUP".to_owned(),
+            "aws_security_group.db: delete the ingress rule tcp 5432 from anywhere".to_owned(),
+        ]]
+    );
+    let template = "\
+Resources:
+  Web: {Type: 'AWS::EC2::SecurityGroup', Properties: {GroupDescription: web}}
+  Ssh:
+    Type: AWS::EC2::SecurityGroupIngress
+    Properties: {GroupId: !GetAtt Web.GroupId, IpProtocol: tcp, FromPort: 22, ToPort: 22, CidrIp: 0.0.0.0/0}
+";
+    let cures = own_cures(template, "admin-from-anywhere");
+    assert_eq!(cures, [["Web: add the ingress rule tcp 22 from PREFIX-LIST".to_owned(), "Ssh: delete it".to_owned()]]);
 }

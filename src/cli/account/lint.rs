@@ -2,20 +2,25 @@
 
 use std::io::{IsTerminal, Write, stdout};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use sglab::import;
 use sglab::lint::{
-    Allowance, Convention, Date, Level, Options, Outcome, Platform, Profile, Scope, all, check, in_comments, lint,
+    ADMIN, AUTHORISED, Allowance, Convention, CureWords, Date, Level, Options, Outcome, Platform, Profile, Scope, all,
+    check, in_comments, lint,
 };
 use sglab::model::{Port, no_such};
 use sglab::report::Style;
-use sglab::report::lint::{catalogue, json, sarif, text};
+use sglab::report::lint::{catalogue, json, sarif, text, verdict};
+use sglab::report::shown_lines;
 
-use super::sources::{self, KindChoice};
+use super::fix::{self, Files};
+use super::sources::{KindChoice, Sources};
+use super::{prove_findings, sources};
 use crate::cli::common::{Exit, When, told};
 use crate::cli::{color, screen};
 
@@ -30,14 +35,21 @@ Examples:
   sglab lint - --level warning < plan.json
   sglab lint plan.json --profile aws --fail-on warning
   sglab lint plan.json --allow allowed.yaml --format sarif > sglab.sarif
+  sglab lint shop.yaml --fix --dry-run
+      the difference that `--fix` would make: rules and allowances that nobody needs
+  sglab lint shop.yaml --prove
+      and boot the cloud, to show by packets what findings claim
   sglab lint --list
   sglab lint --explain address-in-rule
 
 What is as it should be is allowed on its line of a topology: `# sglab: allow CHECK - reason`, with `until 2027-01-31` behind it \
 if that is to end. For other sources a file of `--allow` has a list of `{check, resource, reason, until}`.
 
-Nothing is sent, no cloud is asked, and no privilege is needed. \
-Exit codes: 0 nothing that `--fail-on` names, 1 something, 2 bad input.")]
+Without `--prove` no packet is sent. No cloud is asked, and no privilege is needed. `--fix` writes sglab's own topologies only, and only what \
+changes nothing of who reaches whom.
+
+Exit codes: 0 nothing that `--fail-on` names, 1 something, or packets disprove a finding, 2 bad input, or nothing that `--fix` may write, \
+4 nothing that `--fail-on` names, but something that `--prove` was to prove is not proved.")]
 pub(crate) struct LintArguments {
     /// Files, folders, `-` for standard input, `example:NAME`, `lab:NAME`, `REVISION:FILE` of git; several make one cloud
     #[arg(value_name = "SOURCE", required_unless_present_any = ["list", "explain"])]
@@ -45,26 +57,35 @@ pub(crate) struct LintArguments {
     #[command(flatten)]
     pub kind: KindChoice,
     /// Profile: the source of the advice
-    #[arg(long, value_enum, default_value_t = ProfileName::All)]
-    pub profile: ProfileName,
+    #[arg(long, value_parser = profiles(), default_value = Profile::All.as_str())]
+    pub profile: Profile,
     /// The least level that is shown
-    #[arg(long, value_enum, default_value_t = LevelName::Note)]
-    pub level: LevelName,
+    #[arg(long, value_parser = levels(), default_value = Level::Note.as_str())]
+    pub level: Level,
     /// The least level that ends with exit code 1
-    #[arg(long, value_enum, default_value_t = FailOn::Error, value_name = "LEVEL")]
+    #[arg(long, value_parser = levels_or_never(), default_value = Level::Error.as_str(), value_name = "LEVEL")]
     pub fail_on: FailOn,
     /// Names of groups by role; what is not said is as here
-    #[arg(long, value_name = "ROLES", default_value = "tier=SG-T-*,instance=SG-I-*,admin=SG-T-ADMIN")]
+    #[arg(long, value_name = "ROLES", default_value_t = Convention::default())]
     pub convention: Convention,
     /// Ports that may be open to anywhere
-    #[arg(long, value_name = "PORTS", value_delimiter = ',', default_value = "80,443")]
+    #[arg(long, value_name = "PORTS", value_delimiter = ',', default_value = AUTHORISED_WORDS.as_str())]
     pub authorised: Vec<u16>,
     /// Ports for administration
-    #[arg(long, value_name = "PORTS", value_delimiter = ',', default_value = "22,3389")]
+    #[arg(long, value_name = "PORTS", value_delimiter = ',', default_value = ADMIN_WORDS.as_str())]
     pub admin_ports: Vec<u16>,
     /// A file of allowances
     #[arg(long, value_name = "FILE")]
     pub allow: Vec<PathBuf>,
+    /// Cut rules and allowances that nobody needs out of the topology
+    #[arg(long, conflicts_with_all = ["list", "explain"])]
+    pub fix: bool,
+    /// Print the difference that `--fix` would make, and write nothing
+    #[arg(long, requires = "fix")]
+    pub dry_run: bool,
+    /// Boot the cloud, and show by packets what findings claim
+    #[arg(long, conflicts_with_all = ["list", "explain"])]
+    pub prove: bool,
     /// Every finding, where the text would cut a long list
     #[arg(long)]
     pub all: bool,
@@ -82,36 +103,37 @@ pub(crate) struct LintArguments {
     pub color: When,
 }
 
-/// A profile as typed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ProfileName {
-    /// Groups for tiers, groups as names of instances, no addresses
-    Article,
-    /// Advice of Amazon and of scanners of accounts
-    Aws,
-    /// Every check
-    All,
+/// Findings that end with exit code 1: those of a level and above, or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FailOn(Option<Level>);
+
+const NEVER: &str = "never";
+
+static AUTHORISED_WORDS: LazyLock<String> = LazyLock::new(|| listed(&AUTHORISED));
+static ADMIN_WORDS: LazyLock<String> = LazyLock::new(|| listed(&ADMIN));
+
+/// `80,443`.
+fn listed(ports: &[Port]) -> String {
+    ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
-/// A level as typed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LevelName {
-    Note,
-    Warning,
-    Error,
+fn profiles() -> impl TypedValueParser<Value = Profile> {
+    let words = Profile::ALL.map(|profile| PossibleValue::new(profile.as_str()).help(profile.about()));
+    let read = |word: String| Profile::ALL.into_iter().find(|profile| profile.as_str() == word).unwrap_or(Profile::All);
+    PossibleValuesParser::new(words).map(read)
 }
 
-/// Findings and changes that end with exit code 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum FailOn {
-    /// An error
-    Error,
-    /// An error or a warning
-    Warning,
-    /// Any finding
-    Note,
-    /// Nothing
-    Never,
+fn level_of(word: &str) -> Option<Level> {
+    Level::ALL.into_iter().find(|level| level.as_str() == word)
+}
+
+fn levels() -> impl TypedValueParser<Value = Level> {
+    PossibleValuesParser::new(Level::ALL.map(Level::as_str)).map(|word| level_of(&word).unwrap_or(Level::Note))
+}
+
+fn levels_or_never() -> impl TypedValueParser<Value = FailOn> {
+    let words = Level::ALL.into_iter().rev().map(Level::as_str).chain([NEVER]);
+    PossibleValuesParser::new(words).map(|word| FailOn(level_of(&word)))
 }
 
 /// Formats of findings.
@@ -123,26 +145,6 @@ pub(crate) enum LintFormat {
     Json,
     /// SARIF 2.1.0, for code scanning
     Sarif,
-}
-
-impl From<LevelName> for Level {
-    fn from(name: LevelName) -> Self {
-        match name {
-            LevelName::Note => Self::Note,
-            LevelName::Warning => Self::Warning,
-            LevelName::Error => Self::Error,
-        }
-    }
-}
-
-impl From<ProfileName> for Profile {
-    fn from(name: ProfileName) -> Self {
-        match name {
-            ProfileName::Article => Self::Article,
-            ProfileName::Aws => Self::Aws,
-            ProfileName::All => Self::All,
-        }
-    }
 }
 
 pub(super) fn run(arguments: &LintArguments) -> anyhow::Result<Exit> {
@@ -160,52 +162,77 @@ pub(super) fn run(arguments: &LintArguments) -> anyhow::Result<Exit> {
         return Ok(Exit::Ok);
     }
     let Some(source) = sources::read_whole(&arguments.sources, arguments.kind)? else { return Ok(Exit::BadInput) };
-    let Some(mut allowances) = in_files(&arguments.allow)? else { return Ok(Exit::BadInput) };
-    let mut platform = Platform::default();
-    let mut listeners = None;
+    let Some(allowances) = in_files(&arguments.allow)? else { return Ok(Exit::BadInput) };
+    let judged = |source: &Sources| judged(arguments, source, &allowances);
+    let Some(outcome) = judged(&source)? else { return Ok(Exit::BadInput) };
+    let (source, mut outcome) = if arguments.fix {
+        let files = if arguments.dry_run { Files::Untouched } else { Files::Written };
+        let fixed = fix::run((source, outcome), &judged, arguments.level, files)?;
+        let Some(fixed) = fixed else { return Ok(Exit::BadInput) };
+        fixed
+    } else {
+        (source, outcome)
+    };
+    let no_lab = if arguments.prove { prove_findings::run(&mut outcome, &source, arguments.level)? } else { None };
+    print(arguments, &outcome, style)?;
+    let exit = exit(&outcome, arguments.fail_on);
+    Ok(match (no_lab, exit, prove_findings::exit(&outcome)) {
+        (Some(no_lab), ..) => no_lab,
+        (None, Exit::Ok, by_packets) => by_packets,
+        (None, exit, _) => exit,
+    })
+}
+
+/// Judges a source. Says what is wrong with its allowances, and gives nothing then.
+fn judged(arguments: &LintArguments, source: &Sources, in_files: &[Allowance]) -> anyhow::Result<Option<Outcome>> {
+    let mut allowances = in_files.to_vec();
+    let (mut platform, mut listeners, mut cures) = (Platform::default(), None, CureWords::OfSources);
     if let Some(own) = &source.own {
         platform = Platform::of(&own.cloud);
         listeners = Some(import::listeners_of(&own.cloud));
+        cures = CureWords::Commands;
         let told = own.text.as_ref().map_or(Ok(Vec::new()), |text| in_comments(&text.name, &text.text));
         match told {
             Ok(comments) => allowances.extend(comments),
             Err(faults) => {
                 faults.iter().for_each(|fault| screen::tell(&fault.to_string()));
-                return Ok(Exit::BadInput);
+                return Ok(None);
             }
         }
     }
     let ports = |all: &[u16]| all.iter().copied().map(Port).collect();
     let options = Options {
-        profile: arguments.profile.into(),
+        profile: arguments.profile,
         convention: arguments.convention.clone(),
         platform,
         authorised: ports(&arguments.authorised),
         admin: ports(&arguments.admin_ports),
+        cures,
         ..Options::default()
     };
-    let outcome = lint(&source.account, &options, listeners.as_ref(), (&allowances, today()?));
-    let least = arguments.level.into();
-    let document = match arguments.format {
-        LintFormat::Text => text::text(&outcome, least, style),
-        LintFormat::Json => json::json(&outcome, least)?,
-        LintFormat::Sarif => {
-            let base = std::env::current_dir().ok();
-            sarif::sarif(&outcome, least, base.as_deref().and_then(std::path::Path::to_str))?
-        }
-    };
-    stdout().write_all(document.as_bytes())?;
-    Ok(exit(&outcome, arguments.fail_on))
+    Ok(Some(lint(&source.account, &options, listeners.as_ref(), (&allowances, today()?))))
 }
 
-fn exit(outcome: &Outcome, fail_on: FailOn) -> Exit {
-    let least = match fail_on {
-        FailOn::Error => Level::Error,
-        FailOn::Warning => Level::Warning,
-        FailOn::Note => Level::Note,
-        FailOn::Never => return Exit::Ok,
+fn print(arguments: &LintArguments, outcome: &Outcome, style: Style) -> anyhow::Result<()> {
+    let document = match (arguments.format, &outcome.fixes) {
+        (LintFormat::Text, Some(fixes)) if arguments.dry_run => {
+            // The difference alone, for `patch`.
+            screen::tell(&format!("{}{}", text::fixes(outcome, style), verdict(outcome)));
+            shown_lines(&fixes.diff).to_string()
+        }
+        (LintFormat::Text, _) => text::text(outcome, arguments.level, style),
+        (LintFormat::Json, _) => json::json(outcome, arguments.level)?,
+        (LintFormat::Sarif, _) => {
+            let base = std::env::current_dir().ok();
+            sarif::sarif(outcome, arguments.level, base.as_deref().and_then(std::path::Path::to_str))?
+        }
     };
-    if outcome.worst().is_some_and(|worst| worst >= least) { Exit::Differs } else { Exit::Ok }
+    Ok(stdout().write_all(document.as_bytes())?)
+}
+
+fn exit(outcome: &Outcome, FailOn(least): FailOn) -> Exit {
+    let fails = least.zip(outcome.worst()).is_some_and(|(least, worst)| worst >= least);
+    if fails { Exit::Differs } else { Exit::Ok }
 }
 
 /// Reads files of allowances. Says what is wrong with them, and gives nothing then.

@@ -3,10 +3,12 @@
 mod diff;
 mod drift;
 pub(super) mod expected;
+mod fix;
 mod graph;
 mod import;
 mod lint;
 mod prove;
+mod prove_findings;
 pub(super) mod sources;
 
 use clap::Subcommand;

@@ -1,7 +1,7 @@
 //! Accounts by file, folder, standard input, built-in name or git revision.
 
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
@@ -133,7 +133,11 @@ fn of_lab(lab: &str, name: &str) -> anyhow::Result<Sources> {
     })
 }
 
-fn of_topology(text: &Text) -> anyhow::Result<Option<Sources>> {
+/// As [`read_whole`], of a topology's text.
+///
+/// # Errors
+/// If its cloud cannot be launched.
+pub(super) fn of_topology(text: &Text) -> anyhow::Result<Option<Sources>> {
     let topology = match Topology::parse_cloud(&text.name, text.text.as_bytes()) {
         Ok(topology) => topology,
         Err(problems) => {
@@ -148,6 +152,12 @@ fn of_topology(text: &Text) -> anyhow::Result<Option<Sources>> {
         }
         Err((refusal, place)) => bail!("{place}: {refusal}"),
     }
+}
+
+/// The file of a source that can be written in place; none for standard input, what is built in, and git's revisions.
+pub(super) fn file_of(name: &str) -> Option<PathBuf> {
+    let path = Path::new(name);
+    (name != "-" && !name.starts_with(PREFIX) && path.is_file()).then(|| path.to_owned())
 }
 
 /// The same topology with addresses outside that no rule names: what is open to anywhere is asked of them.

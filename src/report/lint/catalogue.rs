@@ -7,9 +7,8 @@ use crate::report::Style;
 
 /// The profiles of a check, beside `all`.
 pub fn profiles(check: &Check) -> String {
-    let words = [(Profile::Article, "article"), (Profile::Aws, "aws")];
-    let own: Vec<&str> = words.iter().filter(|(profile, _)| check.is_in(*profile)).map(|(_, word)| *word).collect();
-    own.join(", ")
+    let own = Profile::ALL.into_iter().filter(|profile| *profile != Profile::All && check.is_in(*profile));
+    own.map(Profile::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// A line a check: `sglab lint --list`.

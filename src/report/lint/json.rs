@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::shown;
 use crate::account::Origin;
-use crate::lint::{AboutKind, Allowance, Finding, Level, Outcome};
+use crate::lint::{AboutKind, Allowance, Finding, Fix, Fixed, Fixes, Level, Outcome, Proof};
 use crate::model::SourceLocation;
 
 /// Version of the format; a change that programs would notice raises it.
@@ -16,6 +16,8 @@ struct Document<'a> {
     verdict: Verdict,
     findings: Vec<FindingJson<'a>>,
     allowed: Vec<AllowedJson<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fixes: Option<FixesJson<'a>>,
 }
 
 #[derive(Serialize)]
@@ -40,6 +42,34 @@ struct FindingJson<'a> {
     related: Vec<OriginJson<'a>>,
     cure: &'a [String],
     fingerprint: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proof: Option<ProofJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct ProofJson<'a> {
+    status: &'a str,
+    told: &'a str,
+}
+
+#[derive(Serialize)]
+struct FixesJson<'a> {
+    /// The file that was written; `null` where none was.
+    written: Option<&'a str>,
+    fixed: Vec<FixedJson<'a>>,
+    not_fixed: Vec<FixedJson<'a>>,
+    diff: &'a str,
+}
+
+#[derive(Serialize)]
+struct FixedJson<'a> {
+    check: &'a str,
+    fix: Fix,
+    subject: &'a str,
+    place: &'a SourceLocation,
+    fingerprint: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -73,6 +103,7 @@ pub fn json(outcome: &Outcome, least: Level) -> Result<String, serde_json::Error
         },
         findings: shown(outcome, least).map(finding).collect(),
         allowed: outcome.allowed.iter().map(allowed).collect(),
+        fixes: outcome.fixes.as_ref().map(fixes),
     };
     Ok(serde_json::to_string_pretty(&document)? + "\n")
 }
@@ -94,7 +125,26 @@ fn finding(finding: &Finding) -> FindingJson<'_> {
         related: finding.related.iter().map(origin).collect(),
         cure: &finding.cure,
         fingerprint: &finding.fingerprint,
+        proof: finding.proof.as_ref().map(proof),
     }
+}
+
+fn proof(proof: &Proof) -> ProofJson<'_> {
+    ProofJson { status: proof.as_str(), told: proof.told() }
+}
+
+fn fixes(fixes: &Fixes) -> FixesJson<'_> {
+    FixesJson {
+        written: fixes.written.as_deref(),
+        fixed: fixes.done.iter().map(|fixed| told(fixed, None)).collect(),
+        not_fixed: fixes.left.iter().map(|(fixed, why)| told(fixed, Some(why))).collect(),
+        diff: &fixes.diff,
+    }
+}
+
+fn told<'a>(fixed: &'a Fixed, reason: Option<&'a str>) -> FixedJson<'a> {
+    let Fixed { check, fix, subject, place, fingerprint } = fixed;
+    FixedJson { check, fix: *fix, subject, place, fingerprint, reason }
 }
 
 fn allowed((found, allowance): &(Finding, Allowance)) -> AllowedJson<'_> {

@@ -8,7 +8,7 @@ pub mod text;
 use crate::lint::{Finding, Level, Outcome};
 
 /// The subject of a finding in one line: `db "tcp 5432 from anywhere"`.
-fn subject(finding: &Finding) -> String {
+pub fn subject(finding: &Finding) -> String {
     match &finding.rule {
         Some(rule) => format!("{} \"{rule}\"", finding.about.label),
         None => finding.about.label.clone(),

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{shown, subject, verdict};
-use crate::lint::{Check, Finding, Level, Outcome};
+use crate::lint::{Check, Finding, Fixed, Level, Outcome};
 use crate::report::text::Tone;
 use crate::report::{Style, shown_line, wrap};
 
@@ -12,9 +12,9 @@ const COLUMNS: usize = 80;
 /// Findings of one check that are told, unless all are asked for.
 const TOLD: usize = 20;
 
-/// Findings of a level and above, then the counts of all.
+/// What was mended, findings of a level and above, then the counts of all.
 pub fn text(outcome: &Outcome, least: Level, style: Style) -> String {
-    let mut out = String::new();
+    let mut out = fixes(outcome, style);
     let mut by_check: Vec<(&Check, Vec<&Finding>)> = Vec::new();
     for finding in shown(outcome, least) {
         match by_check.iter_mut().find(|(check, _)| check.id == finding.check.id) {
@@ -70,10 +70,38 @@ fn told(out: &mut String, finding: &Finding, of_check: Level, style: Style) {
     for line in wrap(&message, style.room(8, COLUMNS - 8)) {
         let _ = writeln!(out, "        {line}");
     }
+    if let Some(proof) = &finding.proof {
+        for line in wrap(&format!("{}: {}", proof.as_str(), proof.told()), style.room(8, COLUMNS - 8)) {
+            let _ = writeln!(out, "        {line}");
+        }
+    }
     for (index, operation) in finding.cure.iter().enumerate() {
         let head = if index == 0 { "cure:" } else { "     " };
         let _ = writeln!(out, "{}", style.fit(&format!("        {head}  {}", shown_line(operation))));
     }
+}
+
+/// What was mended, and what was not; nothing where nobody asked.
+pub fn fixes(outcome: &Outcome, style: Style) -> String {
+    let mut out = String::new();
+    let Some(fixes) = &outcome.fixes else { return out };
+    let verb = if fixes.written.is_some() || fixes.done.is_empty() { "fixed" } else { "to be fixed" };
+    for Fixed { check, subject, place, .. } in &fixes.done {
+        let line = format!("{verb}: {} ({check})  {place}", shown_line(subject));
+        let _ = writeln!(out, "{}", style.fit(&line));
+    }
+    for (Fixed { check, subject, place, .. }, why) in &fixes.left {
+        let line = format!("not fixed: {} ({check})  {place}", shown_line(subject));
+        let _ = writeln!(out, "{}", style.fit(&line));
+        for line in wrap(why, style.room(4, COLUMNS - 4)) {
+            let _ = writeln!(out, "    {line}");
+        }
+    }
+    if fixes.done.is_empty() && fixes.left.is_empty() {
+        out.push_str("nothing to fix\n");
+    }
+    out.push('\n');
+    out
 }
 
 /// A check with its reason, whose advice it is, and its examples.

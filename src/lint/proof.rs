@@ -1,0 +1,39 @@
+//! The word of packets on what a finding claims.
+
+/// A claim about behaviour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Claim {
+    /// The whole truth table is the same without the rule.
+    SameWithout,
+    /// The rule is for whoever gets the address.
+    AddressOfAnybody,
+}
+
+/// The word of packets on what a finding claims.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// They did what it claims.
+    Proved(String),
+    /// They did something else.
+    Disproved(String),
+    /// They were not asked, or gave no answer, for this reason.
+    NotProved(String),
+}
+
+impl Proof {
+    /// The word for it.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Proved(_) => "proved",
+            Self::Disproved(_) => "disproved",
+            Self::NotProved(_) => "not proved",
+        }
+    }
+
+    /// What was seen, or the reason.
+    pub fn told(&self) -> &str {
+        match self {
+            Self::Proved(told) | Self::Disproved(told) | Self::NotProved(told) => told,
+        }
+    }
+}
