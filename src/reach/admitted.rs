@@ -58,6 +58,19 @@ pub(super) struct Peers<'p> {
     pub hold: Hold,
 }
 
+impl Peers<'_> {
+    /// Returns true if blocks hold enough of the addresses; where these are not known, if one holds every address of the family.
+    fn are_held(&self, blocks: &[IpNet]) -> bool {
+        let is_everywhere = |block: &IpNet| block.prefix_len() == 0 && PrefixFamily::of(*block) == self.family;
+        let is_held = |address: &IpNet| blocks.iter().any(|block| block.contains(address));
+        match self.hold {
+            _ if self.addresses.is_empty() || blocks.iter().any(is_everywhere) => blocks.iter().any(is_everywhere),
+            Hold::All => self.addresses.iter().all(is_held),
+            Hold::Any => self.addresses.iter().any(is_held),
+        }
+    }
+}
+
 /// Packets that rules admit from or to peers, each with its rule.
 pub(super) fn between<'a>(
     account: &'a Account,
@@ -65,20 +78,17 @@ pub(super) fn between<'a>(
     direction: Direction,
     peers: Peers<'_>,
 ) -> Vec<(Packets, &'a Rule)> {
-    let Peers { addresses, family, .. } = peers;
     let mut admitted = Vec::new();
     for (_, _, rule) in rules(account, groups, direction) {
-        let Some(traffic) = rule.traffic.known().filter(|traffic| fits(**traffic, family)) else { continue };
-        let counts = if let Peer::Group(id) = &rule.peer {
-            peers.groups.contains(&id)
-        } else {
-            let holding = cells(account, rule);
-            let held = |address: &IpNet| holding.iter().any(|cell| cell.holds(*address));
-            match peers.hold {
-                _ if addresses.is_empty() => holding.iter().any(|cell| cell.is_everywhere(family)),
-                Hold::All => addresses.iter().all(held),
-                Hold::Any => addresses.iter().any(held),
+        let Some(traffic) = rule.traffic.known().filter(|traffic| fits(**traffic, peers.family)) else { continue };
+        let counts = match &rule.peer {
+            Peer::Group(id) => peers.groups.contains(&id),
+            Peer::Block(block) => peers.are_held(std::slice::from_ref(block)),
+            Peer::PrefixList(id) => {
+                let entries = account.prefix_lists.get(id).and_then(|list| list.entries.known());
+                entries.is_some_and(|entries| peers.are_held(entries))
             }
+            Peer::Unknown(_) => false,
         };
         if counts {
             admitted.push((Packets::of(*traffic), rule));
