@@ -50,7 +50,7 @@ pub(super) enum Hold {
 pub(super) struct Peers<'p> {
     /// Its groups.
     pub groups: &'p [&'p ResourceId],
-    /// Its addresses, all of the family; none where they are not known.
+    /// Its addresses, all of the family, in their order; none where they are not known.
     pub addresses: &'p [IpNet],
     /// The family.
     pub family: PrefixFamily,
@@ -62,11 +62,21 @@ impl Peers<'_> {
     /// Returns true if blocks hold enough of the addresses; where these are not known, if one holds every address of the family.
     fn are_held(&self, blocks: &[IpNet]) -> bool {
         let is_everywhere = |block: &IpNet| block.prefix_len() == 0 && PrefixFamily::of(*block) == self.family;
-        let is_held = |address: &IpNet| blocks.iter().any(|block| block.contains(address));
-        match self.hold {
-            _ if self.addresses.is_empty() || blocks.iter().any(is_everywhere) => blocks.iter().any(is_everywhere),
-            Hold::All => self.addresses.iter().all(is_held),
-            Hold::Any => self.addresses.iter().any(is_held),
+        if self.addresses.is_empty() || blocks.iter().any(is_everywhere) {
+            return blocks.iter().any(is_everywhere);
+        }
+        match (self.hold, blocks) {
+            // Blocks lie in one another or apart: what holds the first and the last holds all between.
+            (Hold::All, [block]) => {
+                self.addresses.first().is_some_and(|first| block.contains(first))
+                    && self.addresses.last().is_some_and(|last| block.contains(last))
+            }
+            (Hold::All, _) => self.addresses.iter().all(|address| blocks.iter().any(|block| block.contains(address))),
+            (Hold::Any, _) => blocks.iter().any(|block| {
+                let from = self.addresses.partition_point(|address| address.network() < block.network());
+                let near = self.addresses[from..].iter().take_while(|address| address.network() <= block.broadcast());
+                near.into_iter().any(|address| block.contains(address))
+            }),
         }
     }
 }
