@@ -40,18 +40,20 @@ pub(in crate::model) fn authorize(
             ));
         }
     }
+    let mut added = Vec::with_capacity(requested.len());
     for request in requested {
-        let rule = Rule {
+        added.push(Rule {
             id: cloud.next_rule_id(),
             traffic: request.traffic,
             peer: request.peer,
             written: request.written,
             description: request.permission.description.clone(),
             place: request.permission.place.clone(),
-        };
-        if let Some(group) = cloud.groups_mut().get_mut(name) {
-            of_mut(group, direction).push(rule);
-        }
+        });
+    }
+    // Once: the group is noted as it was each time.
+    if let Some(group) = cloud.groups_mut().get_mut(name) {
+        of_mut(group, direction).extend(added);
     }
     quota::rules(cloud, direction, name)
 }
