@@ -7,8 +7,8 @@ use sglab::reach::{Certainty, Difference, compare};
 use sglab::report::Style;
 use sglab::report::difference::{json, markdown, text};
 
-use super::sources::{self, KindChoice};
 use super::prove;
+use super::sources::{self, KindChoice};
 use crate::cli::common::{Exit, When};
 use crate::cli::{color, screen};
 

@@ -122,7 +122,10 @@ fn lab_of(name: &str) -> Option<&str> {
 
 fn of_lab(lab: &str, name: &str) -> anyhow::Result<Sources> {
     let cloud = session::state(&LabChoice { name: Some(lab.to_owned()) })?.cloud;
-    Ok(Sources { account: import::account_of(&cloud, name), own: Some(OwnCloud { text: None, cloud: (*cloud).clone() }) })
+    Ok(Sources {
+        account: import::account_of(&cloud, name),
+        own: Some(OwnCloud { text: None, cloud: (*cloud).clone() }),
+    })
 }
 
 fn of_topology(text: &Text) -> anyhow::Result<Option<Sources>> {
