@@ -60,7 +60,7 @@ pub(super) fn run(arguments: &UpArguments) -> anyhow::Result<Exit> {
     if !sources::has_its_files(&topology)? {
         return Ok(Exit::BadInput);
     }
-    start(&topology, &arguments)
+    start(&topology, arguments)
 }
 
 /// Boots a topology in the background, and waits until it is up. Its instances' files are there.
