@@ -42,7 +42,7 @@ impl Rules {
     }
 }
 
-/// An account of groups, each with four instances: some 60 MB for 5,000.
+/// An account of groups, each with four instances: some 51 MB for 5,000.
 pub fn account(groups: usize, version: Version) -> String {
     let vpcs = groups.div_ceil(IN_A_VPC);
     let networks = list(0..vpcs, |vpc| {

@@ -1,7 +1,7 @@
 //! The commands on accounts: a dump against one of twice its size, and a group of 1,000 rules against one of 2,000. Work that grows with the account
 //! doubles, and work that grows with pairs of its parts takes four times as long.
 //!
-//! `cargo bench --bench account -- --write FILE GROUPS` writes such a dump, for the program: 4,200 groups are 50 MB.
+//! `cargo bench --bench account -- --write FILE GROUPS` writes such a dump, for the program: 5,000 groups are 51 MB.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may panic")]
 
 #[allow(dead_code, reason = "each benchmark takes what it needs")]
