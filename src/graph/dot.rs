@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::picture::{BoxKind, Picture};
+use super::picture::{BoxKind, Line, Picture};
 use crate::model::shown;
 
 /// Writes it; ids are numbers, so that no name is syntax.
@@ -12,9 +12,9 @@ pub fn dot(picture: &Picture, title: &str) -> String {
         quoted(title)
     );
     for (index, one) in picture.boxes.iter().enumerate() {
-        let members: Vec<&str> = one.members.iter().map(|(name, _)| name.as_str()).collect();
-        let label =
-            if members.is_empty() { one.title.clone() } else { format!("{}\n{}", one.title, members.join("\n")) };
+        let lines = one.lines();
+        let head = one.head(&one.title);
+        let label = std::iter::once(head.as_str()).chain(lines.iter().map(Line::words)).collect::<Vec<_>>().join("\n");
         let style = match one.kind {
             BoxKind::Outside => ", style=filled, fillcolor=\"#fff8c5\"",
             BoxKind::LoadBalancers => ", style=filled, fillcolor=\"#ddf4ff\"",
@@ -24,7 +24,7 @@ pub fn dot(picture: &Picture, title: &str) -> String {
         let _ = writeln!(out, "  n{index} [label={}{style}];", quoted(&label));
     }
     for arrow in &picture.arrows {
-        let _ = writeln!(out, "  n{} -> n{} [label={}];", arrow.from, arrow.to, quoted(&arrow.traffic.join(", ")));
+        let _ = writeln!(out, "  n{} -> n{} [label={}];", arrow.from, arrow.to, quoted(&arrow.words()));
     }
     out.push_str("}\n");
     out

@@ -1,11 +1,13 @@
 //! Places of boxes: a lane for each distance from outside, and in a lane an order with few crossings.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::picture::{Arrow, BoxKind, Picture};
+use indexmap::IndexSet;
+
+use super::picture::{Arrow, BoxKind, Picture, natural};
 
 /// Measures in pixels.
-pub(super) const WIDTH: i32 = 220;
+pub(super) const WIDTH: i32 = 250;
 /// Between two lanes.
 pub(super) const LANE_GAP: i32 = 150;
 const GAP: i32 = 28;
@@ -14,8 +16,10 @@ const MARGIN: i32 = 32;
 const PASSING: i32 = 16;
 pub(super) const HEAD: i32 = 34;
 pub(super) const LINE: i32 = 19;
-/// Members that a box lists; of more it tells the number.
-pub(super) const MAX_MEMBERS: usize = 8;
+/// So many boxes without an arrow stand in their lane; more are a block below the lanes.
+const BESIDE: usize = 3;
+/// Columns of that block.
+const COLUMNS: std::ops::RangeInclusive<usize> = 4..=8;
 
 /// The place of a box.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,22 +43,29 @@ pub(super) struct Layout {
 }
 
 /// Lines in a box below its title.
-pub(super) fn lines(picture: &Picture, index: usize) -> usize {
-    let one = &picture.boxes[index];
-    let members = one.members.len().min(MAX_MEMBERS) + usize::from(one.members.len() > MAX_MEMBERS);
-    members + usize::from(one.kind == BoxKind::Empty) + usize::from(!one.outward.is_empty())
+fn height(picture: &Picture, index: usize) -> i32 {
+    HEAD + LINE * i32::try_from(picture.boxes[index].lines().len()).unwrap_or(0) + 8
 }
 
 pub(super) fn layout(picture: &Picture) -> Layout {
-    let wide: Vec<bool> = (0..picture.boxes.len()).map(|index| is_wide(picture, index)).collect();
-    let lanes = lanes(picture, &wide);
-    let count = lanes.iter().max().map_or(0, |last| last + 1);
-    let mut columns: Vec<Vec<usize>> = vec![Vec::new(); count];
-    for (index, lane) in lanes.iter().enumerate() {
+    let wide = wide(picture);
+    let mut lanes = lanes(picture, &wide);
+    let below = without_arrows(picture);
+    let mut columns: Vec<Vec<usize>> = Vec::new();
+    for (index, lane) in lanes.iter().enumerate().filter(|(index, _)| !below.contains(index)) {
+        if columns.len() <= *lane {
+            columns.resize(lane + 1, Vec::new());
+        }
         columns[*lane].push(index);
     }
+    // Of a lane whose boxes all stand below nothing is left.
+    columns.retain(|column| !column.is_empty());
+    for (lane, column) in columns.iter().enumerate() {
+        column.iter().for_each(|index| lanes[*index] = lane);
+    }
     order(picture, &mut columns);
-    let height = |index: usize| HEAD + LINE * i32::try_from(lines(picture, index)).unwrap_or(0) + 8;
+    let count = columns.len();
+    let height = |index: usize| height(picture, index);
     let heights: Vec<i32> =
         columns.iter().map(|column| column.iter().map(|index| height(*index) + GAP).sum::<i32>() - GAP).collect();
     let tallest = heights.iter().copied().max().unwrap_or(0).max(0);
@@ -84,14 +95,44 @@ pub(super) fn layout(picture: &Picture) -> Layout {
     // An arrow within the last lane goes round its right side.
     let round = picture.arrows.iter().any(|arrow| lanes[arrow.from] + 1 == count && lanes[arrow.to] + 1 == count);
     let right = if round { LANE_GAP / 2 + MARGIN } else { MARGIN };
-    Layout { places, above, wide, width: (x - LANE_GAP + right).max(2 * MARGIN), height: tallest + top + MARGIN }
+    let (width, end) = (x - LANE_GAP + right, top + tallest);
+    let begin = if tallest > 0 { end + 2 * GAP } else { top };
+    let (block_width, block_end) = block(picture, &below, begin, &mut places);
+    Layout { places, above, wide, width: width.max(block_width).max(2 * MARGIN), height: block_end.max(end) + MARGIN }
 }
 
-/// Returns true for a sender that reaches most boxes.
-fn is_wide(picture: &Picture, index: usize) -> bool {
+/// Boxes inside that no arrow begins or ends at, if they are many, by title.
+fn without_arrows(picture: &Picture) -> IndexSet<usize> {
+    let ends: HashSet<usize> = picture.arrows.iter().flat_map(|arrow| [arrow.from, arrow.to]).collect();
+    let is_alone = |index: &usize| !ends.contains(index) && picture.boxes[*index].kind != BoxKind::Outside;
+    let mut alone: Vec<usize> = (0..picture.boxes.len()).filter(is_alone).collect();
+    alone.sort_by_cached_key(|index| natural(&picture.boxes[*index].title));
+    if alone.len() > BESIDE { alone.into_iter().collect() } else { IndexSet::new() }
+}
+
+/// Places boxes in rows, and gives the width and the end of them.
+fn block(picture: &Picture, boxes: &IndexSet<usize>, begin: i32, places: &mut [Place]) -> (i32, i32) {
+    let in_a_row = boxes.len().isqrt().clamp(*COLUMNS.start(), *COLUMNS.end());
+    let (mut y, mut right, mut end) = (begin, 0, 0);
+    for row in boxes.iter().copied().collect::<Vec<_>>().chunks(in_a_row) {
+        let mut x = MARGIN;
+        for &index in row {
+            places[index] = Place { x, y, height: height(picture, index), lane: 0 };
+            x += WIDTH + GAP;
+        }
+        right = right.max(x - GAP + MARGIN);
+        end = y + row.iter().map(|index| height(picture, *index)).max().unwrap_or(0);
+        y = end + GAP;
+    }
+    (right, end)
+}
+
+/// For each box, whether it is a sender that reaches most boxes.
+fn wide(picture: &Picture) -> Vec<bool> {
     let inside = picture.boxes.iter().filter(|one| one.kind != BoxKind::Outside).count();
-    let reached = picture.arrows.iter().filter(|arrow| arrow.from == index && arrow.to != index).count();
-    inside > 2 && reached * 2 > inside
+    let mut reached = vec![0; picture.boxes.len()];
+    picture.arrows.iter().filter(|arrow| arrow.to != arrow.from).for_each(|arrow| reached[arrow.from] += 1);
+    reached.into_iter().map(|reached| inside > 2 && reached * 2 > inside).collect()
 }
 
 /// Outside is the first lane; a box stands behind all that reach it, one lane behind the last. Who reaches most boxes, as a monitor or a
@@ -109,44 +150,55 @@ fn lanes(picture: &Picture, wide: &[bool]) -> Vec<usize> {
     let reached: HashSet<usize> =
         picture.arrows.iter().filter(|arrow| arrow.from != arrow.to).map(|arrow| arrow.to).collect();
     let mut lanes: Vec<Option<usize>> = (0..picture.boxes.len()).map(|index| is_outside(index).then_some(0)).collect();
+    let mut receivers: Vec<Vec<usize>> = vec![Vec::new(); picture.boxes.len()];
+    arrows.iter().for_each(|(from, to)| receivers[*from].push(*to));
+    let placed =
+        |lanes: &[Option<usize>], index: usize| senders[index].iter().filter(|from| lanes[**from].is_some()).count();
+    let mut open: BTreeSet<usize> =
+        (0..lanes.len()).filter(|index| lanes[*index].is_none() && reached.contains(index)).collect();
+    let mut missing: Vec<usize> = (0..lanes.len()).map(|index| senders[index].len() - placed(&lanes, index)).collect();
+    let mut ready: BTreeSet<usize> = open.iter().copied().filter(|index| missing[*index] == 0).collect();
     loop {
-        let open: Vec<usize> =
-            (0..lanes.len()).filter(|index| lanes[*index].is_none() && reached.contains(index)).collect();
-        let before = |index: usize| senders[index].iter().copied();
-        let ready = open.iter().copied().find(|index| before(*index).all(|from| lanes[from].is_some()));
         // Of a circle, the one with most of its senders placed goes first.
-        let next = ready.or_else(|| {
-            open.iter().copied().max_by_key(|index| before(*index).filter(|from| lanes[*from].is_some()).count())
-        });
+        let next = ready
+            .pop_first()
+            .or_else(|| open.iter().copied().max_by_key(|index| senders[*index].len() - missing[*index]));
         let Some(next) = next else { break };
-        lanes[next] = Some(before(next).filter_map(|from| lanes[from]).max().unwrap_or(0) + 1);
+        open.remove(&next);
+        lanes[next] = Some(senders[next].iter().filter_map(|from| lanes[*from]).max().unwrap_or(0) + 1);
+        for &to in &receivers[next] {
+            missing[to] -= 1;
+            if missing[to] == 0 && open.contains(&to) {
+                ready.insert(to);
+            }
+        }
     }
     let last = lanes.iter().flatten().copied().max().unwrap_or(0);
     // A sender whom nobody reaches is as near to outside as those that it sends to allow.
-    let sends = |index: usize| picture.arrows.iter().any(|arrow| arrow.from == index && arrow.to != index);
-    (0..lanes.len()).map(|index| lanes[index].unwrap_or(if sends(index) { 1 } else { last + 1 })).collect()
+    let sends: HashSet<usize> =
+        picture.arrows.iter().filter(|arrow| arrow.from != arrow.to).map(|arrow| arrow.from).collect();
+    let alone =
+        |index: usize| if sends.contains(&index) || !picture.boxes[index].reaching.is_empty() { 1 } else { last + 1 };
+    (0..lanes.len()).map(|index| lanes[index].unwrap_or_else(|| alone(index))).collect()
 }
 
 /// Orders each lane by where its neighbours in the lane before stand, twice; ties by title.
 fn order(picture: &Picture, columns: &mut [Vec<usize>]) {
     for column in columns.iter_mut() {
-        column.sort_by(|a, b| picture.boxes[*a].title.cmp(&picture.boxes[*b].title));
+        column.sort_by_cached_key(|index| natural(&picture.boxes[*index].title));
     }
+    let mut senders: Vec<Vec<usize>> = vec![Vec::new(); picture.boxes.len()];
+    picture.arrows.iter().for_each(|arrow| senders[arrow.to].push(arrow.from));
     for _ in 0..2 {
         for lane in 1..columns.len() {
-            let before = columns[lane - 1].clone();
-            let position = |index: usize| before.iter().position(|other| *other == index);
+            let position: HashMap<usize, usize> =
+                columns[lane - 1].iter().enumerate().map(|(position, index)| (*index, position)).collect();
             let weight = |index: usize| -> usize {
-                let near: Vec<usize> = picture
-                    .arrows
-                    .iter()
-                    .filter(|arrow| arrow.to == index)
-                    .filter_map(|arrow| position(arrow.from))
-                    .collect();
+                let near: Vec<usize> = senders[index].iter().filter_map(|from| position.get(from).copied()).collect();
                 // Thousandths, so that no float decides an order.
                 if near.is_empty() { usize::MAX } else { near.iter().sum::<usize>() * 1000 / near.len() }
             };
-            columns[lane].sort_by_key(|index| weight(*index));
+            columns[lane].sort_by_cached_key(|index| weight(*index));
         }
     }
 }

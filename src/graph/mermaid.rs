@@ -14,8 +14,8 @@ const MAX_TEXT: usize = 50_000;
 pub fn mermaid(picture: &Picture) -> Option<String> {
     let mut out = "flowchart LR\n".to_owned();
     for (index, one) in picture.boxes.iter().enumerate() {
-        let members = if one.members.is_empty() { String::new() } else { format!("<br>{}", members(&one.members)) };
-        let label = format!("\"{}{members}\"", escaped(&one.title));
+        let lines = one.lines().iter().map(|line| format!("<br>{}", escaped(line.words()))).collect::<String>();
+        let label = format!("\"{}{lines}\"", escaped(&one.head(&one.title)));
         let shape = match one.kind {
             BoxKind::Outside => format!("([{label}])"),
             BoxKind::LoadBalancers => format!("{{{{{label}}}}}"),
@@ -25,18 +25,9 @@ pub fn mermaid(picture: &Picture) -> Option<String> {
         let _ = writeln!(out, "  n{index}{shape}");
     }
     for arrow in &picture.arrows {
-        let _ = writeln!(out, "  n{} -->|\"{}\"| n{}", arrow.from, escaped(&arrow.traffic.join(", ")), arrow.to);
+        let _ = writeln!(out, "  n{} -->|\"{}\"| n{}", arrow.from, escaped(&arrow.words()), arrow.to);
     }
     (picture.arrows.len() <= MAX_EDGES && out.len() <= MAX_TEXT).then_some(out)
-}
-
-fn members(all: &[(String, Vec<String>)]) -> String {
-    let names =
-        |some: &[(String, Vec<String>)]| some.iter().map(|(name, _)| escaped(name)).collect::<Vec<_>>().join(", ");
-    match all {
-        all if all.len() > 6 => format!("{} and {} more", names(&all[..4]), all.len() - 4),
-        all => names(all),
-    }
 }
 
 /// Mermaid's own entities: nothing of a name is syntax or markup.

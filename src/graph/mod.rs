@@ -1,14 +1,17 @@
 //! A picture of who reaches whom: boxes of instances in fixed lanes, arrows with ports between them.
 //!
 //! One layout for every format: lanes from outside inwards, by how many arrows away from outside a box is. The same account gives the same picture.
+//! A box with many members tells their number, and arrows that one could not follow are words in the boxes at their ends.
 
 mod dot;
 mod layout;
+mod making;
 mod mermaid;
 mod picture;
+mod sparse;
 mod svg;
 
 pub use dot::dot;
 pub use mermaid::{MAX_EDGES, mermaid};
-pub use picture::{Arrow, BoxKind, NodeBox, Picture};
+pub use picture::{Arrow, BoxKind, Line, NodeBox, Picture};
 pub use svg::svg;

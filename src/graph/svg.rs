@@ -4,14 +4,15 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::fmt::Write;
 
-use super::layout::{HEAD, LANE_GAP, LINE, Layout, MAX_MEMBERS, Place, WIDTH, layout};
-use super::picture::{Arrow, BoxKind, Picture};
+use super::layout::{HEAD, LANE_GAP, LINE, Layout, Place, WIDTH, layout};
+use super::picture::{Arrow, BoxKind, Line, Picture};
 use crate::model::shown;
 
 /// Longest text in a box, in characters.
-const MAX_TEXT: usize = 30;
-/// Traffic that an arrow tells; of more it tells the number.
-const MAX_TRAFFIC: usize = 4;
+const MAX_TEXT: usize = 34;
+
+/// Longest text at an arrow: what has room between two lanes.
+const MAX_LABEL: usize = 24;
 
 /// Of more arrows, words may stand on each other: to part them takes too long.
 const MAX_LABELS: usize = 400;
@@ -21,12 +22,12 @@ const STYLE: &str = "
   .page { fill: #ffffff; } .box { fill: #f6f8fa; stroke: #8c959f; } .outside { fill: #fff8c5; stroke: #bf8700; }
   .balancer { fill: #ddf4ff; stroke: #0969da; } .empty { fill: none; stroke: #8c959f; stroke-dasharray: 5 4; }
   .title { fill: #1f2328; font-weight: 600; } text { fill: #424a53; font: 13px ui-sans-serif, system-ui, sans-serif; }
-  .faint { fill: #656d76; font-size: 12px; } .arrow { fill: none; stroke: #57606a; stroke-width: 1.5; }
+  .faint { fill: #656d76; font-size: 12px; } .traffic { fill: #0550ae; font-size: 12px; } .outside-words { fill: #cf222e; } .arrow { fill: none; stroke: #57606a; stroke-width: 1.5; }
   .from-outside { stroke: #cf222e; } .wide { stroke-opacity: 0.35; } .head { fill: #57606a; } .outside-head { fill: #cf222e; }
   .label { fill: #1f2328; font-size: 12px; paint-order: stroke; stroke: #ffffff; stroke-width: 4px; }
   @media (prefers-color-scheme: dark) {
     .page { fill: #0d1117; } .box { fill: #161b22; stroke: #6e7681; } .outside { fill: #272115; stroke: #d29922; }
-    .balancer { fill: #0c2d6b; stroke: #58a6ff; } .title { fill: #f0f6fc; } text { fill: #c9d1d9; } .faint { fill: #8b949e; }
+    .balancer { fill: #0c2d6b; stroke: #58a6ff; } .title { fill: #f0f6fc; } text { fill: #c9d1d9; } .faint { fill: #8b949e; } .traffic { fill: #79c0ff; } .outside-words { fill: #ff7b72; }
     .arrow { stroke: #8b949e; } .from-outside { stroke: #ff7b72; } .head { fill: #8b949e; } .outside-head { fill: #ff7b72; }
     .label { fill: #f0f6fc; stroke: #0d1117; }
   }
@@ -45,8 +46,10 @@ pub fn svg(picture: &Picture, title: &str) -> String {
     for number in 0..picture.arrows.len() {
         line(&mut out, picture, &layout, number);
     }
+    let mut told: Vec<Vec<&Arrow>> = vec![Vec::new(); picture.boxes.len()];
+    picture.told.iter().for_each(|arrow| told[arrow.to].push(arrow));
     for (index, place) in layout.places.iter().enumerate() {
-        a_box(&mut out, picture, index, *place);
+        a_box(&mut out, picture, index, *place, &told[index]);
     }
     // Above boxes and arrows, so that nothing crosses a word.
     for (at, words) in labels(picture, &layout) {
@@ -68,7 +71,7 @@ fn marker(class: &str) -> String {
     )
 }
 
-fn a_box(out: &mut String, picture: &Picture, index: usize, place: Place) {
+fn a_box(out: &mut String, picture: &Picture, index: usize, place: Place, told: &[&Arrow]) {
     let one = &picture.boxes[index];
     let class = match one.kind {
         BoxKind::Outside => "box outside",
@@ -77,35 +80,36 @@ fn a_box(out: &mut String, picture: &Picture, index: usize, place: Place) {
         BoxKind::Empty => "box empty",
     };
     let Place { x, y, height, .. } = place;
+    // A pointer on the box shows who sends what no arrow is drawn for.
+    let whole: Vec<String> = told.iter().map(|arrow| escaped(&whole(picture, arrow))).collect();
+    let whole = if whole.is_empty() { String::new() } else { format!("<title>{}</title>", whole.join("\n")) };
     let _ = writeln!(
         out,
-        "<g><rect class=\"{class}\" x=\"{x}\" y=\"{y}\" width=\"{WIDTH}\" height=\"{height}\" rx=\"6\"/>"
+        "<g>{whole}<rect class=\"{class}\" x=\"{x}\" y=\"{y}\" width=\"{WIDTH}\" height=\"{height}\" rx=\"6\"/>"
     );
-    let count = if one.members.len() > 1 { format!(" · {}", one.members.len()) } else { String::new() };
-    text(out, "title", (x + 12, y + 22), &format!("{}{count}", cut(&one.title, MAX_TEXT - 6)));
+    text(out, "title", (x + 12, y + 22), &one.head(&cut(&one.title, MAX_TEXT - 6)));
     let mut at = y + HEAD + 10;
-    let mut next = |out: &mut String, class: &str, words: &str| {
-        text(out, class, (x + 12, at), words);
+    for line in one.lines() {
+        let class = match line {
+            Line::Member(_) => "member",
+            Line::FromOutside(_) => "traffic outside-words",
+            Line::Traffic(_) => "traffic",
+            Line::Note(_) => "faint",
+        };
+        text(out, class, (x + 12, at), &cut(line.words(), MAX_TEXT));
         at += LINE;
-    };
-    for (name, others) in one.members.iter().take(MAX_MEMBERS) {
-        let more = if others.is_empty() { String::new() } else { format!(" + {}", others.join(", ")) };
-        next(out, "member", &cut(&format!("{name}{more}"), MAX_TEXT));
-    }
-    if one.members.len() > MAX_MEMBERS {
-        next(out, "faint", &format!("and {} more", one.members.len() - MAX_MEMBERS));
-    }
-    if one.kind == BoxKind::Empty {
-        next(out, "faint", "no member");
-    }
-    if !one.outward.is_empty() {
-        next(out, "faint", &cut(&format!("out: {}", one.outward.join(", ")), MAX_TEXT + 2));
     }
     out.push_str("</g>\n");
 }
 
 fn text(out: &mut String, class: &str, (x, y): (i32, i32), words: &str) {
     let _ = writeln!(out, "<text class=\"{class}\" x=\"{x}\" y=\"{y}\">{}</text>", escaped(words));
+}
+
+/// All that an arrow says: `lb -> web: 8080, 8443`.
+fn whole(picture: &Picture, arrow: &Arrow) -> String {
+    let title = |index: usize| picture.boxes[index].title.as_str();
+    format!("{} -> {}: {}", title(arrow.from), title(arrow.to), arrow.traffic.join(", "))
 }
 
 /// Both ends of an arrow: it leaves a box at its right side and arrives at the left one, unless it goes back.
@@ -138,12 +142,7 @@ fn line(out: &mut String, picture: &Picture, layout: &Layout, number: usize) {
         }
     };
     let class = if layout.wide[arrow.from] { format!("{class} wide") } else { class.to_owned() };
-    let title = format!(
-        "{} -> {}: {}",
-        picture.boxes[arrow.from].title,
-        picture.boxes[arrow.to].title,
-        arrow.traffic.join(", ")
-    );
+    let title = whole(picture, arrow);
     let _ = writeln!(
         out,
         "<path class=\"{class}\" d=\"{path}\" marker-end=\"url(#{head})\"><title>{}</title></path>",
@@ -160,7 +159,7 @@ fn labels(picture: &Picture, layout: &Layout) -> Vec<((i32, i32), String)> {
     for (number, arrow) in picture.arrows.iter().enumerate() {
         let ((x1, y1), (x2, y2)) = ends(layout, arrow);
         let (from, to) = (layout.places[arrow.from].lane, layout.places[arrow.to].lane);
-        let words = traffic(arrow);
+        let words = cut(&arrow.words(), MAX_LABEL);
         let is_wide = layout.wide[arrow.from];
         if is_wide && !said.insert((arrow.from, words.clone())) {
             continue;
@@ -185,13 +184,6 @@ fn labels(picture: &Picture, layout: &Layout) -> Vec<((i32, i32), String)> {
         labels.push(((x, y), words));
     }
     labels
-}
-
-fn traffic(arrow: &Arrow) -> String {
-    match arrow.traffic.as_slice() {
-        all if all.len() <= MAX_TRAFFIC => all.join(", "),
-        all => format!("{} and {} more", all[..MAX_TRAFFIC - 1].join(", "), all.len() + 1 - MAX_TRAFFIC),
-    }
 }
 
 fn cut(words: &str, length: usize) -> String {

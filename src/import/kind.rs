@@ -33,7 +33,8 @@ pub fn is_topology(text: &str) -> bool {
         line.starts_with("sglab:")
             || ["\"sglab\":", "{\"sglab\":", "{sglab:"].iter().any(|key| line.trim_start().starts_with(key))
     };
-    text.trim_start_matches('\u{feff}').lines().any(key)
+    // Nearly every dump is large, and has the word nowhere.
+    text.contains("sglab") && text.trim_start_matches('\u{feff}').lines().any(key)
 }
 
 /// Tells a source's kind.

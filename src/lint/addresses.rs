@@ -1,5 +1,6 @@
 //! Checks of rules that name addresses.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use indexmap::IndexSet;
@@ -13,8 +14,7 @@ use super::profile::Profile;
 use super::proof::Claim;
 use super::subject::{Member, Ruled, Subject, listed};
 use crate::account::{Interface, Peer, Public, ResourceId, SecurityGroup};
-use crate::model::Direction;
-use crate::reach::overlap;
+use crate::model::{Direction, Traffic};
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -111,8 +111,9 @@ fn host(block: IpNet) -> Option<IpAddr> {
     (block.prefix_len() == block.max_prefix_len()).then(|| block.addr())
 }
 
-fn address_in_rule(subject: &Subject<'_>) -> Vec<Found> {
+fn address_in_rule<'a>(subject: &Subject<'a>) -> Vec<Found> {
     let mut found = Vec::new();
+    let mut known: HashMap<Kin<'a>, Option<Siblings<'a>>> = HashMap::new();
     for ruled in subject.rules().filter(|ruled| !ruled.is_anywhere()) {
         let Some(block) = ruled.block() else { continue };
         let private = host(block).and_then(|address| subject.private_holder(address, ruled.group));
@@ -138,7 +139,16 @@ fn address_in_rule(subject: &Subject<'_>) -> Vec<Found> {
             Some(Member { id, .. }) => {
                 let one = IndexSet::from([id]);
                 match subject.group_of_exactly(&one) {
-                    None => with_siblings(subject, &ruled).unwrap_or_else(|| by_group(subject, &ruled, &one, None)),
+                    None => {
+                        let kin = (ruled.id, ruled.direction, ruled.traffic());
+                        match known.entry(kin).or_insert_with(|| siblings(subject, &ruled)) {
+                            None => by_group(subject, &ruled, &one, None),
+                            Some(Siblings { exact, revoke }) => {
+                                let authorize = cure::authorize(subject, &ruled, &exact.label);
+                                [authorize].into_iter().chain(revoke.iter().cloned()).collect()
+                            }
+                        }
+                    }
                     exact => by_group(subject, &ruled, &one, exact),
                 }
             }
@@ -197,16 +207,23 @@ fn joined(subject: &Subject<'_>, interface: &Interface, name: &str) -> String {
     cure::set_groups(subject, &interface.label, interface, &groups)
 }
 
+/// Rules of one group for the same traffic, each for an address that somebody holds, and the group that has exactly these.
+struct Siblings<'a> {
+    exact: &'a SecurityGroup,
+    revoke: Vec<String>,
+}
+
+/// Groups of rules that may be siblings.
+type Kin<'a> = (&'a ResourceId, Direction, Option<Traffic>);
+
 /// One rule for several addresses: the group that has exactly those who hold them.
-fn with_siblings(subject: &Subject<'_>, ruled: &Ruled<'_>) -> Option<Vec<String>> {
-    let holder = |other: &Ruled<'_>| subject.private_holder(other.block().and_then(host)?, other.group);
-    let same =
-        subject.rules_of_any(ruled.id, ruled.direction).into_iter().filter(|other| other.traffic() == ruled.traffic());
+fn siblings<'a>(subject: &Subject<'a>, ruled: &Ruled<'a>) -> Option<Siblings<'a>> {
+    let holder = |other: &Ruled<'a>| subject.private_holder(other.block().and_then(host)?, other.group);
+    let same = subject.rules_of(ruled.id, ruled.direction).filter(|other| other.traffic() == ruled.traffic());
     let held: Vec<(Ruled<'_>, &ResourceId)> = same.filter_map(|other| Some((other, holder(&other)?.id))).collect();
     let exact = subject.group_of_exactly(&held.iter().map(|(_, id)| *id).collect())?;
-    let authorize = cure::authorize(subject, ruled, &exact.label);
     let revoke = held.iter().map(|(other, _)| cure::revoke(subject, other));
-    Some([authorize].into_iter().chain(revoke).collect())
+    Some(Siblings { exact, revoke: revoke.collect() })
 }
 
 fn address_of_outside(subject: &Subject<'_>) -> Vec<Found> {
@@ -235,10 +252,11 @@ fn public_path_surprise(subject: &Subject<'_>) -> Vec<Found> {
             continue;
         };
         let groups: Vec<&ResourceId> = holder.interface.groups.known().into_iter().flatten().collect();
-        let beside = subject.rules_of(ruled.id, Direction::Ingress).find(|other| {
-            matches!(&other.rule.peer, Peer::Group(id) if groups.contains(&id)) && shares_traffic(&ruled, other)
+        let Some(traffic) = ruled.traffic() else { continue };
+        let beside = subject.found_by(ruled.id, Direction::Ingress, |index, found| {
+            groups.iter().for_each(|id| index.of_peer(&Peer::Group((*id).clone()), traffic, found));
         });
-        let Some(beside) = beside else { continue };
+        let Some(beside) = beside.first() else { continue };
         let Peer::Group(peer) = &beside.rule.peer else { continue };
         let closed: Vec<&str> = subject
             .members(peer)
@@ -263,12 +281,13 @@ fn public_path_surprise(subject: &Subject<'_>) -> Vec<Found> {
             continue;
         };
         let receiving: Vec<&ResourceId> = target.interface.groups.known().into_iter().flatten().collect();
-        let ingress = || receiving.iter().flat_map(|id| subject.rules_of_any(id, Direction::Ingress));
-        let Some(by_group) = ingress()
-            .find(|rule| matches!(&rule.rule.peer, Peer::Group(id) if id == ruled.id) && shares_traffic(&ruled, rule))
-        else {
-            continue;
-        };
+        let Some(traffic) = ruled.traffic() else { continue };
+        let own = Peer::Group(ruled.id.clone());
+        let by_group = receiving.iter().find_map(|id| {
+            let named = subject.found_by(id, Direction::Ingress, |index, found| index.of_peer(&own, traffic, found));
+            named.first().copied()
+        });
+        let Some(by_group) = by_group else { continue };
         let closed: Vec<&str> = subject
             .members(ruled.id)
             .iter()
@@ -290,17 +309,16 @@ fn public_path_surprise(subject: &Subject<'_>) -> Vec<Found> {
     found
 }
 
-fn shares_traffic(one: &Ruled<'_>, other: &Ruled<'_>) -> bool {
-    one.traffic().zip(other.traffic()).is_some_and(|(one, other)| overlap(one, other))
-}
-
 /// Tests that an interface has public addresses, and that no rule of these groups about the same traffic lets them in.
 fn is_locked_out(subject: &Subject<'_>, groups: &[&ResourceId], ruled: &Ruled<'_>, interface: &Interface) -> bool {
     let Public::At(addresses) = &interface.public else { return false };
     let public: Vec<&IpAddr> = addresses.iter().filter(|address| address.is_ipv4()).collect();
-    let lets_in = |rule: &Ruled<'_>, address: &IpAddr| {
-        shares_traffic(rule, ruled) && rule.block().is_some_and(|block| block.contains(address))
+    let Some(traffic) = ruled.traffic() else { return !public.is_empty() };
+    let lets_in = |group: &ResourceId, address: IpAddr| {
+        let holding = subject.found_by(group, Direction::Ingress, |index, found| {
+            index.holding(IpNet::from(address), traffic, found);
+        });
+        holding.iter().any(|rule| rule.block().is_some())
     };
-    let mut rules = groups.iter().flat_map(|id| subject.rules_of_any(id, Direction::Ingress));
-    !public.is_empty() && !rules.any(|rule| public.iter().any(|address| lets_in(&rule, address)))
+    !public.is_empty() && !groups.iter().any(|group| public.iter().any(|address| lets_in(group, **address)))
 }

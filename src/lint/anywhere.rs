@@ -1,11 +1,14 @@
 //! Checks of rules for every address.
 
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
 use super::check::{Advice, Check};
 use super::cure;
 use super::found::Found;
 use super::level::Level;
 use super::profile::Profile;
 use super::subject::{Ruled, Subject};
+use crate::account::Peer;
 use crate::model::{Direction, PortRange, Traffic};
 use crate::reach::covers;
 
@@ -223,10 +226,17 @@ fn one_family<'a>(subject: &Subject<'a>, family: Family) -> Vec<Found> {
     let told = |ruled: Ruled<'a>| {
         let traffic = ruled.traffic().filter(|traffic| !matches!(traffic, Traffic::Icmp(_) | Traffic::Icmpv6(_)))?;
         let has_both = subject.vpc_blocks(ruled.group).iter().any(|block| block.addr().is_ipv6());
-        let twin = subject.rules_of_any(ruled.id, ruled.direction).iter().any(|other| {
-            of(other).is_some_and(|other| other != family) && other.traffic().is_some_and(|wide| covers(wide, traffic))
+        if of(&ruled) != Some(family) || !has_both {
+            return None;
+        }
+        let other = match family {
+            Family::V4 => IpNet::V6(Ipv6Net::default()),
+            Family::V6 => IpNet::V4(Ipv4Net::default()),
+        };
+        let twins = subject.found_by(ruled.id, ruled.direction, |index, found| {
+            index.of_peer(&Peer::Block(other), traffic, found);
         });
-        if of(&ruled) != Some(family) || !has_both || twin {
+        if twins.iter().any(|twin| twin.traffic().is_some_and(|wide| covers(wide, traffic))) {
             return None;
         }
         let (message, peer) = match family {

@@ -1,14 +1,16 @@
 //! Checks of rules against what listens. Only a topology tells that; of other sources they say nothing.
 
-use indexmap::{IndexMap, IndexSet};
+use std::collections::HashMap;
+
+use indexmap::IndexMap;
 
 use super::check::{Advice, Check};
 use super::cure;
 use super::found::Found;
 use super::level::Level;
 use super::profile::Profile;
-use super::subject::{self, Ruled, Subject, listed};
-use crate::account::{Holder, Interface};
+use super::subject::{self, Ruled, Subject};
+use crate::account::{Holder, Interface, ResourceId};
 use crate::model::{Direction, PortRange, Service, Traffic};
 use crate::reach::covers;
 
@@ -72,18 +74,16 @@ fn traffic(service: Service) -> Option<Traffic> {
     }
 }
 
-fn nobody_listens(subject: &Subject<'_>) -> Vec<Found> {
-    let Some(listeners) = subject.listeners else { return Vec::new() };
-    let told = |ruled: Ruled<'_>| {
+fn nobody_listens<'a>(subject: &Subject<'a>) -> Vec<Found> {
+    let told = |ruled: Ruled<'a>| {
         let opened = ruled.traffic().filter(|traffic| matches!(traffic, Traffic::Tcp(_) | Traffic::Udp(_)))?;
-        let members = subject.members(ruled.id);
         // A load balancer listens, and so may whoever the source tells nothing of.
-        let all: Option<Vec<&IndexSet<Service>>> = members.iter().map(|member| listeners.get(member.id)).collect();
-        let mut listening = all?.into_iter().flatten().filter_map(|service| traffic(*service));
-        if members.is_empty() || listening.any(|service| covers(opened, service)) {
+        let served = subject.served(ruled.id).filter(|served| served.is_whole)?;
+        let mut listening = served.services.iter().filter_map(|service| traffic(*service));
+        if subject.members(ruled.id).is_empty() || listening.any(|service| covers(opened, service)) {
             return None;
         }
-        let labels = listed(members.iter().map(|member| member.interface.label.as_str()));
+        let labels = &served.labels;
         let revoke = cure::revoke(subject, &ruled);
         Some(subject.of_rule(&ruled, format!("opens what no member listens on: {labels}")).cured([revoke]))
     };
@@ -94,18 +94,22 @@ fn unreachable_listener(subject: &Subject<'_>) -> Vec<Found> {
     let Some(listeners) = subject.listeners else { return Vec::new() };
     let mut found = Vec::new();
     // An instance listens on all of its interfaces: one that lets somebody in is enough.
+    let mut asked: HashMap<(Vec<&ResourceId>, Service), bool> = HashMap::new();
     let mut closed: IndexMap<(&str, Service), (usize, &Interface)> = IndexMap::new();
     for (id, interface) in &subject.account.interfaces {
         let (Some(services), Some(groups)) = (listeners.get(id), interface.groups.known()) else { continue };
         if interface.holder != Holder::Instance {
             continue;
         }
-        let rules: Vec<Ruled<'_>> =
-            groups.iter().flat_map(|group| subject.rules_of_any(group, Direction::Ingress)).collect();
+        let groups: Vec<&ResourceId> = groups.iter().collect();
         let holder = subject::holder(interface);
         for service in services {
             let Some(narrow) = traffic(*service) else { continue };
-            let is_open = rules.iter().any(|ruled| ruled.traffic().is_none_or(|wide| covers(wide, narrow)));
+            // Interfaces with the same groups are asked once.
+            let is_open = *asked.entry((groups.clone(), *service)).or_insert_with(|| {
+                let mut rules = groups.iter().flat_map(|group| subject.rules_of_any(group, Direction::Ingress));
+                rules.any(|ruled| ruled.traffic().is_none_or(|wide| covers(wide, narrow)))
+            });
             let (open, _) = closed.entry((holder, *service)).or_insert((0, interface));
             *open += usize::from(is_open);
         }

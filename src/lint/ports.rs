@@ -63,8 +63,8 @@ instances: {web1: {groups: web}, app1: {groups: app}}
     },
 ];
 
-fn all_ports(subject: &Subject<'_>) -> Vec<Found> {
-    let told = |ruled: Ruled<'_>| {
+fn all_ports<'a>(subject: &Subject<'a>) -> Vec<Found> {
+    let told = |ruled: Ruled<'a>| {
         let what = match ruled.traffic()? {
             Traffic::All => "everything",
             Traffic::Tcp(PortRange::ALL) => "every port of TCP",
@@ -84,8 +84,8 @@ fn all_ports(subject: &Subject<'_>) -> Vec<Found> {
     subject.rules_in(Direction::Ingress).filter_map(told).collect()
 }
 
-fn wide_range(subject: &Subject<'_>) -> Vec<Found> {
-    let told = |ruled: Ruled<'_>| {
+fn wide_range<'a>(subject: &Subject<'a>) -> Vec<Found> {
+    let told = |ruled: Ruled<'a>| {
         let (Traffic::Tcp(range) | Traffic::Udp(range)) = ruled.traffic()? else { return None };
         let count = u32::from(range.to().0 - range.from().0) + 1;
         if range == PortRange::ALL || count <= u32::from(subject.options.wide) {
@@ -101,7 +101,7 @@ fn wide_range(subject: &Subject<'_>) -> Vec<Found> {
     subject.rules_in(Direction::Ingress).filter_map(told).collect()
 }
 
-fn narrowed(subject: &Subject<'_>, ruled: &Ruled<'_>, message: String) -> Found {
+fn narrowed<'a>(subject: &Subject<'a>, ruled: &Ruled<'a>, message: String) -> Found {
     let peer = cure::peer(subject.account, &ruled.rule.peer);
     let used = listened(subject, ruled).filter(|used| !used.is_empty()).unwrap_or_else(|| vec![placeholder(ruled)]);
     let narrow =
@@ -116,21 +116,13 @@ fn placeholder(ruled: &Ruled<'_>) -> String {
 }
 
 /// The services of members that a rule admits, where the source tells who listens.
-fn listened(subject: &Subject<'_>, ruled: &Ruled<'_>) -> Option<Vec<String>> {
-    let listeners = subject.listeners?;
+fn listened<'a>(subject: &Subject<'a>, ruled: &Ruled<'a>) -> Option<Vec<String>> {
+    let served = subject.served(ruled.id)?;
     let traffic = ruled.traffic()?;
-    let mut all: Vec<Service> = Vec::new();
-    for service in subject.members(ruled.id).iter().filter_map(|member| listeners.get(member.id)).flatten() {
-        let is_admitted = match (traffic, *service) {
-            (Traffic::Tcp(range), Service::Tcp(port)) | (Traffic::Udp(range), Service::Udp(port)) => {
-                range.contains(port)
-            }
-            (Traffic::All, Service::Tcp(_) | Service::Udp(_)) => true,
-            _ => false,
-        };
-        if is_admitted && !all.contains(service) {
-            all.push(*service);
-        }
-    }
-    Some(all.iter().map(ToString::to_string).collect())
+    let is_admitted = |service: &&Service| match (traffic, **service) {
+        (Traffic::Tcp(range), Service::Tcp(port)) | (Traffic::Udp(range), Service::Udp(port)) => range.contains(port),
+        (Traffic::All, Service::Tcp(_) | Service::Udp(_)) => true,
+        _ => false,
+    };
+    Some(served.services.iter().filter(is_admitted).map(ToString::to_string).collect())
 }

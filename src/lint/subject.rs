@@ -12,8 +12,8 @@ use super::convention::Role;
 use super::found::{About, AboutKind, Found};
 use super::options::{EgressRules, Listeners, Options};
 use crate::account::{Account, Interface, Origin, Peer, Public, ResourceId, Rule, SecurityGroup};
-use crate::model::{DEFAULT_GROUP, Direction, Traffic};
-use crate::reach::{Carried, RuleAt, carried, rule_words};
+use crate::model::{DEFAULT_GROUP, Direction, Service, Traffic};
+use crate::reach::{Carried, Index, RuleAt, carried, rule_words};
 
 /// An account with what a run is told.
 pub(super) struct Subject<'a> {
@@ -31,6 +31,8 @@ pub(super) struct Subject<'a> {
     public: HashMap<IpAddr, Member<'a>>,
     carried: OnceCell<Vec<Carried>>,
     inside: RefCell<HashMap<InVpc<'a>, Rc<Inside<'a>>>>,
+    indexes: RefCell<HashMap<(&'a ResourceId, Direction), Rc<Index<'a>>>>,
+    served: RefCell<HashMap<&'a ResourceId, Rc<Served>>>,
 }
 
 /// A block of a VPC.
@@ -43,6 +45,15 @@ pub(super) struct Inside<'a> {
     pub labels: String,
     /// A group that has these members and no others.
     pub exact: Option<&'a SecurityGroup>,
+}
+
+/// Services of a group's members.
+pub(super) struct Served {
+    pub services: IndexSet<Service>,
+    /// The source tells of every member; of a load balancer it does not.
+    pub is_whole: bool,
+    /// `web1, web2 and 3 more`.
+    pub labels: String,
 }
 
 /// An interface with its id.
@@ -129,6 +140,8 @@ impl<'a> Subject<'a> {
             public,
             carried: OnceCell::new(),
             inside: RefCell::default(),
+            indexes: RefCell::default(),
+            served: RefCell::default(),
         }
     }
 
@@ -140,14 +153,55 @@ impl<'a> Subject<'a> {
     /// The rules of a group in one direction; none for egress where the platform has none.
     pub fn rules_of(&self, id: &'a ResourceId, direction: Direction) -> impl Iterator<Item = Ruled<'a>> + use<'a> {
         let group = self.account.groups.get(id);
-        let has_egress = self.options.platform.egress == EgressRules::Enforced;
-        let rules = group.map_or(&[][..], |group| match direction {
-            Direction::Ingress => group.ingress.as_slice(),
-            Direction::Egress if has_egress => group.egress.as_slice(),
-            Direction::Egress => &[],
-        });
+        let rules = group.map_or(&[][..], |group| self.rules_that_count(group, direction));
         let numbered = rules.iter().enumerate();
         numbered.filter_map(move |(index, rule)| group.map(|group| Ruled { id, group, direction, index, rule }))
+    }
+
+    fn rules_that_count(&self, group: &'a SecurityGroup, direction: Direction) -> &'a [Rule] {
+        match direction {
+            Direction::Ingress => &group.ingress,
+            Direction::Egress if self.options.platform.egress == EgressRules::Enforced => &group.egress,
+            Direction::Egress => &[],
+        }
+    }
+
+    /// The rules of a group in one direction that the index of these finds, in their order.
+    pub fn found_by(
+        &self,
+        id: &ResourceId,
+        direction: Direction,
+        ask: impl Fn(&Index<'a>, &mut Vec<usize>),
+    ) -> Vec<Ruled<'a>> {
+        let Some((id, group)) = self.account.groups.get_key_value(id) else { return Vec::new() };
+        let rules = self.rules_that_count(group, direction);
+        let index = self
+            .indexes
+            .borrow_mut()
+            .entry((id, direction))
+            .or_insert_with(|| Rc::new(Index::new(self.account, rules)))
+            .clone();
+        let mut found = Vec::new();
+        ask(&index, &mut found);
+        found.sort_unstable();
+        found.dedup();
+        let ruled = |index| Some(Ruled { id, group, direction, index, rule: rules.get(index)? });
+        found.into_iter().filter_map(ruled).collect()
+    }
+
+    /// Services of the members of a group, found once; nothing where the source does not tell who listens.
+    pub fn served(&self, group: &'a ResourceId) -> Option<Rc<Served>> {
+        let listeners = self.listeners?;
+        let all = || {
+            let members = self.members(group);
+            let told: Vec<&IndexSet<Service>> = members.iter().filter_map(|member| listeners.get(member.id)).collect();
+            Rc::new(Served {
+                is_whole: told.len() == members.len(),
+                services: told.into_iter().flatten().copied().collect(),
+                labels: listed(members.iter().map(|member| member.interface.label.as_str())),
+            })
+        };
+        Some(self.served.borrow_mut().entry(group).or_insert_with(all).clone())
     }
 
     /// As [`Self::rules_of`], by an id from elsewhere.
@@ -171,8 +225,9 @@ impl<'a> Subject<'a> {
 
     /// A rule by its position.
     pub fn ruled(&self, at: &RuleAt) -> Option<Ruled<'a>> {
-        let (id, _) = self.account.groups.get_key_value(&at.group)?;
-        self.rules_of(id, at.direction).nth(at.index)
+        let (id, group) = self.account.groups.get_key_value(&at.group)?;
+        let rule = self.rules_that_count(group, at.direction).get(at.index)?;
+        Some(Ruled { id, group, direction: at.direction, index: at.index, rule })
     }
 
     /// Rules without which everybody reaches the same.

@@ -1,5 +1,7 @@
 //! Checks of what EC2 does not track.
 
+use std::collections::HashMap;
+
 use indexmap::IndexSet;
 
 use super::check::{Advice, Check};
@@ -41,6 +43,7 @@ instances: {web1: {groups: web}}
 }];
 
 fn untracked_session<'a>(subject: &Subject<'a>) -> Vec<Found> {
+    let mut open: HashMap<&ResourceId, Vec<Ruled<'a>>> = HashMap::new();
     let told = |ruled: Ruled<'a>| {
         let traffic = ruled.traffic().filter(|traffic| matches!(traffic, Traffic::Tcp(_) | Traffic::Udp(_)))?;
         if !ruled.is_anywhere() {
@@ -50,12 +53,15 @@ fn untracked_session<'a>(subject: &Subject<'a>) -> Vec<Found> {
         if subject.options.platform.egress == EgressRules::None {
             return Some(subject.of_rule(&ruled, message("everything goes out")));
         }
-        let worn = worn(subject, ruled.id);
-        let mut open = worn.iter().flat_map(|id| subject.rules_of_any(id, Direction::Egress));
-        let back = open.find(|egress| opens_all(egress, &ruled, traffic))?;
-        let words = message(&format!("\"{}\" of {} opens the way back", subject.words(&back), back.group.label));
+        let open = open.entry(ruled.id).or_insert_with(|| {
+            let worn = worn(subject, ruled.id);
+            let rules = worn.iter().flat_map(|id| subject.rules_of_any(id, Direction::Egress));
+            rules.filter(Ruled::is_anywhere).collect()
+        });
+        let back = open.iter().find(|egress| opens_all(egress, &ruled, traffic))?;
+        let words = message(&format!("\"{}\" of {} opens the way back", subject.words(back), back.group.label));
         let operations =
-            [cure::open(subject, back.group, Direction::Egress, "tcp 443 to anywhere"), cure::revoke(subject, &back)];
+            [cure::open(subject, back.group, Direction::Egress, "tcp 443 to anywhere"), cure::revoke(subject, back)];
         Some(subject.of_rule(&ruled, words).beside(&back.rule.origin).cured(operations))
     };
     subject.rules_in(Direction::Ingress).filter_map(told).collect()

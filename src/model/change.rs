@@ -1,5 +1,6 @@
 //! The difference that an operation makes to a cloud, one fact at a time.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -181,10 +182,10 @@ fn of_interface(was: Option<&Interface>, now: &Interface, changes: &mut Vec<Chan
 }
 
 /// The difference that operations made to a group.
-pub(super) fn of_group(
+pub(super) fn of_group<'a>(
     name: &GroupName,
-    was: Option<&SecurityGroup>,
-    now: Option<&SecurityGroup>,
+    was: Option<&'a SecurityGroup>,
+    now: Option<&'a SecurityGroup>,
     changes: &mut Vec<Change>,
 ) {
     let Some(now) = now else {
@@ -194,19 +195,20 @@ pub(super) fn of_group(
     if was.is_none() {
         changes.push(Change::GroupCreated(name.clone()));
     }
-    let none = Vec::new();
     for (direction, rules, were) in [
-        (Direction::Ingress, &now.ingress, was.map_or(&none, |was| &was.ingress)),
-        (Direction::Egress, &now.egress, was.map_or(&none, |was| &was.egress)),
+        (Direction::Ingress, now.ingress.as_slice(), was.map_or(&[][..], |was| &was.ingress)),
+        (Direction::Egress, now.egress.as_slice(), was.map_or(&[][..], |was| &was.egress)),
     ] {
-        let has = |rules: &[Rule], id: RuleId| rules.iter().any(|rule| rule.id == id);
+        let by_id =
+            |rules: &'a [Rule]| -> HashMap<RuleId, &'a Rule> { rules.iter().map(|rule| (rule.id, rule)).collect() };
+        let (known, before) = (by_id(rules), by_id(were));
         let of = |rule: &Rule| RuleReference { id: rule.id, written: rule.written.clone() };
-        let added = rules.iter().filter(|rule| !has(were, rule.id));
+        let added = rules.iter().filter(|rule| !before.contains_key(&rule.id));
         changes.extend(added.map(|rule| Change::RuleAdded(name.clone(), direction, of(rule))));
-        let removed = were.iter().filter(|rule| !has(rules, rule.id));
+        let removed = were.iter().filter(|rule| !known.contains_key(&rule.id));
         changes.extend(removed.map(|rule| Change::RuleRemoved(name.clone(), direction, of(rule))));
         for rule in rules {
-            let was = were.iter().find(|was| was.id == rule.id && was.description != rule.description);
+            let was = before.get(&rule.id).filter(|was| was.description != rule.description);
             changes.extend(was.map(|was| Change::RuleDescription {
                 group: name.clone(),
                 direction,

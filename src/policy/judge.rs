@@ -426,16 +426,16 @@ pub(super) const MAX_LEGS: usize = 8;
 pub(super) fn holder_of<'a>(cloud: &'a Cloud, vpc: &VpcName, address: Ipv4Addr) -> Option<&'a Interface> {
     cloud
         .network_interfaces()
-        .filter(|interface| cloud.state_of(&interface.id) != Some(InstanceState::Stopped))
-        .find(|interface| interface.vpc == *vpc && interface.private.is_some_and(|private| private.0 == address))
+        .filter(|interface| interface.private.is_some_and(|private| private.0 == address) && interface.vpc == *vpc)
+        .find(|interface| cloud.state_of(&interface.id) != Some(InstanceState::Stopped))
 }
 
 /// Finds the holder of a public address, with a link behind it.
 fn public_holder_of(cloud: &Cloud, address: Ipv4Addr) -> Option<&Interface> {
     cloud
         .network_interfaces()
-        .filter(|interface| cloud.state_of(&interface.id) != Some(InstanceState::Stopped))
-        .find(|interface| interface.public.is_some_and(|public| public.0 == address))
+        .filter(|interface| interface.public.is_some_and(|public| public.0 == address))
+        .find(|interface| cloud.state_of(&interface.id) != Some(InstanceState::Stopped))
 }
 
 /// Returns the public address of an interface that a sender goes by: the one that it has, or else had last.

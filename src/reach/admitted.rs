@@ -50,12 +50,35 @@ pub(super) enum Hold {
 pub(super) struct Peers<'p> {
     /// Its groups.
     pub groups: &'p [&'p ResourceId],
-    /// Its addresses, all of the family; none where they are not known.
+    /// Its addresses, all of the family, in their order; none where they are not known.
     pub addresses: &'p [IpNet],
     /// The family.
     pub family: PrefixFamily,
     /// The share of the addresses that must be held.
     pub hold: Hold,
+}
+
+impl Peers<'_> {
+    /// Returns true if blocks hold enough of the addresses; where these are not known, if one holds every address of the family.
+    fn are_held(&self, blocks: &[IpNet]) -> bool {
+        let is_everywhere = |block: &IpNet| block.prefix_len() == 0 && PrefixFamily::of(*block) == self.family;
+        if self.addresses.is_empty() || blocks.iter().any(is_everywhere) {
+            return blocks.iter().any(is_everywhere);
+        }
+        match (self.hold, blocks) {
+            // Blocks lie in one another or apart: what holds the first and the last holds all between.
+            (Hold::All, [block]) => {
+                self.addresses.first().is_some_and(|first| block.contains(first))
+                    && self.addresses.last().is_some_and(|last| block.contains(last))
+            }
+            (Hold::All, _) => self.addresses.iter().all(|address| blocks.iter().any(|block| block.contains(address))),
+            (Hold::Any, _) => blocks.iter().any(|block| {
+                let from = self.addresses.partition_point(|address| address.network() < block.network());
+                let near = self.addresses[from..].iter().take_while(|address| address.network() <= block.broadcast());
+                near.into_iter().any(|address| block.contains(address))
+            }),
+        }
+    }
 }
 
 /// Packets that rules admit from or to peers, each with its rule.
@@ -65,20 +88,17 @@ pub(super) fn between<'a>(
     direction: Direction,
     peers: Peers<'_>,
 ) -> Vec<(Packets, &'a Rule)> {
-    let Peers { addresses, family, .. } = peers;
     let mut admitted = Vec::new();
     for (_, _, rule) in rules(account, groups, direction) {
-        let Some(traffic) = rule.traffic.known().filter(|traffic| fits(**traffic, family)) else { continue };
-        let counts = if let Peer::Group(id) = &rule.peer {
-            peers.groups.contains(&id)
-        } else {
-            let holding = cells(account, rule);
-            let held = |address: &IpNet| holding.iter().any(|cell| cell.holds(*address));
-            match peers.hold {
-                _ if addresses.is_empty() => holding.iter().any(|cell| cell.is_everywhere(family)),
-                Hold::All => addresses.iter().all(held),
-                Hold::Any => addresses.iter().any(held),
+        let Some(traffic) = rule.traffic.known().filter(|traffic| fits(**traffic, peers.family)) else { continue };
+        let counts = match &rule.peer {
+            Peer::Group(id) => peers.groups.contains(&id),
+            Peer::Block(block) => peers.are_held(std::slice::from_ref(block)),
+            Peer::PrefixList(id) => {
+                let entries = account.prefix_lists.get(id).and_then(|list| list.entries.known());
+                entries.is_some_and(|entries| peers.are_held(entries))
             }
+            Peer::Unknown(_) => false,
         };
         if counts {
             admitted.push((Packets::of(*traffic), rule));

@@ -1,8 +1,10 @@
 //! Rules without which everybody reaches the same, and the rules that carry what they admit.
 //!
 //! Only the rules of the end that a rule is for are asked: what they admit without it is the same, so what passes both ends is the same. The work
-//! grows with rules and the classes of their groups, and ends at the first class that needs the rule.
+//! grows with rules and the classes of their groups, and ends at the first class that needs the rule. Of the rules of a group only those are
+//! looked at that an index finds to have something in common with the rule.
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 
 use indexmap::{IndexMap, IndexSet};
@@ -10,6 +12,7 @@ use ipnet::IpNet;
 
 use super::admitted::{blocks, cells};
 use super::classes::{Class, classes};
+use super::index::Index;
 use super::matching::Matching;
 use super::region::{Cell, Packets, cell_without, packets_without};
 use crate::account::{Account, Peer, ResourceId, Rule};
@@ -48,8 +51,21 @@ pub struct Carried {
 
 /// Lists rules without which everybody reaches the same. All of them can go at once: what carries one and goes as well is carried by what stays.
 pub fn carried(account: &Account) -> Vec<Carried> {
+    search(account, LookUp::ByIndex)
+}
+
+/// A way to find the rules that have something in common with one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LookUp {
+    ByIndex,
+    /// Each rule is looked at: to hold the index against.
+    #[cfg(test)]
+    AtEach,
+}
+
+fn search(account: &Account, look_up: LookUp) -> Vec<Carried> {
     let matching = Matching::new(account, account);
-    let mut search = Search::new(account, &matching);
+    let mut search = Search::new(account, &matching, look_up);
     let mut found = Vec::new();
     // Of two that carry each other the first stays.
     for (group, id) in account.groups.keys().enumerate().rev() {
@@ -79,17 +95,15 @@ pub fn covers(wide: Traffic, narrow: Traffic) -> bool {
     packets_without(vec![Packets::of(narrow)], [Packets::of(wide)]).is_empty()
 }
 
-/// Returns true if two kinds of traffic have something in common.
-pub fn overlap(one: Traffic, other: Traffic) -> bool {
-    Packets::of(one).common(Packets::of(other)).is_some()
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct At {
     group: usize,
     direction: Direction,
     index: usize,
 }
+
+/// Groups among whose rules others are looked for, and the rule that others are to carry.
+type Among<'g> = (At, &'g [usize]);
 
 struct Search<'a> {
     account: &'a Account,
@@ -100,10 +114,13 @@ struct Search<'a> {
     /// Some interface may be in any group.
     is_open_ended: bool,
     gone: HashSet<At>,
+    look_up: LookUp,
+    /// Of each group, for ingress and egress.
+    indexes: Vec<[OnceCell<Index<'a>>; 2]>,
 }
 
 impl<'a> Search<'a> {
-    fn new(account: &'a Account, matching: &'a Matching) -> Self {
+    fn new(account: &'a Account, matching: &'a Matching, look_up: LookUp) -> Self {
         let all: Vec<Class<'a>> = classes(account, account, matching);
         let mut worn: IndexSet<Vec<usize>> = IndexSet::new();
         for class in &all {
@@ -114,15 +131,16 @@ impl<'a> Search<'a> {
             groups.iter().for_each(|group| by_group.entry(*group).or_default().push(index));
         }
         let is_open_ended = all.iter().any(|class| class.unknown.is_some());
-        Self { account, worn: worn.into_iter().collect(), by_group, is_open_ended, gone: HashSet::new() }
+        let indexes = account.groups.iter().map(|_| Default::default()).collect();
+        let worn = worn.into_iter().collect();
+        Self { account, worn, by_group, is_open_ended, gone: HashSet::new(), look_up, indexes }
     }
 
     /// The rules that carry one; nothing where something needs it, or where what it means is not known.
     fn carriers(&self, at: At) -> Option<Vec<At>> {
         let rule = self.rule(at)?;
         rule.traffic.known()?;
-        let own = self.others(at, &[at.group]);
-        if let Some(by) = self.covered(rule, &own) {
+        if let Some(by) = self.covered(rule, (at, &[at.group])) {
             return Some(by);
         }
         if self.is_open_ended {
@@ -134,7 +152,7 @@ impl<'a> Search<'a> {
             if groups.len() < 2 {
                 return None;
             }
-            by.extend(self.covered(rule, &self.others(at, groups))?);
+            by.extend(self.covered(rule, (at, groups))?);
         }
         Some(by.into_iter().collect())
     }
@@ -143,22 +161,39 @@ impl<'a> Search<'a> {
         rules_of(self.account, self.account.groups.get_index(at.group)?.0, at.direction).get(at.index)
     }
 
-    /// The rules of some groups but this one and those that are gone.
-    fn others(&self, but: At, groups: &[usize]) -> Vec<(At, &'a Rule)> {
-        let of_group = |group: usize| {
-            let rules = self.account.groups.get_index(group).map(|(id, _)| rules_of(self.account, id, but.direction));
-            rules.unwrap_or_default().iter().enumerate().map(move |(index, rule)| (At { group, index, ..but }, rule))
-        };
-        groups
-            .iter()
-            .flat_map(|group| of_group(*group))
-            .filter(|(at, _)| *at != but && !self.gone.contains(at))
-            .collect()
+    /// The rules of some groups, in their order, that `ask` finds, but this one and those that are gone.
+    fn others(&self, (but, groups): Among<'_>, ask: impl Fn(&Index<'a>, &mut Vec<usize>)) -> Vec<(At, &'a Rule)> {
+        let (mut others, mut found) = (Vec::new(), Vec::new());
+        for &group in groups {
+            let Some((id, _)) = self.account.groups.get_index(group) else { continue };
+            let rules = rules_of(self.account, id, but.direction);
+            found.clear();
+            match self.look_up {
+                LookUp::ByIndex => ask(self.index(group, but.direction, rules), &mut found),
+                #[cfg(test)]
+                LookUp::AtEach => found.extend(0..rules.len()),
+            }
+            found.sort_unstable();
+            found.dedup();
+            let all = found.iter().filter_map(|index| Some((At { group, index: *index, ..but }, rules.get(*index)?)));
+            others.extend(all.filter(|(at, _)| *at != but && !self.gone.contains(at)));
+        }
+        others
     }
 
-    fn covered(&self, rule: &Rule, others: &[(At, &'a Rule)]) -> Option<Vec<At>> {
+    fn index(&self, group: usize, direction: Direction, rules: &'a [Rule]) -> &Index<'a> {
+        let [ingress, egress] = &self.indexes[group];
+        let of_direction = match direction {
+            Direction::Ingress => ingress,
+            Direction::Egress => egress,
+        };
+        of_direction.get_or_init(|| Index::new(self.account, rules))
+    }
+
+    fn covered(&self, rule: &Rule, among: Among<'_>) -> Option<Vec<At>> {
         let traffic = *rule.traffic.known()?;
         let same = |other: &Rule| other.peer == rule.peer && !matches!(rule.peer, Peer::Unknown(_));
+        let others = self.others(among, |index, found| index.of_peer(&rule.peer, traffic, found));
         let alone = others
             .iter()
             .find(|(_, other)| same(other) && other.traffic.known().is_some_and(|wide| covers(*wide, traffic)));
@@ -167,14 +202,17 @@ impl<'a> Search<'a> {
         }
         match &rule.peer {
             Peer::Unknown(_) => None,
-            Peer::Block(_) | Peer::PrefixList(_) => self.blocks_covered(rule, others),
-            Peer::Group(peer) => self.members_covered((peer, traffic), others),
+            Peer::Block(_) | Peer::PrefixList(_) => self.blocks_covered(rule, traffic, among),
+            Peer::Group(peer) => self.members_covered((peer, traffic), among),
         }
     }
 
-    fn blocks_covered(&self, rule: &Rule, others: &[(At, &'a Rule)]) -> Option<Vec<At>> {
-        blocks(self.account, rule)?;
+    fn blocks_covered(&self, rule: &Rule, traffic: Traffic, among: Among<'_>) -> Option<Vec<At>> {
+        let blocks = blocks(self.account, rule)?;
         let own = cells(self.account, rule);
+        let others = self.others(among, |index, found| {
+            blocks.iter().for_each(|block| index.meeting(*block, traffic, found));
+        });
         let theirs: Vec<(At, Vec<Cell>)> = others
             .iter()
             .map(|(at, other)| (*at, cells(self.account, other)))
@@ -188,7 +226,7 @@ impl<'a> Search<'a> {
     }
 
     /// Of a group's members every one must be admitted by others: by a group that all are in, or by the whole of their VPC.
-    fn members_covered(&self, (peer, traffic): (&ResourceId, Traffic), others: &[(At, &'a Rule)]) -> Option<Vec<At>> {
+    fn members_covered(&self, (peer, traffic): (&ResourceId, Traffic), among: Among<'_>) -> Option<Vec<At>> {
         if self.is_open_ended {
             return None;
         }
@@ -196,13 +234,19 @@ impl<'a> Search<'a> {
         let whole = self.vpc_of(peer);
         let mut by: IndexSet<At> = IndexSet::new();
         for class in self.by_group.get(&peer)? {
-            let groups: IndexSet<&ResourceId> =
-                self.worn[*class].iter().filter_map(|group| Some(self.account.groups.get_index(*group)?.0)).collect();
+            let groups: IndexSet<Peer> = self.worn[*class]
+                .iter()
+                .filter_map(|group| Some(Peer::Group(self.account.groups.get_index(*group)?.0.clone())))
+                .collect();
             let counts = |other: &Rule| match &other.peer {
-                Peer::Group(id) => groups.contains(id),
+                Peer::Group(_) => groups.contains(&other.peer),
                 Peer::Block(_) | Peer::PrefixList(_) => !whole.is_empty() && self.holds_all(other, &whole),
                 Peer::Unknown(_) => false,
             };
+            let others = self.others(among, |index, found| {
+                groups.iter().for_each(|group| index.of_peer(group, traffic, found));
+                whole.first().into_iter().for_each(|block| index.holding(*block, traffic, found));
+            });
             let theirs: Vec<(At, Vec<Packets>)> = others
                 .iter()
                 .filter(|(_, other)| counts(other))
@@ -263,3 +307,6 @@ fn rules_of<'a>(account: &'a Account, group: &ResourceId, direction: Direction) 
         Direction::Egress => group.egress.as_slice(),
     })
 }
+
+#[cfg(test)]
+mod tests;

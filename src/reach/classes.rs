@@ -1,5 +1,8 @@
 //! Interfaces that no rule tells apart: with the same groups in both accounts, in one subnet.
 
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
+
 use indexmap::{IndexMap, IndexSet};
 use ipnet::IpNet;
 
@@ -23,6 +26,28 @@ pub(super) struct Class<'a> {
     pub other_members: Vec<&'a Interface>,
     /// The reason why the groups are not known, where they are not.
     pub unknown: Option<&'a str>,
+    /// Addresses of the interfaces.
+    pub addresses: Addresses,
+    /// Addresses of the same in the other account.
+    pub other_addresses: Addresses,
+}
+
+/// Addresses of a class by family, in their order; found once, and none where the class has none of the family.
+#[derive(Debug, Default)]
+pub(super) struct Addresses([OnceCell<Option<Vec<IpNet>>>; 2]);
+
+impl Addresses {
+    /// Those of a family: of interfaces, else of the blocks that they get one of. Empty where they are not known, which is taken for IPv4.
+    pub fn over(
+        &self,
+        family: PrefixFamily,
+        account: &Account,
+        members: &[&Interface],
+        vpc: Option<&ResourceId>,
+    ) -> Option<&[IpNet]> {
+        let known = &self.0[usize::from(family.is_ipv4())];
+        known.get_or_init(|| addresses_over(family, account, members, vpc)).as_deref()
+    }
 }
 
 type Key<'a> = (Option<Vec<&'a ResourceId>>, Vec<&'a ResourceId>, Option<&'a ResourceId>, Option<&'a str>);
@@ -45,6 +70,8 @@ pub(super) fn classes<'a>(account: &'a Account, other: &'a Account, matching: &'
             members: Vec::new(),
             other_members: Vec::new(),
             unknown,
+            addresses: Addresses::default(),
+            other_addresses: Addresses::default(),
         });
         class.members.push(interface);
         class.other_members.extend(twin);
@@ -56,6 +83,8 @@ pub(super) fn classes<'a>(account: &'a Account, other: &'a Account, matching: &'
         members: Vec::new(),
         other_members: Vec::new(),
         unknown: None,
+        addresses: Addresses::default(),
+        other_addresses: Addresses::default(),
     });
     found.into_values().chain(empty).collect()
 }
@@ -66,9 +95,7 @@ fn sorted(groups: &Known<IndexSet<ResourceId>>) -> Vec<&ResourceId> {
     all
 }
 
-/// The addresses of interfaces over one family: their own, else the blocks that they get one of. Empty where they are not known, which is taken
-/// for IPv4; nothing where they have none of the family.
-pub(super) fn addresses_over(
+fn addresses_over(
     family: PrefixFamily,
     account: &Account,
     members: &[&Interface],
@@ -76,8 +103,9 @@ pub(super) fn addresses_over(
 ) -> Option<Vec<IpNet>> {
     let all = addresses(account, members, vpc);
     let is_known = !all.is_empty();
-    let own: Vec<IpNet> = all.into_iter().filter(|block| PrefixFamily::of(*block) == family).collect();
-    (!own.is_empty() || !is_known && family.is_ipv4()).then_some(own)
+    let own: BTreeSet<IpNet> =
+        all.iter().map(IpNet::trunc).filter(|block| PrefixFamily::of(*block) == family).collect();
+    (!own.is_empty() || !is_known && family.is_ipv4()).then(|| own.into_iter().collect())
 }
 
 fn addresses(account: &Account, members: &[&Interface], vpc: Option<&ResourceId>) -> Vec<IpNet> {

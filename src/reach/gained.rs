@@ -6,7 +6,7 @@ use indexmap::{IndexMap, IndexSet};
 use ipnet::IpNet;
 
 use super::admitted::{self, Hold, Peers};
-use super::classes::{Class, addresses_over, public};
+use super::classes::{Addresses, Class, public};
 use super::matching::Matching;
 use super::passage::{Certainty, End, Passage, Reached, Way};
 use super::region::{Cell, Packets, cell_without, packets_without};
@@ -313,7 +313,7 @@ impl<'a> Gained<'a> {
     fn there<'c>(&self, class: &'c Class<'a>) -> Option<Ends<'c, 'a>> {
         let groups = class.others.as_deref()?;
         let vpc = groups.iter().find_map(|id| self.other.groups.get(*id)?.vpc.as_ref());
-        Some(Ends { groups, members: &class.other_members, vpc })
+        Some(Ends { groups, members: &class.other_members, vpc, addresses: &class.other_addresses })
     }
 
     /// The group of a class whose rule it is.
@@ -388,26 +388,27 @@ struct Ends<'c, 'a> {
     members: &'c [&'a Interface],
     /// Their VPC, by that account's own id.
     vpc: Option<&'a ResourceId>,
+    addresses: &'c Addresses,
 }
 
 impl<'c, 'a> Ends<'c, 'a> {
     fn of(class: &'c Class<'a>) -> Self {
-        Self { groups: &class.groups, members: &class.members, vpc: class.vpc }
+        Self { groups: &class.groups, members: &class.members, vpc: class.vpc, addresses: &class.addresses }
     }
 }
 
 /// Packets that pass over a family from some interfaces to others: egress of the ones admits them, and ingress of the others.
-fn open<'a>(
+fn open<'c, 'a>(
     account: &'a Account,
-    from: Ends<'_, 'a>,
-    to: Ends<'_, 'a>,
+    from: Ends<'c, 'a>,
+    to: Ends<'c, 'a>,
     (family, hold): (PrefixFamily, Hold),
 ) -> Open<'a> {
-    let over = |ends: Ends<'_, 'a>| addresses_over(family, account, ends.members, ends.vpc);
+    let over = |ends: Ends<'c, 'a>| ends.addresses.over(family, account, ends.members, ends.vpc);
     let (Some(senders), Some(receivers)) = (over(from), over(to)) else { return Vec::new() };
     let peers = |groups, addresses| Peers { groups, addresses, family, hold };
-    let ingress = admitted::between(account, to.groups, Direction::Ingress, peers(from.groups, &senders));
-    let egress = admitted::between(account, from.groups, Direction::Egress, peers(to.groups, &receivers));
+    let ingress = admitted::between(account, to.groups, Direction::Ingress, peers(from.groups, senders));
+    let egress = admitted::between(account, from.groups, Direction::Egress, peers(to.groups, receivers));
     let mut open = Vec::new();
     for (packets, ingress) in ingress {
         for (others, egress) in &egress {

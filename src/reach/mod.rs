@@ -8,13 +8,16 @@ mod carried;
 mod classes;
 mod difference;
 mod gained;
+mod index;
 mod matching;
 mod passage;
+mod ranges;
 mod region;
 mod rules;
 mod unused_defaults;
 
-pub use carried::{Carried, RuleAt, carried, covers, overlap};
+pub use carried::{Carried, RuleAt, carried, covers};
 pub use difference::{Difference, admitted, compare};
+pub(crate) use index::Index;
 pub use passage::{Certainty, End, Passage, Reached, Way};
 pub use rules::{EntryChange, GroupChange, MemberChange, RuleChange, peer_words, rule_words, traffic_words};

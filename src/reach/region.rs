@@ -51,6 +51,16 @@ impl Packets {
         Self { protocols, ports }
     }
 
+    /// The one protocol that it is of; nothing for all traffic.
+    pub fn protocol(self) -> Option<u8> {
+        (self.protocols.0 == self.protocols.1).then_some(self.protocols.0)
+    }
+
+    /// The ports, both ends included.
+    pub fn ports(self) -> (u16, u16) {
+        self.ports
+    }
+
     /// Returns what both have.
     pub fn common(self, other: Self) -> Option<Self> {
         Some(Self { protocols: overlap(self.protocols, other.protocols)?, ports: overlap(self.ports, other.ports)? })
@@ -114,12 +124,6 @@ impl Cell {
         Self::new(Traffic::All, address).is_some_and(|other| {
             self.ipv6 == other.ipv6 && self.addresses.0 <= other.addresses.0 && other.addresses.1 <= self.addresses.1
         })
-    }
-
-    /// Returns true if every address of this family is among them.
-    pub fn is_everywhere(self, family: PrefixFamily) -> bool {
-        let last = if self.ipv6 { u128::MAX } else { u128::from(u32::MAX) };
-        self.ipv6 != family.is_ipv4() && self.addresses == (0, last)
     }
 
     /// Returns true if they have a packet in common.

@@ -28,8 +28,10 @@ pub struct ExportError(String);
 pub fn export(cloud: &Cloud, title: &str) -> Result<String, ExportError> {
     // A table brings strangers, which a cloud that never had one has not; and a host may be let in by one of its addresses
     // only, for which a table has no words.
-    let promises = closing(cloud).map(|closing| [table(cloud, &closing), lists(cloud, &closing)]);
-    let promises = promises.into_iter().flatten();
+    let closing = closing(cloud);
+    // Each asks every flow, so the second is made only where the first does not do.
+    let tables = closing.iter().map(|closing| table(cloud, closing));
+    let promises = tables.chain(closing.iter().map(|closing| lists(cloud, closing)));
     let mut failed = None;
     for promise in promises.chain([Promise::RulesUnchanged]) {
         match write::write(cloud, title, &promise) {
@@ -70,7 +72,10 @@ fn closing(cloud: &Cloud) -> Option<Closing> {
 /// As a table, and what of it is closed.
 fn table(cloud: &Cloud, closing: &Closing) -> Promise {
     let open = lines(cloud, Ports::Kinds, |_, verdict| verdict.is_open());
-    let closed = lines(cloud, Ports::Each, closed(closing));
+    let closed = match closing.is_empty() {
+        true => IndexSet::new(),
+        false => lines(cloud, Ports::Each, closed(closing)),
+    };
     let ports = columns_of(cloud, &egress(cloud)).first().filter(|_| open.is_empty()).map(ToString::to_string);
     Promise::Table {
         egress: egress(cloud),

@@ -105,6 +105,10 @@ impl Topology {
         let mut cloud = self.empty_cloud(era);
         let mut all: Vec<RefusedAtFirst> = Vec::new();
         for Placed { value, place } in &self.initial {
+            // What is admitted as a whole is admitted rule by rule, and each time a group would be noted as it was.
+            if crate::model::apply(&mut cloud, value).is_ok() {
+                continue;
+            }
             for (operation, place) in one_by_one(value, place) {
                 let Err(refusal) = crate::model::apply(&mut cloud, &operation) else { continue };
                 let plain = without_description(&operation);

@@ -182,7 +182,7 @@ impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { problems: all, width } = *self;
         // What is no text, or too much of it, has no lines that can be shown.
-        let lines = if all.source.is_empty() { Vec::new() } else { lines(&all.source) };
+        let lines = if all.source.is_empty() { Vec::new() } else { lines(&all.source).collect() };
         for (index, problem) in all.problems.iter().enumerate() {
             if index > 0 {
                 f.write_str("\n\n")?;
@@ -339,7 +339,7 @@ impl Source {
 
     /// The same of a text that is shared: it may be large.
     pub fn shared(file: &str, text: Arc<str>) -> Self {
-        let starts = lines(&text).iter().map(|line| line.0).collect();
+        let starts = lines(&text).map(|(start, _)| start).collect();
         let blocks = text.as_bytes().chunks(BLOCK).scan(0, |before, block| {
             let here = *before;
             *before += characters(block);
@@ -420,21 +420,18 @@ fn number(n: usize) -> u32 {
 }
 
 /// Lines with their beginnings. YAML ends a line at `\n`, `\r\n` and `\r`.
-fn lines(text: &str) -> Vec<(usize, &str)> {
-    let mut lines = Vec::new();
-    let mut start = 0;
+fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let bytes = text.as_bytes();
-    for (index, byte) in bytes.iter().enumerate() {
-        let ends = match byte {
+    let mut next = Some(0);
+    std::iter::from_fn(move || {
+        let start = next?;
+        let is_end = |(index, byte): (usize, &u8)| match byte {
             b'\n' => true,
-            b'\r' => bytes.get(index + 1) != Some(&b'\n'),
+            b'\r' => bytes.get(start + index + 1) != Some(&b'\n'),
             _ => false,
         };
-        if ends {
-            lines.push((start, text[start..index].trim_end_matches('\r')));
-            start = index + 1;
-        }
-    }
-    lines.push((start, &text[start..]));
-    lines
+        let end = bytes[start..].iter().enumerate().position(is_end).map(|length| start + length);
+        next = end.map(|end| end + 1);
+        Some((start, end.map_or(&text[start..], |end| text[start..end].trim_end_matches('\r'))))
+    })
 }

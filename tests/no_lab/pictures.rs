@@ -69,3 +69,78 @@ fn a_hostile_title_is_text_in_every_format() {
     let flow = mermaid(&picture(SHOP)).unwrap();
     assert!(flow.starts_with("flowchart LR\n  n0"), "{flow}");
 }
+
+/// Applications of five tiers, each of ten instances, which a bastion administers and a monitor asks; and a mesh of services.
+fn large() -> String {
+    let (mut groups, mut instances) = (String::new(), String::new());
+    let mut group = |name: &str, rules: &str, also: &str, count: usize| {
+        groups += &format!("  {name}: [{rules}]\n");
+        for number in 1..=count {
+            instances += &format!("  {name}-{number}: {{groups: [{name}{also}]}}\n");
+        }
+    };
+    group("bastion", "tcp 22 from 203.0.113.10", "", 1);
+    group("monitor", "", "", 1);
+    group("base", "tcp 22 from bastion, tcp 9100 from monitor", "", 0);
+    for app in 0..3 {
+        let before =
+            |tier: &str| format!("tcp 8000-8010 from {tier}{app}, tcp 9000 from {tier}{app}, udp 53 from {tier}{app}");
+        group(&format!("lb{app}"), "tcp 443 from anywhere, tcp 80 from anywhere", ", base", 10);
+        for (tier, from) in [("web", "lb"), ("app", "web"), ("cache", "app"), ("db", "app")] {
+            group(&format!("{tier}{app}"), &before(from), ", base", 10);
+        }
+    }
+    let services: Vec<String> = (0..9).map(|number| format!("svc{number}")).collect();
+    let mesh: Vec<String> = services.iter().map(|name| format!("tcp 7000 from {name}")).collect();
+    services.iter().for_each(|name| group(name, &mesh.join(", "), "", 5));
+    format!("sglab: 1\nera: vpc\nknobs: {{quotas: ignored}}\ngroups:\n{groups}instances:\n{instances}")
+}
+
+#[test]
+fn who_reaches_most_boxes_is_told_in_words_and_so_is_a_mesh() {
+    let picture = picture(&large());
+    let lines = |title: &str| {
+        let one = picture.boxes.iter().find(|one| one.title == title).unwrap_or_else(|| panic!("{title}"));
+        one.lines().iter().map(|line| line.words().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(lines("bastion")[..2], ["bastion-1", "22 to 15 boxes"]);
+    let web = ["web0-1, web0-2", "and 8 more", "22 from bastion", "9100 from monitor", "out: all to anywhere"];
+    assert_eq!(lines("web0 + base"), web);
+    let service = ["7000 from svc0 and 7 more", "7000 among themselves", "7000 to 8 boxes", "out: all to anywhere"];
+    assert_eq!(lines("svc3")[2..], service);
+    // What is left to follow: three arrows from outside and twelve between tiers, and one for the bastion.
+    assert_eq!(picture.arrows.len(), 16);
+    assert_eq!(picture.told.len(), 15 * 2 + 9 * 9);
+}
+
+/// Left, top, right, bottom of the texts of a picture, by the widest letters of its font.
+fn texts(svg: &str) -> Vec<([f64; 4], &str)> {
+    let number = |tag: &str, key: &str| -> f64 {
+        let at = tag.find(&format!(" {key}=\"")).unwrap_or_else(|| panic!("{key} in {tag}")) + key.len() + 3;
+        tag[at..].split('"').next().unwrap().parse().unwrap()
+    };
+    svg.split("<text")
+        .skip(1)
+        .map(|part| {
+            let (tag, rest) = part.split_once('>').unwrap();
+            let words = rest.split("</text>").next().unwrap();
+            let (x, y) = (number(tag, "x"), number(tag, "y"));
+            let width = words.chars().count() as f64 * 6.2;
+            let left = if tag.contains("middle") { x - width / 2.0 } else { x };
+            ([left, y - 10.0, left + width, y + 2.0], words)
+        })
+        .collect()
+}
+
+#[test]
+fn no_text_of_a_large_picture_stands_on_another() {
+    let drawn = svg(&picture(&large()), "large");
+    let all = texts(&drawn);
+    assert!(all.len() > 150, "{}", all.len());
+    for (index, (one, words)) in all.iter().enumerate() {
+        for (other, others) in &all[index + 1..] {
+            let apart = one[2] <= other[0] || other[2] <= one[0] || one[3] <= other[1] || other[3] <= one[1];
+            assert!(apart, "`{words}` at {one:?} and `{others}` at {other:?}");
+        }
+    }
+}

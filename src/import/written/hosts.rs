@@ -1,19 +1,20 @@
 //! Hosts outside for the blocks that rules name, so that what they admit is asked of somebody.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use indexmap::IndexMap;
 use ipnet::IpNet;
 
 use super::making::Making;
-use crate::account::Peer;
+use crate::account::{Interface, Peer, Public};
 use crate::model::reserved_addresses::{is_global, taken_blocks};
 use crate::topology::Builder;
 
 /// More hosts make a table that nobody reads.
 const MAX_HOSTS: usize = 40;
 
-impl Making<'_> {
+impl<'a> Making<'a> {
     /// Adds a host for each block outside that rules name.
     pub fn hosts(&mut self, mut builder: Builder) -> Builder {
         let account = self.account;
@@ -25,10 +26,11 @@ impl Making<'_> {
             }
             Peer::Group(_) | Peer::Unknown(_) => &[],
         });
+        let own = self.public_addresses();
         let mut hosts: IndexMap<IpAddr, IpNet> = IndexMap::new();
         for &block in blocks {
             let address = if block.prefix_len() == 0 { None } else { first_host(block) };
-            if let Some(address) = address.filter(|address| self.is_outside(*address)) {
+            if let Some(address) = address.filter(|address| self.is_outside(*address, &own)) {
                 hosts.entry(address).or_insert(block);
             }
         }
@@ -40,11 +42,16 @@ impl Making<'_> {
         builder
     }
 
-    fn is_outside(&self, address: IpAddr) -> bool {
-        let own = self.account.interfaces.values().any(|interface| match &interface.public {
-            crate::account::Public::At(addresses) => addresses.contains(&address),
-            _ => false,
-        });
+    /// Public addresses that lead to interfaces of the account.
+    fn public_addresses(&self) -> HashSet<IpAddr> {
+        let of_one = |interface: &'a Interface| match &interface.public {
+            Public::At(addresses) => addresses.as_slice(),
+            Public::None | Public::Unknown(_) => &[],
+        };
+        self.account.interfaces.values().flat_map(of_one).copied().collect()
+    }
+
+    fn is_outside(&self, address: IpAddr, own: &HashSet<IpAddr>) -> bool {
         let inside = self.vpcs.values().any(|(_, block)| IpNet::V4(*block).contains(&address));
         let usable = match address {
             IpAddr::V4(address) => {
@@ -52,7 +59,7 @@ impl Making<'_> {
             }
             IpAddr::V6(_) => is_global(address),
         };
-        usable && !inside && !own
+        usable && !inside && !own.contains(&address)
     }
 }
 

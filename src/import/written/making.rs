@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use ipnet::{IpNet, Ipv4Net};
 
 use super::names::Names;
@@ -43,17 +43,11 @@ impl<'a> Making<'a> {
     /// VPCs with their subnets; one for all that names none.
     pub fn vpcs(&mut self, mut builder: Builder) -> Builder {
         let account = self.account;
-        let used = |id: &ResourceId| {
-            account.groups.values().any(|group| group.vpc.as_ref() == Some(id))
-                || account.interfaces.values().any(|interface| interface.vpc.as_ref() == Some(id))
-        };
-        let mut wanted: Vec<&ResourceId> = account.vpcs.keys().filter(|id| used(id)).collect();
-        let named = account.groups.values().filter_map(|group| group.vpc.as_ref());
-        for id in named.chain(account.interfaces.values().filter_map(|interface| interface.vpc.as_ref())) {
-            if !wanted.contains(&id) {
-                wanted.push(id);
-            }
-        }
+        let of_groups = account.groups.values().filter_map(|group| group.vpc.as_ref());
+        let of_interfaces = account.interfaces.values().filter_map(|interface| interface.vpc.as_ref());
+        let used: IndexSet<&ResourceId> = of_groups.chain(of_interfaces).collect();
+        let mut wanted: IndexSet<&ResourceId> = account.vpcs.keys().filter(|id| used.contains(*id)).collect();
+        wanted.extend(used);
         for id in wanted {
             let known = account.vpcs.get(id);
             let name = self.names.unique(known.map_or(id.as_str(), |vpc| &vpc.label));
@@ -201,7 +195,7 @@ impl<'a> Making<'a> {
         mut builder: Builder,
         instances: &IndexMap<String, Vec<(&ResourceId, &Interface)>>,
     ) -> Builder {
-        let mut taken: Vec<(Option<ResourceId>, Ipv4Addr)> = Vec::new();
+        let mut taken: HashSet<(Option<ResourceId>, Ipv4Addr)> = HashSet::new();
         for (name, interfaces) in instances {
             let Some((_, first)) = interfaces.first() else { continue };
             if first.holder == Holder::Nobody {
@@ -281,7 +275,7 @@ impl<'a> Making<'a> {
         &mut self,
         interface: &Interface,
         subnet: Option<Ipv4Net>,
-        taken: &mut Vec<(Option<ResourceId>, Ipv4Addr)>,
+        taken: &mut HashSet<(Option<ResourceId>, Ipv4Addr)>,
     ) -> Option<Ipv4Addr> {
         let own: Vec<Ipv4Addr> = interface
             .addresses
@@ -311,7 +305,7 @@ impl<'a> Making<'a> {
             );
             return None;
         }
-        taken.push(key);
+        taken.insert(key);
         Some(address)
     }
 }

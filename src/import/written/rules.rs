@@ -1,5 +1,6 @@
 //! Rules of an account in the words of a topology.
 
+use indexmap::IndexSet;
 use ipnet::IpNet;
 
 use super::making::Making;
@@ -14,7 +15,7 @@ impl Making<'_> {
         rules: &[Rule],
         preposition: &str,
     ) -> (Vec<String>, Vec<SourceLocation>) {
-        let mut written: Vec<String> = Vec::new();
+        let mut written: IndexSet<String> = IndexSet::new();
         let mut places = Vec::new();
         for rule in rules {
             let Known::Is(traffic) = &rule.traffic else {
@@ -30,12 +31,11 @@ impl Making<'_> {
             };
             let words = format!("{traffic} {preposition} {peer}");
             // Twins come of blocks with other host bits.
-            if !written.contains(&words) {
-                written.push(words);
+            if written.insert(words) {
                 places.push(rule.origin.place.clone());
             }
         }
-        (written, places)
+        (written.into_iter().collect(), places)
     }
 
     fn peer(&self, group: &SecurityGroup, peer: &Peer) -> Result<String, Reason> {

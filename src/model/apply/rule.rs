@@ -1,5 +1,6 @@
 //! Rules of a group: authorize and revoke, for what comes in and for what goes out.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -28,9 +29,10 @@ pub(in crate::model) fn authorize(
     let requested = resolve(cloud, direction, name, permissions)?;
     permissions.iter().filter_map(|p| p.description.as_deref()).try_for_each(words::rule_description)?;
     let group = group::known(cloud, name)?;
+    let known: HashSet<Said<'_>> = of(group, direction).iter().map(|rule| (rule.traffic, &rule.peer)).collect();
     for request in &requested {
         known_protocol(cloud, request.traffic)?;
-        if of(group, direction).iter().any(|rule| request.is(rule)) {
+        if known.contains(&(request.traffic, &request.peer)) {
             let rule = text::as_ec2_spells(request.traffic, &request.peer);
             return Err(refuse(
                 RefusalCode::InvalidPermissionDuplicate,
@@ -38,18 +40,20 @@ pub(in crate::model) fn authorize(
             ));
         }
     }
+    let mut added = Vec::with_capacity(requested.len());
     for request in requested {
-        let rule = Rule {
+        added.push(Rule {
             id: cloud.next_rule_id(),
             traffic: request.traffic,
             peer: request.peer,
             written: request.written,
             description: request.permission.description.clone(),
             place: request.permission.place.clone(),
-        };
-        if let Some(group) = cloud.groups_mut().get_mut(name) {
-            of_mut(group, direction).push(rule);
-        }
+        });
+    }
+    // Once: the group is noted as it was each time.
+    if let Some(group) = cloud.groups_mut().get_mut(name) {
+        of_mut(group, direction).extend(added);
     }
     quota::rules(cloud, direction, name)
 }
@@ -158,6 +162,9 @@ fn known_protocol(cloud: &Cloud, traffic: Traffic) -> Result<(), Refusal> {
     ))
 }
 
+/// The part of a rule by which it is told from others.
+type Said<'p> = (Traffic, &'p Peer);
+
 /// One rule that a request asks for, with its peer resolved at this moment.
 struct Requested<'a> {
     traffic: Traffic,
@@ -185,11 +192,12 @@ fn resolve<'a>(
     let vpc = &group::known(cloud, group)?.vpc;
     let preposition = direction.preposition();
     let mut requested: Vec<Requested<'a>> = Vec::new();
+    let mut said: HashSet<(Traffic, Peer)> = HashSet::new();
     for permission in permissions {
         for (request, words) in &permission.peers {
             let traffic = permission.traffic;
             let peer = resolve_peer(cloud, vpc, request)?;
-            if requested.iter().any(|other| other.traffic == traffic && other.peer == peer) {
+            if !said.insert((traffic, peer.clone())) {
                 return Err(refuse(
                     RefusalCode::InvalidParameterValue,
                     "The same permission must not appear multiple times",
