@@ -77,7 +77,7 @@ pub fn state(state: &State) -> String {
     let mut text = labs(std::slice::from_ref(state));
     let interfaces = state.instances.iter().flat_map(|it| it.interfaces.iter().map(move |own| (&it.name, own)));
     let secondary = interfaces.clone().filter(|(_, it)| !it.secondary.is_empty());
-    let secondary = secondary.map(|(name, it)| format!("{name}.{} {}", it.device, it.secondary.join(", ")));
+    let secondary = secondary.map(|(name, it)| format!("{name}.{} {}", it.device, it.secondary.join(" ")));
     let ipv6 = interfaces.filter_map(|(name, it)| Some(format!("{name}.{} {}", it.device, it.ipv6.as_ref()?)));
     let checks = state.load_balancers.iter().map(|it| format!("{} {}", it.name, it.health_check));
     let said = [
