@@ -134,9 +134,9 @@ fn sources_ipv6(attached: &[&Interface]) -> Vec<String> {
 }
 
 fn sources(attached: &[&Interface]) -> Vec<String> {
-    let of_instances = attached.iter().filter_map(|interface| {
-        let private = interface.private?;
-        Some(format!("\"{}\" . {private}", names::port(&interface.id, interface.number)))
+    let of_instances = attached.iter().flat_map(|interface| {
+        let port = names::port(&interface.id, interface.number);
+        interface.private_addresses().map(move |private| format!("\"{port}\" . {private}"))
     });
     of_instances.chain([format!("\"{CANARY}\" . {CANARY_ADDRESS}")]).collect()
 }

@@ -82,10 +82,10 @@ pub fn add_ends(ruleset: &mut Ruleset, addresses: &[IpAddr], spoken: Families) {
 /// The addresses that interfaces have inside.
 pub fn addresses(attached: &[&Interface]) -> Vec<IpAddr> {
     let of_each = attached.iter().flat_map(|interface| {
-        let private = interface.private.map(|private| IpAddr::from(private.0));
-        [private, interface.ipv6.map(|ipv6| ipv6.0.into())]
+        let private = interface.private_addresses().map(|private| IpAddr::from(private.0));
+        private.chain(interface.ipv6.map(|ipv6| ipv6.0.into()))
     });
-    of_each.flatten().collect()
+    of_each.collect()
 }
 
 /// The rule of a base chain that all errors about flows in connection tracking go through.

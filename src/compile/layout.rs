@@ -363,7 +363,9 @@ impl Builder {
             self.node(node.clone(), kind, families, ruleset)?;
         }
         let ipv6 = interface.ipv6.map(|ipv6| ipv6.0);
-        let held: Vec<IpAddr> = std::iter::once(private.into()).chain(ipv6.map(IpAddr::V6)).collect();
+        // Each of a delegated prefix is one of them, so that whoever holds it is known by an address everywhere.
+        let privates: Vec<IpAddr> = interface.private_addresses().map(|own| IpAddr::V4(own.0)).collect();
+        let held: Vec<IpAddr> = privates.iter().copied().chain(ipv6.map(IpAddr::V6)).collect();
         let next = ipv6.map(|_| IpAddr::V6(names::NEXT_HOP_IPV6));
         let index = names::port_index(interface.number);
         let device = u32::from(interface.id.device());
@@ -397,7 +399,9 @@ impl Builder {
         let way = by_from(2 + device, names::ROUTER_ADDRESS, private);
         self.route_in(table, &node, EVERYWHERE, way);
         if device > 0 {
-            self.policy(&node, Selected::Source(private.into()), table);
+            for own in privates {
+                self.policy(&node, Selected::Source(own), table);
+            }
             // An appliance passes on by this interface what a route leads to it.
             if self.network.nodes.get(&node).is_some_and(|node| node.kind == NodeKind::Appliance) {
                 self.policy(&node, Selected::From(format!("eth{device}")), table);

@@ -20,10 +20,10 @@ impl<'a> Members<'a> {
         Self(all)
     }
 
-    /// The private addresses of a group's members. A member is an address, held by an interface: also by that of a stopped instance,
+    /// The private addresses of a group's members, with each of a delegated prefix. A member is an address, held by an interface: also by that of a stopped instance,
     /// where the era lets it keep one.
     pub fn private(&self, group: &GroupName) -> impl Iterator<Item = String> {
-        self.members(group).filter_map(|it| it.private).map(|ip| ip.to_string())
+        self.members(group).flat_map(Interface::private_addresses).map(|ip| ip.to_string())
     }
 
     /// The IPv6 addresses of a group's members.
@@ -71,7 +71,8 @@ mod tests {
                 let members = Members::of(&cloud);
                 for group in cloud.groups.keys() {
                     let scan = || cloud.network_interfaces().filter(|it| it.groups.contains(group));
-                    let private: Vec<String> = scan().filter_map(|it| it.private).map(|ip| ip.to_string()).collect();
+                    let private: Vec<String> =
+                        scan().flat_map(Interface::private_addresses).map(|ip| ip.to_string()).collect();
                     let ipv6: Vec<String> = scan().filter_map(|it| it.ipv6).map(|ip| ip.to_string()).collect();
                     found += private.len();
                     assert_eq!(members.private(group).collect::<Vec<_>>(), private, "{name}: {group}");

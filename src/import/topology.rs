@@ -105,6 +105,7 @@ fn interface_of(
     let label = interface.id.to_string();
     let label = label.strip_suffix(".eth0").map(str::to_owned).unwrap_or(label);
     let private = interface.private.map(|address| IpNet::from(IpAddr::V4(address.0)));
+    let secondary = interface.secondary.iter().map(|it| IpNet::V4(it.block()));
     let ipv6 = interface.ipv6.map(|address| IpAddr::V6(address.0));
     let public: Vec<IpAddr> = interface.public.map(|address| IpAddr::V4(address.0)).into_iter().chain(ipv6).collect();
     Interface {
@@ -112,7 +113,7 @@ fn interface_of(
         vpc: Some(ResourceId::new(interface.vpc.as_str())),
         subnet: Some(subnet_id(interface.vpc.as_str(), interface.subnet.as_str())),
         groups: Known::Is(interface.groups.iter().map(|name| ResourceId::new(name.as_str())).collect::<IndexSet<_>>()),
-        addresses: private.into_iter().chain(ipv6.map(IpNet::from)).collect(),
+        addresses: private.into_iter().chain(secondary).chain(ipv6.map(IpNet::from)).collect(),
         public: if public.is_empty() { Public::None } else { Public::At(public) },
         origin: origin(&holder_of(&interface.id), &place),
         label,

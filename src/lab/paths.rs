@@ -9,7 +9,8 @@ use super::error::LabError;
 use super::resolved::Resolved;
 use crate::compile::names;
 use crate::model::{
-    Direction, Endpoint, Flow, HostName, InstanceState, Interface, InterfaceHolder, InterfaceId, Service, Via,
+    Direction, Endpoint, Flow, HostName, InstanceState, Interface, InterfaceHolder, InterfaceId, PrivateIp, Service,
+    Via,
 };
 use crate::network::{NodeKind, NodeName};
 use crate::probe::{Answering, Ask, KnownPath, Receiver};
@@ -39,6 +40,7 @@ impl Lab {
                         (address, (!inside).then(|| behind(address)))
                     }
                     Via::Ipv6 => (last.ipv6.ok_or_else(|| format!("{to} has no IPv6 address"))?.0.into(), None),
+                    Via::Secondary(address) => (address.into(), None),
                     Via::Private if !outside => (private.ok_or_else(|| format!("{to} has no private address"))?, None),
                     Via::Private | Via::Public => {
                         let held = last.public.ok_or_else(|| format!("{to} has no public address"))?;
@@ -55,7 +57,7 @@ impl Lab {
         let passed_on_by = self.appliances(flow);
         let there = self.way_there(flow, (source, destination), public);
         let back = self.way_back(flow, destination, &there);
-        let forged = matches!(flow.from, Endpoint::Forged(..));
+        let forged = self.is_forged(flow);
         let shared = !passed_on_by.is_empty() || self.is_appliance(flow);
         let ports_of = if shared { IpAddr::V4(names::ROUTER_ADDRESS) } else { source };
         Ok(Ask {
@@ -69,7 +71,7 @@ impl Lab {
             passed_on_by,
             there,
             back,
-            judged_at: judged_at(flow),
+            judged_at: judged_at(flow, forged),
             service: flow.service,
             receiver,
             behind,
@@ -111,13 +113,20 @@ impl Lab {
         }
     }
 
+    /// Returns true if a flow is sent from an address that its interface has not: a secondary one of its own is answered as the primary one.
+    pub(super) fn is_forged(&self, flow: &Flow) -> bool {
+        let Endpoint::Forged(at, source) = &flow.from else { return false };
+        let own = self.state.cloud().attached(at).into_iter().flat_map(Interface::private_addresses);
+        own.map(|own| IpAddr::V4(own.0)).all(|own| own != *source)
+    }
+
     fn is_address_of(&self, end: &Endpoint, address: IpAddr) -> bool {
         match end {
             Endpoint::Host(_, own) => own.0 == address,
             _ => end.holder().is_some_and(|holder| {
                 self.interfaces_of(&holder).any(|own| {
-                    let private = own.private.map(|private| IpAddr::V4(private.0));
-                    private == Some(address) || own.ipv6.map(|ipv6| IpAddr::V6(ipv6.0)) == Some(address)
+                    let mut private = own.private_addresses().map(|private| IpAddr::V4(private.0));
+                    private.any(|own| own == address) || own.ipv6.map(|ipv6| IpAddr::V6(ipv6.0)) == Some(address)
                 })
             }),
         }
@@ -187,7 +196,7 @@ impl Lab {
             (_, Some(id)) => {
                 let address = self.state.cloud().interface(&id).and_then(|interface| match via {
                     Via::Ipv6 => interface.ipv6.map(|ipv6| ipv6.0.into()),
-                    Via::Private | Via::Public | Via::Dns => interface.private.map(|private| private.0.into()),
+                    Via::Private | Via::Public | Via::Dns | Via::Secondary(_) => inside(interface, end, via),
                 });
                 (names::holder(&id.holder()), id.device(), address)
             }
@@ -233,6 +242,16 @@ pub(super) struct Sender {
     pub public: Option<IpAddr>,
 }
 
+/// The private address that an end has in a flow: the one that it sends from or is asked for, if it is its own, else its primary one.
+pub(super) fn inside(interface: &Interface, end: &Endpoint, via: Via) -> Option<IpAddr> {
+    let asked = |own: &PrivateIp| match end {
+        Endpoint::Forged(_, source) => *source == IpAddr::V4(own.0),
+        _ => via == Via::Secondary(own.0),
+    };
+    let own = interface.private_addresses().find(asked).or(interface.private)?;
+    Some(IpAddr::V4(own.0))
+}
+
 /// The namespace of a host.
 fn host_node(name: &HostName) -> NodeName {
     NodeName(name.to_string())
@@ -240,14 +259,14 @@ fn host_node(name: &HostName) -> NodeName {
 
 /// The ends whose groups have to be asked, and to say so, of a question that may be taken for one of an earlier flow. Of TCP too: a SYN passes as part
 /// of a connection that only the router and one end still know.
-fn judged_at(flow: &Flow) -> Vec<Direction> {
+fn judged_at(flow: &Flow, forged: bool) -> Vec<Direction> {
     let is_answered = matches!(flow.service, Service::Tcp(_) | Service::Udp(_) | Service::IcmpEcho);
-    if !is_answered || matches!(flow.from, Endpoint::Forged(..)) {
+    if !is_answered || forged {
         return Vec::new();
     }
     let ends = [(&flow.from, Direction::Egress), (&flow.to, Direction::Ingress)];
     ends.into_iter()
-        .filter(|(end, _)| matches!(end, Endpoint::Instance(_) | Endpoint::Interface(_)))
+        .filter(|(end, _)| matches!(end, Endpoint::Instance(_) | Endpoint::Interface(_) | Endpoint::Forged(..)))
         .map(|(_, at)| at)
         .collect()
 }

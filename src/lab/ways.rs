@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::booted::Lab;
+use super::paths::inside;
 use crate::compile::names;
 use crate::model::{Endpoint, Flow, Forwarding, Interface, InterfaceHolder, PrivateIp, PublicIp, Service, Via};
 use crate::probe::{Ends, LinkPosition, Private, Receiver, Route};
@@ -40,7 +41,7 @@ impl Lab {
         let receiver = self.receiver(flow).ok().flatten();
         let is_outside = |end: &Endpoint| matches!(end, Endpoint::Host(..));
         // Another address may be that of somebody else in the VPC, whose public one it then gets.
-        let is_forged = matches!(flow.from, Endpoint::Forged(..));
+        let is_forged = self.is_forged(flow);
         let arrive: Vec<IpAddr> = if is_forged {
             Vec::new()
         } else if source.is_ipv6() || is_outside(&flow.from) {
@@ -61,12 +62,13 @@ impl Lab {
     /// Private address of an end, and where it is that end's. Where it is asked for it goes by the routers of the VPC that asks.
     fn private_of(&self, end: &Endpoint, other: &Endpoint, via: Via) -> Option<Private> {
         let vpc = |end: &Endpoint| self.state.cloud().interface(&end.interface()?).map(|interface| &interface.vpc);
-        let address = self.state.cloud().interface(&end.interface()?)?.private.filter(|_| via != Via::Ipv6)?;
-        let asks = vpc(other).filter(|_| matches!(via, Via::Private | Via::Dns));
+        let own = self.state.cloud().interface(&end.interface()?).filter(|_| via != Via::Ipv6)?;
+        let address = inside(own, end, via)?;
+        let asks = vpc(other).filter(|_| matches!(via, Via::Private | Via::Secondary(_) | Via::Dns));
         let at = vpc(end).into_iter().chain(asks).flat_map(|vpc| [names::router(vpc), names::gateway(vpc)]);
         // A name leads out of another VPC even where it means the private address.
         let outside = (via == Via::Dns).then(names::internet);
-        Some(Private { address: IpAddr::V4(address.0), at: at.chain(outside).collect() })
+        Some(Private { address, at: at.chain(outside).collect() })
     }
 
     /// The way of what the receiver of a flow answers.
@@ -127,9 +129,8 @@ impl Lab {
         let Endpoint::Forged(id, source) = from else { return from.clone() };
         let holder = InterfaceHolder::from(&id.instance);
         let own = self.interfaces_of(&holder).find(|own| {
-            let private = own.private.map(|own| IpAddr::V4(own.0));
             let ipv6 = own.ipv6.map(|own| IpAddr::V6(own.0));
-            [private, ipv6].contains(&Some(*source))
+            own.private_addresses().map(|own| IpAddr::V4(own.0)).chain(ipv6).any(|own| own == *source)
         });
         own.and_then(|own| own.id.attachment()).map_or_else(|| from.clone(), |at| Endpoint::Interface(at.clone()))
     }

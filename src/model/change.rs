@@ -15,6 +15,7 @@ use super::interface_id::InterfaceId;
 use super::load_balancer::LoadBalancer;
 use super::name::{ElasticIpName, GroupName, InstanceName, LoadBalancerName, PrefixListName, RuleId};
 use super::rule::Rule;
+use super::secondary::SecondaryAddress;
 
 /// One fact that operations have changed. `Display` has it as a line: `web1 private 10.0.0.11 -> 10.0.0.13`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +42,15 @@ pub enum Change {
         before: Option<IpAddr>,
         /// Now.
         now: Option<IpAddr>,
+    },
+    /// An interface has other secondary addresses.
+    SecondaryAddresses {
+        /// The interface.
+        interface: InterfaceId,
+        /// All of them before.
+        before: Vec<SecondaryAddress>,
+        /// All of them now.
+        now: Vec<SecondaryAddress>,
     },
     /// An interface has other groups.
     Groups {
@@ -171,6 +181,11 @@ fn of_interface(was: Option<&Interface>, now: &Interface, changes: &mut Vec<Chan
             changes.push(Change::Address { interface: now.id.clone(), kind, before, now: now_has });
         }
     }
+    let before = was.map_or_else(Vec::new, |was| was.secondary.clone());
+    if before != now.secondary {
+        let (interface, now) = (now.id.clone(), now.secondary.clone());
+        changes.push(Change::SecondaryAddresses { interface, before, now });
+    }
     if was.is_none_or(|was| was.groups != now.groups) {
         let all = |it: &Interface| it.groups.iter().cloned().collect();
         changes.push(Change::Groups { interface: now.id.clone(), before: was.map(all), groups: all(now) });
@@ -283,6 +298,13 @@ impl fmt::Display for Change {
             Self::Address { interface, kind, before, now } => {
                 let or_none = |address: &Option<IpAddr>| address.map_or_else(|| "none".to_owned(), |it| it.to_string());
                 write!(f, "{} {kind} {} -> {}", interface.short(), or_none(before), or_none(now))
+            }
+            Self::SecondaryAddresses { interface, before, now } => {
+                let all = |them: &[SecondaryAddress]| match them {
+                    [] => "none".to_owned(),
+                    some => some.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+                };
+                write!(f, "{} secondary {} -> {}", interface.short(), all(before), all(now))
             }
             Self::Groups { interface, before, groups } => {
                 let names = |all: &[GroupName]| all.iter().map(GroupName::as_str).collect::<Vec<_>>().join(", ");

@@ -9,6 +9,7 @@ use super::interface_id::{Attachment, InterfaceHolder, InterfaceId};
 use super::load_balancer::Scheme;
 use super::name::{HostName, InstanceName, LoadBalancerName};
 use super::number::number;
+use super::via::Via;
 
 /// One ICMP message, of either family: that of the path it takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -118,7 +119,8 @@ pub enum Endpoint {
     Instance(InstanceName),
     /// An instance, by a further interface: `web1.eth1`.
     Interface(Attachment),
-    /// An instance that sends from an address which is not its own, of either family: `nat as 10.0.0.99`. Only ever a sender.
+    /// An instance that sends from another address than its primary one: `nat as 10.0.0.99`, of either family, which is not its own, or a
+    /// secondary one, which is. Only ever a sender.
     Forged(Attachment, IpAddr),
     /// A load balancer. Its scheme says which address its name means.
     LoadBalancer(LoadBalancerName, Scheme),
@@ -184,56 +186,6 @@ impl fmt::Display for Endpoint {
             Self::Forged(at, source) => write!(f, "{} as {source}", at.short()),
             Self::Host(name, _) => write!(f, "{name}"),
         }
-    }
-}
-
-/// Address by which a flow goes to an instance. From outside it is the public one, or the IPv6 one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Via {
-    /// By its private address, inside the VPC.
-    Private,
-    /// By its public address, through the gateway.
-    Public,
-    /// By its IPv6 address, which is the same inside and outside.
-    Ipv6,
-    /// By its public DNS name: the sender asks its resolver, and goes to the address that it is told.
-    Dns,
-}
-
-impl Via {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Private, Self::Public, Self::Ipv6, Self::Dns];
-
-    /// Returns the words of a file that a flow says after its port.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Private => "by private address",
-            Self::Public => "by public address",
-            Self::Ipv6 => "by ipv6 address",
-            Self::Dns => "by dns name",
-        }
-    }
-
-    /// The word for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Private => "private",
-            Self::Public => "public",
-            Self::Ipv6 => "ipv6",
-            Self::Dns => "dns",
-        }
-    }
-}
-
-/// As people read it after a flow's port: `by IPv6 address`.
-impl fmt::Display for Via {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Private | Self::Public => self.words(),
-            Self::Ipv6 => "by IPv6 address",
-            Self::Dns => "by DNS name",
-        })
     }
 }
 

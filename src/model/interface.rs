@@ -6,6 +6,7 @@ use super::address::{Ipv6, PrivateIp, PublicIp};
 use super::id::{InstanceId, NetworkInterfaceId};
 use super::interface_id::InterfaceId;
 use super::name::{GroupName, SubnetName, VpcName};
+use super::secondary::SecondaryAddress;
 
 /// A network interface: groups and addresses are its own.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -24,8 +25,11 @@ pub struct Interface {
     pub subnet: SubnetName,
     /// Its security groups; at least one.
     pub groups: IndexSet<GroupName>,
-    /// Its private address, while it has one.
+    /// Its primary private address, while it has one.
     pub private: Option<PrivateIp>,
+    /// Its private addresses beside that, in the order of the file. They are its own as long as it is there, and lead to it while it has
+    /// a primary one.
+    pub secondary: Vec<SecondaryAddress>,
     /// Its public address, while it has one: the Elastic IP that is associated with it, or else an automatic one.
     pub public: Option<PublicIp>,
     /// Automatic public address: given or none.
@@ -34,6 +38,14 @@ pub struct Interface {
     pub ipv6: Option<Ipv6>,
     /// Check of source and destination.
     pub source_dest_check: SourceDestCheck,
+}
+
+impl Interface {
+    /// Every private address that leads to it: the primary one, and the others while it has that.
+    pub fn private_addresses(&self) -> impl Iterator<Item = PrivateIp> {
+        let others = self.secondary.iter().filter(|_| self.private.is_some()).flat_map(|it| it.addresses());
+        self.private.into_iter().chain(others)
+    }
 }
 
 /// Check of source and destination: drops packets neither from nor to one of an interface's own addresses.

@@ -12,6 +12,7 @@ use super::mount::{MountPlace, MountSource};
 use super::name::{Ec2Name, GroupName, InstanceName, PrefixListName, ProcessName, SubnetName, VpcName};
 use super::process::Process;
 use super::rule::PrefixFamily;
+use super::secondary::SecondaryAddress;
 
 /// `AllowReassociation` of `AssociateAddress`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -54,6 +55,8 @@ pub struct NewInterface {
     pub groups: IndexSet<GroupName>,
     /// Private address asked for.
     pub address: AddressRequest,
+    /// Private addresses beside that.
+    pub secondary: Vec<SecondaryAddress>,
     /// Check of source and destination.
     pub source_dest_check: SourceDestCheck,
 }
@@ -105,6 +108,8 @@ pub struct Launch {
     pub mounts: IndexMap<MountPlace, MountSource>,
     /// Private address asked for.
     pub address: AddressRequest,
+    /// Private addresses beside that.
+    pub secondary: Vec<SecondaryAddress>,
     /// Automatic public address.
     pub public: AutomaticPublic,
     /// Check of source and destination of its first interface.

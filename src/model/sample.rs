@@ -109,6 +109,7 @@ pub(crate) fn launch_at(name: &str, groups: &[&str], vpc: &str, address: Address
         processes: Default::default(),
         mounts: Default::default(),
         address,
+        secondary: Vec::new(),
         public: AutomaticPublic::Given,
         source_dest_check: SourceDestCheck::On,
         forwarding: Forwarding::None,

@@ -3,8 +3,9 @@
 
 use std::fmt;
 
-use super::flow::{Service, Via};
+use super::flow::Service;
 use super::protocol::EXTENSION_HEADERS;
+use super::via::Via;
 
 /// Reason why no probe can ask for a protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

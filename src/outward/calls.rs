@@ -220,15 +220,20 @@ impl Script<'_> {
                 self.keep(&interface.name, &call, "NetworkInterface.NetworkInterfaceId");
             }
             let further = format!("\"${}\"", interface.name);
-            if interface.private.len() > 1 {
+            if interface.private.len() > 1 || !interface.prefixes.is_empty() {
                 if is_first {
                     let query = "Instances[0].NetworkInterfaces[0].NetworkInterfaceId";
                     let call = format!("describe-instances --instance-ids {own}");
                     self.keep(&interface.name, &call, &format!("Reservations[0].{query}"));
                 }
                 let more: Vec<String> = interface.private.iter().skip(1).map(ToString::to_string).collect();
-                let more = format!("--private-ip-addresses {}", more.join(" "));
-                self.call(&format!("assign-private-ip-addresses --network-interface-id {further} {more}"));
+                let prefixes: Vec<String> = interface.prefixes.iter().map(ToString::to_string).collect();
+                for (key, blocks) in [("--private-ip-addresses", more), ("--ipv4-prefixes", prefixes)] {
+                    let more = format!("{key} {}", blocks.join(" "));
+                    if !blocks.is_empty() {
+                        self.call(&format!("assign-private-ip-addresses --network-interface-id {further} {more}"));
+                    }
+                }
             }
             if is_instance && index > 0 {
                 let to = format!("--instance-id {own} --device-index {}", interface.device);

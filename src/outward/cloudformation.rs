@@ -333,10 +333,14 @@ fn common(interface: &PlannedInterface) -> Yaml {
         ])
     });
     let private: Vec<Yaml> = private.collect();
+    let prefixes = interface.prefixes.iter();
+    let prefixes: Vec<Yaml> =
+        prefixes.map(|block| Yaml::map([("Ipv4Prefix", Some(Yaml::Text(block.to_string())))])).collect();
     Yaml::map([
         ("SubnetId", interface.subnet.as_ref().map(|id| reference(id, None))),
         ("GroupSet", Some(Yaml::List(interface.groups.iter().map(group).collect()))),
         ("PrivateIpAddresses", (!private.is_empty()).then_some(Yaml::List(private))),
+        ("Ipv4Prefixes", (!prefixes.is_empty()).then_some(Yaml::List(prefixes))),
         ("Ipv6AddressCount", (interface.ipv6 > 0).then(|| Yaml::Plain(interface.ipv6.to_string()))),
     ])
 }

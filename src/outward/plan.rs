@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 use super::holders::{Held, holders};
 use super::names::{Kind, Language, Names};
@@ -46,6 +46,8 @@ pub struct PlannedInterface {
     pub subnet: Option<Id>,
     pub groups: Vec<Id>,
     pub private: Vec<IpAddr>,
+    /// IPv4 prefixes that are delegated to it.
+    pub prefixes: Vec<Ipv4Net>,
     pub ipv6: usize,
     /// Names of the Elastic IPs that lead to it.
     pub elastic: Vec<String>,
@@ -63,6 +65,7 @@ pub struct Machine<'a> {
 /// An account as resources of a language.
 pub struct Plan<'a> {
     pub account: &'a Account,
+    language: Language,
     pub vpcs: HashMap<&'a ResourceId, String>,
     pub subnets: HashMap<&'a ResourceId, String>,
     pub groups: HashMap<&'a ResourceId, String>,
@@ -83,6 +86,7 @@ impl<'a> Plan<'a> {
         let mut names = Names::of(language);
         let mut plan = Self {
             account,
+            language,
             vpcs: HashMap::new(),
             subnets: HashMap::new(),
             groups: HashMap::new(),
@@ -191,13 +195,26 @@ impl<'a> Plan<'a> {
         let single = interface.addresses.iter().filter(|block| block.prefix_len() == block.max_prefix_len());
         let (private, ipv6): (Vec<IpAddr>, Vec<IpAddr>) =
             single.map(IpNet::addr).partition(|address| address.is_ipv4());
-        if interface.addresses.len() > private.len() + ipv6.len() {
-            self.notes.add("prefix", "only single addresses are written", &interface.origin);
+        let prefixes = interface.addresses.iter().filter_map(|block| match block {
+            IpNet::V4(block) if block.prefix_len() < 32 => Some(*block),
+            IpNet::V4(_) | IpNet::V6(_) => None,
+        });
+        let mut prefixes: Vec<Ipv4Net> = prefixes.collect();
+        if interface.addresses.len() > private.len() + prefixes.len() + ipv6.len() {
+            self.notes.add("prefix", "those of IPv6 are not written", &interface.origin);
+        }
+        // "You can't specify IPv4 prefixes if you've specified ... specific private IPv4 addresses" (API, CreateNetworkInterface); an
+        // instance of these languages has none at its own interface. Calls assign them later.
+        let is_part_of_an_instance = interface.holder.is_instance() && device == 0;
+        let refused = is_part_of_an_instance || !private.is_empty();
+        if refused && self.language != Language::Shell && !prefixes.is_empty() {
+            self.notes.add("prefix", "EC2 takes none beside addresses when an interface is made", &interface.origin);
+            prefixes.clear();
         }
         if !ipv6.is_empty() {
             self.notes.add("IPv6 address", "Amazon gives another one", &interface.origin);
         }
-        PlannedInterface { name, device, subnet, groups, private, ipv6: ipv6.len(), elastic, automatic }
+        PlannedInterface { name, device, subnet, groups, private, prefixes, ipv6: ipv6.len(), elastic, automatic }
     }
 
     /// The rules of a group, each once. What is not known of one is listed.

@@ -81,9 +81,11 @@ fn instance(plan: &Plan<'_>, machine: &Machine<'_>, interface: &PlannedInterface
 fn interface_block(plan: &Plan<'_>, machine: &Machine<'_>, interface: &PlannedInterface) -> Block {
     let groups: Vec<String> = interface.groups.iter().map(|id| group_reference(plan, id)).collect();
     let private: Vec<String> = interface.private.iter().map(|address| text(&address.to_string())).collect();
+    let prefixes: Vec<String> = interface.prefixes.iter().map(|block| text(&block.to_string())).collect();
     Block::resource("aws_network_interface", &interface.name)
         .maybe("subnet_id", interface.subnet.as_ref().map(|id| reference("aws_subnet", id)))
         .maybe("private_ips", (!private.is_empty()).then(|| list(private)))
+        .maybe("ipv4_prefixes", (!prefixes.is_empty()).then(|| list(prefixes)))
         .maybe("ipv6_address_count", (interface.ipv6 > 0).then(|| interface.ipv6.to_string()))
         .is("security_groups", list(groups))
         .named(machine.held.label)

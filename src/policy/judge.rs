@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::holding::holds;
 use super::routes::{NextHop, next_hop, passes_on};
 use super::rules;
 use super::walk::{Path, RuleEvaluation, Stage, Walk};
@@ -43,6 +44,7 @@ impl<'a> Walker<'a> {
             },
             (_, Some(sender), _, Some(receiver)) => match flow.via {
                 Via::Private => self.by_private_address(flow, &sender, &receiver),
+                Via::Secondary(address) => self.by_secondary_address(flow, &sender, address),
                 // An Elastic IP leads to a stopped instance too, and only behind the gateway to nobody. So does the address
                 // that it has given back, and whoever holds that now gets the packet.
                 Via::Public => match asked_at(self.cloud, &receiver) {
@@ -104,11 +106,19 @@ impl<'a> Walker<'a> {
         }
     }
 
+    /// From instance to instance by a secondary private address, which stays with its interface. In another VPC it is somebody else's.
+    fn by_secondary_address(&mut self, flow: &Flow, sender: &InterfaceId, destination: Ipv4Addr) -> Verdict {
+        let Some(from) = interface_of(self.cloud, sender) else { return NOTHING_TO_SEND };
+        if holder_of(self.cloud, &from.vpc, destination).is_some() {
+            return self.by_address(flow, sender, destination);
+        }
+        let nobody = Verdict::Unreachable { by: Some(Hop::Router(from.vpc.clone())) };
+        self.forged_source(flow, from, destination).unwrap_or(nobody)
+    }
+
     /// Finds the interface of the sender's holder that has a private address.
     fn own_interface(&self, sender: &Interface, source: Ipv4Addr) -> Option<&'a Interface> {
-        let is_own = |interface: &&Interface| {
-            interface.id.holder() == sender.id.holder() && interface.private.is_some_and(|own| own.0 == source)
-        };
+        let is_own = |interface: &&Interface| interface.id.holder() == sender.id.holder() && holds(interface, source);
         self.cloud.network_interfaces().find(is_own)
     }
 
@@ -140,7 +150,7 @@ impl<'a> Walker<'a> {
     /// one subnet or in one group admits nothing. Source: "Security group rules" (VPC).
     pub fn leg(&mut self, leg: &Leg<'a>, legs_before: usize) -> Verdict {
         let Leg { sender, source, destination } = *leg;
-        let is_its_own = sender.private.is_some_and(|private| private.0 == source);
+        let is_its_own = holds(sender, source);
         self.sent(sender, source.into(), destination.into());
         // "Source/destination checking ensures that the instance is either the source or the destination of any traffic
         // that it receives" ("Elastic network interfaces", EC2).
@@ -197,7 +207,7 @@ impl<'a> Walker<'a> {
     fn through_the_gateway(&mut self, leg: &Leg<'a>) -> Verdict {
         // "If the sender has no public IP and no NAT, nothing leaves at all" ("Internet gateways", VPC).
         let vpc = &leg.sender.vpc;
-        let Some(public) = holder_of(self.cloud, vpc, leg.source).and_then(|holder| holder.public) else {
+        let Some(public) = translated(self.cloud, vpc, leg.source).and_then(|holder| holder.public) else {
             return dropped(DecidedBy::Translation { vpc: vpc.clone() });
         };
         self.stages.push(Stage::TranslatedSource { vpc: vpc.clone(), private: leg.source, public: public.0 });
@@ -426,8 +436,15 @@ pub(super) const MAX_LEGS: usize = 8;
 pub(super) fn holder_of<'a>(cloud: &'a Cloud, vpc: &VpcName, address: Ipv4Addr) -> Option<&'a Interface> {
     cloud
         .network_interfaces()
-        .filter(|interface| interface.private.is_some_and(|private| private.0 == address) && interface.vpc == *vpc)
+        .filter(|interface| interface.vpc == *vpc && holds(interface, address))
         .find(|interface| cloud.state_of(&interface.id) != Some(InstanceState::Stopped))
+}
+
+/// Finds the interface whose public address takes the place of a private one: that of its primary address alone.
+///
+/// Source: "Amazon EC2 instance IP addressing": the public address is mapped to the primary private one.
+pub(super) fn translated<'a>(cloud: &'a Cloud, vpc: &VpcName, source: Ipv4Addr) -> Option<&'a Interface> {
+    holder_of(cloud, vpc, source).filter(|holder| holder.private == Some(PrivateIp(source)))
 }
 
 /// Finds the holder of a public address, with a link behind it.

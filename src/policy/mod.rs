@@ -17,6 +17,7 @@
 pub mod behind;
 #[cfg(test)]
 mod behind_tests;
+mod holding;
 mod judge;
 #[cfg(test)]
 mod load_balancer_tests;
@@ -28,6 +29,8 @@ mod remedies;
 mod remedies_tests;
 mod routes;
 mod rules;
+#[cfg(test)]
+mod secondary_tests;
 mod small_link;
 #[cfg(test)]
 mod tests;

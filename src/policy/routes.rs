@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use super::holding::holds;
 use crate::model::{Cloud, Forwarding, IcmpMessage, InstanceState, Interface, Service, SubnetRoute};
 
 /// Next hop of a packet.
@@ -36,7 +37,7 @@ pub(super) fn next_hop<'a>(cloud: &'a Cloud, sender: &Interface, destination: Ip
         instance.is_some_and(|instance| instance.state != InstanceState::Stopped) && interface.private.is_some()
     };
     match cloud.attached(&route.target).filter(up) {
-        Some(interface) if interface.private.is_some_and(|private| private.0 == destination) => NextHop::AsAddressed,
+        Some(interface) if holds(interface, destination) => NextHop::AsAddressed,
         Some(interface) => NextHop::Interface(interface),
         None => NextHop::Nobody,
     }

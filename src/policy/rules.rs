@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::holding::holds;
 use super::walk::{Mismatch, Path, RuleMatch};
 use crate::model::{
     Cloud, Direction, GroupName, GroupReferenceIpv6, IcmpMatch, IcmpMessage, Interface, Peer, Rule, SelfReference,
@@ -116,7 +117,7 @@ fn peer_miss(
 fn is_private_address_of_a_member(cloud: &Cloud, vpc: &VpcName, group: &GroupName, address: IpAddr) -> bool {
     for interface in cloud.network_interfaces() {
         if interface.vpc == *vpc && interface.groups.contains(group) {
-            let private = interface.private.is_some_and(|private| IpAddr::V4(private.0) == address);
+            let private = matches!(address, IpAddr::V4(address) if holds(interface, address));
             // The documents say "private addresses" and mean, it is commonly held, the IPv6 ones as well.
             // A file may take them at their word.
             let ipv6 = cloud.knobs.group_reference_ipv6 == GroupReferenceIpv6::MatchesMembers

@@ -6,7 +6,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::judge::{MAX_LEGS, asked, holder_of, interface_of, judge};
+use super::holding::holds;
+use super::judge::{MAX_LEGS, asked, holder_of, interface_of, judge, translated};
 use super::meeting::meeting;
 use super::memory::{self, memory};
 use super::routes::{NextHop, next_hop, passes_on};
@@ -213,6 +214,7 @@ impl<'a> Way<'a> {
                         self.end(sender, Direction::Egress, receiver.ipv6?.0.into(), Path::Direct);
                         self.end(receiver, Direction::Ingress, sender.ipv6?.0.into(), Path::Direct);
                     }
+                    Via::Secondary(address) => self.legs(sender, address)?,
                     _ if inside => self.legs(sender, receiver.private?.0)?,
                     _ => self.legs(sender, receiver.public?.0)?,
                 }
@@ -227,7 +229,7 @@ impl<'a> Way<'a> {
         let (mut sender, mut source) = (first, first.private?.0);
         self.party(first, false);
         for _ in 0..=MAX_LEGS {
-            let own = sender.private.is_some_and(|private| private.0 == source);
+            let own = holds(sender, source);
             let from = if own { Path::Direct } else { Path::ThroughAnAppliance };
             let hop = next_hop(self.cloud, sender, destination);
             let to = if matches!(hop, NextHop::AsAddressed) { Path::Direct } else { Path::ThroughAnAppliance };
@@ -253,7 +255,7 @@ impl<'a> Way<'a> {
 
     /// Out through the gateway, and in again if the address is an instance's.
     fn outside(&mut self, sender: &Interface, source: Ipv4Addr, destination: Ipv4Addr) -> Option<()> {
-        let translated = holder_of(self.cloud, &sender.vpc, source)?;
+        let translated = translated(self.cloud, &sender.vpc, source)?;
         let public = translated.public?;
         for hold in self.parties.iter_mut().chain(&mut self.passed) {
             if hold.interface == translated.id {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
+use super::holding::holds;
 use super::routes::{NextHop, next_hop};
 use super::walk::{Stage, Walk};
 use crate::model::protocol::{SCTP, UDP_LITE};
@@ -68,9 +69,9 @@ fn from_itself(cloud: &Cloud, flow: &Flow, walk: &Walk) -> Option<Unproved> {
     let is_translated = |stage: &Stage| matches!(stage, Stage::TranslatedSource { .. });
     let came_as_sent = !walk.stages.iter().any(is_translated) && passed_on_by_nat(cloud, walk).is_none();
     let mut own = cloud.interfaces_of(&receiver);
-    let is_its_own = own.any(|own| {
-        let private = own.private.map(|private| IpAddr::V4(private.0));
-        [private, own.ipv6.map(|ipv6| IpAddr::V6(ipv6.0))].contains(&Some(source))
+    let is_its_own = own.any(|own| match source {
+        IpAddr::V4(source) => holds(own, source),
+        IpAddr::V6(source) => own.ipv6.is_some_and(|ipv6| ipv6.0 == source),
     });
     (came_as_sent && is_its_own).then_some(Unproved::FromItself { receiver, source })
 }

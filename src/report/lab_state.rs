@@ -175,6 +175,8 @@ pub struct InterfaceView {
     pub id: NetworkInterfaceId,
     /// Private address, while it has one.
     pub private: Option<String>,
+    /// Private addresses beside that: single ones, and prefixes.
+    pub secondary: Vec<String>,
     /// Public address, while it has one.
     pub public: Option<String>,
     /// IPv6 address, if it has one.
@@ -238,6 +240,7 @@ fn interface(interface: &Interface) -> InterfaceView {
         device: format!("eth{}", interface.id.device()),
         id: interface.eni,
         private: interface.private.map(|address| address.to_string()),
+        secondary: interface.secondary.iter().map(ToString::to_string).collect(),
         public: interface.public.map(|address| address.to_string()),
         ipv6: interface.ipv6.map(|address| address.to_string()),
         groups: names(&interface.groups),

@@ -76,9 +76,12 @@ pub fn state(state: &State) -> String {
     let state = &LabState::of(state);
     let mut text = labs(std::slice::from_ref(state));
     let interfaces = state.instances.iter().flat_map(|it| it.interfaces.iter().map(move |own| (&it.name, own)));
+    let secondary = interfaces.clone().filter(|(_, it)| !it.secondary.is_empty());
+    let secondary = secondary.map(|(name, it)| format!("{name}.{} {}", it.device, it.secondary.join(" ")));
     let ipv6 = interfaces.filter_map(|(name, it)| Some(format!("{name}.{} {}", it.device, it.ipv6.as_ref()?)));
     let checks = state.load_balancers.iter().map(|it| format!("{} {}", it.name, it.health_check));
     let said = [
+        ("secondary", secondary.collect()),
         ("IPv6", ipv6.collect()),
         ("mounts", state.instances.iter().flat_map(mounts).collect()),
         ("health checks", checks.collect()),

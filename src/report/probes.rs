@@ -141,7 +141,7 @@ impl Matrix {
                 Some(services.iter().map(class).collect())
             };
             let name = json::receiver(&from);
-            let by = via.map_or("usual", Via::as_str).to_owned();
+            let by = via.map_or("usual".into(), Via::word).into_owned();
             MatrixRow { from: name, by, cells: receivers.iter().map(block).collect() }
         });
         Self {

@@ -91,7 +91,11 @@ fn dropped(flow: &Flow, Drop { cause, source }: &Drop, cloud: &Cloud) -> String 
     let mut text = match at {
         Direction::Ingress => format!("no rule of {list} admits {} from {source}", flow.service),
         Direction::Egress => {
-            let (to, out_of) = (named_end(&flow.to), interface.holder());
+            let out_of = interface.holder();
+            let to = match flow.via {
+                Via::Secondary(asked) => format!("{asked} of {}", flow.to),
+                Via::Private | Via::Public | Via::Ipv6 | Via::Dns => named_end(&flow.to),
+            };
             format!("no egress rule of {list} lets {} to {to} out of {out_of}", flow.service)
         }
     };

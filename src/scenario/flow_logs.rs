@@ -161,6 +161,8 @@ impl Window<'_> {
         match flow.via {
             Via::Ipv6 => interface.ipv6.map(|it| IpAddr::V6(it.0)).into_iter().collect(),
             Via::Private => private().into_iter().collect(),
+            Via::Secondary(address) if *end == flow.to => vec![address.into()],
+            Via::Secondary(_) => private().into_iter().collect(),
             // Inside, a public DNS name means the private address, unless a load balancer faces the internet.
             Via::Dns if !outside && flow.to.usual_via() == Via::Private => private().into_iter().collect(),
             Via::Public | Via::Dns if interface.id == *at => private().into_iter().collect(),

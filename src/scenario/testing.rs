@@ -66,6 +66,7 @@ pub(crate) fn add_instance(cloud: &mut Cloud, name: &str, last: u8, groups: &[&s
         subnet: SubnetName::new("default"),
         groups: groups.iter().map(GroupName::new).collect(),
         private: Some(PrivateIp(Ipv4Addr::new(10, 0, 0, last))),
+        secondary: Vec::new(),
         public: Some(PublicIp(Ipv4Addr::new(198, 18, 0, last))),
         automatic_public: AutomaticPublic::Given,
         ipv6: None,

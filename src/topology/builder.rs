@@ -9,9 +9,9 @@ use super::document::groups::{LongGroup, Rules};
 use super::document::instances::{Instance, Interface, Process};
 use super::document::networks::{ElasticIps, LongHost, PrefixList, Vpc};
 use super::document::scenario::Verb;
-use super::document::shape::{Either, Field, Map, Or, Shape};
+use super::document::shape::{Either, Entry, Field, Map, Or, Shape};
 use super::document::values::{Choice, Version};
-use super::document::words::{Address, Holder, ListedBlock, Name, Service, ShortRule};
+use super::document::words::{Address, Device, Holder, ListedBlock, Name, Secondary, Service, ShortRule};
 use super::problem::Problems;
 use super::typed::Lines;
 use crate::model::{AutomaticPublic, Era, Forwarding, SourceDestCheck};
@@ -272,6 +272,12 @@ impl NewInstance {
         self
     }
 
+    /// Private addresses beside that: single ones, and prefixes of /28.
+    pub fn secondary_addresses(mut self, addresses: words!()) -> Self {
+        self.said.secondary_addresses = Field::of(self.lines.all(addresses, Secondary));
+        self
+    }
+
     /// Without a public address.
     pub fn private_only(mut self) -> Self {
         self.said.public = Field::of(AutomaticPublic::None.into());
@@ -291,6 +297,33 @@ impl NewInstance {
         let subnet = Field::of(self.lines.word(subnet).into());
         self.said.interfaces.get_mut().push(name.into(), Interface { groups, subnet, ..Interface::default() });
         self
+    }
+
+    /// The private address that a further interface asks for, one that is said already.
+    pub fn interface_address(mut self, name: &str, address: &str) -> Self {
+        let address = Field::of(Address(self.lines.word(address)));
+        if let Some(interface) = self.further(name) {
+            interface.address = address;
+        }
+        self
+    }
+
+    /// The private addresses of a further interface beside that, one that is said already.
+    pub fn interface_secondary_addresses(mut self, name: &str, addresses: words!()) -> Self {
+        let addresses = Field::of(self.lines.all(addresses, Secondary));
+        if let Some(interface) = self.further(name) {
+            interface.secondary_addresses = addresses;
+        }
+        self
+    }
+
+    fn further(&mut self, name: &str) -> Option<&mut Interface> {
+        let entries = &mut self.said.interfaces.get_mut().entries;
+        let is_meant = |entry: &&mut Entry<_, _>| {
+            let key: Option<&Device> = entry.key.as_ref();
+            key.is_some_and(|key| key.text() == name)
+        };
+        entries.iter_mut().rev().find(is_meant)?.value.as_mut()
     }
 
     /// A program that it runs by itself, where services are started: after those named before, once these are ready.

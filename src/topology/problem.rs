@@ -45,6 +45,10 @@ impl Diagnostic {
         Self { span, message: message.into(), help: None, related: None }
     }
 
+    pub fn span(&self) -> Span {
+        self.span
+    }
+
     pub fn message(&self) -> &str {
         &self.message
     }

@@ -66,6 +66,7 @@ mod regressions;
 mod resets;
 mod sabotage;
 mod scale;
+mod secondary_addresses;
 mod services;
 mod shares;
 mod snapshot;

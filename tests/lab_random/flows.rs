@@ -54,6 +54,9 @@ pub fn all(cloud: &Cloud, columns: &Columns) -> Vec<Flow> {
             }
         }
     }
+    for (from, to, via) in by_secondary(cloud) {
+        flows.extend(columns.iter().map(|&service| Flow { from: from.clone(), to: to.clone(), via, service }));
+    }
     flows.extend(forged(cloud, columns));
     flows.retain(|flow| can_be_told(cloud, flow));
     flows.into_iter().collect()
@@ -89,6 +92,28 @@ fn can_be_told(cloud: &Cloud, flow: &Flow) -> bool {
     }
 }
 
+/// Each running instance to each other's secondary addresses, the last of a prefix for it, also to those of what is stopped; and from its own.
+fn by_secondary(cloud: &Cloud) -> Vec<(Endpoint, Endpoint, Via)> {
+    let held = |it: &Interface| it.secondary.iter().filter_map(|one| one.addresses().last()).collect::<Vec<_>>();
+    let mut pairs = Vec::new();
+    for from in cells::running(cloud).map(|(name, _)| Attachment::first_of(name)) {
+        let Some(sender) = cloud.attached(&from) else { continue };
+        let there = |it: &&Interface| it.vpc == sender.vpc && it.id.instance() != Some(&from.instance);
+        for (at, to) in
+            cloud.interfaces().filter_map(|(.., it)| Some((it.id.attachment()?, it))).filter(|it| there(&it.1))
+        {
+            let end = |at: &Attachment| match at.device {
+                0 => Endpoint::Instance(at.instance.clone()),
+                _ => Endpoint::Interface(at.clone()),
+            };
+            pairs.extend(held(to).into_iter().map(|own| (end(&from), end(at), Via::Secondary(own.0))));
+            let sources = held(sender).into_iter().map(|own| Endpoint::Forged(from.clone(), own.0.into()));
+            pairs.extend(sources.filter(|_| to.private.is_some()).map(|own| (own, end(at), Via::Private)));
+        }
+    }
+    pairs
+}
+
 /// Interfaces beside the first of what runs.
 fn further(cloud: &Cloud) -> Vec<Endpoint> {
     let running = cloud.interfaces().filter(|(_, instance, _)| instance.state == InstanceState::Running);
@@ -115,7 +140,7 @@ fn via_is_there(cloud: &Cloud, from: &Endpoint, to: &Endpoint, via: Via) -> bool
         }
         (Via::Ipv6, Some(sender)) => sender.ipv6.is_some() && receiver.ipv6.is_some(),
         // A name is of the first interface.
-        (Via::Dns, _) => false,
+        (Via::Dns | Via::Secondary(_), _) => false,
     }
 }
 
@@ -225,6 +250,7 @@ pub fn written(flow: &Flow) -> String {
         Via::Public => "",
         Via::Ipv6 => "by ipv6 address",
         Via::Dns => "by dns name",
+        Via::Secondary(_) => &flow.via.words(),
     };
     format!("{} -> {}:{service} {by}", flow.from, flow.to).trim_end().to_owned()
 }

@@ -154,14 +154,20 @@ fn instance(world: &World, name: &'static str) -> BoxedStrategy<(&'static str, V
     };
     let second = proptest::option::weighted(0.25, subsequence(homes, 1..=1));
     let (layout, two_vpcs, is_vpc) = (world.layout, world.layout == Layout::TwoVpcs, world.is_vpc());
-    (groups, any::<prop::sample::Index>(), proptest::bool::weighted(0.85), second)
-        .prop_map(move |(groups, subnet, public, second)| {
+    // What another has, or no subnet of its own, is taken out again.
+    let secondary =
+        ["10.0.0.200", "10.0.1.200", "10.0.1.192/28", "[10.0.2.201, 10.0.2.208/28]", "[10.0.1.202, 10.0.1.224/28]"];
+    let secondary = proptest::option::weighted(0.5, select(secondary.to_vec()));
+    (groups, any::<prop::sample::Index>(), proptest::bool::weighted(0.85), second, secondary)
+        .prop_map(move |(groups, subnet, public, second, secondary)| {
             let mut lines = vec![format!("groups: [{}]", groups.join(", "))];
             let subnet = (!subnets.is_empty()).then(|| *subnet.get(&subnets));
             if two_vpcs {
                 lines.push(format!("vpc: {}", if name == "x" { "other" } else { "main" }));
             }
             lines.extend(subnet.filter(|_| name != "x").map(|subnet| format!("subnet: {subnet}")));
+            let secondary = secondary.filter(|_| is_vpc);
+            lines.extend(secondary.map(|addresses| format!("secondary-addresses: {addresses}")));
             if appliance {
                 let forwards = if layout == Layout::Nat { "nat" } else { "as-is" };
                 lines.extend(["source-dest-check: off".to_owned(), format!("forwards: {forwards}")]);
@@ -227,8 +233,13 @@ fn operation(world: &World, drawn: &[Group]) -> BoxedStrategy<String> {
     });
     let deletable: Vec<&str> = world.groups.iter().copied().chain(["N1", "N2", "default"]).collect();
     let delete = select(deletable).prop_map(|group| format!("delete-group: {group}"));
-    let joined = (mortal.clone(), groups.clone())
-        .prop_map(|(instance, groups)| format!("attach-interface: {{{instance}: {{eth1: {{groups: [{groups}]}}}}}}"));
+    let joined =
+        (mortal.clone(), groups.clone()).prop_map(|(instance, groups)| (instance, format!("groups: [{groups}]")));
+    let more =
+        select(vec!["", "", ", secondary-addresses: [10.0.0.220, 10.0.1.220]", ", secondary-addresses: 10.0.0.208/28"]);
+    let joined = (joined, more).prop_map(|((instance, groups), more)| {
+        format!("attach-interface: {{{instance}: {{eth1: {{{groups}{more}}}}}}}")
+    });
     let left = mortal.clone().prop_map(|instance| format!("detach-interface: {instance}.eth1"));
     let check = (instance, any::<bool>())
         .prop_map(|(instance, on)| format!("source-dest-check: {{{instance}: {}}}", if on { "on" } else { "off" }));

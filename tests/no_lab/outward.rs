@@ -84,7 +84,12 @@ groups:
     ingress: [tcp 5432 from web, all from db, tcp 22 from home]
     egress: []
 instances:
-  web1: {groups: [web], subnet: front, address: 10.0.0.11, interfaces: {eth1: {groups: [db], subnet: back}}}
+  web1:
+    groups: [web]
+    subnet: front
+    address: 10.0.0.11
+    secondary-addresses: [10.0.0.20, 10.0.0.32/28]
+    interfaces: {eth1: {groups: [db], subnet: back, secondary-addresses: [10.0.1.21, 10.0.1.48/28]}}
   db1: {groups: [db, web], subnet: back, address: 10.0.1.12}
 ";
 

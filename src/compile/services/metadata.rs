@@ -12,7 +12,7 @@ use crate::model::{Cloud, Interface, VpcName};
 /// bears another's address, so its source says who asks.
 pub fn holder<'a>(cloud: &'a Cloud, vpc: &VpcName, address: IpAddr) -> Option<&'a Interface> {
     let holds = |it: &Interface| {
-        it.private.is_some_and(|ip| IpAddr::V4(ip.0) == address)
+        it.private_addresses().any(|ip| IpAddr::V4(ip.0) == address)
             || it.ipv6.is_some_and(|ip| IpAddr::V6(ip.0) == address)
     };
     let (_, instance, _) = cloud.interfaces().find(|(_, _, it)| it.vpc == *vpc && holds(it))?;

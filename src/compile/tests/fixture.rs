@@ -86,6 +86,7 @@ pub fn launch(cloud: &mut Cloud, name: &str, last: u8, groups: &[&str]) {
         subnet: SubnetName::new("default"),
         groups: groups.iter().map(GroupName::new).collect(),
         private: Some(PrivateIp([10, 0, 0, last].into())),
+        secondary: Vec::new(),
         public: Some(PublicIp([198, 18, 0, last].into())),
         automatic_public: AutomaticPublic::Given,
         ipv6: None,

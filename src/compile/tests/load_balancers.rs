@@ -16,6 +16,7 @@ fn with_balancer(era: Era, groups: &[&str]) -> Cloud {
         subnet: SubnetName::new("default"),
         groups: groups.iter().map(GroupName::new).collect(),
         private: Some(PrivateIp([10, 0, 0, 90].into())),
+        secondary: Vec::new(),
         public: Some(PublicIp([198, 18, 0, 90].into())),
         automatic_public: AutomaticPublic::Given,
         ipv6: None,

@@ -105,10 +105,11 @@ fn read_interface(reader: &mut Reader<'_>, item: Node<'_>, label: String, holder
             Err(wrong) => reader.wrong(node, &label, wrong),
         }
     };
+    // The primary one comes first.
+    take(reader, item.get("PrivateIpAddress"));
     for address in item.items_of("PrivateIpAddresses") {
         take(reader, address.get("PrivateIpAddress"));
     }
-    take(reader, item.get("PrivateIpAddress"));
     item.items_of("Ipv4Prefixes").for_each(|prefix| take(reader, prefix.get("Ipv4Prefix")));
     item.items_of("Ipv6Prefixes").for_each(|prefix| take(reader, prefix.get("Ipv6Prefix")));
     for address in item.items_of("Ipv6Addresses") {

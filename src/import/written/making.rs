@@ -1,7 +1,7 @@
 //! A topology in the making: names, networks and instances of an account, one kind after the other.
 
 use std::collections::{HashMap, HashSet};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use indexmap::{IndexMap, IndexSet};
 use ipnet::{IpNet, Ipv4Net};
@@ -11,7 +11,7 @@ use super::places::Places;
 use crate::account::{
     Account, Holder, Interface, Known, LeftOut, Origin, Peer, Public, Reason, ResourceId, SecurityGroup,
 };
-use crate::model::{InstanceName, VpcName, default_group, is_description, is_group_name};
+use crate::model::{InstanceName, SecondaryAddress, VpcName, default_group, is_description, is_group_name};
 use crate::topology::{Builder, NewGroup, NewInstance, NewVpc};
 
 /// The block of a VPC whose own is not known.
@@ -195,7 +195,7 @@ impl<'a> Making<'a> {
         mut builder: Builder,
         instances: &IndexMap<String, Vec<(&ResourceId, &Interface)>>,
     ) -> Builder {
-        let mut taken: HashSet<(Option<ResourceId>, Ipv4Addr)> = HashSet::new();
+        let mut taken = Taken::default();
         for (name, interfaces) in instances {
             let Some((_, first)) = interfaces.first() else { continue };
             if first.holder == Holder::Nobody {
@@ -212,8 +212,12 @@ impl<'a> Making<'a> {
             if let Some((subnet, _)) = &subnet {
                 instance = instance.subnet(subnet);
             }
-            if let Some(address) = self.address(first, subnet.as_ref().map(|(_, block)| *block), &mut taken) {
-                instance = instance.address(&address.to_string());
+            let addresses = self.addresses(first, subnet.as_ref().map(|(_, block)| *block), &mut taken);
+            if let Some(primary) = &addresses.primary {
+                instance = instance.address(primary);
+            }
+            if !addresses.secondary.is_empty() {
+                instance = instance.secondary_addresses(&addresses.secondary);
             }
             let has_ipv6_only =
                 matches!(&first.public, Public::At(known) if !known.is_empty() && known.iter().all(IpAddr::is_ipv6));
@@ -223,10 +227,18 @@ impl<'a> Making<'a> {
             for (device, (_, interface)) in interfaces.iter().enumerate().skip(1) {
                 let Some(groups) = self.groups_of(interface) else { continue };
                 let device = format!("eth{device}");
-                instance = match interface.subnet.as_ref().and_then(|id| self.subnets.get(id)) {
+                let subnet = interface.subnet.as_ref().and_then(|id| self.subnets.get(id)).cloned();
+                instance = match &subnet {
                     Some((subnet, _)) => instance.interface_in(&device, groups, subnet),
                     None => instance.interface(&device, groups),
                 };
+                let addresses = self.addresses(interface, subnet.map(|(_, block)| block), &mut taken);
+                if let Some(primary) = &addresses.primary {
+                    instance = instance.interface_address(&device, primary);
+                }
+                if !addresses.secondary.is_empty() {
+                    instance = instance.interface_secondary_addresses(&device, &addresses.secondary);
+                }
             }
             self.places.instance(name, &first.origin.place);
             if first.holder == Holder::StoppedInstance {
@@ -270,44 +282,68 @@ impl<'a> Making<'a> {
         Some(named)
     }
 
-    /// The first private address, where its subnet can give it away. A second one is told.
-    fn address(
-        &mut self,
-        interface: &Interface,
-        subnet: Option<Ipv4Net>,
-        taken: &mut HashSet<(Option<ResourceId>, Ipv4Addr)>,
-    ) -> Option<Ipv4Addr> {
-        let own: Vec<Ipv4Addr> = interface
-            .addresses
-            .iter()
-            .filter_map(|block| match block {
-                IpNet::V4(block) if block.prefix_len() == 32 => Some(block.addr()),
-                _ => None,
-            })
-            .collect();
-        if own.len() > 1 {
-            self.leave_out("further private address", Reason::NotEmulated, &interface.origin);
-        }
-        let address = *own.first()?;
+    /// The primary private address of an interface and its others, as far as its subnet can give them away.
+    fn addresses(&mut self, interface: &Interface, subnet: Option<Ipv4Net>, taken: &mut Taken) -> Addresses {
         let vpc = interface.vpc.as_ref().and_then(|id| self.vpcs.get(id)).map(|(_, block)| *block);
-        let reserved = |block: Ipv4Net| {
-            let offset = u32::from(address) - u32::from(block.network());
-            offset < 4 || address == block.broadcast()
-        };
-        let key = (interface.vpc.clone(), address);
-        let free =
-            subnet.or(vpc).is_some_and(|block| block.contains(&address) && !reserved(block)) && !taken.contains(&key);
-        if !free {
-            self.leave_out(
-                "private address",
-                Reason::UnknownValue("one that its subnet can give".to_owned()),
-                &interface.origin,
-            );
-            return None;
+        let mut addresses = Addresses::default();
+        let mut is_first = true;
+        let single_ipv6 = |block: &&IpNet| block.addr().is_ipv6() && block.prefix_len() == 128;
+        // The lab gives each interface one of its VPC's.
+        if interface.addresses.iter().filter(single_ipv6).count() > 1 {
+            self.leave_out("further IPv6 address", Reason::NotEmulated, &interface.origin);
         }
-        taken.insert(key);
-        Some(address)
+        for block in &interface.addresses {
+            let block = match block {
+                IpNet::V4(block) => *block,
+                IpNet::V6(block) if block.prefix_len() == 128 => continue,
+                IpNet::V6(_) => {
+                    self.leave_out("IPv6 prefix", Reason::NotEmulated, &interface.origin);
+                    continue;
+                }
+            };
+            let is_primary = block.prefix_len() == 32 && std::mem::take(&mut is_first);
+            let is_one = SecondaryAddress::of_block(block).is_some();
+            if !is_one || !subnet.or(vpc).is_some_and(|of| is_free(of, block)) || !taken.take(interface, block) {
+                let kind = if is_primary { "private address" } else { "secondary private address" };
+                let reason = Reason::UnknownValue("one that its subnet can give".to_owned());
+                self.leave_out(kind, reason, &interface.origin);
+            } else if is_primary {
+                addresses.primary = Some(block.addr().to_string());
+            } else {
+                addresses.secondary.extend(SecondaryAddress::of_block(block).map(|it| it.to_string()));
+            }
+        }
+        addresses
     }
+}
+
+/// Private addresses of an interface, as the topology says them.
+#[derive(Default)]
+struct Addresses {
+    primary: Option<String>,
+    secondary: Vec<String>,
+}
+
+/// Addresses that interfaces have, by VPC and the block of 16 in which they lie: each is one address or such a block.
+#[derive(Default)]
+struct Taken(HashMap<(Option<ResourceId>, u32), Vec<Ipv4Net>>);
+
+impl Taken {
+    /// Takes a block for an interface; false where another has a part of it.
+    fn take(&mut self, interface: &Interface, block: Ipv4Net) -> bool {
+        let near = self.0.entry((interface.vpc.clone(), u32::from(block.network()) >> 4)).or_default();
+        let is_free = !near.iter().any(|other| other.contains(&block) || block.contains(other));
+        if is_free {
+            near.push(block);
+        }
+        is_free
+    }
+}
+
+/// Returns true if a subnet gives a block away: the first four of its addresses and the last are EC2's.
+fn is_free(subnet: Ipv4Net, block: Ipv4Net) -> bool {
+    let first = u32::from(block.network()).saturating_sub(u32::from(subnet.network()));
+    subnet.contains(&block) && first >= 4 && !block.contains(&subnet.broadcast())
 }
 
 /// The single addresses that rules name.

@@ -111,7 +111,7 @@ pub(super) fn rule(record: Record) -> Option<RuleId> {
 }
 
 pub(super) fn eni(interface: &Interface) -> Arc<Eni> {
-    let private = interface.private.map(|it| IpAddr::V4(it.0));
+    let private = interface.private_addresses().map(|it| IpAddr::V4(it.0));
     let ipv6 = interface.ipv6.map(|it| IpAddr::V6(it.0));
     Arc::new(Eni {
         id: interface.id.clone(),
@@ -119,7 +119,7 @@ pub(super) fn eni(interface: &Interface) -> Arc<Eni> {
         instance: interface.attached_to,
         vpc: interface.vpc.id(),
         subnet: interface.subnet.id(&interface.vpc),
-        addresses: private.into_iter().chain(ipv6).collect(),
+        addresses: private.chain(ipv6).collect(),
         groups: interface.groups.iter().map(ToString::to_string).collect(),
     })
 }

@@ -10,13 +10,16 @@ use indexmap::IndexSet;
 use ipnet::Ipv4Net;
 
 use super::edit::Edit;
+use super::lookup;
 use super::refuse::{refuse, unknown};
 use crate::model::address::{Ipv6, PrivateIp, PublicIp};
 use crate::model::cloud::{Cloud, Vpc};
+use crate::model::interface::Interface;
 use crate::model::interface_id::Attachment;
 use crate::model::name::{ElasticIpName, InstanceName, SubnetName, VpcName};
 use crate::model::refusal::{Refusal, RefusalCode};
 use crate::model::request::AddressRequest;
+use crate::model::secondary::SecondaryAddress;
 
 /// Automatic addresses start at the network's base plus this, in subnets and in the public pool.
 const FIRST_AUTOMATIC: u32 = 11;
@@ -47,6 +50,38 @@ pub(super) fn private(
     };
     cloud.private_given(vpc, address);
     Ok(address)
+}
+
+/// The private addresses of a new interface beside its primary one, and that one; remembered as given.
+///
+/// Source: "Secondary IP addresses for your EC2 instances" (EC2 user guide): they come from the block of the interface's subnet.
+pub(super) fn privates(
+    cloud: &mut Edit<'_>,
+    vpc: &VpcName,
+    subnet: &SubnetName,
+    (primary, secondary): (&AddressRequest, &[SecondaryAddress]),
+) -> Result<(PrivateIp, Vec<SecondaryAddress>), Refusal> {
+    let block = block_of(cloud, vpc, subnet)?;
+    if !secondary.is_empty() {
+        lookup::only_in_a_vpc(cloud, "have one private address")?;
+    }
+    for (index, asked) in secondary.iter().enumerate() {
+        for address in asked.addresses() {
+            exactly(cloud, vpc, block, address)?;
+        }
+        if let Some(twice) = secondary[..index].iter().find(|other| other.overlaps(*asked)) {
+            let both = format!("Address {asked} is assigned twice: {twice} has it.");
+            return Err(refuse(RefusalCode::InvalidParameterValue, both));
+        }
+    }
+    for address in secondary.iter().flat_map(|asked| asked.addresses()) {
+        cloud.private_given(vpc, address);
+    }
+    let private = private(cloud, vpc, subnet, primary)?;
+    if secondary.iter().any(|asked| asked.block().contains(&private.0)) {
+        return Err(refuse(RefusalCode::InvalidIpAddressInUse, format!("Address {private} is in use.")));
+    }
+    Ok((private, secondary.to_vec()))
 }
 
 /// The IPv6 address of a new interface, if its VPC has a block. Made of its number, so that none comes twice.
@@ -138,7 +173,10 @@ fn exactly(cloud: &Cloud, vpc: &VpcName, block: Ipv4Net, address: PrivateIp) -> 
     if number - base < RESERVED_AT_START || number == last {
         return wrong("is in subnet's reserved address range");
     }
-    if cloud.network_interfaces().any(|interface| interface.vpc == *vpc && interface.private == Some(address)) {
+    let is_held = |interface: &Interface| {
+        interface.private == Some(address) || interface.secondary.iter().any(|it| it.block().contains(&address.0))
+    };
+    if cloud.network_interfaces().any(|interface| interface.vpc == *vpc && is_held(interface)) {
         return Err(refuse(RefusalCode::InvalidIpAddressInUse, format!("Address {address} is in use.")));
     }
     Ok(address)

@@ -16,7 +16,7 @@ use crate::model::request::{AddressRequest, Launch, Target};
 
 /// `RunInstances` for one instance.
 pub(in crate::model) fn launch(cloud: &mut Edit<'_>, request: &Launch) -> Result<(), Refusal> {
-    let Launch { name, vpc, subnet, groups, listens, address: wanted, public, place, .. } = request;
+    let Launch { name, vpc, subnet, groups, listens, address: wanted, secondary, public, place, .. } = request;
     if cloud.has_holder(name.as_str()) {
         // EC2 knows no names; the text is sglab's own.
         return Err(refuse(RefusalCode::InvalidParameterValue, format!("There is an instance '{name}' already.")));
@@ -25,7 +25,7 @@ pub(in crate::model) fn launch(cloud: &mut Edit<'_>, request: &Launch) -> Result
     address::block_of(cloud, vpc, subnet)?;
     group::known_at_launch(cloud, vpc, groups)?;
     group::known_set(cloud, (vpc, subnet), groups)?;
-    let private = address::private(cloud, vpc, subnet, wanted)?;
+    let (private, secondary) = address::privates(cloud, vpc, subnet, (wanted, secondary))?;
     let held = match public {
         AutomaticPublic::Given => Some(address::public(cloud)?),
         AutomaticPublic::None => None,
@@ -42,6 +42,7 @@ pub(in crate::model) fn launch(cloud: &mut Edit<'_>, request: &Launch) -> Result
         subnet: subnet.clone(),
         groups: groups.clone(),
         private: Some(private),
+        secondary,
         public: held,
         automatic_public: *public,
         ipv6: address::ipv6(cloud, vpc, subnet, number),

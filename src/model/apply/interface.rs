@@ -20,7 +20,7 @@ use crate::model::request::{NewInterface, Target};
 pub(in crate::model) fn attach(cloud: &mut Edit<'_>, to: &InstanceName, request: &NewInterface) -> Result<(), Refusal> {
     let instance = lookup::instance(cloud, to)?;
     let (attached_to, vpc) = (Some(instance.id), instance.interfaces.first().map(|first| first.vpc.clone()));
-    only_in_a_vpc(cloud, "have one network interface")?;
+    lookup::only_in_a_vpc(cloud, "have one network interface")?;
     let at = Attachment { instance: to.clone(), device: request.device };
     if cloud.attached(&at).is_some() {
         let message =
@@ -30,7 +30,8 @@ pub(in crate::model) fn attach(cloud: &mut Edit<'_>, to: &InstanceName, request:
     let Some(vpc) = vpc else { return Ok(()) };
     address::block_of(cloud, &vpc, &request.subnet)?;
     group::known_set(cloud, (&vpc, &request.subnet), &request.groups)?;
-    let private = address::private(cloud, &vpc, &request.subnet, &request.address)?;
+    let asked = (&request.address, &request.secondary[..]);
+    let (private, secondary) = address::privates(cloud, &vpc, &request.subnet, asked)?;
     let number = cloud.next_interface_number();
     let id = InterfaceId::from(at);
     let interface = Interface {
@@ -43,6 +44,7 @@ pub(in crate::model) fn attach(cloud: &mut Edit<'_>, to: &InstanceName, request:
         subnet: request.subnet.clone(),
         groups: request.groups.clone(),
         private: Some(private),
+        secondary,
         public: None,
         automatic_public: AutomaticPublic::None,
         source_dest_check: request.source_dest_check,
@@ -83,7 +85,7 @@ pub(super) fn forget(cloud: &mut Edit<'_>, id: &Attachment) {
 /// `SourceDestCheck` of `ModifyInstanceAttribute` or `ModifyNetworkInterfaceAttribute`.
 pub(in crate::model) fn set_check(cloud: &mut Edit<'_>, of: &Target, check: SourceDestCheck) -> Result<(), Refusal> {
     let id = target(cloud, of)?;
-    only_in_a_vpc(cloud, "always check source and destination")?;
+    lookup::only_in_a_vpc(cloud, "always check source and destination")?;
     if let Some(interface) = mutable(cloud, &id) {
         interface.source_dest_check = check;
     }
@@ -138,13 +140,6 @@ fn known<'a>(cloud: &'a Cloud, id: &Attachment) -> Result<&'a Interface, Refusal
 pub(super) fn may_have_check(cloud: &Cloud, check: SourceDestCheck) -> Result<(), Refusal> {
     match check {
         SourceDestCheck::On => Ok(()),
-        SourceDestCheck::Off => only_in_a_vpc(cloud, "always check source and destination"),
+        SourceDestCheck::Off => lookup::only_in_a_vpc(cloud, "always check source and destination"),
     }
-}
-
-fn only_in_a_vpc(cloud: &Cloud, what: &str) -> Result<(), Refusal> {
-    if cloud.is_vpc() {
-        return Ok(());
-    }
-    Err(refuse(RefusalCode::InvalidParameterCombination, format!("Instances of EC2-Classic {what}.")))
 }

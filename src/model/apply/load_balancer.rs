@@ -63,6 +63,7 @@ pub(in crate::model) fn create(cloud: &mut Edit<'_>, request: &CreateLoadBalance
         subnet: subnet.clone(),
         groups,
         private: Some(private),
+        secondary: Vec::new(),
         public,
         automatic_public,
         // Classic Load Balancers of a VPC speak IPv4 only.

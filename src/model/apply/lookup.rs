@@ -26,3 +26,11 @@ pub(super) fn must_be_ours(group: &GroupName) -> Result<(), Refusal> {
     }
     Err(refuse(RefusalCode::InvalidGroupReserved, format!("The security group '{group}' is Amazon's own")))
 }
+
+/// Refuses what EC2-Classic has not; the text is sglab's own.
+pub(super) fn only_in_a_vpc(cloud: &Cloud, what: &str) -> Result<(), Refusal> {
+    if cloud.is_vpc() {
+        return Ok(());
+    }
+    Err(refuse(RefusalCode::InvalidParameterCombination, format!("Instances of EC2-Classic {what}.")))
+}

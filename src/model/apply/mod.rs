@@ -28,6 +28,8 @@ mod prefix_list_tests;
 mod quota;
 mod refuse;
 pub(super) mod rule;
+#[cfg(test)]
+mod secondary_tests;
 mod text;
 mod words;
 

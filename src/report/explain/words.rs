@@ -169,6 +169,9 @@ fn owner(cloud: &Cloud, address: IpAddr) -> Option<String> {
         if it.private.is_some_and(|private| IpAddr::V4(private.0) == address) {
             return Some(format!("the private address of {}", it.id.short()));
         }
+        if it.private_addresses().any(|private| IpAddr::V4(private.0) == address) {
+            return Some(format!("a secondary address of {}", it.id.short()));
+        }
         if it.public.is_some_and(|public| IpAddr::V4(public.0) == address) {
             return Some(format!("the public address of {}", it.id.short()));
         }
@@ -310,6 +313,7 @@ pub(super) fn remedy(flow: &Flow, remedy: &Remedy) -> String {
         Some(Via::Dns) => format!("use the DNS name, `{asked}`, which means the private address inside; {changes}"),
         Some(Via::Public) => format!("use the public address, `{asked}`, as there is no private path; {changes}"),
         Some(Via::Ipv6) => format!("use the IPv6 address, `{asked}`; {changes}"),
+        Some(Via::Secondary(address)) => format!("use {address}, `{asked}`; {changes}"),
         None => changes,
     }
 }

@@ -4,7 +4,7 @@ use indexmap::IndexSet;
 
 use super::ends::{has_public, hosts, inside, vpc_of};
 use super::grid::{Extent, path};
-use crate::model::{Cloud, Endpoint, Flow, SourceDestCheck, Via};
+use crate::model::{Cloud, Endpoint, Flow, Interface, SourceDestCheck, Via};
 use crate::scenario::results::NotAsked;
 use crate::topology::Columns;
 
@@ -32,7 +32,8 @@ impl Extent {
                     continue;
                 }
                 let gone = self.addresses(cloud, from, to);
-                for via in [Via::Private, Via::Public, Via::Ipv6] {
+                let secondary = to.interface().and_then(|id| cloud.interface(&id)).into_iter().flat_map(secondary);
+                for via in [Via::Private, Via::Public, Via::Ipv6].into_iter().chain(secondary) {
                     let is_way = !gone.contains(&via) && path(cloud, from, to, Some(via)).is_some();
                     all.other_addresses += if is_way { count(from, to, via) } else { 0 };
                 }
@@ -63,6 +64,11 @@ impl Extent {
 fn leaves_and_comes_back(cloud: &Cloud, to: &Endpoint) -> bool {
     let has_public = to.interface().is_some_and(|id| has_public(cloud, &id));
     has_public && !matches!(to, Endpoint::LoadBalancer(..))
+}
+
+/// The secondary addresses of a receiver, each of a delegated prefix among them: no table goes by one.
+fn secondary(of: &Interface) -> impl Iterator<Item = Via> {
+    of.secondary.iter().flat_map(|it| it.addresses()).map(|address| Via::Secondary(address.0))
 }
 
 /// An instance, by whichever of its interfaces.
@@ -109,6 +115,14 @@ mod tests {
         assert_eq!(counts(&six).1.other_addresses, 3 * COLUMNS, "a and b have IPv6 addresses");
         let by_name = format!("{TWO}\ntables: {{t: {{by: dns, {OPEN}}}}}");
         assert_eq!(counts(&by_name).1.other_addresses, COLUMNS + 2, "a's name is its private address; b has none");
+    }
+
+    #[test]
+    fn each_secondary_address_and_each_of_a_prefix_is_counted() {
+        let more = TWO.replace("a: {groups: g", "a: {groups: g, secondary-addresses: [10.0.0.20, 10.0.0.32/28]");
+        let other = counts(&format!("{TWO}\ntables: {{t: {{{OPEN}}}}}")).1.other_addresses;
+        let (_, not_asked) = counts(&format!("{more}\ntables: {{t: {{{OPEN}}}}}"));
+        assert_eq!(not_asked.other_addresses, other + 17 * COLUMNS);
     }
 
     #[test]

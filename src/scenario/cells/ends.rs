@@ -1,5 +1,7 @@
 //! Senders and receivers of a moment, and the addresses that lead to them.
 
+use std::net::Ipv4Addr;
+
 use crate::model::{
     AutomaticPublic, Cloud, Endpoint, Instance, InstanceName, InstanceState, InterfaceId, LoadBalancer,
     LoadBalancerName, Via, VpcName,
@@ -62,4 +64,9 @@ pub fn has_ipv6(cloud: &Cloud, id: &InterfaceId) -> bool {
 
 pub fn vpc_of<'a>(cloud: &'a Cloud, id: &InterfaceId) -> Option<&'a VpcName> {
     cloud.interface(id).map(|interface| &interface.vpc)
+}
+
+/// Returns `true` if an address is one of an interface's secondary ones.
+pub fn has_secondary(cloud: &Cloud, id: &InterfaceId, address: Ipv4Addr) -> bool {
+    cloud.interface(id).is_some_and(|interface| interface.secondary.iter().any(|it| it.block().contains(&address)))
 }

@@ -2,7 +2,7 @@
 
 use indexmap::IndexSet;
 
-use super::ends::{has_ipv6, has_name, has_public, hosts, inside, via_of, vpc_of};
+use super::ends::{has_ipv6, has_name, has_public, has_secondary, hosts, inside, via_of, vpc_of};
 use crate::model::{Cloud, Endpoint, Flow, Scheme, Service, Via};
 use crate::topology::{Columns, Egress};
 
@@ -93,6 +93,9 @@ pub fn path(cloud: &Cloud, from: &Endpoint, to: &Endpoint, said: Option<Via>) ->
         (Some(from), Via::Dns) if is_internal(to) => vpc_of(cloud, &from) == vpc_of(cloud, &receiver),
         (Some(_), Via::Dns) => has_name(cloud, &receiver),
         (Some(from), Via::Private) => vpc_of(cloud, &from) == vpc_of(cloud, &receiver),
+        (Some(from), Via::Secondary(address)) => {
+            vpc_of(cloud, &from) == vpc_of(cloud, &receiver) && has_secondary(cloud, &receiver, address)
+        }
         (Some(from), Via::Ipv6) => has_ipv6(cloud, &from) && has_ipv6(cloud, &receiver),
     };
     has.then_some(via)

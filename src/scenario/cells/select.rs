@@ -2,7 +2,7 @@
 
 use indexmap::IndexSet;
 
-use super::ends::{balancer, has_ipv6, has_name, has_public, hosts, inside, via_of, vpc_of};
+use super::ends::{balancer, has_ipv6, has_name, has_public, has_secondary, hosts, inside, via_of, vpc_of};
 use crate::model::{Attachment, Cloud, Endpoint, Flow, GroupName, InstanceName, InstanceState, Peers, Service, Via};
 use crate::topology::{Columns, FlowPattern, OpenCells, Selector};
 
@@ -154,7 +154,9 @@ impl Selection<'_> {
                 let Some(via) = its else {
                     self.no_address.get_or_insert_with(|| match self.asked {
                         None if is_forged_ipv6(from) => format!("{host} has no IPv6 address"),
-                        Some(Via::Private) => format!("{host} is outside, and private addresses lead nowhere there"),
+                        Some(Via::Private | Via::Secondary(_)) => {
+                            format!("{host} is outside, and private addresses lead nowhere there")
+                        }
                         Some(Via::Ipv6) => format!("{host} has no IPv6 address"),
                         Some(Via::Public | Via::Dns) | None => format!("{host} has no IPv4 address"),
                     });
@@ -175,7 +177,14 @@ impl Selection<'_> {
             (Some(a), Some(b)) => {
                 let usual = || if is_forged_ipv6(from) { Via::Ipv6 } else { to.usual_via() };
                 let via = self.said.unwrap_or_else(usual);
-                if via == Via::Private && vpc_of(self.cloud, &a) != vpc_of(self.cloud, &b) {
+                if let Via::Secondary(address) = via
+                    && !has_secondary(self.cloud, &b, address)
+                {
+                    self.no_path.get_or_insert_with(|| format!("{to} has no secondary address {address}"));
+                    return;
+                }
+                let is_private = matches!(via, Via::Private | Via::Secondary(_));
+                if is_private && vpc_of(self.cloud, &a) != vpc_of(self.cloud, &b) {
                     let why = || format!("{from} and {to} are in different VPCs, and have no private path");
                     self.no_path.get_or_insert_with(why);
                     return;

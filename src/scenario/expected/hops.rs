@@ -226,8 +226,8 @@ fn node(end: &Endpoint) -> NodeName {
 fn addresses(cloud: &Cloud, end: &Endpoint) -> Vec<IpAddr> {
     let holder = end.holder();
     let own = holder.iter().flat_map(|holder| cloud.interfaces_of(holder)).flat_map(|it| {
-        let ipv4 = [it.private.map(|it| it.0), it.public.map(|it| it.0)].map(|it| it.map(IpAddr::V4));
-        ipv4.into_iter().flatten().chain(it.ipv6.map(|it| IpAddr::V6(it.0)))
+        let ipv4 = it.private_addresses().map(|it| it.0).chain(it.public.map(|it| it.0)).map(IpAddr::V4);
+        ipv4.chain(it.ipv6.map(|it| IpAddr::V6(it.0)))
     });
     let beside = match end {
         Endpoint::Host(_, address) => Some(address.0),

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::lab::Listeners;
 use crate::model::{
-    Cloud, DecidedBy, Direction, Flow, Half, InstanceName, InstanceState, LoadBalancer, RuleId, Service, Verdict,
+    Cloud, DecidedBy, Direction, Flow, Half, InstanceName, InstanceState, LoadBalancer, RuleId, Service, Verdict, Via,
 };
 use crate::policy::behind::{Behind, Listens};
 use crate::policy::{self, Stage, Unproved, Walk};
@@ -64,7 +64,11 @@ fn refusal_dropped(cloud: &Cloud, flow: &Flow, walk: &Walk) -> Option<Drop> {
         Direction::Ingress => other,
         Direction::Egress => {
             let sends = cloud.interface(&interface)?;
-            if other.is_ipv4() { sends.private?.0.into() } else { sends.ipv6?.0.into() }
+            match flow.via {
+                Via::Secondary(asked) => asked.into(),
+                _ if other.is_ipv4() => sends.private?.0.into(),
+                _ => sends.ipv6?.0.into(),
+            }
         }
     };
     Some(Drop { cause: DropCause::by_groups(at, interface, groups), source })

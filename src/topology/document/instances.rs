@@ -4,7 +4,7 @@ use sglab_macros::Shape;
 
 use super::shape::{Any, At, Either, Field, Many, Map};
 use super::values::{Choice, Mounts};
-use super::words::{Address, CommandLine, CommandWord, Device, Name, Service, Text};
+use super::words::{Address, CommandLine, CommandWord, Device, Name, Secondary, Service, Text};
 use crate::model::{AutomaticPublic, Forwarding, GroupName, ProcessName, SourceDestCheck, SubnetName, VpcName};
 
 /// An instance.
@@ -22,6 +22,16 @@ pub struct Instance {
     /// The private address that it asks for, or `web1.previous` in a step.
     #[shape(others("private-ip"))]
     pub address: Field<Address>,
+    /// Its private addresses beside that: single ones, and prefixes of /28 that are delegated to it. Era vpc only.
+    #[shape(others(
+        "secondary",
+        "secondary-address",
+        "secondary-private-addresses",
+        "secondary-private-ips",
+        "prefixes",
+        "ipv4-prefixes"
+    ))]
+    pub secondary_addresses: Field<Many<Secondary>>,
     /// Whether its first interface drops what is neither from nor to its own addresses; `on` if left out. Era vpc only.
     pub source_dest_check: Field<Choice<SourceDestCheck>>,
     /// What listens on it, besides what the harness adds.
@@ -60,6 +70,16 @@ pub struct Interface {
     /// The private address that it asks for.
     #[shape(others("private-ip"))]
     pub address: Field<Address>,
+    /// Its private addresses beside that: single ones, and prefixes of /28 that are delegated to it. Era vpc only.
+    #[shape(others(
+        "secondary",
+        "secondary-address",
+        "secondary-private-addresses",
+        "secondary-private-ips",
+        "prefixes",
+        "ipv4-prefixes"
+    ))]
+    pub secondary_addresses: Field<Many<Secondary>>,
     /// Whether it drops what is neither from nor to its own addresses; `on` if left out.
     pub source_dest_check: Field<Choice<SourceDestCheck>>,
 }

@@ -94,6 +94,8 @@ leaves! {
     Ipv6Block: "`yes`, `no` or a block such as 2001:db8:1000::/56" with truths as {"type": ["string", "boolean"]};
     /// An address.
     Address: "an address" or "an address or a list of addresses";
+    /// A private IPv4 address beside the primary one, or a /28 that is delegated.
+    Secondary matches r"^[0-9]+(\.[0-9]+){3}(/28)?$": "an address or a /28" or "an address, a /28, or a list of them";
     /// The size of a packet.
     PacketSize: "a number" with wholes as {"type": ["integer", "string"], "minimum": 576, "maximum": 1500, "pattern": "^[0-9]+$"};
     /// A number, or a word.

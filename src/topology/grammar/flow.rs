@@ -1,6 +1,6 @@
 //! A flow: `web1 -> db1:3306 by public address`.
 
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use ipnet::Ipv6Net;
@@ -14,8 +14,8 @@ use crate::topology::problem::{Diagnostic, Problems, Source, Span, TYPED, quote}
 
 /// The form of a flow.
 pub const FORM: &str = "a flow reads `FROM -> TO:PORT`, such as `web1 -> db1:3306`";
-const BY: &str = "it goes on with `by public address`, `by private address`, `by ipv6 address` or `by dns name`, then \
-                  `at ingress` or `at egress`";
+const BY: &str = "it goes on with `by public address`, `by private address`, `by ipv6 address`, `by dns name` or a \
+                  secondary address such as `by 10.0.0.20`, then `at ingress` or `at egress`";
 
 /// The ends of a flow, with what is asked between them; as words.
 #[derive(Clone, Debug)]
@@ -117,9 +117,12 @@ impl Ends {
             let (word, after) = first_word(rest);
             let (second, after) = first_word(after);
             let (third, after_third) = first_word(after);
-            let said = Via::ALL.into_iter().find(|via| via.words().split(' ').eq([word, second, third]));
+            let said = Via::KINDS.into_iter().find(|via| via.words().split(' ').eq([word, second, third]));
             match (word, second) {
                 _ if via.is_none() && said.is_some() => (via, rest) = (said, after_third),
+                ("by", address) if via.is_none() && address.parse::<Ipv4Addr>().is_ok() => {
+                    (via, rest) = (address.parse().ok().map(Via::Secondary), after);
+                }
                 ("at", "ingress") if at.is_none() => (at, rest) = (Some(Direction::Ingress), after),
                 ("at", "egress") if at.is_none() => (at, rest) = (Some(Direction::Egress), after),
                 ("answered", "by") => {

@@ -88,7 +88,7 @@ impl Resolver<'_> {
     /// The address that a flow goes by: the one that is said, or the one that its ends are said by.
     pub fn goes_by(&mut self, ends: &Ends, said: Option<Via>, from: &End, to: &End) -> Result<Option<Via>, ()> {
         // A sender's private address is its address inside, whatever the receiver's is.
-        let implied = to.kind.or(from.kind.filter(|kind| *kind != Via::Private));
+        let implied = to.kind.or(from.kind.filter(|kind| !matches!(kind, Via::Private | Via::Secondary(_))));
         match (said, implied) {
             (Some(said), Some(implied)) if said != implied => {
                 let address = if to.kind.is_some() { &ends.to } else { &ends.from };

@@ -70,8 +70,21 @@ impl Resolver<'_> {
         };
         let (from, to) = (from?, to?);
         let via = self.goes_by(ends, asked.via, &from, &to).ok()?;
-        let (from, to) = (from.selector, to.selector);
+        let from = match (from.kind, from.selector) {
+            // Said by its secondary address, it sends from that one.
+            (Some(Via::Secondary(source)), Selector::Instance(name)) => {
+                Selector::Forged(Attachment::first_of(&name), source.into())
+            }
+            (Some(Via::Secondary(source)), Selector::Interface(at)) => Selector::Forged(at, source.into()),
+            (_, selector) => selector,
+        };
+        let to = to.selector;
         let both_ways = ends.both_ways;
+        let of_secondary = Self::by_secondary(via).and_then(|it| self.no_secondary(&to, it, both_ways, node.span));
+        if let Some(draft) = of_secondary {
+            self.report(draft);
+            return None;
+        }
         if self.refuse_forged((&from, &to), asked, both_ways, node.span) {
             return None;
         }
@@ -89,9 +102,10 @@ impl Resolver<'_> {
             self.report(Diagnostic::new(node.span, "a flow between two hosts outside never meets the cloud"));
             return None;
         }
-        if via == Some(Via::Private) && (host(&from) || (both_ways && host(&to))) {
+        if matches!(via, Some(Via::Private | Via::Secondary(_))) && (host(&from) || (both_ways && host(&to))) {
             let draft = Diagnostic::new(node.span, "a host outside reaches instances by their public addresses only");
-            self.report(draft.help("leave `by private address` out"));
+            let said = via.map(Via::words).unwrap_or_default();
+            self.report(draft.help(format!("leave `{said}` out")));
             return None;
         }
         if via == Some(Via::Dns) && (host(&to) || (both_ways && host(&from))) {

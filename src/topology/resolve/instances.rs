@@ -9,6 +9,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::names::EntityKind;
 use super::resolver::Resolver;
 use super::rules::RuleContext;
+use super::secondary::Claims;
 use crate::model::suggest;
 use crate::model::{
     AddressRequest, AutomaticPublic, CreateGroup, DEFAULT_GROUP, Direction, Era, GroupName, InstanceName, Launch,
@@ -146,7 +147,7 @@ impl Resolver<'_> {
     /// The instances of the initial cloud.
     pub fn initial_instances(&mut self, said: &Map<Name<InstanceName>, Instance>) -> Vec<Placed<Operation>> {
         let mut launches = Vec::new();
-        let mut held: HashMap<(VpcName, Ipv4Addr), Span> = HashMap::new();
+        let mut held: HashMap<VpcName, Claims> = HashMap::new();
         let mut filled: IndexMap<(VpcName, SubnetName), u32> = IndexMap::new();
         for entry in &said.entries {
             let key = entry.at;
@@ -157,22 +158,16 @@ impl Resolver<'_> {
                     Diagnostic::new(span, format!("{} has no previous address at the start", quote(of.as_str())));
                 self.report(draft.help("`.previous` is for launches in steps"));
             }
-            if let (AddressRequest::Exact(wanted), Some(span)) = (&launch.address, address) {
-                match held.get(&(launch.vpc.clone(), wanted.0)) {
-                    Some(first) => {
-                        let draft = Diagnostic::new(span, format!("an instance holds {wanted} already"));
-                        self.report(draft.related("here", *first));
-                    }
-                    None => {
-                        held.insert((launch.vpc.clone(), wanted.0), span);
-                    }
-                }
+            if let Some(said) = &entry.value {
+                self.claim(held.entry(launch.vpc.clone()).or_default(), said);
             }
             let net = self.cloud.vpcs.get(&launch.vpc).and_then(|vpc| vpc.subnets.get(&launch.subnet)).copied();
             let count = filled.entry((launch.vpc.clone(), launch.subnet.clone())).or_insert(0);
-            *count += 1;
+            let before = *count;
+            let others = launch.secondary.iter().map(|secondary| secondary.addresses().count());
+            *count += 1 + u32::try_from(others.sum::<usize>()).unwrap_or(u32::MAX);
             if let Some(net) = net
-                && *count == usable(net) + 1
+                && (before..*count).contains(&usable(net))
             {
                 let message = format!("the subnet {} has {} addresses, and this is one too many", net, usable(net));
                 self.report(Diagnostic::new(key, message).help("five of a subnet belong to EC2"));
@@ -226,6 +221,7 @@ impl Resolver<'_> {
         let more = self.more_interfaces(&said.interfaces, vpc.as_ref());
         let vpc = vpc?;
         let (subnet, net) = self.subnet(&said.subnet, &vpc)?;
+        let secondary = self.secondary(&said.secondary_addresses, net);
         let address = self.address(&said.address, net)?;
         let usual = self.cloud.vpcs.get(&vpc).map_or(AutomaticPublic::Given, |vpc| vpc.automatic_public(&subnet));
         let public = said.public.get().map_or(usual, |choice| choice.value);
@@ -239,6 +235,7 @@ impl Resolver<'_> {
             processes,
             mounts,
             address,
+            secondary,
             public,
             source_dest_check,
             forwarding,

@@ -7,6 +7,7 @@ use ipnet::Ipv4Net;
 
 use super::names::EntityKind;
 use super::resolver::Resolver;
+use super::secondary::Claims;
 use crate::model::{
     Attachment, Era, Forwarding, InstanceName, NewInterface, Operation, RefusalCode, Service, SourceDestCheck,
     SubnetRoute, Target, Via, VpcName, VpcService, number, service_addresses,
@@ -159,7 +160,7 @@ impl Resolver<'_> {
             }));
             return true;
         }
-        if forged(from) && matches!(service, Service::Tcp(_) | Service::IcmpEcho) {
+        if forged(from) && !self.is_own_secondary(from) && matches!(service, Service::Tcp(_) | Service::IcmpEcho) {
             let draft = Diagnostic::new(span, "the answer would go to somebody else, so that nobody could see it");
             self.report(draft.help("ask with udp: what arrives is told by the receiver"));
             return true;
@@ -195,8 +196,9 @@ impl Resolver<'_> {
         };
         let source_dest_check = self.check(&said.source_dest_check);
         let (subnet, net) = self.subnet(&said.subnet, vpc?)?;
+        let secondary = self.secondary(&said.secondary_addresses, net);
         let address = self.address(&said.address, net)?;
-        Some(NewInterface { device, subnet, groups, address, source_dest_check })
+        Some(NewInterface { device, subnet, groups, address, secondary, source_dest_check })
     }
 
     /// `attach-interface: {web1: {eth1: {groups: SG-X}}}`.
@@ -209,6 +211,9 @@ impl Resolver<'_> {
             let vpc = vpc.or_else(|| self.cloud.vpcs.keys().next().filter(|_| may_be_unknown).cloned());
             for device in entry.value.iter().flat_map(|map| &map.entries) {
                 let interface = self.interface(device, vpc.as_ref());
+                if let Some(said) = &device.value {
+                    self.claim_of(&mut Claims::default(), (&said.address, &said.secondary_addresses));
+                }
                 if let (Some(instance), Some(interface)) = (&instance, interface) {
                     if device.value.as_ref().is_some_and(|said| said.source_dest_check.is_there()) {
                         let id = Attachment { instance: instance.clone(), device: interface.device };

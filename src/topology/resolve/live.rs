@@ -8,7 +8,7 @@ use super::parse::MAX_BYTES;
 use super::refused::Refused;
 use super::resolver::{Held, Resolver};
 use crate::model::{
-    Cloud, Direction, Forwarding, GroupName, Operation, Permission, Scheme, Service, Via, default_group,
+    Attachment, Cloud, Direction, Forwarding, GroupName, Operation, Permission, Scheme, Service, Via, default_group,
 };
 use crate::topology::document::scenario::Operations;
 use crate::topology::document::shape::{Any, Diagnostics, Shape};
@@ -250,6 +250,10 @@ fn seed(resolver: &mut Resolver<'_>, cloud: &Cloud) {
         resolver.names.seed(name.as_str(), EntityKind::Instance);
         resolver.cloud.now.instances.insert(name.clone(), instance.interfaces.first().map(|first| first.vpc.clone()));
         resolver.cloud.now.attach(name, instance.interfaces.iter().map(|interface| interface.id.device()));
+        for interface in &instance.interfaces {
+            let id = Attachment { instance: name.clone(), device: interface.id.device() };
+            resolver.cloud.now.assign(id, &interface.secondary);
+        }
         resolver.cloud.listens.insert(name.into(), instance.listens.clone());
         let ports = instance.processes.values().filter_map(|process| process.port);
         resolver.cloud.listens.entry(name.into()).or_default().extend(ports);
@@ -282,7 +286,8 @@ fn seed(resolver: &mut Resolver<'_>, cloud: &Cloud) {
             (interface.public.map(|it| it.0.into()), Via::Public),
             (interface.ipv6.map(|it| it.0.into()), Via::Ipv6),
         ];
-        for (address, kind) in addresses {
+        let secondary = interface.private_addresses().skip(1).map(|it| (Some(it.0.into()), Via::Secondary(it.0)));
+        for (address, kind) in addresses.into_iter().chain(secondary) {
             let Some(address) = address else { continue };
             let held = Held { by: interface.id.clone(), kind };
             resolver.cloud.holders.entry(address).or_default().push(held);

@@ -25,6 +25,7 @@ mod refused;
 mod resolver;
 mod rules;
 mod scenario;
+mod secondary;
 mod services;
 mod standing;
 mod tracking;

@@ -152,7 +152,10 @@ impl Resolver<'_> {
         let hosts = self.cloud.hosts.iter().find(|(_, host)| host.addresses.iter().any(|it| Some(it.0) == address));
         let help = match hosts {
             Some((name, _)) => format!("write {}, which has it", quote(name.as_str())),
-            None => "it names instances, groups and hosts".to_owned(),
+            None => match self.secondary_holder(address) {
+                Some(id) => format!("write {}, and `by {word}` after the port", quote(&id.short())),
+                None => "it names instances, groups and hosts".to_owned(),
+            },
         };
         Diagnostic::new(span, format!("a flow names no address: {}", quote(word))).help(help)
     }

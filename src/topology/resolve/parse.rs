@@ -324,6 +324,8 @@ fn reserve(empty: &mut Cloud, initial: &[Placed<Operation>], steps: &[Step]) {
     for operation in initial.iter().chain(steps.iter().flat_map(Step::operations)) {
         if let Operation::Launch(launch) = &operation.value {
             let held = empty.counters.private.entry(launch.vpc.clone()).or_default();
+            let further = launch.more.iter().flat_map(|more| &more.secondary);
+            held.extend(launch.secondary.iter().chain(further).flat_map(|secondary| secondary.addresses()));
             for request in std::iter::once(&launch.address).chain(launch.more.iter().map(|more| &more.address)) {
                 if let AddressRequest::Exact(address) = request {
                     held.insert(*address);

@@ -6,6 +6,7 @@ use super::names::EntityKind;
 use super::refused::Refused;
 use super::resolver::Resolver;
 use super::rules::RuleContext;
+use super::secondary::Claims;
 use crate::model::{Direction, Era, GroupName, InstanceName, Operation, Permission, RefusalCode};
 use crate::topology::document::groups::Group;
 use crate::topology::document::instances::Instance;
@@ -251,6 +252,9 @@ impl Resolver<'_> {
         let mut launches = Vec::new();
         for entry in &said.entries {
             let Some((launch, _)) = self.launch(entry) else { continue };
+            if let Some(said) = &entry.value {
+                self.claim(&mut Claims::default(), said);
+            }
             launches.push(Placed { value: Operation::Launch(Box::new(launch)), place: self.place(entry.at) });
         }
         launches

@@ -6,7 +6,7 @@ use indexmap::{IndexMap, IndexSet};
 
 use crate::model::{
     Attachment, AutomaticPublic, ElasticIpName, GroupName, InstanceName, InterfaceHolder, NameEffect, Operation,
-    Target, VpcName,
+    SecondaryAddress, Target, VpcName,
 };
 
 /// Groups and instances that exist at one step. A file may run under several eras, so this is lenient: what any
@@ -20,6 +20,8 @@ pub(super) struct StepEntities {
     pub devices: IndexMap<InstanceName, BTreeSet<u8>>,
     /// The interfaces that are launched or attached, and whether they ever have a public address.
     pub publics: IndexMap<Attachment, AutomaticPublic>,
+    /// The secondary addresses that an interface ever has.
+    pub secondary: IndexMap<Attachment, Vec<SecondaryAddress>>,
     /// Instances and load balancers that are ever members of each group.
     pub members: IndexMap<GroupName, IndexSet<InterfaceHolder>>,
 }
@@ -39,8 +41,10 @@ impl StepEntities {
                 self.instances.insert(launch.name.clone(), Some(launch.vpc.clone()));
                 self.join(&launch.name, &launch.groups);
                 self.may_be_public(Attachment::first_of(&launch.name), launch.public);
+                self.assign(Attachment::first_of(&launch.name), &launch.secondary);
                 for more in &launch.more {
                     let id = Attachment { instance: launch.name.clone(), device: more.device };
+                    self.assign(id.clone(), &more.secondary);
                     self.may_be_public(id, AutomaticPublic::None);
                 }
                 launch.more.iter().for_each(|more| self.join(&launch.name, &more.groups));
@@ -49,6 +53,7 @@ impl StepEntities {
                 self.attach(instance, [interface.device]);
                 self.join(instance, &interface.groups);
                 let id = Attachment { instance: instance.clone(), device: interface.device };
+                self.assign(id.clone(), &interface.secondary);
                 self.may_be_public(id, AutomaticPublic::None);
             }
             NameEffect::PublicAddress(to) => {
@@ -76,6 +81,11 @@ impl StepEntities {
     /// Interfaces of an instance, of which some may be known.
     pub fn attach(&mut self, instance: &InstanceName, devices: impl IntoIterator<Item = u8>) {
         self.devices.entry(instance.clone()).or_default().extend(devices);
+    }
+
+    /// Notes an interface's secondary addresses.
+    pub fn assign(&mut self, id: Attachment, secondary: &[SecondaryAddress]) {
+        self.secondary.entry(id).or_default().extend(secondary);
     }
 
     /// Notes an interface's public address; one that it ever has, it ever has.

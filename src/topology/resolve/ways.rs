@@ -62,7 +62,7 @@ impl Resolver<'_> {
                     Some(self.no_public(to, span).help(help))
                 }
                 Some(Via::Ipv6) => self.no_ipv6(from, span).or_else(|| self.no_ipv6(to, span)),
-                Some(Via::Private) => self.no_private_path(from, to, span),
+                Some(Via::Private | Via::Secondary(_)) => self.no_private_path(from, to, span),
                 None if !self.is_public_balancer(to) => self.no_private_path(from, to, span),
                 _ => None,
             },

@@ -308,7 +308,7 @@ fn instance(cloud: &Cloud, name: &InstanceName, instance: &Instance) -> Result<I
         let why = format!("{name} has got a public address since it crashed, in place of an Elastic IP");
         return Err(Unwritable::NoWords(why));
     }
-    let InterfaceSaid { groups, subnet, address, source_dest_check } =
+    let InterfaceSaid { groups, subnet, address, secondary_addresses, source_dest_check } =
         interface(cloud, first, balancers::launched_with(cloud, name, first)?);
     let listens = (!instance.listens.is_empty()).then(|| instance.listens.iter().map(Into::into).collect());
     let processes = instance.processes.iter().map(|(name, process)| {
@@ -327,6 +327,7 @@ fn instance(cloud: &Cloud, name: &InstanceName, instance: &Instance) -> Result<I
         groups,
         subnet,
         address,
+        secondary_addresses,
         source_dest_check,
         listens: listens.into(),
         services: Field::all(processes),
@@ -344,6 +345,9 @@ fn interface(cloud: &Cloud, interface: &Interface, private: Option<PrivateIp>) -
         groups: names(&interface.groups),
         subnet: (first != Some(&interface.subnet)).then(|| interface.subnet.as_str().into()).into(),
         address: private.map(Into::into).into(),
+        secondary_addresses: (!interface.secondary.is_empty())
+            .then(|| interface.secondary.iter().map(Into::into).collect())
+            .into(),
         source_dest_check: match interface.id.attachment().is_some_and(|at| is_routed_to(cloud, at)) {
             // Beside a route the file says it, whichever it is.
             true => Field::of(interface.source_dest_check.into()),

@@ -55,6 +55,18 @@ instances:
 }
 
 #[test]
+fn secondary_addresses_are_written_and_read_again() {
+    let text = "sglab: 1\nera: vpc\ninstances:\n  web1: {secondary-addresses: [10.0.0.20, 10.0.0.32/28], \
+                interfaces: {eth1: {secondary-addresses: 10.0.0.21}}}\n";
+    let cloud = Topology::parse_cloud("t.yaml", text.as_bytes()).unwrap().initial_cloud(Era::Vpc).unwrap();
+    let written = write(&cloud, "a cloud", &dropped("web1 -> web1:1 by public address")).unwrap();
+    let again = read(&written).unwrap();
+    let secondary = |cloud: &Cloud| cloud.network_interfaces().map(|it| it.secondary.clone()).collect::<Vec<_>>();
+    assert_eq!(secondary(&again), secondary(&cloud));
+    assert!(written.contains("secondary-addresses:"), "{written}");
+}
+
+#[test]
 fn a_rule_for_a_public_address_names_the_same_instance_afterwards_and_one_for_nobodys_names_nobody() {
     let sample = Sample::new(Era::Vpc)
         .group("G", &[])
@@ -252,6 +264,7 @@ fn operation() -> impl Strategy<Value = Operation> {
                 subnet: SubnetName::new("default"),
                 groups: [GroupName::new(group)].into(),
                 address: AddressRequest::Automatic,
+                secondary: Vec::new(),
                 source_dest_check: SourceDestCheck::Off,
             },
         )),

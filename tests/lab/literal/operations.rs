@@ -79,6 +79,7 @@ fn attach(to: &str, groups: &[&str]) -> Operation {
         subnet: SubnetName::new("default"),
         groups: groups.iter().map(GroupName::new).collect(),
         address: sglab::model::AddressRequest::Automatic,
+        secondary: Vec::new(),
         source_dest_check: SourceDestCheck::On,
     };
     Operation::AttachInterface(InstanceName::new(to), interface)
