@@ -77,7 +77,7 @@ pub enum Line {
     FromOutside(String),
     /// Other traffic for which no arrow is drawn.
     Traffic(String),
-    /// What is said beside.
+    /// A remark.
     Note(String),
 }
 

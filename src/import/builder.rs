@@ -74,6 +74,32 @@ impl Builder {
         self.public.push((interface, address, origin));
     }
 
+    /// Adds a group. Where two replies tell it differently nobody knows which holds: it has the rules of both, and that is listed.
+    pub fn group(&mut self, id: ResourceId, new: SecurityGroup) {
+        let old = self.account.groups.get_mut(&id).filter(|old| old.name.is_some());
+        let Some(old) = old else {
+            self.account.groups.insert(id, new);
+            return;
+        };
+        let mut differs = false;
+        for (old, new) in [(&mut old.ingress, new.ingress), (&mut old.egress, new.egress)] {
+            let is_in = |rules: &[Rule], rule: &Rule| {
+                rules.iter().any(|known| (&known.traffic, &known.peer) == (&rule.traffic, &rule.peer))
+            };
+            differs |= old.iter().any(|rule| !is_in(&new, rule));
+            for rule in new {
+                if !is_in(old, &rule) {
+                    differs = true;
+                    old.push(rule);
+                }
+            }
+        }
+        if differs {
+            let reason = Reason::UnknownValue("two replies tell different rules of it".to_owned());
+            self.account.left_out.push(LeftOut { kind: "group".to_owned(), reason, origin: new.origin });
+        }
+    }
+
     /// Adds what one source tells of an interface to what another has told.
     pub fn interface(&mut self, id: ResourceId, new: Interface) {
         let Some(old) = self.account.interfaces.get_mut(&id) else {
@@ -90,6 +116,11 @@ impl Builder {
             && new.groups.known().is_some_and(|groups| !groups.is_empty())
         {
             old.groups = new.groups;
+        } else if let (Known::Is(ours), Known::Is(theirs)) = (&old.groups, &new.groups)
+            && !theirs.is_empty()
+            && ours != theirs
+        {
+            old.groups = Known::Unknown("two replies tell different groups of it".to_owned());
         }
         if old.public == Public::None {
             old.public = new.public;

@@ -58,7 +58,7 @@ pub struct Text {
 /// let account = read(&[Text { name: "groups.json".into(), text: reply.into() }], None)?;
 /// let (_, db) = account.groups.first().expect("one group");
 /// assert_eq!((db.label.as_str(), db.ingress.len()), ("db", 1));
-/// assert_eq!(db.ingress[0].origin.to_string(), "sg-1 (groups.json:2:23)");
+/// assert_eq!(db.ingress[0].origin.to_string(), "sg-1 (groups.json:2:92)");
 /// # Ok::<(), sglab::import::Faults>(())
 /// ```
 pub fn read(sources: &[Text], kind: Option<Kind>) -> Result<Account, Faults> {

@@ -23,7 +23,7 @@ pub struct Outcome {
     pub findings: Vec<Finding>,
     /// Findings that are allowed, with what allows them.
     pub allowed: Vec<(Finding, Allowance)>,
-    /// What was mended before, where that was asked for.
+    /// Fixes made before, with `--fix`.
     pub fixes: Option<Fixes>,
 }
 

@@ -30,7 +30,7 @@ impl Proof {
         }
     }
 
-    /// What was seen, or the reason.
+    /// The observation, or the reason why there is none.
     pub fn told(&self) -> &str {
         match self {
             Self::Proved(told) | Self::Disproved(told) | Self::NotProved(told) => told,

@@ -155,9 +155,9 @@ impl Script<'_> {
             let family = if entries.first().is_some_and(|entry| entry.addr().is_ipv6()) { "IPv6" } else { "IPv4" };
             let each: Vec<String> = entries.iter().map(|entry| format!("Cidr={entry}")).collect();
             let each = if each.is_empty() { String::new() } else { format!(" --entries {}", each.join(" ")) };
-            let (label, most) = (shell_word(&list.label), entries.len().max(1));
+            let (label, most) = (value(&list.label), entries.len().max(1));
             let call = format!(
-                "create-managed-prefix-list --prefix-list-name {label} --address-family {family} --max-entries {most}{each}"
+                "create-managed-prefix-list --prefix-list-name={label} --address-family {family} --max-entries {most}{each}"
             );
             self.keep(&name, &call, "PrefixList.PrefixListId");
         }
@@ -179,8 +179,8 @@ impl Script<'_> {
         } else {
             let of = vpc.map(|vpc| format!(" --vpc-id {vpc}")).unwrap_or_default();
             let ec2_name = Plan::name_of(group);
-            let description = shell_word(Plan::description_of(group));
-            let words = format!("--group-name {} --description {description}", shell_word(ec2_name));
+            let (ec2_name, description) = (value(ec2_name), value(Plan::description_of(group)));
+            let words = format!("--group-name={ec2_name} --description={description}");
             self.keep(
                 name,
                 &format!("create-security-group {words}{of} {}", tags("security-group", &group.label)),
@@ -285,4 +285,10 @@ fn interface_words(interface: &PlannedInterface, groups: &str) -> String {
         let _ = write!(words, " --ipv6-address-count {}", interface.ipv6);
     }
     words
+}
+
+/// The value of an option. The AWS CLI would send the content of a file that it names so, and EC2 takes such names.
+fn value(text: &str) -> String {
+    let is_read = ["file://", "fileb://"].iter().any(|scheme| text.starts_with(scheme));
+    shell_word(&if is_read { text.replacen("://", ":/", 1) } else { text.to_owned() })
 }

@@ -13,8 +13,9 @@ pub enum Yaml {
 }
 
 impl Yaml {
+    /// A text. CloudFormation would put a secret in place of one that looks like a dynamic reference, and EC2 takes such names.
     pub fn text(words: &str) -> Self {
-        Self::Text(words.to_owned())
+        Self::Text(words.replace("{{resolve:", "{ {resolve:"))
     }
 
     pub fn reference(name: &str) -> Self {

@@ -59,6 +59,7 @@ pub(super) fn gained<'a>(
 impl<'a> Gained<'a> {
     /// An interface whose groups are not known may be open to anything.
     fn unknown_groups(&mut self, class: &Class<'a>) {
+        self.absent_groups(class);
         let Some(why) = class.unknown else { return };
         if class.other_members.iter().any(|twin| twin.groups.why_unknown() == Some(why)) {
             return;
@@ -81,6 +82,27 @@ impl<'a> Gained<'a> {
         }
     }
 
+    /// A group that no source has may admit anything to those who join it.
+    fn absent_groups(&mut self, class: &Class<'a>) {
+        let there = class.others.as_deref().unwrap_or_default();
+        for id in class.groups.iter().filter(|id| !self.account.groups.contains_key(**id) && !there.contains(id)) {
+            let passage = Passage {
+                way: Way::FromOutside,
+                from: "somebody".to_owned(),
+                to: id.to_string(),
+                traffic: "unknown traffic".to_owned(),
+                certainty: Certainty::Unknown(format!("no source has the rules of {id}")),
+                by: class.members.iter().map(|member| member.origin.clone()).collect(),
+                entries: Vec::new(),
+                already: Vec::new(),
+                members: Vec::new(),
+                members_are: End::Receiver,
+                reached: public(&class.members),
+            };
+            self.add(passage, class.members.iter().map(|member| member.label.clone()));
+        }
+    }
+
     /// Adds what rules that name blocks, prefix lists, or somebody unknown admit.
     fn by_blocks(&mut self, class: &Class<'a>, direction: Direction) {
         let theirs = class.others.as_deref().unwrap_or_default();
@@ -94,7 +116,7 @@ impl<'a> Gained<'a> {
             if known.contains(&key(rule, Some(self.matching))) && !self.entries_differ(rule) {
                 continue;
             }
-            let certainty = self.certainty(rule);
+            let certainty = self.certainty(rule, theirs, direction);
             let cells = admitted::cells(self.account, rule);
             let before = before.get_or_insert_with(|| {
                 let rules = admitted::rules(self.other, theirs, direction);
@@ -143,14 +165,23 @@ impl<'a> Gained<'a> {
         own.map(|list| &list.entries) != theirs.map(|list| &list.entries)
     }
 
-    fn certainty(&self, rule: &Rule) -> Certainty {
+    /// `theirs` are the groups of the class in the other account.
+    fn certainty(&self, rule: &Rule, theirs: &[&'a ResourceId], direction: Direction) -> Certainty {
+        // The other account names the list, and has nothing of it.
+        let absent = |id: &ResourceId| {
+            let other = self.matching.prefix_lists.get(id).unwrap_or(id);
+            let names_it = |rule: &Rule| rule.peer == Peer::PrefixList(other.clone());
+            let is_absent = !self.other.prefix_lists.contains_key(other)
+                && admitted::rules(self.other, theirs, direction).any(|(.., rule)| names_it(rule));
+            is_absent.then(|| format!("the other source names {other} without its entries"))
+        };
         let of_list = match &rule.peer {
             Peer::Unknown(why) => Some(why.clone()),
             Peer::PrefixList(id) => match self.account.prefix_lists.get(id) {
                 Some(list) => list.entries.why_unknown().map(str::to_owned).or_else(|| {
                     // Entries that the other source does not tell cannot be compared.
                     let theirs = self.matching.prefix_lists.get(id).and_then(|id| self.other.prefix_lists.get(id));
-                    theirs.and_then(|list| list.entries.why_unknown()).map(str::to_owned)
+                    theirs.and_then(|list| list.entries.why_unknown()).map(str::to_owned).or_else(|| absent(id))
                 }),
                 None => Some(format!("no source has the entries of {id}")),
             },

@@ -75,7 +75,7 @@ impl<'a> Index<'a> {
                 own.filter(|block| fits(*traffic, PrefixFamily::of(*block))).map(|block| (block, packets, number)),
             );
         }
-        // What is asked most, and gathers every other block.
+        // Most questions are about anywhere, which holds every other block.
         let anywhere = [IpNet::V4(Ipv4Net::default()), IpNet::V6(Ipv6Net::default())];
         let named = in_blocks.iter().map(|(block, ..)| *block).chain(anywhere);
         index.by_block = named.map(|block| (block, OfBlock::default())).collect();

@@ -119,7 +119,8 @@ pub(super) fn members_of_one(of: &Account, other: &Account, matching: &Matching)
     for (id, interface) in &of.interfaces {
         let twin = matching.interfaces.get(id).and_then(|id| other.interfaces.get(id)).map(groups).unwrap_or_default();
         for group in groups(interface) {
-            if matching.groups.get(&group).is_none_or(|group| !twin.contains(group)) {
+            // A group that no source has is the same by its id.
+            if !twin.contains(matching.groups.get(&group).unwrap_or(&group)) {
                 let label = of.groups.get(&group).map_or_else(|| group.to_string(), |group| group.label.clone());
                 changes.push(MemberChange {
                     member: interface.label.clone(),

@@ -48,7 +48,7 @@ impl CloudRule {
 /// The scenario that the whole truth table is the same without some rules: it stands with them, then without.
 ///
 /// # Errors
-/// Where the cloud cannot be written as a file, or has no such rule.
+/// If the cloud cannot be written as a file, or has no such rule.
 pub fn without_rules(cloud: &Cloud, rules: &[CloudRule]) -> Result<String, Unprovable> {
     let mut text = exported(cloud)?;
     let Some(expected) = text.rfind("    expect:").map(|at| text[at..].to_owned()) else {
@@ -80,14 +80,14 @@ pub struct Stranger {
     pub address: Ipv4Addr,
     /// The flow that is open to it: `stranger -> db1:5432`.
     pub asked: String,
-    /// Who held the address before.
+    /// The former holder of the address.
     pub holder: Option<InstanceName>,
 }
 
 /// The scenario that a rule is for whoever holds an address: a stranger gets it and is let in, and another stranger, at another address, is not.
 ///
 /// # Errors
-/// Where the rule names no address of an interface, or nobody can ask.
+/// If the rule names no address of an interface, or nobody can ask.
 pub fn stranger_at(cloud: &Cloud, at: &CloudRule) -> Result<Stranger, Unprovable> {
     let (group, rule) = at.of(cloud)?;
     let Peer::Cidr(IpNet::V4(block)) = &rule.peer else {
@@ -99,7 +99,7 @@ pub fn stranger_at(cloud: &Cloud, at: &CloudRule) -> Result<Stranger, Unprovable
         None => free(cloud, group, |address| block.contains(&address))
             .map_or_else(|| unprovable("no address of the block is free"), Ok)?,
     };
-    // Who is launched without one may get an address of the block.
+    // A launch that asks for no address may get one of the block.
     let beside = match &holder {
         Some(_) => in_subnet(cloud, group, address)?,
         None => match free(cloud, group, |address| !block.contains(&address)) {
@@ -211,7 +211,7 @@ fn is_running(cloud: &Cloud, name: &InstanceName) -> bool {
     cloud.instances.get(name).is_some_and(|instance| instance.state == InstanceState::Running)
 }
 
-/// What to ask of the traffic that a rule admits: what an instance listens on, where that is told.
+/// Picks a service of the traffic that a rule admits: one that an instance listens on, where the source tells any.
 fn service(cloud: &Cloud, traffic: Traffic, of: &InstanceName) -> Result<Service, Unprovable> {
     let listens = cloud.instances.get(of).map(|instance| &instance.listens);
     let known: IndexSet<Service> = listens.cloned().unwrap_or_default();

@@ -105,7 +105,7 @@ impl Topology {
         let mut cloud = self.empty_cloud(era);
         let mut all: Vec<RefusedAtFirst> = Vec::new();
         for Placed { value, place } in &self.initial {
-            // What is admitted as a whole is admitted rule by rule, and each time a group would be noted as it was.
+            // A request that is admitted whole is not tried rule by rule, which would note the group for each.
             if crate::model::apply(&mut cloud, value).is_ok() {
                 continue;
             }

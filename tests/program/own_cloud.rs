@@ -164,6 +164,25 @@ fn an_instance_with_an_ipv6_address_only_gets_no_public_one_over_ipv4() {
 }
 
 #[test]
+fn one_instance_that_nobody_outside_reaches_is_a_topology_too() {
+    let program = Program::copy();
+    let reply = json!({
+        "Vpcs": [{"VpcId": "vpc-1", "CidrBlock": "10.0.0.0/16"}],
+        "Subnets": [{"SubnetId": "subnet-1", "VpcId": "vpc-1", "CidrBlock": "10.0.1.0/24"}],
+        "SecurityGroups": [{"GroupId": "sg-1", "GroupName": "db", "VpcId": "vpc-1", "IpPermissions": [from("10.0.0.0/8")],
+            "IpPermissionsEgress": [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]}],
+        "NetworkInterfaces": [{"NetworkInterfaceId": "eni-1", "VpcId": "vpc-1", "SubnetId": "subnet-1",
+            "PrivateIpAddress": "10.0.1.9", "Groups": [{"GroupId": "sg-1"}],
+            "Attachment": {"InstanceId": "i-1", "DeviceIndex": 0}}],
+    });
+    let reply = write(&program, "reply.json", &reply.to_string());
+    let Said { code, out, err } = sglab(&program, &["import", reply.to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(out.contains("tcp 5432 from 10.0.0.0/8"), "{out}");
+    assert!(err.contains("note: written without a table of what is open"), "{err}");
+}
+
+#[test]
 fn a_stopped_instance_of_an_account_is_stopped_in_its_topology() {
     let program = Program::copy();
     let instance = |id: &str, state: &str| {

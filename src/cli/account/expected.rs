@@ -9,10 +9,10 @@ use sglab::account::{Account, LeftOut};
 use sglab::import::{ExpectedPassage, Written, read_expectations, topology_of, write_expectations};
 use sglab::reach::{Passage, admitted};
 use sglab::report::{self, Entry, left_out};
-use sglab::scenario::export::export;
 use sglab::scenario::{Finding, RunVerdict, StepStatus};
 
-use super::sources::{self, KindChoice, with_strangers};
+use super::exported::exported;
+use super::sources::{self, KindChoice};
 use crate::cli::common::told;
 use crate::cli::{file, screen, sources as topologies};
 
@@ -127,9 +127,7 @@ fn predicted(written: &Written, name: &str) -> anyhow::Result<Option<topologies:
         }
     };
     let Some(topology) = read("") else { return Ok(None) };
-    let cloud = written.cloud(&with_strangers(topology));
-    let cloud = cloud.map_err(|(refusal, place)| anyhow::anyhow!("{place}: {refusal}"))?;
-    let whole = export(&cloud, "")?;
+    let whole = exported(written, topology, "")??;
     // Behind the cloud stands what holds in it.
     let is_key = |line: &str| line.starts_with("tables:") || line.starts_with("scenario:");
     let sections = whole.lines().skip_while(|line| !is_key(line)).map(|line| format!("{line}\n"));

@@ -8,8 +8,9 @@ use clap::Args;
 use sglab::account::{Account, LeftOut};
 use sglab::import::{Written, topology_of};
 use sglab::outward::write;
-use sglab::scenario::export::export;
+use sglab::report::count;
 
+use super::exported::exported;
 use super::sources::{self, KindChoice, with_strangers};
 use crate::cli::common::{Exit, told, typed};
 use crate::cli::live::up::{self, UpArguments};
@@ -163,12 +164,14 @@ fn text(written: &Written, title: &str, arguments: &ImportArguments) -> anyhow::
             return Ok(None);
         }
     };
+    let cloud_only = format!("# {title}\n{}", written.builder.to_yaml());
     if arguments.cloud_only {
-        return Ok(Some(format!("# {title}\n{}", written.builder.to_yaml())));
+        return Ok(Some(cloud_only));
     }
-    let cloud = written.cloud(&with_strangers(topology));
-    let cloud = cloud.map_err(|(refusal, place)| anyhow::anyhow!("{place}: {refusal}"))?;
-    Ok(Some(export(&cloud, title)?))
+    Ok(Some(exported(written, topology, title)?.unwrap_or_else(|error| {
+        screen::tell(&format!("note: written without a table of what is open: {error}"));
+        cloud_only
+    })))
 }
 
 fn counts(account: &Account) -> String {
@@ -176,12 +179,13 @@ fn counts(account: &Account) -> String {
     let unknown = account.groups.values().flat_map(|group| group.ingress.iter().chain(&group.egress));
     let unknown = unknown.filter(|rule| rule.is_unknown()).count();
     format!(
-        "{} VPCs, {} subnets, {} groups with {rules} rules ({unknown} unknown), {} interfaces, {} prefix lists",
-        account.vpcs.len(),
-        account.subnets.len(),
-        account.groups.len(),
-        account.interfaces.len(),
-        account.prefix_lists.len()
+        "{}, {}, {} with {} ({unknown} unknown), {}, {}",
+        count(account.vpcs.len(), "VPC"),
+        count(account.subnets.len(), "subnet"),
+        count(account.groups.len(), "group"),
+        count(rules, "rule"),
+        count(account.interfaces.len(), "interface"),
+        count(account.prefix_lists.len(), "prefix list")
     )
 }
 

@@ -3,6 +3,7 @@
 mod diff;
 mod drift;
 pub(super) mod expected;
+mod exported;
 mod fix;
 mod graph;
 mod import;

@@ -19,7 +19,7 @@ struct Job {
     findings: Vec<usize>,
     topology: Topology,
     era: Era,
-    /// What is proved, if it is as the topology expects.
+    /// The claim that is proved if the topology holds.
     proved: String,
     claim: Claim,
 }

@@ -23,7 +23,7 @@ pub fn group(reader: &mut Reader<'_>, item: Node<'_>) {
         egress: rules(reader, "IpPermissionsEgress"),
         origin: reader.origin(item, id),
     };
-    reader.into.account.groups.insert(ResourceId::new(id), group);
+    reader.into.group(ResourceId::new(id), group);
 }
 
 /// The rules of one `IpPermission`: one for each peer.

@@ -95,6 +95,10 @@ fn holder_of(item: Node<'_>) -> (Holder, Option<&str>) {
 fn read_interface(reader: &mut Reader<'_>, item: Node<'_>, label: String, holder: Holder) -> Interface {
     let own = if item.get("Groups").is_some() { "Groups" } else { "SecurityGroups" };
     let groups = item.items_of(own).filter_map(|group| group.text_of("GroupId").or_else(|| group.text()));
+    let groups = match item.get(own) {
+        Some(_) => Known::Is(groups.map(ResourceId::new).collect()),
+        None => Known::Unknown("the reply is cut: it does not say its groups".to_owned()),
+    };
     let mut addresses: Vec<IpNet> = Vec::new();
     let mut public: Vec<IpAddr> = Vec::new();
     let mut take = |reader: &mut Reader<'_>, node: Option<Node<'_>>| {
@@ -128,7 +132,7 @@ fn read_interface(reader: &mut Reader<'_>, item: Node<'_>, label: String, holder
         holder,
         vpc: item.text_of("VpcId").map(ResourceId::new),
         subnet: item.text_of("SubnetId").map(ResourceId::new),
-        groups: Known::Is(groups.map(ResourceId::new).collect()),
+        groups,
         addresses,
         public: if public.is_empty() { Public::None } else { Public::At(public) },
         origin: reader.origin(item, &label),

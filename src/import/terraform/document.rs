@@ -9,6 +9,7 @@ use super::address::{Key, Parts, Step, module_address, parts, steps};
 use super::configuration::Configuration;
 use super::index::{Index, bare};
 use super::resource::{Block, NO_EXPRESSIONS, Resource};
+use super::rules;
 use crate::account::Reason;
 use crate::topology::Span;
 
@@ -80,6 +81,7 @@ fn plan<'t>(reader: &mut Reader<'_>, root: Node<'t>, values: Node<'t>) -> Index<
     resources.extend(before.into_iter().filter(|old| old.data && !planned.contains(&old.address)));
     let mut changes: HashMap<&str, Node<'_>> = HashMap::new();
     let mut gone: HashSet<&str> = HashSet::new();
+    let mut withdrawn = Vec::new();
     for entry in root.items_of("resource_changes").filter(|entry| entry.get("deposed").is_none()) {
         let Some(address) = entry.text_of("address") else {
             reader.lacks(entry, "this change", "address");
@@ -101,6 +103,13 @@ fn plan<'t>(reader: &mut Reader<'_>, root: Node<'t>, values: Node<'t>) -> Index<
             reader.leave_out(entry, kind, address, reason);
             gone.insert(address);
         }
+        let is_changed = actions.iter().any(|action| ["delete", "update"].contains(action));
+        let before = entry.at(&["change", "before"]).filter(|_| is_changed && is_rule(entry));
+        if let (Some(values), Some(resource)) = (before, resource(entry, address.to_owned())) {
+            let sensitive = entry.at(&["change", "before_sensitive"]);
+            withdrawn
+                .push(Resource { body: Block { values: Some(values), sensitive, ..Block::default() }, ..resource });
+        }
         changes.extend(entry.get("change").map(|change| (address, change)));
     }
     resources.retain(|resource| !gone.contains(resource.address.as_str()));
@@ -118,7 +127,12 @@ fn plan<'t>(reader: &mut Reader<'_>, root: Node<'t>, values: Node<'t>) -> Index<
             resource.body.sensitive = resource.body.sensitive.or_else(|| change.get("after_sensitive"));
         }
     }
-    Index::new(resources, configuration, relevant(root))
+    Index::new(resources, configuration, relevant(root)).with_withdrawn(withdrawn)
+}
+
+/// Returns true for a rule that stands apart from its group.
+fn is_rule(entry: Node<'_>) -> bool {
+    entry.text_of("type").is_some_and(|kind| rules::KINDS_APART.contains(&kind))
 }
 
 /// Attributes that something refers to, by the address of their resource without keys.

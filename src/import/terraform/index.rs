@@ -10,6 +10,8 @@ use super::resource::Resource;
 pub struct Index<'t> {
     pub resources: Vec<Resource<'t>>,
     pub configuration: Configuration<'t>,
+    /// Rules apart from their groups as they were before the plan, of those that it changes or deletes.
+    pub withdrawn: Vec<Resource<'t>>,
     /// Instances of a resource, by the address without a key.
     by_name: HashMap<String, Vec<usize>>,
     /// Managed resources by the address of their module.
@@ -49,7 +51,12 @@ impl<'t> Index<'t> {
                 }
             }
         }
-        Self { resources, configuration, by_name, by_module, calls, relevant }
+        Self { resources, configuration, withdrawn: Vec::new(), by_name, by_module, calls, relevant }
+    }
+
+    /// The same, with the rules that a plan changes or deletes.
+    pub fn with_withdrawn(self, withdrawn: Vec<Resource<'t>>) -> Self {
+        Self { withdrawn, ..self }
     }
 
     /// Returns the instances of a resource in an instance of a module.

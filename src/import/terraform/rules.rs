@@ -38,6 +38,10 @@ const SINGLE: Form = Form {
     is_inline: false,
 };
 
+/// Types of rules apart from their groups.
+pub const KINDS_APART: [&str; 3] =
+    ["aws_security_group_rule", "aws_vpc_security_group_ingress_rule", "aws_vpc_security_group_egress_rule"];
+
 /// One rule of the file: the resource that says it, its values, and the group that it is of.
 #[derive(Clone, Copy)]
 struct Said<'a, 't> {
@@ -66,13 +70,19 @@ pub fn inline<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: 
             Vec::new()
         }
         Value::Absent | Value::Is(_) => {
-            let mut all = Vec::new();
+            let mut all: Vec<Rule> = Vec::new();
             for block in &resource.body.blocks(key) {
                 let is_known = block.values.is_some_and(|values| values.entries().next().is_some());
                 all.extend(match is_known {
                     true => rules(reader, context, Said { resource, block, group: &group, form: &INLINE }),
                     false => whole(reader, format!("a rule of `{key}` is known after apply")),
                 });
+            }
+            // Such rules are those that AWS had before the plan, also of resources that the plan changes.
+            if is_unsaid(context, resource, key) {
+                for old in withdrawn(reader, context, &group, key) {
+                    all.retain(|rule| (&rule.traffic, &rule.peer) != (&old.traffic, &old.peer));
+                }
             }
             all
         }
@@ -85,6 +95,24 @@ pub fn inline<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: 
 /// Source: hashicorp/terraform-provider-aws issue 27614; `fixupBlocksExpr` (hashicorp/terraform, internal/lang/blocktoattr/fixup.go).
 fn is_unsaid(context: &Context<'_, '_>, resource: &Resource<'_>, key: &str) -> bool {
     context.index.configuration.module(&resource.module).is_some() && resource.body.expressions_of(key).is_empty()
+}
+
+/// The rules of a group in one direction that stand apart from it and that the plan changes or deletes, as they were.
+fn withdrawn<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, group: &ResourceId, key: &str) -> Vec<Rule> {
+    let of_group = context.index.withdrawn.iter().filter(|resource| {
+        let direction = match resource.kind.as_str() {
+            "aws_vpc_security_group_ingress_rule" => Some("ingress"),
+            "aws_vpc_security_group_egress_rule" => Some("egress"),
+            _ => resource.body.text("type"),
+        };
+        resource.body.text("security_group_id") == Some(group.as_str()) && direction == Some(key)
+    });
+    let mut all = Vec::new();
+    for resource in of_group {
+        let form = if resource.kind == "aws_security_group_rule" { &APART } else { &SINGLE };
+        all.extend(rules(reader, context, Said { resource, block: &resource.body, group, form }));
+    }
+    all
 }
 
 /// `aws_security_group_rule`.

@@ -12,7 +12,7 @@ const COLUMNS: usize = 80;
 /// Findings of one check that are told, unless all are asked for.
 const TOLD: usize = 20;
 
-/// What was mended, findings of a level and above, then the counts of all.
+/// Fixes, findings of a level and above, then the counts of all.
 pub fn text(outcome: &Outcome, least: Level, style: Style) -> String {
     let mut out = fixes(outcome, style);
     let mut by_check: Vec<(&Check, Vec<&Finding>)> = Vec::new();
@@ -81,7 +81,7 @@ fn told(out: &mut String, finding: &Finding, of_check: Level, style: Style) {
     }
 }
 
-/// What was mended, and what was not; nothing where nobody asked.
+/// Fixes, and findings that were not fixed; nothing without `--fix`.
 pub fn fixes(outcome: &Outcome, style: Style) -> String {
     let mut out = String::new();
     let Some(fixes) = &outcome.fixes else { return out };

@@ -66,7 +66,7 @@ impl Resolver<'_> {
         let secondary = said.1.get().into_iter().flat_map(|list| &list.items).map(|word| (word.text(), word.span));
         for (word, span) in primary.into_iter().chain(secondary) {
             let Ok(asked) = word.parse::<SecondaryAddress>() else { continue };
-            // What cannot be had anyway claims nothing.
+            // An address that is refused for itself claims nothing.
             if self.told.problems.iter().any(|problem| problem.span() == span) {
                 continue;
             }
@@ -96,7 +96,7 @@ impl Resolver<'_> {
             let draft = Diagnostic::new(span, format!("`by {address}` is an address of one of the ends"));
             return Some(draft.help("write two flows, with `->`"));
         }
-        // What has not been read has been told.
+        // An instance that could not be read has been told.
         self.cloud.now.instances.get(&id.instance)?.as_ref()?;
         let known = self.cloud.now.secondary.get(&id).map_or(&[][..], Vec::as_slice);
         if known.iter().any(|own| own.block().contains(&address)) {
