@@ -98,7 +98,9 @@ fn by_secondary(cloud: &Cloud) -> Vec<(Endpoint, Endpoint, Via)> {
     let mut pairs = Vec::new();
     for from in cells::running(cloud).map(|(name, _)| Attachment::first_of(name)) {
         let Some(sender) = cloud.attached(&from) else { continue };
-        let there = |it: &&Interface| it.vpc == sender.vpc && it.id.instance() != Some(&from.instance);
+        // A machine that has crashed is silent behind an open door.
+        let crashed = |it: &Interface| cloud.state_of(&it.id) == Some(InstanceState::Crashed);
+        let there = |it: &&Interface| it.vpc == sender.vpc && it.id.instance() != Some(&from.instance) && !crashed(it);
         for (at, to) in
             cloud.interfaces().filter_map(|(.., it)| Some((it.id.attachment()?, it))).filter(|it| there(&it.1))
         {
