@@ -12,7 +12,7 @@ class Reading:
             one["PrefixListId"]: [entry["Cidr"] for entry in one["Entries"]]
             for one in replies["prefix-lists"]["PrefixLists"]
         }
-        self.interfaces = {}
+        self.interfaces, self.stopped = {}, set()
         for reservation in replies["instances"]["Reservations"]:
             for instance in reservation["Instances"]:
                 if instance["State"]["Name"] == "terminated":
@@ -20,10 +20,15 @@ class Reading:
                 name = next(tag["Value"] for tag in instance["Tags"] if tag["Key"] == "Name")
                 for interface in instance["NetworkInterfaces"]:
                     device = interface["Attachment"]["DeviceIndex"]
-                    self.interfaces[f"{name}.eth{device}" if device else name] = interface
+                    own = f"{name}.eth{device}" if device else name
+                    self.interfaces[own] = interface
+                    if instance["State"]["Name"] == "stopped":
+                        self.stopped.add(own)
 
     def is_open(self, sender, receiver, service):
         """Whether what goes from one to the other is let out and in. Each is an interface's name or an address outside."""
+        if {sender, receiver} & self.stopped:
+            return False
         sends, receives = self.interfaces.get(sender), self.interfaces.get(receiver)
         if sends and receives:
             if sends["VpcId"] != receives["VpcId"]:
