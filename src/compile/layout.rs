@@ -1,5 +1,6 @@
 //! Namespaces, links and routes of a cloud.
 
+mod checks;
 mod route_tables;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -24,7 +25,7 @@ use crate::network::{
 /// # Errors
 /// A cloud that no network stands for, such as a rule that names an unknown group.
 pub fn network(cloud: &Cloud) -> Result<Network, CompileError> {
-    check_names(cloud)?;
+    checks::names(cloud)?;
     let mut builder = Builder { network: Network::default(), inside: Mtu::inside(cloud.era) };
     let mut bound: Vec<(String, IpAddr)> = Vec::new();
     let timeouts = timeouts(&cloud.tracking);
@@ -116,45 +117,6 @@ fn attached<'a>(cloud: &'a Cloud, vpc: &VpcName) -> Vec<&'a Interface> {
 
 fn is_answering(cloud: &Cloud, interface: &Interface) -> bool {
     cloud.state_of(&interface.id) == Some(InstanceState::Running)
-}
-
-/// The longest name of a group, a VPC, an instance or a host: EC2 allows a group 255, and nft a chain 255 with ours
-/// before it.
-const LONGEST_NAME: usize = 200;
-
-fn check_names(cloud: &Cloud) -> Result<(), CompileError> {
-    let groups = cloud.groups.keys().map(|name| ("group", name.as_str()));
-    let vpcs = cloud.vpcs.keys().map(|name| ("VPC", name.as_str()));
-    let instances = cloud.instances.keys().map(|name| ("instance", name.as_str()));
-    let balancers = cloud.load_balancers.keys().map(|name| ("load balancer", name.as_str()));
-    let hosts = cloud.hosts.keys().map(|name| ("host", name.as_str()));
-    for (what, name) in groups.chain(vpcs).chain(instances).chain(balancers).chain(hosts) {
-        // Amazon's own groups are called `amazon-elb/...`; a namespace's name must not lead anywhere.
-        let spelled = |b: u8| {
-            b.is_ascii_alphanumeric()
-                || matches!(b, b'.' | b'_' | b'-')
-                || what == "group" && b == b'/'
-                || what == "host" && b == b':'
-        };
-        let spelled = name.bytes().all(spelled);
-        if !spelled || name.is_empty() || matches!(name, "." | "..") || name.len() > LONGEST_NAME {
-            return Err(CompileError::Name { what, name: name.to_owned(), longest: LONGEST_NAME });
-        }
-    }
-    for (name, group) in &cloud.groups {
-        if !cloud.vpcs.contains_key(&group.vpc) {
-            return Err(CompileError::UnknownVpc { group: name.clone(), vpc: group.vpc.clone() });
-        }
-    }
-    for interface in cloud.network_interfaces() {
-        if !cloud.vpcs.contains_key(&interface.vpc) {
-            return Err(CompileError::HomelessInterface {
-                interface: interface.id.clone(),
-                vpc: interface.vpc.clone(),
-            });
-        }
-    }
-    Ok(())
 }
 
 struct Builder {

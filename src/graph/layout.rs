@@ -16,7 +16,7 @@ const MARGIN: i32 = 32;
 const PASSING: i32 = 16;
 pub(super) const HEAD: i32 = 34;
 pub(super) const LINE: i32 = 19;
-/// So many boxes without an arrow stand in their lane; more are a block below the lanes.
+/// Boxes without an arrow, at most, that stand in their lane; more stand below the lanes.
 const BESIDE: usize = 3;
 /// Columns of that block.
 const COLUMNS: std::ops::RangeInclusive<usize> = 4..=8;

@@ -4,9 +4,9 @@ use indexmap::IndexMap;
 
 use super::picture::{Arrow, BoxKind, Line, Picture};
 
-/// So many arrows of one box can be followed.
+/// Arrows of one box, at most, that the eye can follow.
 const FEW: usize = 3;
-/// So many arrows of a whole picture can be followed, or twice as many as there are boxes.
+/// Arrows of a whole picture, at most, that the eye can follow; or twice the number of boxes, if that is more.
 const READABLE: usize = 40;
 
 /// Puts arrows that nobody could follow into the words of their boxes.

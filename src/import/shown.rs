@@ -38,7 +38,7 @@ pub fn members(account: &Account) -> Vec<String> {
     account.interfaces.values().map(line).collect()
 }
 
-/// What was left out, a line each: `aws_nat_gateway.a: not emulated`.
+/// Lists items that are left out, a line each: `aws_nat_gateway.a: not emulated`.
 pub fn reasons(account: &Account) -> Vec<String> {
     account.left_out.iter().map(|item| format!("{}: {}", item.origin.resource, item.reason)).collect()
 }

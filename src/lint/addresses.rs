@@ -173,7 +173,7 @@ fn by_group(
     members: &IndexSet<&ResourceId>,
     exact: Option<&SecurityGroup>,
 ) -> Vec<String> {
-    /// So many members are put into a new group one by one.
+    /// Members, at most, that a cure puts into a new group one by one.
     const FEW: usize = 4;
     let group = ruled.group;
     let revoke = cure::revoke(subject, ruled);

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::names::Language;
 use super::notes::Outward;
 use super::plan::{Id, Machine, Plan, PlannedInterface};
+use super::references::literal;
 use super::rule_calls::permission;
 use crate::account::{Account, Holder, SecurityGroup};
 use crate::model::shell_word;
@@ -287,8 +288,7 @@ fn interface_words(interface: &PlannedInterface, groups: &str) -> String {
     words
 }
 
-/// The value of an option. The AWS CLI would send the content of a file that it names so, and EC2 takes such names.
+/// The value of an option.
 fn value(text: &str) -> String {
-    let is_read = ["file://", "fileb://"].iter().any(|scheme| text.starts_with(scheme));
-    shell_word(&if is_read { text.replacen("://", ":/", 1) } else { text.to_owned() })
+    shell_word(&literal(Language::Shell, text))
 }

@@ -11,6 +11,7 @@ mod names;
 mod notes;
 mod permission;
 mod plan;
+mod references;
 mod rule_calls;
 mod terraform;
 mod terraform_members;

@@ -9,6 +9,7 @@ use super::holders::{Held, holders};
 use super::names::{Kind, Language, Names};
 use super::notes::Notes;
 use super::permission::{Words, words};
+use super::references::literal;
 use crate::account::{Account, Holder, Interface, Known, Origin, Peer, Public, ResourceId, Rule, SecurityGroup};
 use crate::model::DEFAULT_GROUP;
 
@@ -51,7 +52,7 @@ pub struct PlannedInterface {
     pub ipv6: usize,
     /// Names of the Elastic IPs that lead to it.
     pub elastic: Vec<String>,
-    /// Whether it gets a public address of its own; nothing where it is not known.
+    /// Automatic public address; nothing where it is not known.
     pub automatic: Option<bool>,
 }
 
@@ -118,9 +119,28 @@ impl<'a> Plan<'a> {
                 }
             }
         }
+        plan.note_references();
         let named = plan.named_addresses();
         plan.machines = holders(account).into_iter().map(|held| plan.machine(held, &mut names, &named)).collect();
         plan
+    }
+
+    /// Lists groups and prefix lists of which a text is written otherwise.
+    fn note_references(&mut self) {
+        let account = self.account;
+        let is_changed = |text: &str| literal(self.language, text) != text;
+        let descriptions = |group: &'a SecurityGroup| {
+            let rules = group.ingress.iter().chain(&group.egress);
+            rules.filter_map(|rule| rule.description.as_deref()).chain([Self::description_of(group)])
+        };
+        let groups = account.groups.values().filter(|group| {
+            [Self::name_of(group), &group.label].into_iter().chain(descriptions(group)).any(is_changed)
+        });
+        let lists = account.prefix_lists.values().filter(|list| is_changed(&list.label));
+        let origins = groups.map(|group| &group.origin).chain(lists.map(|list| &list.origin));
+        for origin in origins.collect::<Vec<_>>() {
+            self.notes.add("text", "the tool would take it for a reference, and it is changed", origin);
+        }
     }
 
     /// Single addresses that rules name.

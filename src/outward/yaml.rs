@@ -2,6 +2,9 @@
 
 use std::fmt::Write;
 
+use super::names::Language;
+use super::references::literal;
+
 /// A value.
 pub enum Yaml {
     /// A text in quotes.
@@ -13,9 +16,8 @@ pub enum Yaml {
 }
 
 impl Yaml {
-    /// A text. CloudFormation would put a secret in place of one that looks like a dynamic reference, and EC2 takes such names.
     pub fn text(words: &str) -> Self {
-        Self::Text(words.replace("{{resolve:", "{ {resolve:"))
+        Self::Text(literal(Language::CloudFormation, words).into_owned())
     }
 
     pub fn reference(name: &str) -> Self {

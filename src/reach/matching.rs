@@ -1,7 +1,7 @@
 //! Matching of the resources of two accounts: by id, else by the resource that declares them, else by name, which a topology may have
 //! made a plain one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
 use indexmap::IndexMap;
@@ -42,33 +42,21 @@ impl Matching {
 
     /// Matches what a topology has with that which it was made of: its names are plain, and unique among all kinds. Twins are in the same order.
     fn add_renamed(&mut self, of: &Account, among: &Account) {
-        let renamed = |interface: &Interface| {
-            let (holder, device) = interface.holder_and_device();
-            let name = plain_name(holder).to_lowercase();
-            let name = if is_own(interface) { without_number(&name).to_owned() } else { name };
-            Some((name, device))
+        let name = |label: &str, own: bool| {
+            let plain = plain_name(label).to_lowercase();
+            if own { without_number(&plain).to_owned() } else { plain }
         };
-        for is_first_own in [true, false] {
-            let side = |interface: &Interface, own: bool| renamed(interface).filter(|_| is_own(interface) == own);
-            add_in_order(
-                &mut self.interfaces,
-                &of.interfaces,
-                &among.interfaces,
-                |interface| side(interface, is_first_own),
-                |interface| side(interface, !is_first_own),
-            );
-            let list = |list: &PrefixList, own: bool| {
-                let is_own = list.origin.resource.as_str() == list.label;
-                let name = plain_name(&list.label).to_lowercase();
-                (is_own == own).then(|| if own { without_number(&name).to_owned() } else { name })
-            };
-            add_in_order(
-                &mut self.prefix_lists,
-                &of.prefix_lists,
-                &among.prefix_lists,
-                |it| list(it, is_first_own),
-                |it| list(it, !is_first_own),
-            );
+        let interface = |interface: &Interface, own: bool| {
+            let (holder, device) = interface.holder_and_device();
+            (is_own(&interface.origin, holder) == own).then(|| (name(holder, own), device))
+        };
+        let list =
+            |list: &PrefixList, own: bool| (is_own(&list.origin, &list.label) == own).then(|| name(&list.label, own));
+        for own in [true, false] {
+            let both = (&of.interfaces, &among.interfaces);
+            add(&mut self.interfaces, both, |it| interface(it, own), |it| interface(it, !own), Twins::InOrder);
+            let both = (&of.prefix_lists, &among.prefix_lists);
+            add(&mut self.prefix_lists, both, |it| list(it, own), |it| list(it, !own), Twins::InOrder);
         }
     }
 
@@ -84,9 +72,9 @@ impl Matching {
     }
 }
 
-/// Returns true for an interface of a topology: its holder has no other id than its name.
-fn is_own(interface: &Interface) -> bool {
-    interface.origin.resource.as_str() == interface.holder_and_device().0
+/// Returns true for what a topology has: it has no other id than its name.
+fn is_own(origin: &Origin, name: &str) -> bool {
+    origin.resource.as_str() == name
 }
 
 fn group_key(origin: &Origin) -> (ResourceId, String) {
@@ -104,53 +92,32 @@ fn matched<T>(
 ) -> HashMap<ResourceId, ResourceId> {
     let mut found: HashMap<ResourceId, ResourceId> =
         all(of).keys().filter(|id| all(among).contains_key(*id)).map(|id| (id.clone(), id.clone())).collect();
-    add(&mut found, all(of), all(among), |item| Some(resource(item)), |item| Some(resource(item)));
-    add(&mut found, all(of), all(among), |item| name(of, item), |item| name(among, item));
+    let both = (all(of), all(among));
+    add(&mut found, both, |item| Some(resource(item)), |item| Some(resource(item)), Twins::Unmatched);
+    add(&mut found, both, |item| name(of, item), |item| name(among, item), Twins::Unmatched);
     let plain = |account: &Account, item: &T| name(account, item).map(|(name, _)| name);
-    add(&mut found, all(of), all(among), |item| plain(of, item), |item| plain(among, item));
+    add(&mut found, both, |item| plain(of, item), |item| plain(among, item), Twins::Unmatched);
     found
 }
 
-/// Matches what has no partner yet by a key that is unique on both sides.
-fn add<T, K: Eq + Hash>(
-    found: &mut HashMap<ResourceId, ResourceId>,
-    of: &IndexMap<ResourceId, T>,
-    among: &IndexMap<ResourceId, T>,
-    key_of: impl Fn(&T) -> Option<K>,
-    key_among: impl Fn(&T) -> Option<K>,
-) {
-    let taken: std::collections::HashSet<ResourceId> = found.values().cloned().collect();
-    let unique = |all: Vec<(K, ResourceId)>| {
-        let mut by_key: HashMap<K, Option<ResourceId>> = HashMap::new();
-        for (key, id) in all {
-            by_key.entry(key).and_modify(|known| *known = None).or_insert(Some(id));
-        }
-        by_key
-    };
-    let left =
-        of.iter().filter(|(id, _)| !found.contains_key(*id)).filter_map(|(id, item)| Some((key_of(item)?, id.clone())));
-    let left = unique(left.collect());
-    let right = among
-        .iter()
-        .filter(|(id, _)| !taken.contains(*id))
-        .filter_map(|(id, item)| Some((key_among(item)?, id.clone())));
-    let mut right = unique(right.collect());
-    for (key, id) in left {
-        if let (Some(id), Some(Some(other))) = (id, right.remove(&key)) {
-            found.insert(id, other);
-        }
-    }
+/// Items that share a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Twins {
+    /// They are not told from each other.
+    Unmatched,
+    /// Both sides have as many, in the same order.
+    InOrder,
 }
 
-/// Matches what has no partner yet by a key of which both sides have as many, in their order.
-fn add_in_order<T, K: Eq + Hash>(
+/// Matches what has no partner yet by a key.
+fn add<T, K: Eq + Hash>(
     found: &mut HashMap<ResourceId, ResourceId>,
-    of: &IndexMap<ResourceId, T>,
-    among: &IndexMap<ResourceId, T>,
+    (of, among): (&IndexMap<ResourceId, T>, &IndexMap<ResourceId, T>),
     key_of: impl Fn(&T) -> Option<K>,
     key_among: impl Fn(&T) -> Option<K>,
+    twins: Twins,
 ) {
-    let taken: std::collections::HashSet<ResourceId> = found.values().cloned().collect();
+    let taken: HashSet<ResourceId> = found.values().cloned().collect();
     let mut sides: HashMap<K, (Vec<&ResourceId>, Vec<&ResourceId>)> = HashMap::new();
     for (id, item) in of.iter().filter(|(id, _)| !found.contains_key(*id)) {
         key_of(item).into_iter().for_each(|key| sides.entry(key).or_default().0.push(id));
@@ -158,7 +125,9 @@ fn add_in_order<T, K: Eq + Hash>(
     for (id, item) in among.iter().filter(|(id, _)| !taken.contains(*id)) {
         key_among(item).into_iter().for_each(|key| sides.entry(key).or_default().1.push(id));
     }
-    for (ours, theirs) in sides.into_values().filter(|(ours, theirs)| ours.len() == theirs.len()) {
-        found.extend(ours.into_iter().cloned().zip(theirs.into_iter().cloned()));
+    for (ours, theirs) in sides.into_values() {
+        if ours.len() == theirs.len() && (ours.len() == 1 || twins == Twins::InOrder) {
+            found.extend(ours.into_iter().cloned().zip(theirs.into_iter().cloned()));
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use proptest::prelude::*;
+use serde_json::json;
 use sglab::account::Account;
 use sglab::import::{Text, account_of, read};
 use sglab::model::{Cloud, Era};
@@ -225,4 +226,22 @@ fn terraform_has_nothing_to_lay_out_anew() {
 fn a_text_of_an_account_is_no_template_of_terraform() {
     let text = write(&partly_known(), Form::Terraform, "Replies.").text;
     assert!(text.contains(r#""it's $HOME `id` \"$${x}\" %%{y}\nrm""#), "{text}");
+}
+
+#[test]
+fn names_that_a_tool_would_resolve_are_changed_and_listed() {
+    let group = json!({"GroupId": "sg-1", "GroupName": "{{resolve:ssm:/secret}}", "Description": "file:///etc/passwd"});
+    let text = Text { name: "groups.json".into(), text: json!({"SecurityGroups": [group]}).to_string().into() };
+    let account = read(&[text], None).unwrap();
+    let listed = |form| {
+        let written = write(&account, form, "");
+        let texts = written.left_out.iter().filter(|item| item.kind == "text").count();
+        (written.text, texts)
+    };
+    let (template, texts) = listed(Form::CloudFormation);
+    assert!(!template.contains("{{resolve:") && texts == 1, "{template}");
+    let (script, texts) = listed(Form::Cli);
+    assert!(!script.contains("file:///") && texts == 1, "{script}");
+    let (terraform, texts) = listed(Form::Terraform);
+    assert!(terraform.contains("file:///etc/passwd") && texts == 0, "{terraform}");
 }

@@ -9,7 +9,7 @@ use sglab::scenario::differing::Differing;
 use sglab::scenario::{self, Options};
 use sglab::topology::Topology;
 
-use super::sources::with_strangers;
+use super::sources::{launched, with_strangers};
 use crate::cli::common::Exit;
 use crate::cli::{broken, host, screen, signals, sources as topologies};
 
@@ -62,7 +62,7 @@ pub(super) fn run(old: &Account, new: &Account, is_same: bool) -> anyhow::Result
             differing.closed.len()
         ));
         if is_same {
-            screen::tell("error: the comparison of rules has not said so");
+            screen::tell("error: packets show a difference that the comparison of rules does not");
             return Ok(Exit::Differs);
         }
     } else {
@@ -77,8 +77,7 @@ pub(super) fn run(old: &Account, new: &Account, is_same: bool) -> anyhow::Result
 
 fn cloud(name: &str, written: &Written) -> anyhow::Result<Cloud> {
     let topology = written.topology(name, "").map_err(|problems| anyhow::anyhow!("{problems}"))?;
-    let cloud = with_strangers(topology).initial_cloud(Era::Vpc);
-    cloud.map_err(|(refusal, place)| anyhow::anyhow!("{place}: {refusal}"))
+    launched(topology, Era::Vpc)
 }
 
 async fn all(topologies: &[Topology]) -> Vec<Entry> {

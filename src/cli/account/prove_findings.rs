@@ -10,7 +10,7 @@ use sglab::scenario::results::RunResult;
 use sglab::scenario::{self, Options, RunVerdict, StepStatus, predict};
 use sglab::topology::Topology;
 
-use super::sources::{OwnCloud, Sources, with_strangers};
+use super::sources::{OwnCloud, Sources, launched};
 use crate::cli::common::Exit;
 use crate::cli::{host, signals};
 
@@ -139,8 +139,7 @@ fn cloud(source: &Sources) -> anyhow::Result<Cloud> {
             (topology.map_err(|problems| anyhow::anyhow!("{problems}"))?, Era::Vpc)
         }
     };
-    let cloud = with_strangers(topology).initial_cloud(era);
-    cloud.map_err(|(refusal, place)| anyhow::anyhow!("{place}: {refusal}"))
+    launched(topology, era)
 }
 
 /// A rule of the account in the cloud that was made of it: by name in a topology, else by its place in the source.

@@ -10,8 +10,7 @@ use clap::{Args, ValueEnum};
 use sglab::account::Account;
 use sglab::control::LabName;
 use sglab::import::{self, Kind, Text};
-use sglab::model::Cloud;
-use sglab::model::HostName;
+use sglab::model::{Cloud, Era, HostName};
 use sglab::report::shown_lines;
 use sglab::topology::Topology;
 
@@ -158,6 +157,15 @@ pub(super) fn of_topology(text: &Text) -> anyhow::Result<Option<Sources>> {
 pub(super) fn file_of(name: &str) -> Option<PathBuf> {
     let path = Path::new(name);
     (name != "-" && !name.starts_with(PREFIX) && path.is_file()).then(|| path.to_owned())
+}
+
+/// The cloud of a topology as launched, with somebody outside.
+///
+/// # Errors
+/// The first refusal, with its place.
+pub(super) fn launched(topology: Topology, era: Era) -> anyhow::Result<Cloud> {
+    let cloud = with_strangers(topology).initial_cloud(era);
+    cloud.map_err(|(refusal, place)| anyhow::anyhow!("{place}: {refusal}"))
 }
 
 /// The same topology with addresses outside that no rule names: what is open to anywhere is asked of them.
