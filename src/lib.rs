@@ -62,6 +62,7 @@ pub mod sandbox;
 pub mod scenario;
 pub mod testing;
 pub mod topology;
+pub mod web;
 pub mod workshop;
 
 #[doc(inline)]

@@ -163,3 +163,9 @@ pub(crate) fn in_words(error: &anyhow::Error) -> String {
         false => format!("{told}: {cause}"),
     })
 }
+
+/// Returns true for the name of a topology, by its form alone: whatever files and labs there are, the same word means the same.
+pub(super) fn is_file(word: &str) -> bool {
+    let ending = [".yaml", ".yml"].iter().any(|ending| word.ends_with(ending));
+    ending || word.contains('/') || word.starts_with("example:")
+}

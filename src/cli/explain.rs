@@ -76,10 +76,7 @@ enum Subject<'a> {
 fn subject(arguments: &ExplainArguments) -> Subject<'_> {
     let ExplainArguments { subject, flow, by, .. } = arguments;
     let is_flow = |words: &str| words.contains("->");
-    let is_file = |word: &str| {
-        let ending = [".yaml", ".yml"].iter().any(|ending| word.ends_with(ending));
-        !is_flow(word) && (ending || word.contains('/') || word.starts_with("example:"))
-    };
+    let is_file = |word: &str| !is_flow(word) && common::is_file(word);
     let of_file = |flow| match (by, &arguments.which.name) {
         (None, None) => Subject::File(subject, flow),
         _ => Subject::Neither("--by and --name are for a lab that is up, and not for a file".to_owned()),

@@ -12,6 +12,7 @@ pub(super) mod operations;
 pub(super) mod probe;
 pub(super) mod ps;
 pub(super) mod session;
+pub(super) mod ui;
 pub(super) mod up;
 
 use clap::Subcommand;
@@ -23,6 +24,8 @@ use super::common::Exit;
 pub(crate) enum LiveCommand {
     /// Boot a lab that stays up, in the background
     Up(up::UpArguments),
+    /// Show a lab on a page in the browser: picture, truth table, and every operation as a form
+    Ui(ui::UiArguments),
     /// Take a lab down
     Down(down::DownArguments),
     /// List the labs that are up, and their instances
@@ -51,6 +54,7 @@ pub(crate) enum LiveCommand {
 pub(super) fn run(command: LiveCommand) -> anyhow::Result<Exit> {
     match command {
         LiveCommand::Up(arguments) => up::run(&arguments),
+        LiveCommand::Ui(arguments) => ui::run(&arguments),
         LiveCommand::Down(arguments) => down::run(&arguments),
         LiveCommand::Ps(arguments) => ps::run(&arguments),
         LiveCommand::Logs(arguments) => logs::run(&arguments),

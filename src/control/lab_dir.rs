@@ -116,6 +116,16 @@ impl LabDir {
         self.file("log")
     }
 
+    /// Returns the path of what a page of the lab keeps: the token of its browsers.
+    pub fn page(&self) -> PathBuf {
+        self.file("page")
+    }
+
+    /// Returns the path of the file by which a browser is led to the page.
+    pub fn opener(&self) -> PathBuf {
+        self.file("html")
+    }
+
     fn lock(&self) -> PathBuf {
         self.file("lock")
     }
@@ -139,6 +149,8 @@ impl LabDir {
             // Somebody may have cleared the place between opening and locking: then the lock is nobody's file.
             if self.is_current(&lock) {
                 remove(&self.socket());
+                remove(&self.page());
+                remove(&self.opener());
                 return Ok(LockedLabDir { place: self.clone(), lock });
             }
         }
@@ -280,6 +292,8 @@ impl LockedLabDir {
     /// Removes what is there, but for the log.
     fn clear(self) {
         remove(&self.place.socket());
+        remove(&self.place.page());
+        remove(&self.place.opener());
         remove(&self.place.lock());
     }
 }

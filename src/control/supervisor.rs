@@ -161,6 +161,7 @@ impl Supervised {
             Request::Apply { operations, .. } => self.apply(operations).await,
             Request::Probe { flows, details, .. } => self.probe(&flows, details).await,
             Request::ServiceLog { instance, service } => self.service_log(&instance, &service),
+            Request::Hold => Reply::GoOn,
             Request::Exec(_) => Reply::Failed("a program is started in a conversation of its own".to_owned()),
             Request::Events { .. }
             | Request::FlowLogs { .. }

@@ -4,6 +4,7 @@
 //! A box with many members tells their number, and arrows that one could not follow are words in the boxes at their ends.
 
 mod dot;
+mod drawing;
 mod layout;
 mod making;
 mod mermaid;
@@ -12,6 +13,7 @@ mod sparse;
 mod svg;
 
 pub use dot::dot;
+pub use drawing::{Drawing, DrawnArrow, DrawnBox, DrawnLabel, DrawnLine, LineKind, Words};
 pub use mermaid::{MAX_EDGES, mermaid};
 pub use picture::{Arrow, BoxKind, Line, NodeBox, Picture};
 pub use svg::svg;

@@ -91,7 +91,8 @@ impl Line {
 }
 
 /// The kind of a box.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum BoxKind {
     /// Somebody outside.
     Outside,

@@ -2,12 +2,23 @@
 
 use indexmap::IndexMap;
 
-use super::picture::{Arrow, BoxKind, Line, Picture};
+use super::picture::{Arrow, BoxKind, Line, NodeBox, Picture};
 
 /// Arrows of one box, at most, that the eye can follow.
 const FEW: usize = 3;
+/// Arrows of a small picture, at most, of which all are drawn.
+const ALL: usize = 16;
 /// Arrows of a whole picture, at most, that the eye can follow; or twice the number of boxes, if that is more.
 const READABLE: usize = 40;
+
+impl Picture {
+    /// A picture of boxes and of what passes between them: sender, receiver and traffic, each pair once.
+    pub fn of(boxes: Vec<NodeBox>, arrows: impl IntoIterator<Item = (usize, usize, Vec<String>)>) -> Self {
+        let arrows = arrows.into_iter().map(|(from, to, traffic)| Arrow { from, to, traffic });
+        let picture = Self { boxes, arrows: arrows.collect(), told: Vec::new() };
+        if picture.arrows.len() <= ALL { picture } else { sparse(picture) }
+    }
+}
 
 /// Puts arrows that nobody could follow into the words of their boxes.
 pub(super) fn sparse(mut picture: Picture) -> Picture {

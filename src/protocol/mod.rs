@@ -90,6 +90,8 @@ pub enum Request {
         /// The instance.
         instance: InstanceName,
     },
+    /// To end when this connection closes, however it closes: [`Reply::GoOn`] once that is so.
+    Hold,
     /// To end: the lab is gone when the lock of its place is free.
     Down,
 }

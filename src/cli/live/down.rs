@@ -78,7 +78,7 @@ fn bring_down(arguments: &DownArguments, views: &mut Vec<DownView>) -> anyhow::R
 }
 
 /// Asks a lab to end, and waits until nothing of it is left.
-fn down(place: &LabDir) -> anyhow::Result<()> {
+pub(super) fn down(place: &LabDir) -> anyhow::Result<()> {
     let of = place.clone();
     let _telling = progress::waiting_for(move || {
         let force = format!("`sglab down --force {0}` kills it at once", of.name);

@@ -63,24 +63,45 @@ pub(super) fn run(arguments: &UpArguments) -> anyhow::Result<Exit> {
     start(&topology, arguments)
 }
 
+/// Process that goes on after a lab was booted.
+pub(in crate::cli) enum Booted {
+    /// The caller's: the lab is up, or the exit code says why not.
+    Caller(Exit),
+    /// The lab's own, after the end of the lab.
+    Lab(Exit),
+}
+
 /// Boots a topology in the background, and waits until it is up. Its instances' files are there.
 pub(in crate::cli) fn start(topology: &Topology, arguments: &UpArguments) -> anyhow::Result<Exit> {
+    let place = LabDir::of(name_of(topology, arguments)?)?;
+    Ok(match start_at(&place, topology, arguments)? {
+        Booted::Caller(exit) | Booted::Lab(exit) => exit,
+    })
+}
+
+/// The name of the lab that would be booted.
+pub(in crate::cli) fn name_of(topology: &Topology, arguments: &UpArguments) -> anyhow::Result<LabName> {
+    // A built-in one is named `example:two-tier`.
+    let of_file = topology.name.rsplit([':', '/']).next().unwrap_or(&topology.name);
+    let name = arguments.name.as_deref().unwrap_or(of_file);
+    LabName::new(name).with_context(|| {
+        format!(
+            "`{name}` cannot be the name of a lab: it is made of letters, digits, `-` and `_`, at most 63; use --name"
+        )
+    })
+}
+
+/// Boots a topology in the background at a place, and waits until it is up. Two processes come back.
+pub(in crate::cli) fn start_at(place: &LabDir, topology: &Topology, arguments: &UpArguments) -> anyhow::Result<Booted> {
     let steps = arguments.step.unwrap_or(0);
     if steps > topology.steps.len() {
         bail!("{}", no_step(topology, steps));
     }
-    // A built-in one is named `example:two-tier`.
-    let of_file = topology.name.rsplit([':', '/']).next().unwrap_or(&topology.name);
     let folder = scenario::services::folder_of(&arguments.topology).context("failed to find the present folder")?;
-    let name = arguments.name.as_deref().unwrap_or(of_file);
-    let name = LabName::new(name).with_context(|| {
-        format!(
-            "`{name}` cannot be the name of a lab: it is made of letters, digits, `-` and `_`, at most 63; use --name"
-        )
-    })?;
     // Before the lab's own process leaves this folder.
-    let Some(flow_logs) = super::flow_logs::keeping(&arguments.keeping)? else { return Ok(Exit::BadInput) };
-    let place = LabDir::of(name)?;
+    let Some(flow_logs) = super::flow_logs::keeping(&arguments.keeping)? else {
+        return Ok(Booted::Caller(Exit::BadInput));
+    };
     let taken = place.begin().map_err(|error| match error {
         LabDirError::Up(ref name) => {
             anyhow!("{error}; `sglab down {name}` takes it down, and --name gives the new one another name")
@@ -101,7 +122,7 @@ pub(in crate::cli) fn start(topology: &Topology, arguments: &UpArguments) -> any
             match word.context("failed to wait for the lab")? {
                 Begun::Ready(word) => {
                     println!("{word}");
-                    Ok(Exit::Ok)
+                    Ok(Booted::Caller(Exit::Ok))
                 }
                 Begun::Ended(code) => {
                     let said = std::fs::read_to_string(place.log()).unwrap_or_default();
@@ -110,7 +131,7 @@ pub(in crate::cli) fn start(topology: &Topology, arguments: &UpArguments) -> any
                     place.clear()?;
                     // Every other end is the system's doing.
                     let of_file = code == Some(i32::from(Exit::BadInput as u8));
-                    Ok(if of_file { Exit::BadInput } else { Exit::CannotHost })
+                    Ok(Booted::Caller(if of_file { Exit::BadInput } else { Exit::CannotHost }))
                 }
             }
         }
@@ -123,7 +144,7 @@ pub(in crate::cli) fn start(topology: &Topology, arguments: &UpArguments) -> any
                 flow_logs,
             };
             let era = arguments.era.map_or(topology.eras[0], Era::from);
-            supervise(topology, (era, steps, folder), (start, arguments.format), ready, taken)
+            supervise(topology, (era, steps, folder), (start, arguments.format), ready, taken).map(Booted::Lab)
         }
     }
 }

@@ -15,7 +15,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::feed::{Answer, Job};
 use super::frame::{REQUEST_TIMEOUT, frame};
 use super::programs::{self, StartProgram};
-use crate::protocol::{self, Envelope, FrameError, MAX_REQUEST, Request, VERSION};
+use crate::protocol::{self, Envelope, FrameError, MAX_REQUEST, Reply, Request, VERSION};
 use crate::sandbox::ids;
 
 /// Connections that may be open at the same time. Another closes the oldest that is not being answered; if all are being answered, it
@@ -81,6 +81,7 @@ async fn handle_connection(
                 None => return,
             }
         }
+        Ok(Ok(Envelope { request: Request::Hold, .. })) => return hold(&mut stream, &jobs).await,
         Ok(Ok(envelope)) => {
             let (answer, reply) = oneshot::channel();
             match jobs.send((envelope.request, answer)).await {
@@ -103,6 +104,15 @@ async fn handle_connection(
         let mut rest = stream.take(MAX_REQUEST as u64);
         drop(tokio::time::timeout(REQUEST_TIMEOUT, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await);
     }
+}
+
+/// Takes the lab down when the client has gone: the kernel closes its side, also after a `kill -9`.
+async fn hold(stream: &mut UnixStream, jobs: &mpsc::Sender<Job>) {
+    if stream.write_all(&frame(&Reply::GoOn)).await.is_ok() {
+        // Nothing more is asked on this connection.
+        drop(tokio::io::copy(stream, &mut tokio::io::sink()).await);
+    }
+    drop(jobs.send((Request::Down, oneshot::channel().0)).await);
 }
 
 /// The request of a connection; nothing if it closed without a word, else why it is none.

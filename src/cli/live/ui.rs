@@ -1,0 +1,147 @@
+//! `sglab ui`.
+
+use std::fs;
+use std::io::{IsTerminal, Write, stdout};
+use std::os::unix::fs::OpenOptionsExt;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use sglab::control::{Client, LabDir};
+use sglab::model::Era;
+use sglab::protocol::{Reply, Request};
+use sglab::web::{self, LabClient, Script};
+
+use super::up::{self, Booted, UpArguments};
+use super::{down, session};
+use crate::cli::common::{EraName, Exit, PlainFormat, is_file, typed};
+use crate::cli::{host, signals, sources};
+
+/// `sglab ui`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab ui example:two-tier        boot it, and show it for as long as this runs
+  sglab ui                         show the lab that is up; it stays up afterwards
+  sglab ui demo --port 8080
+  sglab ui example:two-tier --no-browser
+      print the address only, as where no browser is started from a terminal
+
+The page is served on 127.0.0.1 alone. Its address ends in a token: whoever has it may change the lab.
+From another machine: ssh -L 8080:127.0.0.1:8080 HOST, and `--port 8080` there.")]
+pub(crate) struct UiArguments {
+    /// A topology file or a built-in one, to be booted; or a lab that is up
+    #[arg(value_name = "FILE|example:NAME|LAB")]
+    pub subject: Option<String>,
+    /// The name of the lab that is booted; without it, the file's
+    #[arg(long, value_name = "LAB")]
+    pub name: Option<String>,
+    /// Boot under this era; without it under vpc, or the file's first
+    #[arg(long, value_enum, value_name = "ERA")]
+    pub era: Option<EraName>,
+    /// Boot, and carry out the operations of the steps up to and with this one
+    #[arg(long, value_name = "N")]
+    pub step: Option<usize>,
+    /// Listen at this port; without it, at the one that the lab's page had before, or at any
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
+    /// Do not start a browser
+    #[arg(long)]
+    pub no_browser: bool,
+    /// How to print the address
+    #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
+    pub format: PlainFormat,
+}
+
+/// The address of a page in JSON.
+#[derive(serde::Serialize)]
+struct Document<'a> {
+    lab: &'a str,
+    address: &'a str,
+}
+
+pub(super) fn run(arguments: &UiArguments) -> anyhow::Result<Exit> {
+    match arguments.subject.as_deref().filter(|word| is_file(word)) {
+        Some(file) => boot_and_show(file, arguments),
+        None if arguments.name.is_some() || arguments.era.is_some() || arguments.step.is_some() => {
+            bail!("--name, --era and --step are for a file that is booted: `sglab ui FILE`")
+        }
+        None => {
+            let place = session::choose_word(arguments.subject.as_deref(), "ui")?;
+            show(&place, None, arguments)
+        }
+    }
+}
+
+/// Boots a lab that goes with this process, however that ends.
+fn boot_and_show(file: &str, arguments: &UiArguments) -> anyhow::Result<Exit> {
+    let Some(topology) = sources::read_cloud(file)? else { return Ok(Exit::BadInput) };
+    if !sources::has_its_files(&topology)? {
+        return Ok(Exit::BadInput);
+    }
+    let of_up: UpArguments = typed(&["up", file]);
+    let of_up = UpArguments { name: arguments.name.clone(), era: arguments.era, step: arguments.step, ..of_up };
+    let place = LabDir::of(up::name_of(&topology, &of_up)?)?;
+    match up::start_at(&place, &topology, &of_up)? {
+        Booted::Caller(Exit::Ok) => {}
+        Booted::Caller(other) | Booted::Lab(other) => return Ok(other),
+    }
+    let mut holding = Client::connect(&place)?;
+    holding.send(Request::Hold)?;
+    if !matches!(holding.receive()?, Reply::GoOn) {
+        bail!("the lab answered something else than it was asked");
+    }
+    let era = arguments.era.map_or(topology.eras[0], Era::from);
+    let script = (!topology.steps.is_empty()).then(|| Script::new(&topology, era, arguments.step.unwrap_or(0)));
+    let shown = show(&place, script, arguments);
+    down::down(&place)?;
+    shown
+}
+
+fn show(place: &LabDir, script: Option<Script>, arguments: &UiArguments) -> anyhow::Result<Exit> {
+    let Some(runtime) = host::runtime() else { return Ok(Exit::CannotHost) };
+    let client = LabClient { place: place.clone() };
+    let done = runtime.block_on(async {
+        let mut serving = web::serve(client, script, arguments.port).await?;
+        announce(place, &serving.address, arguments)?;
+        tokio::select! {
+            exit = signals::quiet() => exit,
+            why = serving.ended() => {
+                eprintln!("{why}");
+                Ok(Exit::Ok)
+            }
+        }
+    });
+    runtime.shutdown_background();
+    done
+}
+
+fn announce(place: &LabDir, address: &str, arguments: &UiArguments) -> anyhow::Result<()> {
+    let mut out = stdout();
+    match arguments.format {
+        PlainFormat::Text => writeln!(out, "{address}\nCtrl-C ends the page")?,
+        PlainFormat::Json => {
+            writeln!(out, "{}", serde_json::to_string(&Document { lab: place.name.as_str(), address })?)?;
+        }
+    }
+    out.flush()?;
+    let has_display = ["DISPLAY", "WAYLAND_DISPLAY"].into_iter().any(|name| std::env::var_os(name).is_some());
+    if !arguments.no_browser && has_display && out.is_terminal() {
+        // Where there is none, the address is printed.
+        drop(open_browser(place, address));
+    }
+    Ok(())
+}
+
+/// Opens the page by a file that only its owner can read: the arguments of a program can be read by everybody.
+fn open_browser(place: &LabDir, address: &str) -> anyhow::Result<()> {
+    let path = place.opener();
+    drop(fs::remove_file(&path));
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+    let page =
+        format!("<!doctype html>\n<meta http-equiv=\"refresh\" content=\"0; url={address}\">\n<title>sglab</title>\n");
+    file.write_all(page.as_bytes())?;
+    let mut command = Command::new("xdg-open");
+    command.arg(&path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().map(drop).context("failed to run xdg-open")
+}

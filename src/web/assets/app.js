@@ -1,0 +1,266 @@
+// The page: what is shown, and what happens where somebody presses something.
+
+import { byId, count, h, replace, short } from "./dom.js";
+import { explanation } from "./explain.js";
+import { outcome, showForms } from "./forms.js";
+import { showHistory, showLog, showSteps } from "./history.js";
+import { boxDetails, portWords, showPicture } from "./picture.js";
+import { follow, get, logIn, post } from "./server.js";
+import { flip, legendOf, showTable } from "./table.js";
+
+const page = {
+  board: null,
+  words: new Map(),
+  // Cells whose outcome the last change has changed.
+  marked: new Set(),
+  port: null,
+  onlyChanged: false,
+  box: null,
+  entries: [],
+  kinds: new Set(["change", "refused", "probe", "verdict", "missed"]),
+  logWords: "",
+  forms: { board: null, form: null, kept: {}, act },
+  isBusy: false,
+};
+
+function hear(name, data) {
+  if (name === "board") showBoard(data);
+  else if (name === "cells" && page.board !== null) showCells(data);
+  else if (name === "picture" && page.board !== null) {
+    page.board.picture = data;
+    drawPicture();
+  } else if (name === "log" && page.board !== null) {
+    page.board.log = [...page.board.log, ...data].slice(-500);
+    drawLog();
+  } else if (name === "gone") banner(`${data}. Boot it again, and this page goes on.`);
+}
+
+const keyOf = (table, index) => {
+  const [ports, columns] = [table.ports.length, table.columns.length];
+  const row = table.rows[Math.floor(index / (ports * columns))];
+  return [row.title, row.by, table.columns[Math.floor(index / ports) % columns].title, table.ports[index % ports]].join("\n");
+};
+
+function showBoard(board) {
+  const before = page.board;
+  page.board = board;
+  page.words = legendOf(board);
+  if (before !== null && before.revision !== board.revision) {
+    page.marked = new Set();
+    const known = new Map(before.table.cells.map((code, index) => [keyOf(before.table, index), code]));
+    for (const [index, code] of board.table.cells.entries()) {
+      const was = known.get(keyOf(board.table, index));
+      if (was && code && was[0] !== code[0]) page.marked.add(index);
+    }
+    page.baseline = before.table.cells.map((code) => code[0]);
+    page.box = null;
+  }
+  if (page.port !== null && !board.table.ports.includes(page.port)) page.port = null;
+  page.forms.board = board;
+  banner(null);
+  drawAll();
+}
+
+function showCells({ cells, counts }) {
+  const { table } = page.board;
+  for (const [index, code] of cells) {
+    if (table.cells[index] && table.cells[index][0] !== code[0]) page.marked.add(index);
+    table.cells[index] = code;
+  }
+  page.board.counts = counts;
+  if (page.entries.length === 0) flip(byId("grid"), cells, page.words);
+  drawProgress();
+}
+
+function drawAll() {
+  const { board } = page;
+  byId("lab").textContent = board.state.lab;
+  document.title = `${board.state.lab} · sglab`;
+  byId("facts").textContent = `era ${board.state.era} · ${count(board.state.instances.length, "instance")} · ${count(board.groups.length, "group")} · revision ${board.revision}`;
+  drawPicture();
+  drawTable();
+  drawProgress();
+  drawLog();
+  drawHistory();
+  drawSteps();
+  showForms(byId("do-body"), page.forms);
+  replace(byId("legend"), board.legend.map(({ letter, word }) => h("span", { class: "entry" }, h("b", { class: "cell", "data-outcome": word, "data-standing": "measured" }, letter), ` ${word}`)), ["measured", "stale", "predicted"].map((word) => h("span", { class: "entry" }, h("b", { class: "cell", "data-outcome": "open", "data-standing": word }, "O"), ` ${word}`)), h("span", { class: "entry" }, h("b", { class: "cell disagrees" }, "!"), " model and kernel disagree"));
+}
+
+function drawProgress() {
+  const [measured, stale, predicted] = page.board.counts;
+  const left = stale + predicted;
+  byId("progress").textContent = left === 0 ? `${count(measured, "cell")} proved by packets` : `${measured} proved, ${left} to go`;
+}
+
+function portFilter(key) {
+  const all = page.board.table.ports;
+  const select = h("select", { "data-key": key, onchange: () => ((page.port = select.value === "" ? null : select.value), drawPicture(), drawTable()) });
+  select.append(h("option", { value: "" }, "all ports"), ...all.map((port) => h("option", { value: port, selected: port === page.port }, short(port))));
+  return h("label", null, "Port ", select);
+}
+
+function drawPicture() {
+  const { board } = page;
+  const changed = h("input", { type: "checkbox", "data-key": "only-changed", checked: page.onlyChanged, onchange: () => ((page.onlyChanged = changed.checked), drawPicture()) });
+  replace(byId("picture-filter"), portFilter("picture-port"), h("label", { class: "check" }, changed, " changed by the last step"), page.box === null ? null : h("button", { type: "button", onclick: () => ((page.box = null), drawPicture()) }, "All arrows"));
+  showPicture(byId("picture"), board.picture, {
+    chosen: page.box,
+    port: page.port,
+    changed: page.onlyChanged ? page.marked : null,
+    chooseBox: (index) => {
+      page.box = page.box === index ? null : index;
+      drawPicture();
+      if (page.box !== null) replace(byId("explain-body"), boxDetails(board, index, { toggle, act }));
+    },
+    chooseArrow,
+  });
+}
+
+function chooseArrow(index) {
+  const { picture } = page.board;
+  const arrow = picture.arrows[index];
+  const one = (it) => h("li", null, h("button", { type: "button", onclick: () => explain({ cell: it.cells[0] }) }, portWords(it)));
+  replace(byId("explain-body"), h("h3", null, `${picture.boxes[arrow.from].title} → ${picture.boxes[arrow.to].title}`), h("p", { class: "hint" }, "Open ports. Choose one to see which rules decide."), h("ul", { class: "ports" }, arrow.ports.map(one)));
+  if (arrow.ports.length === 1) explain({ cell: arrow.ports[0].cells[0] });
+}
+
+async function drawTable() {
+  const { board } = page;
+  const by = ["usual", "public", "dns", ...(board.state.instances.some((it) => it.interfaces.some((own) => own.ipv6)) ? ["ipv6"] : [])];
+  const change = (word, isOn) => post("/api/view", { by: by.filter((it) => (it === word ? isOn : board.by.includes(it))) });
+  const box = (word) => {
+    const input = h("input", { type: "checkbox", "data-key": `by-${word}`, checked: board.by.includes(word), disabled: board.by.length === 1 && board.by[0] === word, onchange: () => change(word, input.checked) });
+    return h("label", { class: "check" }, input, ` ${word}`);
+  };
+  replace(byId("table-filter"), portFilter("table-port"), h("span", { class: "hint" }, "by address:"), by.map(box), board.open.length > 0 ? board.open.map((title) => h("button", { type: "button", onclick: () => toggle(title) }, `Close ${title}`)) : null);
+  const shown = await tableToShow();
+  showTable(byId("grid"), shown.table, { words: page.words, marked: shown.marked, port: page.port, explain: page.entries.length === 0 ? (cell) => explain({ cell }) : null });
+}
+
+// The table now, as it stood after an entry, or the later of two with what differs.
+async function tableToShow() {
+  if (page.entries.length === 0) return { table: page.board.table, marked: page.marked };
+  try {
+    const [first, second] = await Promise.all([...page.entries].sort((a, b) => a - b).map((entry) => get(`/api/tables/${entry}`)));
+    if (second === undefined) return { table: first, marked: new Set() };
+    const known = new Map(first.cells.map((code, index) => [keyOf(first, index), code]));
+    const differs = (code, index) => code !== "" && (known.get(keyOf(second, index)) ?? "")[0] !== code[0];
+    return { table: second, marked: new Set(second.cells.map((code, index) => (differs(code, index) ? index : -1))) };
+  } catch (error) {
+    page.entries = [];
+    banner(error.message);
+    return { table: page.board.table, marked: page.marked };
+  }
+}
+
+function drawHistory() {
+  showHistory(byId("history"), page.board.history, {
+    chosen: page.entries,
+    choose: (number) => {
+      if (page.entries.includes(number)) page.entries = page.entries.filter((it) => it !== number);
+      else page.entries = [...page.entries, number].slice(-2);
+      drawHistory();
+      drawTable();
+      const heads = ["Truth table", "Truth table as it stood", "Truth table: what differs between the two"];
+      byId("table-head").textContent = heads[page.entries.length];
+    },
+  });
+}
+
+function drawSteps() {
+  const { script } = page.board;
+  byId("steps").hidden = script === null;
+  if (script === null) return;
+  const next = async () => {
+    page.isBusy = true;
+    drawSteps();
+    const answer = await post("/api/steps", { at: page.board.revision, done: script.done });
+    page.isBusy = false;
+    drawSteps();
+    result(answer);
+  };
+  showSteps(byId("steps-body"), script, { next, isBusy: page.isBusy });
+}
+
+function drawLog() {
+  const kinds = ["change", "refused", "probe", "verdict"];
+  const filter = byId("log-filter");
+  if (filter.childElementCount === 0) {
+    const box = (kind) => {
+      const input = h("input", { type: "checkbox", checked: true, onchange: () => ((input.checked ? page.kinds.add(kind) : page.kinds.delete(kind)), drawLog()) });
+      return h("label", { class: "check" }, input, ` ${kind}`);
+    };
+    const words = h("input", { type: "search", placeholder: "filter", "aria-label": "Words in events", oninput: () => ((page.logWords = words.value), drawLog()) });
+    filter.append(...kinds.map(box), words);
+  }
+  showLog(byId("log"), page.board.log, { kinds: page.kinds, words: page.logWords });
+}
+
+async function act(form) {
+  result(await post("/api/operations", { at: page.board.revision, form }));
+}
+
+function result(answer) {
+  replace(byId("do-result"), h("button", { type: "button", class: "close", "aria-label": "Close the result", onclick: () => replace(byId("do-result")) }, "×"), outcome(answer));
+}
+
+const toggle = (title) => post("/api/view", { toggle: title });
+
+async function explain(asked) {
+  const body = byId("explain-body");
+  replace(body, h("p", { class: "hint" }, "asking the lab …"));
+  const answer = await post("/api/explanations", asked);
+  if (answer.result === "explained") replace(body, answer.flows.slice(0, 8).map((flow) => explanation(flow, { act })), answer.flows.length > 8 ? h("p", { class: "hint" }, `and ${answer.flows.length - 8} more flows`) : null);
+  else replace(body, outcome(answer));
+  if (matchMedia("(max-width: 900px)").matches) byId("explain").scrollIntoView();
+}
+
+function banner(words) {
+  byId("banner").hidden = words === null;
+  byId("banner").textContent = words ?? "";
+}
+
+function connected(how, why) {
+  const words = { live: "live", lost: "connection lost, trying again", refused: "not let in" };
+  byId("connection").textContent = words[how];
+  byId("connection").dataset.how = how;
+  if (how === "refused") banner(why);
+  if (how === "lost" && page.board === null) banner("The page's program does not answer: has `sglab ui` ended?");
+}
+
+// Light and dark, and large letters: kept in this browser.
+function setUp() {
+  const root = document.documentElement;
+  const dark = () => (root.dataset.scheme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
+  const draw = () => {
+    byId("scheme").textContent = dark() ? "Light" : "Dark";
+    byId("projector").setAttribute("aria-pressed", String(root.dataset.size === "projector"));
+  };
+  for (const key of ["scheme", "size"]) {
+    const kept = localStorage.getItem(`sglab-${key}`);
+    if (kept) root.dataset[key] = kept;
+  }
+  byId("scheme").onclick = () => {
+    root.dataset.scheme = dark() ? "light" : "dark";
+    localStorage.setItem("sglab-scheme", root.dataset.scheme);
+    draw();
+  };
+  byId("projector").onclick = () => {
+    root.dataset.size = root.dataset.size === "projector" ? "" : "projector";
+    localStorage.setItem("sglab-size", root.dataset.size);
+    draw();
+  };
+  byId("again").onclick = () => post("/api/probes", {});
+  byId("ask").onsubmit = (event) => {
+    event.preventDefault();
+    const flow = byId("ask").elements.flow.value.trim();
+    if (flow !== "") explain({ flow });
+  };
+  draw();
+}
+
+setUp();
+const refused = await logIn();
+if (refused !== null) banner(refused);
+follow({ hear, connected, current: () => page.board });

@@ -1,0 +1,270 @@
+//! All that the page shows, in one place: what browsers are sent once as a whole, and then in parts.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+use tokio::sync::{Notify, broadcast};
+
+use super::history::{History, KeptTable};
+use super::log::{Log, LogLine};
+use super::picture::LivePicture;
+use super::script::Script;
+use super::table::{Shown, Table};
+use super::view::{BoardView, CellsView};
+use crate::model::Flow;
+use crate::protocol::{Event, Probed, Revision, State};
+
+/// Frames that a browser may be behind; one that is more gets all of the board anew.
+const MAX_BEHIND: usize = 256;
+/// Operations in words that were offered as remedies and may be carried out.
+const MAX_OFFERS: usize = 512;
+
+/// A part of the board, as it is sent.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// Kind of part.
+    pub name: FrameName,
+    /// Number of the frame, for whoever comes back.
+    pub number: u64,
+    /// JSON. One text for all browsers.
+    pub data: Arc<str>,
+}
+
+/// Kind of frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrameName {
+    /// All of the board.
+    Board,
+    /// Cells that have changed.
+    Cells,
+    /// The picture alone.
+    Picture,
+    /// New events.
+    Log,
+    /// The lab has gone down.
+    Gone,
+}
+
+impl FrameName {
+    /// The name of the server-sent event.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Board => "board",
+            Self::Cells => "cells",
+            Self::Picture => "picture",
+            Self::Log => "log",
+            Self::Gone => "gone",
+        }
+    }
+}
+
+/// The board, for the task that keeps it and for those that serve it.
+#[derive(Debug)]
+pub struct Board {
+    inner: Mutex<Inner>,
+    frames: broadcast::Sender<Frame>,
+    /// Wakes whoever probes: there is something to do.
+    pub work: Notify,
+}
+
+#[derive(Debug)]
+struct Inner {
+    state: Arc<State>,
+    table: Table,
+    shown: Shown,
+    history: History,
+    log: Log,
+    script: Option<Script>,
+    offers: VecDeque<String>,
+    number: u64,
+    whole: Option<Arc<str>>,
+}
+
+impl Board {
+    /// The board of a lab as it was found.
+    pub fn new(state: State, script: Option<Script>, now: f64) -> Self {
+        let shown = Shown::usual();
+        let table = Table::new(&state.cloud, state.revision, &shown, Table::default());
+        let mut history = History::default();
+        history.begin(now, "as it was found", state.revision);
+        let inner = Inner {
+            state: Arc::new(state),
+            table,
+            shown,
+            history,
+            log: Log::default(),
+            script,
+            offers: VecDeque::new(),
+            number: 0,
+            whole: None,
+        };
+        Self { inner: Mutex::new(inner), frames: broadcast::channel(MAX_BEHIND).0, work: Notify::new() }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        // Nobody panics while it is held; and if so, the next state makes it whole again.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All of the board now, and every frame from then on.
+    pub fn subscribe(&self) -> (Frame, broadcast::Receiver<Frame>) {
+        let mut inner = self.inner();
+        let frames = self.frames.subscribe();
+        (inner.whole(), frames)
+    }
+
+    /// The state that is shown.
+    pub fn state(&self) -> Arc<State> {
+        Arc::clone(&self.inner().state)
+    }
+
+    /// Shows a new state.
+    pub fn show(&self, state: State) {
+        let mut inner = self.inner();
+        inner.state = Arc::new(state);
+        let revision = inner.state.revision;
+        inner.history.reach(revision);
+        inner.redraw();
+        self.send_whole(&mut inner);
+    }
+
+    /// Changes how much is shown.
+    pub fn change_shown(&self, change: impl FnOnce(&mut Shown)) {
+        let mut inner = self.inner();
+        change(&mut inner.shown);
+        inner.redraw();
+        self.send_whole(&mut inner);
+        self.work.notify_one();
+    }
+
+    /// Takes all that was proved for stale.
+    pub fn forget(&self) {
+        let mut inner = self.inner();
+        inner.table.forget();
+        self.send_whole(&mut inner);
+        self.work.notify_one();
+    }
+
+    /// Hears of events.
+    pub fn hear(&self, events: &[Event]) {
+        let mut inner = self.inner();
+        let lines: Vec<LogLine> = events.iter().map(LogLine::of).collect();
+        for (event, line) in events.iter().zip(&lines) {
+            inner.history.hear(event);
+            inner.log.push(line.clone());
+        }
+        self.send(&mut inner, FrameName::Log, &lines);
+    }
+
+    /// Flows to be probed next, and the revision that they are of.
+    pub fn unproved(&self, most: usize) -> (Revision, Vec<Flow>) {
+        let inner = self.inner();
+        (inner.table.revision, inner.table.unproved(most))
+    }
+
+    /// Notes what probes have found at a revision; nothing if the board has moved on.
+    pub fn note(&self, revision: Revision, probed: &[Probed]) {
+        let mut inner = self.inner();
+        if inner.table.revision != revision {
+            return;
+        }
+        let indexes: Vec<usize> = probed.iter().filter_map(|one| inner.table.note(one)).collect();
+        let cells = indexes.into_iter().map(|index| (index, inner.table.code(index))).collect();
+        let counts = inner.table.counts();
+        self.send(&mut inner, FrameName::Cells, &CellsView { cells, counts, revision });
+        if counts[1] + counts[2] == 0 {
+            let Inner { history, table, .. } = &mut *inner;
+            history.keep(table);
+            self.send_whole(&mut inner);
+        } else {
+            let picture = LivePicture::new(&inner.state.cloud, &inner.table, &inner.shown);
+            self.send(&mut inner, FrameName::Picture, &picture);
+        }
+    }
+
+    /// Tells every browser that the lab is gone.
+    pub fn end(&self, why: &str) {
+        self.send(&mut self.inner(), FrameName::Gone, &why);
+    }
+
+    /// The table as it stood after an entry of the history.
+    pub fn table_after(&self, entry: u64) -> Option<KeptTable> {
+        self.inner().history.table(entry).cloned()
+    }
+
+    /// Flow of a cell, in words.
+    pub fn flow(&self, cell: usize) -> Option<String> {
+        let inner = self.inner();
+        inner.table.cells.get(cell)?.as_ref().map(|cell| cell.flow.to_string())
+    }
+
+    /// The steps of the file, if there is one.
+    pub fn script(&self) -> Option<Script> {
+        self.inner().script.clone()
+    }
+
+    /// Notes that a step is done.
+    pub fn advance(&self) {
+        let mut inner = self.inner();
+        inner.script.iter_mut().for_each(Script::advance);
+        self.send_whole(&mut inner);
+    }
+
+    /// Notes operations that were offered.
+    pub fn offer(&self, words: impl IntoIterator<Item = String>) {
+        let mut inner = self.inner();
+        inner.offers.extend(words);
+        let more = inner.offers.len().saturating_sub(MAX_OFFERS);
+        inner.offers.drain(..more);
+    }
+
+    /// Returns true if all of these operations were offered.
+    pub fn has_offered(&self, words: &[String]) -> bool {
+        let inner = self.inner();
+        let offers: HashSet<&String> = inner.offers.iter().collect();
+        words.iter().all(|words| offers.contains(words))
+    }
+
+    fn send(&self, inner: &mut Inner, name: FrameName, data: &impl Serialize) {
+        inner.number += 1;
+        inner.whole = None;
+        // Nobody need be there to hear it.
+        drop(self.frames.send(Frame { name, number: inner.number, data: json(data) }));
+    }
+
+    fn send_whole(&self, inner: &mut Inner) {
+        inner.number += 1;
+        inner.whole = None;
+        if self.frames.receiver_count() > 0 {
+            drop(self.frames.send(inner.whole()));
+        }
+    }
+}
+
+impl Inner {
+    fn redraw(&mut self) {
+        let before = std::mem::take(&mut self.table);
+        self.table = Table::new(&self.state.cloud, self.state.revision, &self.shown, before);
+    }
+
+    /// All of it; made once for all who ask before it changes.
+    fn whole(&mut self) -> Frame {
+        let data = match &self.whole {
+            Some(data) => Arc::clone(data),
+            None => {
+                let picture = LivePicture::new(&self.state.cloud, &self.table, &self.shown);
+                let view = BoardView::new(&self.state, &self.table, &self.shown, picture);
+                let view = view.with(self.history.entries(), self.log.lines(), self.script.as_ref());
+                json(&view)
+            }
+        };
+        self.whole = Some(Arc::clone(&data));
+        Frame { name: FrameName::Board, number: self.number, data }
+    }
+}
+
+/// Views have text keys and numbers only, so that this cannot fail.
+fn json(data: &impl Serialize) -> Arc<str> {
+    serde_json::to_string(data).unwrap_or_else(|error| format!("{:?}", error.to_string())).into()
+}

@@ -1,0 +1,207 @@
+//! Ends that rules do not tell apart: many instances as one row, one column and one box.
+
+use std::collections::BTreeSet;
+
+use indexmap::IndexMap;
+use ipnet::IpNet;
+
+use crate::model::{
+    Cloud, Direction, Endpoint, GroupName, HostName, Instance, InstanceName, InstanceState, Interface, InterfaceId,
+    Peer, Rule, Service, SourceDestCheck, SubnetName, Traffic, VpcName,
+};
+
+/// Instances that the same rules are about, by the same words.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ClassKey {
+    /// A host outside.
+    Host(HostName),
+    /// A load balancer, by its name.
+    LoadBalancer(String),
+    /// Interfaces of instances.
+    Interfaces(Box<Alike>),
+    /// One interface, which somebody wants to see by itself.
+    One(String),
+}
+
+/// All that tells interfaces apart for groups and routes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Alike {
+    place: (VpcName, SubnetName),
+    /// Rules in effect.
+    rules: BTreeSet<(Direction, Traffic, Peer)>,
+    /// Its groups that rules name.
+    named: BTreeSet<GroupName>,
+    /// Blocks in rules that hold an address of it.
+    blocks: BTreeSet<IpNet>,
+    traits: BTreeSet<Trait>,
+    listens: BTreeSet<Service>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Trait {
+    Runs,
+    Public,
+    Ipv6,
+    SourceDestCheck,
+}
+
+/// A class with its members.
+#[derive(Clone, Debug)]
+pub struct Class {
+    /// Its title: the groups that matter, or the name of its one member.
+    pub title: String,
+    /// What it has in common.
+    pub key: ClassKey,
+    /// Its members, in the order of their launch; those that do not run are no ends of flows.
+    pub members: Vec<Member>,
+}
+
+/// A member of a class.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// As an end of flows.
+    pub end: Endpoint,
+    /// True where it runs, or is outside.
+    pub runs: bool,
+}
+
+/// The classes of a cloud, in the order of their first members: hosts first.
+pub struct Classes {
+    all: IndexMap<ClassKey, Class>,
+}
+
+impl Classes {
+    /// Puts every end of a cloud into its class. Classes whose title is in `open` are taken apart.
+    pub fn new(cloud: &Cloud, open: &BTreeSet<String>) -> Self {
+        let rules = Named::new(cloud);
+        let mut all: IndexMap<ClassKey, Class> = IndexMap::new();
+        let mut put = |key: ClassKey, title: String, member: Member| {
+            let class = all.entry(key.clone()).or_insert_with(|| Class { title, key, members: Vec::new() });
+            class.members.push(member);
+        };
+        for (name, host) in &cloud.hosts {
+            for address in &host.addresses {
+                let end = Endpoint::Host(name.clone(), *address);
+                put(ClassKey::Host(name.clone()), name.to_string(), Member { end, runs: true });
+            }
+        }
+        for (name, balancer) in &cloud.load_balancers {
+            let end = Endpoint::LoadBalancer(name.clone(), balancer.scheme);
+            put(ClassKey::LoadBalancer(name.to_string()), name.to_string(), Member { end, runs: true });
+        }
+        for (name, instance) in &cloud.instances {
+            for interface in &instance.interfaces {
+                let member = Member { end: end_of(name, interface), runs: instance.state == InstanceState::Running };
+                let title = rules.title(interface);
+                let key = if open.contains(&title) {
+                    ClassKey::One(member.end.to_string())
+                } else {
+                    ClassKey::Interfaces(Box::new(rules.alike(instance, interface)))
+                };
+                put(key, title, member);
+            }
+        }
+        Self { all }
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Class> {
+        self.all.values()
+    }
+
+    /// Number of ends in all of them.
+    pub fn ends(&self) -> usize {
+        self.all.values().map(|class| class.members.len()).sum()
+    }
+
+    /// For each end, the index of its class.
+    pub fn by_end(&self) -> IndexMap<&Endpoint, usize> {
+        let of = |(index, class)| {
+            let class: &Class = class;
+            class.members.iter().map(move |member| (&member.end, index))
+        };
+        self.all.values().enumerate().flat_map(of).collect()
+    }
+}
+
+impl Class {
+    /// Number of members that run.
+    pub fn running(&self) -> usize {
+        self.members.iter().filter(|member| member.runs).count()
+    }
+}
+
+fn end_of(name: &InstanceName, interface: &Interface) -> Endpoint {
+    match &interface.id {
+        InterfaceId::Instance(at) if at.device > 0 => Endpoint::Interface(at.clone()),
+        _ => Endpoint::Instance(name.clone()),
+    }
+}
+
+/// What rules of a cloud name.
+struct Named<'a> {
+    cloud: &'a Cloud,
+    groups: BTreeSet<&'a GroupName>,
+    blocks: BTreeSet<IpNet>,
+}
+
+impl<'a> Named<'a> {
+    fn new(cloud: &'a Cloud) -> Self {
+        let mut named = Self { cloud, groups: BTreeSet::new(), blocks: BTreeSet::new() };
+        for rule in cloud.groups.values().flat_map(|group| group.ingress.iter().chain(&group.egress)) {
+            match &rule.peer {
+                Peer::Group(name) => drop(named.groups.insert(name)),
+                Peer::Cidr(block) if block.prefix_len() > 0 => drop(named.blocks.insert(*block)),
+                Peer::Cidr(_) | Peer::PrefixList(_) => {}
+            }
+        }
+        named.blocks.extend(cloud.prefix_lists.values().flat_map(|list| list.entries.iter().copied()));
+        named
+    }
+
+    fn alike(&self, instance: &Instance, interface: &Interface) -> Alike {
+        let groups = || interface.groups.iter().filter_map(|name| self.cloud.groups.get(name));
+        let of = |direction: Direction, rules: &'a [Rule]| {
+            rules.iter().map(move |rule| (direction, rule.traffic, rule.peer.clone()))
+        };
+        let rules = groups().flat_map(|group| {
+            let egress = if self.cloud.has_egress_rules() { group.egress.as_slice() } else { &[] };
+            of(Direction::Ingress, &group.ingress).chain(of(Direction::Egress, egress))
+        });
+        let addresses: Vec<IpNet> = [
+            interface.private.map(|it| IpNet::from(std::net::IpAddr::from(it.0))),
+            interface.public.map(|it| IpNet::from(std::net::IpAddr::from(it.0))),
+            interface.ipv6.map(|it| IpNet::from(std::net::IpAddr::from(it.0))),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        let traits = [
+            (Trait::Runs, instance.state == InstanceState::Running),
+            (Trait::Public, interface.public.is_some()),
+            (Trait::Ipv6, interface.ipv6.is_some()),
+            (Trait::SourceDestCheck, interface.source_dest_check == SourceDestCheck::On),
+        ];
+        let holds = |block: &&IpNet| addresses.iter().any(|address| block.contains(address));
+        Alike {
+            place: (interface.vpc.clone(), interface.subnet.clone()),
+            rules: rules.collect(),
+            named: interface.groups.iter().filter(|name| self.groups.contains(name)).cloned().collect(),
+            blocks: self.blocks.iter().filter(holds).copied().collect(),
+            traits: traits.into_iter().filter(|(_, has)| *has).map(|(it, _)| it).collect(),
+            listens: instance.listens.iter().copied().collect(),
+        }
+    }
+
+    /// The groups that change anything: those with rules for what comes in, and those that rules name.
+    fn title(&self, interface: &Interface) -> String {
+        let matters = |name: &&GroupName| {
+            let has_rules = self.cloud.groups.get(*name).is_some_and(|group| !group.ingress.is_empty());
+            has_rules || self.groups.contains(name)
+        };
+        let some: Vec<&str> = interface.groups.iter().filter(matters).map(GroupName::as_str).collect();
+        let all = || interface.groups.iter().map(GroupName::as_str).collect();
+        let titles: Vec<&str> = if some.is_empty() { all() } else { some };
+        titles.join(" + ")
+    }
+}

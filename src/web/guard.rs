@@ -1,0 +1,99 @@
+//! What every request must be before anything looks at it, and what every answer says to the browser.
+//!
+//! A name that leads to 127.0.0.1 is no way in (Host), no other page's script (Sec-Fetch-Site, Origin), no form (a header that only script
+//! sends), and no other user of the machine (cookie).
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::header::{self, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::session::Session;
+
+/// Header that a page's script sends with each change: no form can, and a script of another page must ask first.
+pub const OWN_HEADER: &str = "x-sglab";
+
+/// Headers of each answer.
+const HEADERS: [(HeaderName, &str); 6] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::CACHE_CONTROL, "no-store"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+];
+
+/// Names under which a page may be asked for.
+#[derive(Clone, Debug)]
+pub struct Names {
+    hosts: Vec<String>,
+}
+
+impl Names {
+    /// The names of a page on loopback.
+    pub fn of_loopback(port: u16) -> Self {
+        Self { hosts: ["127.0.0.1", "[::1]", "localhost"].map(|name| format!("{name}:{port}")).to_vec() }
+    }
+
+    /// The name of a page at one address.
+    pub fn of(address: std::net::SocketAddr) -> Self {
+        Self { hosts: vec![address.to_string()] }
+    }
+
+    fn has(&self, host: &str) -> bool {
+        self.hosts.iter().any(|name| name.eq_ignore_ascii_case(host))
+    }
+}
+
+/// Refuses what comes by another name or from another page, and puts the headers on each answer.
+pub async fn outer(State(names): State<Arc<Names>>, request: Request, next: Next) -> Response {
+    let mut response = match refusal(&names, request.method(), request.headers()) {
+        Some((status, why)) => (status, why).into_response(),
+        None => next.run(request).await,
+    };
+    for (name, value) in HEADERS {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+fn refusal(names: &Names, method: &Method, headers: &HeaderMap) -> Option<(StatusCode, &'static str)> {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let is_ours = |origin: &str| origin.strip_prefix("http://").is_some_and(|host| names.has(host));
+    if headers.get_all(header::HOST).iter().count() != 1 || !text("host").is_some_and(|host| names.has(host)) {
+        return Some((StatusCode::MISDIRECTED_REQUEST, "this page is not asked for by that name\n"));
+    }
+    if text("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none") {
+        return Some((StatusCode::FORBIDDEN, "another page may not ask\n"));
+    }
+    if text("origin").is_some_and(|origin| !is_ours(origin)) {
+        return Some((StatusCode::FORBIDDEN, "another page may not ask\n"));
+    }
+    if method != Method::GET && method != Method::HEAD && text(OWN_HEADER).is_none() {
+        return Some((StatusCode::FORBIDDEN, "only the page itself may change anything\n"));
+    }
+    None
+}
+
+/// Refuses whoever has no cookie of this page.
+pub async fn inner(State(session): State<Arc<Session>>, request: Request, next: Next) -> Response {
+    if has_cookie(&session, request.headers()) {
+        return next.run(request).await;
+    }
+    (StatusCode::UNAUTHORIZED, "open the address that `sglab ui` has printed, with all that stands behind its #\n")
+        .into_response()
+}
+
+fn has_cookie(session: &Session, headers: &HeaderMap) -> bool {
+    let name = session.cookie_name();
+    let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut values = all.flat_map(|all| all.split(';')).filter_map(|one| one.trim().split_once('='));
+    values.any(|(known, value)| known == name && session.is_cookie(value))
+}

@@ -1,0 +1,26 @@
+//! A page that shows a lab that is up: its picture, its truth table as packets prove it, and the means to change it.
+//!
+//! One more client of the lab's socket. `board` holds what the page shows, `watch` keeps it up to date, `server` speaks HTTP,
+//! `guard` says who may.
+
+mod assets;
+mod board;
+mod classes;
+mod forms;
+mod guard;
+mod history;
+mod lab;
+mod log;
+mod picture;
+mod requests;
+mod script;
+mod server;
+mod session;
+mod table;
+mod view;
+mod watch;
+
+pub use lab::LabClient;
+pub use script::Script;
+pub use server::{ServeError, Serving, serve};
+pub use session::{Session, SessionError};

@@ -1,0 +1,251 @@
+//! What the page asks for beyond the stream: operations, explanations, steps.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::board::Board;
+use super::forms::Form;
+use super::lab::LabClient;
+use crate::control::ClientError;
+use crate::model::{Cloud, Operation, Via};
+use crate::protocol::{ProbeDetails, Reply, Request, Revision};
+use crate::report::live::{AppliedView, RefusedView};
+use crate::report::{Style, events, replies};
+use crate::scenario::cells;
+use crate::topology::TypedFlow;
+
+/// An answer for the page.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "result", rename_all = "kebab-case")]
+pub enum Answer {
+    /// Operations are in force.
+    Applied {
+        /// Each with what it changed.
+        done: Vec<AppliedView>,
+        /// Operations that EC2 refused: a step may show that.
+        refused: Vec<RefusedView>,
+    },
+    /// EC2 refused.
+    Refused(RefusedView),
+    /// Somebody else was first.
+    Stale {
+        /// Revision of the lab by now.
+        revision: Revision,
+    },
+    /// The words mean nothing.
+    Invalid {
+        /// Problems, with carets.
+        problems: String,
+    },
+    /// It could not be done.
+    Failed {
+        /// Reason, in words.
+        why: String,
+    },
+    /// Flows explained and probed.
+    Explained {
+        /// As `sglab explain --format json` has them.
+        flows: Vec<Value>,
+    },
+    /// It is done.
+    Done,
+}
+
+impl Answer {
+    fn failed(why: impl ToString) -> Self {
+        Self::Failed { why: why.to_string() }
+    }
+
+    fn unexpected(reply: Reply) -> Self {
+        match reply {
+            Reply::Unfit(unfit) => Self::failed(replies::unfit(&unfit)),
+            Reply::Partly { done, failed, why } => {
+                Self::failed(replies::partly(&done, failed.as_ref().map(|it| &**it), &why))
+            }
+            Reply::Failed(why) => Self::failed(why),
+            Reply::Stale(revision) => Self::Stale { revision },
+            _ => Self::failed("the lab answered something else than it was asked"),
+        }
+    }
+}
+
+impl From<ClientError> for Answer {
+    fn from(error: ClientError) -> Self {
+        Self::failed(error)
+    }
+}
+
+/// An operation, and the revision that whoever asks for it has seen.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OperationRequest {
+    at: Revision,
+    form: Form,
+}
+
+/// The next step of the file, and the number of steps that were done then.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepRequest {
+    at: Revision,
+    done: usize,
+}
+
+/// A flow to be explained.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub enum ExplainRequest {
+    /// That of a cell, by its index.
+    Cell(usize),
+    /// In the words of a file: `web1 -> db1:3306`.
+    Flow(String),
+}
+
+/// How much is to be shown.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub enum ViewRequest {
+    /// Rows by these addresses: `usual`, `public`, `ipv6`, `dns`.
+    By(Vec<ByAddress>),
+    /// Takes classes of this title apart, or puts them together again.
+    Toggle(String),
+}
+
+/// Address of receivers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ByAddress {
+    /// The private one, and of a load balancer the one that its name means.
+    Usual,
+    /// The public one.
+    Public,
+    /// That of IPv6.
+    Ipv6,
+    /// The one that its DNS name leads to.
+    Dns,
+}
+
+impl From<ByAddress> for Option<Via> {
+    fn from(by: ByAddress) -> Self {
+        match by {
+            ByAddress::Usual => None,
+            ByAddress::Public => Some(Via::Public),
+            ByAddress::Ipv6 => Some(Via::Ipv6),
+            ByAddress::Dns => Some(Via::Dns),
+        }
+    }
+}
+
+/// Carries out an operation, if the lab is where the page has seen it.
+pub async fn operate(board: &Board, client: &LabClient, OperationRequest { at, form }: OperationRequest) -> Answer {
+    if form.remedy().is_some_and(|changes| !board.has_offered(changes)) {
+        return Answer::failed("that was not offered as a remedy: ask for the explanation again");
+    }
+    let state = board.state();
+    if state.revision != at {
+        return Answer::Stale { revision: state.revision };
+    }
+    match form.read(&state.cloud) {
+        Ok(operations) => apply(client, operations, Some(at), &state.cloud).await,
+        Err(problems) => Answer::Invalid { problems: problems.to_string() },
+    }
+}
+
+async fn apply(client: &LabClient, operations: Vec<Operation>, at: Option<Revision>, cloud: &Cloud) -> Answer {
+    match client.ask(Request::Apply { operations, at }).await {
+        Ok(Reply::Applied(done)) => {
+            Answer::Applied { done: done.iter().map(AppliedView::of).collect(), refused: Vec::new() }
+        }
+        Ok(Reply::Refused { operation, refusal }) => Answer::Refused(RefusedView::of(&operation, &refusal, cloud)),
+        Ok(other) => Answer::unexpected(other),
+        Err(error) => error.into(),
+    }
+}
+
+/// Carries out the operations of the next step: each call all or nothing, and one that EC2 refuses is passed over, as in a file.
+pub async fn step(board: &Board, client: &LabClient, StepRequest { at, done }: StepRequest) -> Answer {
+    let Some(script) = board.script() else { return Answer::failed("the lab was not booted from a file with steps") };
+    let state = board.state();
+    if script.done() != done || state.revision != at {
+        return Answer::Stale { revision: state.revision };
+    }
+    let Some(step) = script.next() else { return Answer::failed("all steps are done") };
+    let (mut all, mut refused) = (Vec::new(), Vec::new());
+    let mut at = Some(at);
+    for call in &step.calls {
+        match apply(client, call.clone(), at.take(), &state.cloud).await {
+            Answer::Applied { done, .. } => all.extend(done),
+            Answer::Refused(view) => refused.push(view),
+            other => return other,
+        }
+    }
+    board.advance();
+    Answer::Applied { done: all, refused }
+}
+
+/// Explains a flow, and probes it.
+pub async fn explain(board: &Board, client: &LabClient, request: ExplainRequest) -> Answer {
+    let words = match request {
+        ExplainRequest::Flow(words) => words,
+        ExplainRequest::Cell(cell) => match board.flow(cell) {
+            Some(words) => words,
+            None => return Answer::failed("there is no such cell any more"),
+        },
+    };
+    let flow = TypedFlow::new(&words);
+    loop {
+        let state = board.state();
+        let cloud = flow.with_synthetic_hosts(&state.cloud);
+        let pattern = match flow.question(&cloud) {
+            Ok(pattern) => pattern,
+            Err(problems) => return Answer::Invalid { problems: problems.to_string() },
+        };
+        let flows = match cells::meant(&pattern, None, &cloud) {
+            Ok(flows) => flows,
+            Err(why) => return Answer::failed(why),
+        };
+        let peers = cells::peers(&pattern, &cloud).unwrap_or_default();
+        let request = Request::Probe { flows, details: ProbeDetails::Records, at: Some(state.revision) };
+        match client.ask(request).await {
+            Ok(Reply::Probed(all)) => {
+                let state = crate::protocol::State {
+                    cloud: cloud.into_owned().into(),
+                    ..crate::protocol::State::clone(&state)
+                };
+                let told = events::explained(&state, &all, &peers, Style::default());
+                let flows: Vec<Value> = told.iter().map(|one| json!(one)).collect();
+                board.offer(flows.iter().flat_map(changes));
+                return Answer::Explained { flows };
+            }
+            // The board has not heard of it yet.
+            Ok(Reply::Stale(_)) => match super::watch::state(client).await {
+                Ok(state) => board.show(state),
+                Err(why) => return Answer::failed(why),
+            },
+            Ok(other) => return Answer::unexpected(other),
+            Err(error) => return error.into(),
+        }
+    }
+}
+
+/// Every operation that an explanation offers.
+fn changes(explained: &Value) -> Vec<String> {
+    let predicted = &explained["predicted"];
+    let all = ["remedies", "behind"].into_iter().filter_map(|key| predicted[key].as_array()).flatten();
+    let changes = all.filter_map(|one| one["changes"].as_array()).flatten();
+    changes.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// Changes how much is shown.
+pub fn view(board: &Board, request: ViewRequest) -> Answer {
+    match request {
+        ViewRequest::By(all) if all.is_empty() => return Answer::failed("rows go by at least one address"),
+        ViewRequest::By(all) => board.change_shown(|shown| shown.vias = all.into_iter().map(Into::into).collect()),
+        ViewRequest::Toggle(title) => board.change_shown(|shown| {
+            if !shown.open.remove(&title) {
+                shown.open.insert(title);
+            }
+        }),
+    }
+    Answer::Done
+}

@@ -1,0 +1,327 @@
+//! The truth table that the page shows: each cell with its prediction and with what packets proved, and when.
+
+use std::collections::{BTreeSet, HashMap};
+
+use indexmap::IndexSet;
+use serde::Serialize;
+
+use super::classes::{Class, Classes};
+use crate::lab::Listeners;
+use crate::model::{Cloud, Endpoint, Flow, Service, Via};
+use crate::protocol::{Probed, Revision};
+use crate::scenario;
+use crate::scenario::agreement::Agreement;
+use crate::scenario::cells::{self, Extent};
+use crate::scenario::predict::observe::observation;
+use crate::topology::{Columns, Egress, columns_of};
+
+/// Ends beyond which rows and columns are classes of ends.
+const MAX_ENDS: usize = 16;
+
+/// How much of the truth table is shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// By which addresses; nothing stands for the usual one.
+    pub vias: IndexSet<Option<Via>>,
+    /// Titles of classes that are taken apart.
+    pub open: BTreeSet<String>,
+}
+
+impl Shown {
+    /// By the usual address, and nothing taken apart.
+    pub fn usual() -> Self {
+        Self { vias: IndexSet::from([None]), open: BTreeSet::new() }
+    }
+}
+
+/// A truth table at a revision.
+#[derive(Clone, Debug, Default)]
+pub struct Table {
+    /// Revision of the cloud that it is of.
+    pub revision: Revision,
+    /// Ports.
+    pub services: Vec<Service>,
+    /// Receivers.
+    pub columns: Vec<Side>,
+    /// Senders.
+    pub rows: Vec<Row>,
+    /// All cells, a row after the other.
+    pub cells: Vec<Option<Cell>>,
+    by_flow: HashMap<Flow, usize>,
+}
+
+/// Whoever a row or a column stands for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Side {
+    /// Its title: `web1`, `office (203.0.113.10)`, or groups.
+    pub title: String,
+    /// Number of the ends that it stands for.
+    pub members: usize,
+    /// Index of its class.
+    pub class: usize,
+}
+
+/// A sender.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Row {
+    /// The sender.
+    #[serde(flatten)]
+    pub side: Side,
+    /// By which address of the receivers, where that is not the usual one: `public`.
+    pub by: Option<String>,
+}
+
+/// A cell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cell {
+    /// The flow that is probed for it.
+    pub flow: Flow,
+    /// Pairs of ends that it stands for.
+    pub pairs: usize,
+    /// Outcome by the model, at the table's revision.
+    pub predicted: scenario::Class,
+    /// Outcome by packets, if any were sent.
+    pub measured: Option<Measured>,
+}
+
+/// Outcome that packets proved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Measured {
+    /// The outcome.
+    pub outcome: scenario::Class,
+    /// Agreement of model and kernel at that time.
+    pub agreement: Agreement,
+    /// Prediction at that time.
+    pub predicted: scenario::Class,
+    /// Revision at which it was probed.
+    pub revision: Revision,
+}
+
+/// What a cell shows, and how it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Packets proved it at this revision.
+    Measured,
+    /// Packets proved it at an earlier revision, and the model predicts no change since.
+    Stale,
+    /// By the model alone.
+    Predicted,
+}
+
+impl Standing {
+    /// The letter for it on the wire.
+    pub fn letter(self) -> char {
+        match self {
+            Self::Measured => 'm',
+            Self::Stale => 's',
+            Self::Predicted => 'p',
+        }
+    }
+}
+
+impl Cell {
+    /// How its outcome is known at a revision.
+    pub fn standing(&self, now: Revision) -> Standing {
+        match &self.measured {
+            Some(measured) if measured.revision == now => Standing::Measured,
+            Some(measured) if measured.predicted == self.predicted => Standing::Stale,
+            Some(_) | None => Standing::Predicted,
+        }
+    }
+
+    /// The outcome that it shows at a revision.
+    pub fn outcome(&self, now: Revision) -> scenario::Class {
+        match (&self.measured, self.standing(now)) {
+            (Some(measured), Standing::Measured | Standing::Stale) => measured.outcome,
+            _ => self.predicted,
+        }
+    }
+
+    /// True where packets disproved the model.
+    pub fn disagrees(&self, now: Revision) -> bool {
+        let measured = self.measured.as_ref().filter(|_| self.standing(now) != Standing::Predicted);
+        measured.is_some_and(|measured| measured.agreement == Agreement::Disagree)
+    }
+
+    /// Letter of the outcome, letter of the standing, and `!` where model and kernel disagree: `Om`, `.p`.
+    pub fn code(&self, now: Revision) -> String {
+        let mut code = String::from(self.outcome(now).letter());
+        code.push(self.standing(now).letter());
+        if self.disagrees(now) {
+            code.push('!');
+        }
+        code
+    }
+}
+
+/// Ends of a row or a column: one, or all that run of a class.
+struct Ends<'a> {
+    side: Side,
+    ends: Vec<&'a Endpoint>,
+}
+
+impl Table {
+    /// The table of a cloud, with what `before` knew of the same flows.
+    pub fn new(cloud: &Cloud, revision: Revision, shown: &Shown, before: Self) -> Self {
+        let columns = columns_of(cloud, &Egress::default());
+        let classes = Classes::new(cloud, &shown.open);
+        let listeners = Listeners { columns: columns.iter().copied().collect(), ..Listeners::default() };
+        let extent = Extent { vias: shown.vias.clone(), egress: Egress::default() };
+        let senders = cells::senders(cloud, &shown.vias);
+        let services = cells::columns_of(&columns, &senders);
+        let (columns_of_ends, rows) = sides(cloud, &classes, &extent, &shown.vias);
+        let mut known: HashMap<Flow, Measured> = before.into_measured();
+        let mut cells = Vec::with_capacity(rows.len() * columns_of_ends.len() * services.len());
+        let mut by_flow = HashMap::new();
+        for (row, via) in &rows {
+            for column in &columns_of_ends {
+                let way = way(cloud, &row.ends, &column.ends, *via);
+                for service in &services {
+                    let cell = way.as_ref().and_then(|way| a_cell(cloud, &listeners, &columns, way, *service));
+                    let cell = cell.map(|cell| Cell { measured: known.remove(&cell.flow), ..cell });
+                    if let Some(cell) = &cell {
+                        by_flow.insert(cell.flow.clone(), cells.len());
+                    }
+                    cells.push(cell);
+                }
+            }
+        }
+        let by = |via: Option<Via>| via.filter(|_| shown.vias.len() > 1).map(|via| via.word().into_owned());
+        Self {
+            revision,
+            services,
+            columns: columns_of_ends.into_iter().map(|column| column.side).collect(),
+            rows: rows.into_iter().map(|(row, via)| Row { side: row.side, by: by(via) }).collect(),
+            cells,
+            by_flow,
+        }
+    }
+
+    fn into_measured(self) -> HashMap<Flow, Measured> {
+        let known = self.cells.into_iter().flatten();
+        known.filter_map(|cell| Some((cell.flow, cell.measured?))).collect()
+    }
+
+    /// Flows that are not proved at this revision, at most so many: those whose prediction has changed first.
+    pub fn unproved(&self, most: usize) -> Vec<Flow> {
+        let of = |wanted: Standing| {
+            let cells = self.cells.iter().flatten();
+            cells.filter(move |cell| cell.standing(self.revision) == wanted).map(|cell| cell.flow.clone())
+        };
+        of(Standing::Predicted).chain(of(Standing::Stale)).take(most).collect()
+    }
+
+    /// Notes what a probe found at the table's revision; gives the index of the cell.
+    pub fn note(&mut self, probed: &Probed) -> Option<usize> {
+        let index = *self.by_flow.get(&probed.flow)?;
+        let revision = self.revision;
+        let cell = self.cells.get_mut(index)?.as_mut()?;
+        let agreement = probed.records.as_ref().map_or(Agreement::Unproved, |records| records.agreement);
+        cell.measured = Some(Measured { outcome: probed.outcome, agreement, predicted: cell.predicted, revision });
+        Some(index)
+    }
+
+    /// Takes all that was proved for stale, so that it is probed again.
+    pub fn forget(&mut self) {
+        for cell in self.cells.iter_mut().flatten() {
+            cell.measured = None;
+        }
+    }
+
+    /// Counts cells by standing: measured, stale, predicted.
+    pub fn counts(&self) -> [usize; 3] {
+        let count = |wanted: Standing| {
+            self.cells.iter().flatten().filter(|cell| cell.standing(self.revision) == wanted).count()
+        };
+        [count(Standing::Measured), count(Standing::Stale), count(Standing::Predicted)]
+    }
+
+    /// The code of a cell; empty where there is none.
+    pub fn code(&self, index: usize) -> String {
+        self.cells.get(index).and_then(Option::as_ref).map_or_else(String::new, |cell| cell.code(self.revision))
+    }
+
+    /// The place of a cell: row, column and port.
+    pub fn place(&self, index: usize) -> (usize, usize, usize) {
+        let (ports, columns) = (self.services.len().max(1), self.columns.len().max(1));
+        (index / (ports * columns), index / ports % columns, index % ports)
+    }
+}
+
+/// Columns and rows: an end each, or where these are many a class each.
+fn sides<'a>(
+    cloud: &'a Cloud,
+    classes: &'a Classes,
+    extent: &Extent,
+    vias: &IndexSet<Option<Via>>,
+) -> (Vec<Ends<'a>>, Vec<(Ends<'a>, Option<Via>)>) {
+    let by_end = classes.by_end();
+    let each = classes.ends() <= MAX_ENDS;
+    let receivers = extent.receivers(cloud);
+    let mut columns: Vec<Ends<'a>> = Vec::new();
+    let mut rows: Vec<(Ends<'a>, Option<Via>)> = Vec::new();
+    for end in &receivers {
+        let Some((known, class)) = by_end.get_key_value(end) else { continue };
+        add(&mut columns, known, *class, classes, each);
+    }
+    for (end, via) in cells::senders(cloud, vias) {
+        let Some((known, class)) = by_end.get_key_value(&end) else { continue };
+        let is_host = matches!(end, Endpoint::Host(..));
+        let known: &'a Endpoint = known;
+        match rows.iter_mut().find(|(row, by)| !each && !is_host && row.side.class == *class && *by == via) {
+            Some((row, _)) => {
+                row.ends.push(known);
+                row.side.members += 1;
+            }
+            None => rows.push((ends(known, *class, classes, each), via)),
+        }
+    }
+    (columns, rows)
+}
+
+fn add<'a>(all: &mut Vec<Ends<'a>>, end: &'a Endpoint, class: usize, classes: &'a Classes, each: bool) {
+    match all.iter_mut().find(|it| !each && it.side.class == class) {
+        Some(it) => {
+            it.ends.push(end);
+            it.side.members += 1;
+        }
+        None => all.push(ends(end, class, classes, each)),
+    }
+}
+
+fn ends<'a>(end: &'a Endpoint, class: usize, classes: &'a Classes, each: bool) -> Ends<'a> {
+    let own = || match end {
+        Endpoint::Host(name, address) => format!("{name} ({address})"),
+        other => other.to_string(),
+    };
+    let is_one = |class: &&Class| !each && class.running() > 1 && !matches!(end, Endpoint::Host(..));
+    let title = classes.iter().nth(class).filter(is_one).map_or_else(own, |class| class.title.clone());
+    Ends { side: Side { title, members: 1, class }, ends: vec![end] }
+}
+
+/// The pair of ends that is probed for a block of cells, by which address, and the number of pairs.
+struct Way {
+    from: Endpoint,
+    to: Endpoint,
+    via: Via,
+    pairs: usize,
+}
+
+fn way(cloud: &Cloud, from: &[&Endpoint], to: &[&Endpoint], said: Option<Via>) -> Option<Way> {
+    // Of a class to itself: two members. So the first sends, and the last receives.
+    let pairs = || to.iter().rev().flat_map(|to| from.iter().map(move |from| (*from, *to)));
+    let (from_one, to_one, via) =
+        pairs().take(from.len() + 1).find_map(|(from, to)| Some((from, to, cells::path(cloud, from, to, said)?)))?;
+    let own = from.iter().filter(|end| to.contains(end)).count();
+    let pairs = from.len() * to.len() - own;
+    Some(Way { from: from_one.clone(), to: to_one.clone(), via, pairs })
+}
+
+fn a_cell(cloud: &Cloud, listeners: &Listeners, columns: &Columns, way: &Way, service: Service) -> Option<Cell> {
+    if !columns.are_asked(service, way.via) {
+        return None;
+    }
+    let flow = Flow { from: way.from.clone(), to: way.to.clone(), via: way.via, service };
+    let predicted = scenario::Class::of(&observation(cloud, listeners, &flow).outcome);
+    Some(Cell { flow, pairs: way.pairs, predicted, measured: None })
+}

@@ -1,0 +1,134 @@
+//! JSON that browsers are sent.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::history::{Entry, KeptTable};
+use super::log::LogLine;
+use super::picture::LivePicture;
+use super::script::{Script, ScriptStep};
+use super::table::{Shown, Table};
+use crate::model::{Cloud, Rule, RuleId, SourceLocation};
+use crate::protocol::{Revision, State};
+use crate::report::lab_state::LabState;
+use crate::scenario::Class;
+
+/// All of the board.
+#[derive(Serialize)]
+pub struct BoardView<'a> {
+    revision: Revision,
+    /// As `sglab state --format json` has it.
+    state: LabState,
+    groups: Vec<GroupView<'a>>,
+    hosts: Vec<String>,
+    elastic_ips: Vec<String>,
+    subnets: Vec<String>,
+    table: KeptTable,
+    /// Cells that are measured, stale and predicted.
+    counts: [usize; 3],
+    /// By which addresses rows may go: `usual`, `public`, `ipv6`, `dns`.
+    by: Vec<String>,
+    /// Titles of classes that are taken apart.
+    open: &'a BTreeSet<String>,
+    picture: LivePicture,
+    legend: Vec<LegendView>,
+    history: Vec<&'a Entry>,
+    log: Vec<&'a LogLine>,
+    script: Option<ScriptView<'a>>,
+}
+
+/// A group with its rules.
+#[derive(Serialize)]
+struct GroupView<'a> {
+    name: &'a str,
+    ingress: Vec<RuleView<'a>>,
+    egress: Vec<RuleView<'a>>,
+}
+
+/// A rule.
+#[derive(Serialize)]
+struct RuleView<'a> {
+    id: RuleId,
+    written: &'a str,
+    place: Option<&'a SourceLocation>,
+}
+
+/// A letter of the table.
+#[derive(Serialize)]
+struct LegendView {
+    letter: char,
+    word: &'static str,
+}
+
+/// Steps of the file.
+#[derive(Serialize)]
+struct ScriptView<'a> {
+    done: usize,
+    steps: &'a [ScriptStep],
+}
+
+/// Cells that have changed.
+#[derive(Serialize)]
+pub struct CellsView {
+    /// Index and code of each.
+    pub cells: Vec<(usize, String)>,
+    /// Cells that are measured, stale and predicted.
+    pub counts: [usize; 3],
+    /// Revision that they are of.
+    pub revision: Revision,
+}
+
+impl<'a> BoardView<'a> {
+    /// A board without what has happened.
+    pub fn new(state: &'a State, table: &Table, shown: &'a Shown, picture: LivePicture) -> Self {
+        let cloud = &state.cloud;
+        let by = shown.vias.iter().map(|via| via.map_or("usual".into(), |via| via.word().into_owned()));
+        Self {
+            revision: state.revision,
+            state: LabState::of(state),
+            groups: groups(cloud),
+            hosts: cloud.hosts.keys().map(ToString::to_string).collect(),
+            elastic_ips: cloud.elastic_ips.keys().map(ToString::to_string).collect(),
+            subnets: cloud.vpcs.values().flat_map(|vpc| vpc.subnets.keys()).map(ToString::to_string).collect(),
+            table: KeptTable::of(table),
+            counts: table.counts(),
+            by: by.collect(),
+            open: &shown.open,
+            picture,
+            legend: Class::ALL
+                .into_iter()
+                .map(|class| LegendView { letter: class.letter(), word: class.as_str() })
+                .collect(),
+            history: Vec::new(),
+            log: Vec::new(),
+            script: None,
+        }
+    }
+
+    /// The same with what has happened, and what is to come.
+    pub fn with(
+        self,
+        history: impl Iterator<Item = &'a Entry>,
+        log: impl Iterator<Item = &'a LogLine>,
+        script: Option<&'a Script>,
+    ) -> Self {
+        let script = script.map(|script| ScriptView { done: script.done(), steps: script.steps() });
+        Self { history: history.collect(), log: log.collect(), script, ..self }
+    }
+}
+
+fn groups(cloud: &Cloud) -> Vec<GroupView<'_>> {
+    fn rules(rules: &[Rule]) -> Vec<RuleView<'_>> {
+        rules.iter().map(|it| RuleView { id: it.id, written: &it.written, place: it.place.as_ref() }).collect()
+    }
+    cloud
+        .groups
+        .iter()
+        .map(|(name, group)| GroupView {
+            name: name.as_str(),
+            ingress: rules(&group.ingress),
+            egress: if cloud.has_egress_rules() { rules(&group.egress) } else { Vec::new() },
+        })
+        .collect()
+}
