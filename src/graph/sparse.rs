@@ -15,8 +15,14 @@ impl Picture {
     /// A picture of boxes and of what passes between them: sender, receiver and traffic, each pair once.
     pub fn of(boxes: Vec<NodeBox>, arrows: impl IntoIterator<Item = (usize, usize, Vec<String>)>) -> Self {
         let arrows = arrows.into_iter().map(|(from, to, traffic)| Arrow { from, to, traffic });
-        let picture = Self { boxes, arrows: arrows.collect(), told: Vec::new() };
-        if picture.arrows.len() <= ALL { picture } else { sparse(picture) }
+        let mut picture = Self { boxes, arrows: arrows.collect(), told: Vec::new() };
+        if picture.arrows.len() > ALL {
+            return sparse(picture);
+        }
+        let (among, kept) = std::mem::take(&mut picture.arrows).into_iter().partition(|arrow| arrow.from == arrow.to);
+        (picture.arrows, picture.told) = (kept, among);
+        say(&mut picture);
+        picture
     }
 }
 
@@ -105,7 +111,7 @@ fn say(picture: &mut Picture) {
             .into_iter()
             .map(|(traffic, count)| Line::Traffic(format!("{traffic} to {}", boxes(count))))
             .collect();
-        picture.boxes[index].inward = inward;
+        picture.boxes[index].inward.extend::<Vec<Line>>(inward);
         picture.boxes[index].reaching = reaching;
     }
 }

@@ -92,7 +92,7 @@ impl Classes {
         for (name, instance) in &cloud.instances {
             for interface in &instance.interfaces {
                 let member = Member { end: end_of(name, interface), runs: instance.state == InstanceState::Running };
-                let title = rules.title(interface);
+                let title = rules.title(name, interface);
                 let key = if open.contains(&title) {
                     ClassKey::One(member.end.to_string())
                 } else {
@@ -143,11 +143,17 @@ struct Named<'a> {
     cloud: &'a Cloud,
     groups: BTreeSet<&'a GroupName>,
     blocks: BTreeSet<IpNet>,
+    /// Groups of every interface.
+    of_all: BTreeSet<&'a GroupName>,
 }
 
 impl<'a> Named<'a> {
     fn new(cloud: &'a Cloud) -> Self {
-        let mut named = Self { cloud, groups: BTreeSet::new(), blocks: BTreeSet::new() };
+        let mut interfaces = cloud.instances.values().flat_map(|instance| &instance.interfaces);
+        let first: BTreeSet<&GroupName> = interfaces.next().into_iter().flat_map(|it| &it.groups).collect();
+        let of_all =
+            interfaces.fold(first, |all, it| all.into_iter().filter(|name| it.groups.contains(*name)).collect());
+        let mut named = Self { cloud, groups: BTreeSet::new(), blocks: BTreeSet::new(), of_all };
         for rule in cloud.groups.values().flat_map(|group| group.ingress.iter().chain(&group.egress)) {
             match &rule.peer {
                 Peer::Group(name) => drop(named.groups.insert(name)),
@@ -193,15 +199,24 @@ impl<'a> Named<'a> {
         }
     }
 
-    /// The groups that change anything: those with rules for what comes in, and those that rules name.
-    fn title(&self, interface: &Interface) -> String {
-        let matters = |name: &&GroupName| {
-            let has_rules = self.cloud.groups.get(*name).is_some_and(|group| !group.ingress.is_empty());
+    /// The groups that change anything: those with rules for what comes in, and those that rules name. A group of one instance alone, which bears
+    /// its name as `SG-I-WEB1` does, says no more than that name, and one that all are in says nothing.
+    fn title(&self, instance: &InstanceName, interface: &Interface) -> String {
+        let own = instance.as_str().to_lowercase();
+        let is_shared_by_all = |name: &GroupName| self.of_all.contains(name);
+        let is_own = |name: &str| own.ends_with(|c: char| c.is_ascii_digit()) && name.to_lowercase().ends_with(&own);
+        let matters = |name: &GroupName| {
+            let has_rules = self.cloud.groups.get(name).is_some_and(|group| !group.ingress.is_empty());
             has_rules || self.groups.contains(name)
         };
-        let some: Vec<&str> = interface.groups.iter().filter(matters).map(GroupName::as_str).collect();
-        let all = || interface.groups.iter().map(GroupName::as_str).collect();
-        let titles: Vec<&str> = if some.is_empty() { all() } else { some };
-        titles.join(" + ")
+        let all = || interface.groups.iter();
+        let some = [
+            all().filter(|name| matters(name) && !is_own(name.as_str()) && !is_shared_by_all(name)).collect::<Vec<_>>(),
+            all().filter(|name| matters(name) && !is_own(name.as_str())).collect(),
+            all().filter(|name| !is_own(name.as_str())).collect(),
+            all().collect(),
+        ];
+        let some = some.into_iter().find(|names| !names.is_empty()).unwrap_or_default();
+        some.into_iter().map(GroupName::as_str).collect::<Vec<_>>().join(" + ")
     }
 }

@@ -5,9 +5,12 @@ use serde::Serialize;
 
 use super::classes::{Class, ClassKey, Classes};
 use super::table::{Shown, Standing, Table};
-use crate::graph::{BoxKind, Drawing, NodeBox, Picture};
+use crate::graph::{BoxKind, Drawing, Line, NodeBox, Picture};
 use crate::model::{Cloud, Endpoint, InterfaceId};
 use crate::scenario;
+
+/// Members of a class whose addresses are shown; of more, some names are.
+const NAMED: usize = 4;
 
 /// A drawing, with what its boxes and arrows stand for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -54,15 +57,16 @@ pub struct LivePort {
 }
 
 impl LivePicture {
-    /// Draws a table.
+    /// Draws a table. Classes of one title are one box.
     pub fn new(cloud: &Cloud, table: &Table, shown: &Shown) -> Self {
         let classes = Classes::new(cloud, &shown.open);
-        let boxes: Vec<NodeBox> = classes.iter().map(|class| a_box(cloud, class)).collect();
+        let mut boxes: IndexMap<(u8, String), (NodeBox, LiveBox)> = IndexMap::new();
+        let box_of: Vec<usize> = classes.iter().map(|class| put(cloud, class, &mut boxes)).collect();
         let mut flows: IndexMap<(usize, usize), IndexMap<String, LivePort>> = IndexMap::new();
         for (index, cell) in table.cells.iter().enumerate() {
             let Some(cell) = cell else { continue };
             let (row, column, port) = table.place(index);
-            let ends = (table.rows[row].side.class, table.columns[column].class);
+            let ends = (box_of[table.rows[row].side.class], box_of[table.columns[column].class]);
             let port = table.services[port].to_string();
             let ports = flows.entry(ends).or_default();
             let port = ports.entry(port.clone()).or_insert_with(|| LivePort {
@@ -81,20 +85,57 @@ impl LivePicture {
             ports.retain(|_, port| !port.cells.is_empty());
         }
         flows.retain(|_, ports| !ports.is_empty());
+        let everybody = Everybody::find(&flows, boxes.len());
+        for ((_, to), ports) in flows.iter_mut().filter(|((from, _), _)| !is_outside(&boxes, *from)) {
+            ports.retain(|port, _| !everybody.may(*to, port));
+        }
+        flows.retain(|_, ports| !ports.is_empty());
+        for (index, (drawn, _)) in boxes.values_mut().enumerate() {
+            let ports: Vec<String> = everybody.ports(index).map(|port| short(port)).collect();
+            drawn
+                .inward
+                .extend((!ports.is_empty()).then(|| Line::Traffic(format!("{} from everybody", ports.join(", ")))));
+        }
         let traffic = |ports: &IndexMap<String, LivePort>| ports.keys().map(|port| short(port)).collect();
         let arrows = flows.iter().map(|((from, to), ports)| (*from, *to, traffic(ports)));
-        let picture = Picture::of(boxes, arrows);
-        let live = classes.iter().map(|class| LiveBox {
-            title: class.title.clone(),
-            members: class.members.iter().map(|member| member.end.to_string()).collect(),
-        });
-        let boxes = live.collect();
+        let (drawn, boxes): (Vec<NodeBox>, Vec<LiveBox>) = boxes.into_values().unzip();
+        let picture = Picture::of(drawn, arrows);
         let arrows = picture.arrows.iter().map(|arrow| {
             let ports = flows.get(&(arrow.from, arrow.to)).into_iter().flat_map(IndexMap::values).cloned().collect();
             LiveArrow { from: arrow.from, to: arrow.to, ports }
         });
         Self { arrows: arrows.collect(), drawing: Drawing::new(&picture), boxes }
     }
+}
+
+/// Ports of boxes that all others reach: an arrow from each inside says less than a word.
+struct Everybody {
+    ports: IndexSet<(usize, String)>,
+}
+
+impl Everybody {
+    fn find(flows: &IndexMap<(usize, usize), IndexMap<String, LivePort>>, boxes: usize) -> Self {
+        let mut senders: IndexMap<(usize, String), usize> = IndexMap::new();
+        for ((_, to), ports) in flows.iter().filter(|((from, to), _)| from != to) {
+            for (port, _) in ports.iter().filter(|(_, known)| known.cells.len() == known.of) {
+                *senders.entry((*to, port.clone())).or_default() += 1;
+            }
+        }
+        let all = senders.into_iter().filter(|(_, count)| boxes > 2 && *count + 1 == boxes);
+        Self { ports: all.map(|(port, _)| port).collect() }
+    }
+
+    fn may(&self, to: usize, port: &str) -> bool {
+        self.ports.iter().any(|(known, name)| *known == to && name == port)
+    }
+
+    fn ports(&self, to: usize) -> impl Iterator<Item = &String> {
+        self.ports.iter().filter(move |(known, _)| *known == to).map(|(_, port)| port)
+    }
+}
+
+fn is_outside(boxes: &IndexMap<(u8, String), (NodeBox, LiveBox)>, index: usize) -> bool {
+    boxes.get_index(index).is_some_and(|(_, (drawn, _))| drawn.kind == BoxKind::Outside)
 }
 
 /// What is known of two together.
@@ -111,21 +152,31 @@ fn short(port: &str) -> String {
     }
 }
 
-fn a_box(cloud: &Cloud, class: &Class) -> NodeBox {
-    let kind = match class.key {
-        ClassKey::Host(_) => BoxKind::Outside,
-        ClassKey::LoadBalancer(_) => BoxKind::LoadBalancers,
-        ClassKey::Interfaces(_) | ClassKey::One(_) => BoxKind::Members,
+/// Puts the members of a class into the box of its title; gives the index of that.
+fn put(cloud: &Cloud, class: &Class, boxes: &mut IndexMap<(u8, String), (NodeBox, LiveBox)>) -> usize {
+    let (lane, kind) = match class.key {
+        ClassKey::Host(_) => (0, BoxKind::Outside),
+        ClassKey::LoadBalancer(_) => (1, BoxKind::LoadBalancers),
+        ClassKey::Interfaces(_) => (2, BoxKind::Members),
+        ClassKey::One(_) => (3, BoxKind::Members),
     };
-    let members: IndexSet<String> = class.members.iter().map(|member| line(cloud, &member.end)).collect();
-    NodeBox {
-        title: class.title.clone(),
-        kind,
-        members: members.into_iter().map(|line| (line, Vec::new())).collect(),
-        outward: Vec::new(),
-        inward: Vec::new(),
-        reaching: Vec::new(),
+    let title = match &class.key {
+        ClassKey::One(name) => name.clone(),
+        _ => class.title.clone(),
+    };
+    let entry = boxes.entry((lane, title.clone()));
+    let index = entry.index();
+    let (drawn, live) = entry.or_insert_with(|| {
+        let drawn =
+            NodeBox { title, kind, members: Vec::new(), outward: Vec::new(), inward: Vec::new(), reaching: Vec::new() };
+        (drawn, LiveBox { title: class.title.clone(), members: Vec::new() })
+    });
+    for member in &class.members {
+        let text = if class.members.len() > NAMED { member.end.to_string() } else { line(cloud, &member.end) };
+        drawn.members.push((text, Vec::new()));
+        live.members.push(member.end.to_string());
     }
+    index
 }
 
 /// `web1  10.0.0.11`; of what does not run its state.

@@ -21,6 +21,8 @@ const page = {
   logWords: "",
   forms: { board: null, form: null, kept: {}, act },
   isBusy: false,
+  // The flow that is explained, in words.
+  asked: null,
 };
 
 function hear(name, data) {
@@ -52,7 +54,6 @@ function showBoard(board) {
       const was = known.get(keyOf(board.table, index));
       if (was && code && was[0] !== code[0]) page.marked.add(index);
     }
-    page.baseline = before.table.cells.map((code) => code[0]);
     page.box = null;
   }
   if (page.port !== null && !board.table.ports.includes(page.port)) page.port = null;
@@ -198,7 +199,10 @@ function drawLog() {
 }
 
 async function act(form) {
-  result(await post("/api/operations", { at: page.board.revision, form }));
+  const answer = await post("/api/operations", { at: page.board.revision, form });
+  result(answer);
+  // What a remedy was for is asked again.
+  if (form.operation === "remedy" && answer.result === "applied" && page.asked !== null) explain({ flow: page.asked });
 }
 
 function result(answer) {
@@ -211,6 +215,7 @@ async function explain(asked) {
   const body = byId("explain-body");
   replace(body, h("p", { class: "hint" }, "asking the lab …"));
   const answer = await post("/api/explanations", asked);
+  page.asked = answer.result === "explained" && answer.flows.length === 1 ? answer.flows[0].predicted.written : null;
   if (answer.result === "explained") replace(body, answer.flows.slice(0, 8).map((flow) => explanation(flow, { act })), answer.flows.length > 8 ? h("p", { class: "hint" }, `and ${answer.flows.length - 8} more flows`) : null);
   else replace(body, outcome(answer));
   if (matchMedia("(max-width: 900px)").matches) byId("explain").scrollIntoView();

@@ -34,7 +34,7 @@ export function showSteps(place, script, { next, isBusy }) {
 
 export function showLog(place, lines, { kinds, words }) {
   const isShown = (line) => kinds.has(line.event) && (words === "" || line.text.toLowerCase().includes(words.toLowerCase()));
-  const one = (line) => h("li", { class: line.event }, h("span", { class: "when" }, clock(line.time)), " ", h("span", { class: "kind" }, line.event), " ", h("span", { class: "words" }, line.text));
+  const one = (line) => h("li", { "data-kind": line.event }, h("span", { class: "when" }, clock(line.time)), " ", h("span", { class: "kind" }, line.event), " ", h("span", { class: "words" }, line.text));
   const shown = lines.filter(isShown).slice(-200).reverse();
   replace(place, shown.length > 0 ? shown.map(one) : h("li", { class: "hint" }, "Nothing yet. Probes of this page are in the table, not here."));
 }
