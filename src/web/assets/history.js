@@ -27,7 +27,7 @@ export function showSteps(place, script, { next, isBusy }) {
           coming.note ? h("p", null, coming.note) : null,
           coming.operations.length > 0 ? h("ul", null, coming.operations.map((it) => h("li", null, h("code", null, it)))) : h("p", { class: "hint" }, "It changes nothing: look at the table."),
           coming.holds_connections ? h("p", { class: "hint" }, "It also holds connections open, which this page does not: `sglab walk` does.") : null,
-          h("button", { type: "button", class: "primary", "data-key": "next-step", disabled: isBusy, onclick: next }, coming.operations.length > 0 ? "Do this step" : "Go on"),
+          h("button", { type: "button", class: "primary", "data-key": "next-step", "aria-disabled": isBusy ? "true" : null, onclick: isBusy ? null : next }, coming.operations.length > 0 ? "Do this step" : "Go on"),
         ),
   );
 }

@@ -24,10 +24,10 @@ export function showPicture(place, picture, { chosen, port, changed, chooseBox, 
   }
   for (const [index, box] of drawing.boxes.entries()) {
     const isNear = chosen === null || chosen === index || arrows.some((arrow) => isShown(arrow) && (arrow.from === index || arrow.to === index));
-    const group = s("g", { class: `box ${box.kind}${isNear ? "" : " dim"}${chosen === index ? " chosen" : ""}`, tabindex: 0, role: "button", "data-key": `box-${index}`, "aria-pressed": String(chosen === index), "aria-label": `${box.head.text}: ${box.lines.map((line) => line.text).join("; ")}` });
+    const group = s("g", { class: `box ${box.kind}${isNear ? "" : " dim"}${chosen === index ? " chosen" : ""}`, tabindex: 0, role: "button", "data-key": `box-${index}`, "aria-pressed": String(chosen === index) });
     group.append(s("rect", { x: box.x, y: box.y, width: box.width, height: box.height, rx: 7 }));
-    group.append(s("text", { class: "title", x: box.head.x, y: box.head.y }, box.head.text));
-    for (const line of box.lines) group.append(memberLine(line));
+    group.append(s("text", { class: "title", x: box.head.x, y: box.head.y }, box.head.text), " ");
+    for (const line of box.lines) group.append(memberLine(line), " ");
     if (box.told.length > 0) group.append(s("title", null, box.told.join("\n")));
     press(group, () => chooseBox(index));
     svg.append(group);
@@ -44,7 +44,7 @@ function memberLine(line) {
   const [name, more] = line.text.split("  ");
   if (line.kind !== "member" || more === undefined) return s("text", { class: line.kind, x: line.x, y: line.y }, line.text);
   const isDown = /^(stopped|crashed|pending)/.test(more);
-  return s("text", { class: `member${isDown ? " down" : ""}`, x: line.x, y: line.y }, name, s("tspan", { class: "address", x: line.x + 226, "text-anchor": "end" }, more));
+  return s("text", { class: `member${isDown ? " down" : ""}`, x: line.x, y: line.y }, name, " ", s("tspan", { class: "address", x: line.x + 226, "text-anchor": "end" }, more));
 }
 
 export const portWords = (it) => `${short(it.port)}${it.cells.length < it.of ? ` (${it.cells.length} of ${it.of} cells)` : ""}`;

@@ -1,0 +1,14 @@
+//! The page of a lab, in a real browser and by bare HTTP.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
+
+mod accessible;
+mod browser;
+mod guarded;
+#[path = "../common/labs.rs"]
+mod labs;
+#[path = "../common/patience.rs"]
+mod patience;
+#[path = "../common/program.rs"]
+mod program;
+mod served;
+mod watched;
