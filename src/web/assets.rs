@@ -30,6 +30,9 @@ assets! {
     "explain.js" "text/javascript; charset=utf-8",
     "forms.js" "text/javascript; charset=utf-8",
     "history.js" "text/javascript; charset=utf-8",
+    "room.js" "text/javascript; charset=utf-8",
+    "audience.html" "text/html; charset=utf-8",
+    "audience.js" "text/javascript; charset=utf-8",
     "icon.svg" "image/svg+xml",
 }
 

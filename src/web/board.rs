@@ -2,15 +2,17 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use serde::Serialize;
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{Notify, broadcast, watch};
 
 use super::history::{History, KeptTable};
 use super::log::{Log, LogLine};
 use super::picture::LivePicture;
+use super::room::{Participant, Prediction, Rejected, Room};
 use super::script::Script;
-use super::table::{Shown, Table};
+use super::table::{Cell, Shown, Standing, Table};
 use super::view::{BoardView, CellsView};
 use crate::model::Flow;
 use crate::protocol::{Event, Probed, Revision, State};
@@ -42,6 +44,8 @@ pub enum FrameName {
     Picture,
     /// New events.
     Log,
+    /// The room that predicts.
+    Room,
     /// The lab has gone down.
     Gone,
 }
@@ -54,6 +58,7 @@ impl FrameName {
             Self::Cells => "cells",
             Self::Picture => "picture",
             Self::Log => "log",
+            Self::Room => "room",
             Self::Gone => "gone",
         }
     }
@@ -64,6 +69,8 @@ impl FrameName {
 pub struct Board {
     inner: Mutex<Inner>,
     frames: broadcast::Sender<Frame>,
+    /// The room's view, for phones.
+    room: watch::Sender<Arc<str>>,
     /// Wakes whoever probes: there is something to do.
     pub work: Notify,
 }
@@ -77,13 +84,15 @@ struct Inner {
     log: Log,
     script: Option<Script>,
     offers: VecDeque<String>,
+    /// Nothing where there is no audience.
+    room: Option<Room>,
     number: u64,
     whole: Option<Arc<str>>,
 }
 
 impl Board {
     /// The board of a lab as it was found.
-    pub fn new(state: State, script: Option<Script>, now: f64) -> Self {
+    pub fn new(state: State, script: Option<Script>, room: Option<Room>, now: f64) -> Self {
         let shown = Shown::usual();
         let table = Table::new(&state.cloud, state.revision, &shown, Table::default());
         let mut history = History::default();
@@ -96,10 +105,17 @@ impl Board {
             log: Log::default(),
             script,
             offers: VecDeque::new(),
+            room,
             number: 0,
             whole: None,
         };
-        Self { inner: Mutex::new(inner), frames: broadcast::channel(MAX_BEHIND).0, work: Notify::new() }
+        let view = inner.room.as_ref().map(Room::view);
+        Self {
+            inner: Mutex::new(inner),
+            frames: broadcast::channel(MAX_BEHIND).0,
+            room: watch::channel(json(&view)).0,
+            work: Notify::new(),
+        }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -122,6 +138,13 @@ impl Board {
     /// Shows a new state.
     pub fn show(&self, state: State) {
         let mut inner = self.inner();
+        // Whoever changed the lab may have shown it before its event was heard.
+        let known = (inner.state.revision, &inner.state.health, &inner.state.services, &inner.state.pending);
+        if known == (state.revision, &state.health, &state.services, &state.pending) {
+            let revision = state.revision;
+            inner.history.reach(revision);
+            return;
+        }
         inner.state = Arc::new(state);
         let revision = inner.state.revision;
         inner.history.reach(revision);
@@ -211,6 +234,60 @@ impl Board {
         self.send_whole(&mut inner);
     }
 
+    /// The room's view, and each that follows.
+    pub fn room(&self) -> watch::Receiver<Arc<str>> {
+        self.room.subscribe()
+    }
+
+    /// Asks the room about the flow of a cell. Returns `false` where there is no room, or no such cell.
+    pub fn ask_room(&self, cell: usize) -> bool {
+        let mut inner = self.inner();
+        let words = inner.table.cells.get(cell).and_then(Option::as_ref).map(|cell| cell.flow.to_string());
+        let step = inner.script.as_ref().and_then(Script::next).map(|step| step.name.clone());
+        let (Some(words), Some(room)) = (words, &mut inner.room) else { return false };
+        room.ask(words, step);
+        self.tell_room(&mut inner);
+        true
+    }
+
+    /// Takes a prediction.
+    ///
+    /// # Errors
+    /// [`Rejected`].
+    pub fn predict(
+        &self,
+        who: &Participant,
+        question: u64,
+        prediction: Prediction,
+        now: Instant,
+    ) -> Result<(), Rejected> {
+        let mut inner = self.inner();
+        inner.room.as_mut().ok_or(Rejected::Closed)?.answer(who, question, prediction, now)?;
+        self.tell_room(&mut inner);
+        Ok(())
+    }
+
+    /// Closes the room's question with what packets have shown by now. Returns `false` where that is not proved.
+    pub fn reveal(&self) -> bool {
+        let mut inner = self.inner();
+        let revision = inner.table.revision;
+        let asked = inner.room.as_ref().and_then(Room::open_question);
+        let of = |cell: &&Cell| Some(cell.flow.to_string().as_str()) == asked;
+        let cell = inner.table.cells.iter().flatten().find(of);
+        let proved =
+            cell.filter(|cell| cell.standing(revision) == Standing::Measured).map(|cell| cell.outcome(revision));
+        let (Some(outcome), Some(room)) = (proved, &mut inner.room) else { return false };
+        room.reveal(outcome);
+        self.tell_room(&mut inner);
+        true
+    }
+
+    fn tell_room(&self, inner: &mut Inner) {
+        let view = inner.room.as_ref().map(Room::view);
+        self.room.send_replace(json(&view));
+        self.send(inner, FrameName::Room, &view);
+    }
+
     /// Notes operations that were offered.
     pub fn offer(&self, words: impl IntoIterator<Item = String>) {
         let mut inner = self.inner();
@@ -255,7 +332,8 @@ impl Inner {
             None => {
                 let picture = LivePicture::new(&self.state.cloud, &self.table, &self.shown);
                 let view = BoardView::new(&self.state, &self.table, &self.shown, picture);
-                let view = view.with(self.history.entries(), self.log.lines(), self.script.as_ref());
+                let view =
+                    view.with(self.history.entries(), self.log.lines(), self.script.as_ref(), self.room.as_ref());
                 json(&view)
             }
         };

@@ -92,8 +92,12 @@ pub async fn inner(State(session): State<Arc<Session>>, request: Request, next: 
 }
 
 fn has_cookie(session: &Session, headers: &HeaderMap) -> bool {
-    let name = session.cookie_name();
+    cookie(headers, &session.cookie_name()).is_some_and(|value| session.is_cookie(value))
+}
+
+/// The value of a cookie.
+pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut values = all.flat_map(|all| all.split(';')).filter_map(|one| one.trim().split_once('='));
-    values.any(|(known, value)| known == name && session.is_cookie(value))
+    values.find(|(known, _)| *known == name).map(|(_, value)| value)
 }

@@ -4,6 +4,7 @@
 //! `guard` says who may.
 
 mod assets;
+mod audience;
 mod board;
 mod classes;
 mod forms;
@@ -13,6 +14,7 @@ mod lab;
 mod log;
 mod picture;
 mod requests;
+mod room;
 mod script;
 mod server;
 mod session;
@@ -22,5 +24,5 @@ mod watch;
 
 pub use lab::LabClient;
 pub use script::Script;
-pub use server::{ServeError, Serving, serve};
+pub use server::{ServeError, Serving, Wanted, serve};
 pub use session::{Session, SessionError};

@@ -146,9 +146,23 @@ pub async fn operate(board: &Board, client: &LabClient, OperationRequest { at, f
         return Answer::Stale { revision: state.revision };
     }
     match form.read(&state.cloud) {
-        Ok(operations) => apply(client, operations, Some(at), &state.cloud).await,
+        Ok(operations) => {
+            let answer = apply(client, operations, Some(at), &state.cloud).await;
+            look_again(board, client, answer).await
+        }
         Err(problems) => Answer::Invalid { problems: problems.to_string() },
     }
+}
+
+/// Shows what an operation has led to before it is answered: whoever acts again at once has seen it.
+async fn look_again(board: &Board, client: &LabClient, answer: Answer) -> Answer {
+    if matches!(answer, Answer::Applied { .. }) {
+        match super::watch::state(client).await {
+            Ok(state) => board.show(state),
+            Err(why) => return Answer::failed(why),
+        }
+    }
+    answer
 }
 
 async fn apply(client: &LabClient, operations: Vec<Operation>, at: Option<Revision>, cloud: &Cloud) -> Answer {
@@ -179,8 +193,9 @@ pub async fn step(board: &Board, client: &LabClient, StepRequest { at, done }: S
             other => return other,
         }
     }
+    let answer = look_again(board, client, Answer::Applied { done: all, refused }).await;
     board.advance();
-    Answer::Applied { done: all, refused }
+    answer
 }
 
 /// Explains a flow, and probes it.
@@ -234,6 +249,28 @@ fn changes(explained: &Value) -> Vec<String> {
     let all = ["remedies", "behind"].into_iter().filter_map(|key| predicted[key].as_array()).flatten();
     let changes = all.filter_map(|one| one["changes"].as_array()).flatten();
     changes.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// What the room is to do.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub enum RoomRequest {
+    /// To predict the flow of a cell.
+    Ask(usize),
+    /// To see what packets have shown.
+    Reveal,
+}
+
+/// Asks the room, or shows it the outcome.
+pub fn room(board: &Board, request: RoomRequest) -> Answer {
+    match request {
+        RoomRequest::Ask(cell) if board.ask_room(cell) => Answer::Done,
+        RoomRequest::Ask(_) => Answer::failed("there is no audience (`sglab ui --audience`), or no such cell any more"),
+        RoomRequest::Reveal if board.reveal() => Answer::Done,
+        RoomRequest::Reveal => {
+            Answer::failed("packets have not proved it yet, or no question is open: wait until the cell is solid")
+        }
+    }
 }
 
 /// Changes how much is shown.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::model::{Era, Operation};
-use crate::topology::{Action, Topology};
+use crate::topology::{Action, Topology, write};
 
 /// Steps of a file, and how many of them are done.
 #[derive(Clone, Debug)]
@@ -21,7 +21,7 @@ pub struct ScriptStep {
     pub name: String,
     /// A word for the reader.
     pub note: Option<String>,
-    /// Its operations in a few words.
+    /// Its operations in the words of the file.
     pub operations: Vec<String>,
     /// True if it also holds connections, which the page does not.
     pub holds_connections: bool,
@@ -41,7 +41,7 @@ impl Script {
                 number: index + 1,
                 name: step.name.clone(),
                 note: step.note.clone(),
-                operations: calls.iter().flatten().map(ToString::to_string).collect(),
+                operations: calls.iter().flatten().map(write::operation).collect(),
                 holds_connections: step.actions.iter().any(|action| !matches!(action, Action::Call(_))),
                 calls,
             }

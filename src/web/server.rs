@@ -23,10 +23,12 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::assets;
+use super::audience;
 use super::board::{Board, Frame};
 use super::guard::{self, Names};
 use super::lab::LabClient;
 use super::requests::{self, Answer};
+use super::room::Room;
 use super::script::Script;
 use super::session::{Session, SessionError};
 use super::watch::{self, now};
@@ -47,6 +49,17 @@ pub enum ServeError {
         /// The system's word.
         source: io::Error,
     },
+    /// The address for the audience cannot be listened to.
+    #[error("failed to listen at {address} for the audience: {source}; it must be an address of this machine")]
+    Audience {
+        /// The address.
+        address: SocketAddr,
+        /// The system's word.
+        source: io::Error,
+    },
+    /// All addresses of the machine are no address for an audience.
+    #[error("{0} is every address of this machine: name the one that the phones reach, such as 192.168.1.5:8080")]
+    EveryAddress(SocketAddr),
     /// The lab does not say how it is.
     #[error("{0}")]
     Lab(String),
@@ -60,6 +73,8 @@ pub enum ServeError {
 pub struct Serving {
     /// Address with the token.
     pub address: String,
+    /// Address for the audience, if there is one.
+    pub audience: Option<String>,
     watching: tokio::task::JoinHandle<String>,
     _serving: Vec<AbortOnDrop>,
 }
@@ -83,18 +98,31 @@ impl Serving {
     }
 }
 
+/// Addresses of a page.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted {
+    /// Port on loopback; nothing for the one that the lab's page had before, or any.
+    pub port: Option<u16>,
+    /// Address for an audience, which predicts.
+    pub audience: Option<SocketAddr>,
+}
+
 /// Serves the page of a lab on loopback: at the port, or if that is none at the one it had before, or at any.
 ///
 /// # Errors
 /// [`ServeError`].
-pub async fn serve(client: LabClient, script: Option<Script>, port: Option<u16>) -> Result<Serving, ServeError> {
+pub async fn serve(client: LabClient, script: Option<Script>, wanted: Wanted) -> Result<Serving, ServeError> {
     let mut session = Session::of(&client.place)?;
-    let listeners = listen(port, session.port).await?;
+    let listeners = listen(wanted.port, session.port).await?;
     let local = listeners[0].local_addr().map_err(|source| ServeError::Listen { port: session.port, source })?;
     session.port = local.port();
     session.keep(&client.place)?;
     let state = watch::state(&client).await.map_err(ServeError::Lab)?;
-    let board = Arc::new(Board::new(state, script, now()));
+    let hall = match wanted.audience {
+        Some(address) => Some(listen_to_audience(address).await?),
+        None => None,
+    };
+    let board = Arc::new(Board::new(state, script, hall.as_ref().map(|_| Room::default()), now()));
     let page = Page { board: Arc::clone(&board), client: client.clone(), session: Arc::new(session.clone()) };
     let routes = routes(page, Names::of_loopback(session.port));
     let serving = listeners.into_iter().map(|listener| {
@@ -104,13 +132,28 @@ pub async fn serve(client: LabClient, script: Option<Script>, port: Option<u16>)
             drop(axum::serve(listener, routes).await);
         }))
     });
-    let serving = serving.collect();
+    let mut serving: Vec<AbortOnDrop> = serving.collect();
+    let mut audience = None;
+    if let Some((listener, address)) = hall {
+        audience = Some(format!("http://{address}/"));
+        serving.push(AbortOnDrop(tokio::spawn(audience::serve(listener, address, Arc::clone(&board)))));
+    }
     let watching = tokio::spawn(async move {
         let why = watch::watch(Arc::clone(&board), client).await;
         board.end(&why);
         why
     });
-    Ok(Serving { address: session.address(), watching, _serving: serving })
+    Ok(Serving { address: session.address(), audience, watching, _serving: serving })
+}
+
+async fn listen_to_audience(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+    if address.ip().is_unspecified() {
+        return Err(ServeError::EveryAddress(address));
+    }
+    let failed = |source| ServeError::Audience { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
 }
 
 /// Listens on loopback of IPv4, and where there is IPv6 on that too.
@@ -144,6 +187,7 @@ fn routes(page: Page, names: Names) -> Router {
         .route("/api/steps", post(step))
         .route("/api/view", post(view))
         .route("/api/probes", post(probe_again))
+        .route("/api/room", post(room))
         .route("/api/tables/{entry}", get(table_after))
         .route_layer(middleware::from_fn_with_state(session, guard::inner));
     Router::new()
@@ -225,6 +269,13 @@ async fn step(State(page): State<Page>, body: Bytes) -> Response {
 async fn view(State(page): State<Page>, body: Bytes) -> Response {
     match read(&body) {
         Ok(request) => answer(requests::view(&page.board, request)),
+        Err(response) => response,
+    }
+}
+
+async fn room(State(page): State<Page>, body: Bytes) -> Response {
+    match read(&body) {
+        Ok(request) => answer(requests::room(&page.board, request)),
         Err(response) => response,
     }
 }

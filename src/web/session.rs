@@ -49,7 +49,7 @@ impl Session {
         let kept = fs::read(place.page()).ok().and_then(|text| serde_json::from_slice::<Self>(&text).ok());
         match kept.filter(|it| it.token.len() == 2 * TOKEN) {
             Some(kept) => Ok(kept),
-            None => Ok(Self { token: hex(&random()?), port: 0 }),
+            None => Ok(Self { token: token()?, port: 0 }),
         }
     }
 
@@ -98,11 +98,15 @@ fn is_same(one: &str, other: &str) -> bool {
     Sha256::digest(one) == Sha256::digest(other)
 }
 
-fn random() -> Result<[u8; TOKEN], SessionError> {
+/// A word that nobody can guess.
+///
+/// # Errors
+/// [`SessionError::Random`].
+pub fn token() -> Result<String, SessionError> {
     let mut bytes = [0; TOKEN];
     let reading = File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
     reading.map_err(SessionError::Random)?;
-    Ok(bytes)
+    Ok(hex(&bytes))
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::history::{Entry, KeptTable};
 use super::log::LogLine;
 use super::picture::LivePicture;
+use super::room::{Room, RoomView};
 use super::script::{Script, ScriptStep};
 use super::table::{Shown, Table};
 use crate::model::{Cloud, Rule, RuleId, SourceLocation};
@@ -36,6 +37,8 @@ pub struct BoardView<'a> {
     history: Vec<&'a Entry>,
     log: Vec<&'a LogLine>,
     script: Option<ScriptView<'a>>,
+    /// Nothing where there is no audience.
+    room: Option<RoomView>,
 }
 
 /// A group with its rules.
@@ -103,6 +106,7 @@ impl<'a> BoardView<'a> {
             history: Vec::new(),
             log: Vec::new(),
             script: None,
+            room: None,
         }
     }
 
@@ -112,9 +116,10 @@ impl<'a> BoardView<'a> {
         history: impl Iterator<Item = &'a Entry>,
         log: impl Iterator<Item = &'a LogLine>,
         script: Option<&'a Script>,
+        room: Option<&Room>,
     ) -> Self {
         let script = script.map(|script| ScriptView { done: script.done(), steps: script.steps() });
-        Self { history: history.collect(), log: log.collect(), script, ..self }
+        Self { history: history.collect(), log: log.collect(), script, room: room.map(Room::view), ..self }
     }
 }
 

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use base64::Engine;
 use serde_json::{Value, json};
 
 use crate::patience::patience;
@@ -34,6 +35,13 @@ fn driver() -> (Child, u16, BufReader<ChildStdout>) {
 }
 
 fn call(port: u16, method: &str, path: &str, body: Option<Value>) -> Value {
+    let value = try_call(port, method, path, body);
+    assert!(value["error"].is_null(), "{path}: {}", value["message"]);
+    value
+}
+
+/// The value of an answer, or the error as WebDriver has it.
+fn try_call(port: u16, method: &str, path: &str, body: Option<Value>) -> Value {
     let url = format!("http://127.0.0.1:{port}{path}");
     let agent: ureq::Agent =
         ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(patience(120))).build().into();
@@ -52,7 +60,6 @@ fn call(port: u16, method: &str, path: &str, body: Option<Value>) -> Value {
         .read_to_string()
         .unwrap();
     let value: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}: {text}"));
-    assert!(value["value"]["error"].is_null(), "{path}: {}", value["value"]["message"]);
     value["value"].clone()
 }
 
@@ -128,12 +135,21 @@ impl Browser {
             .to_owned()
     }
 
-    /// Presses an element, as a pointer does.
+    /// Presses an element, as a pointer does. One that the page replaces meanwhile is looked for again, as people do.
     pub fn click(&self, selector: &str) {
-        self.wait(&format!("document.querySelector({selector:?})"));
-        let element = self.call("/element", json!({"using": "css selector", "value": selector}));
-        let id = element.as_object().unwrap().values().next().unwrap().as_str().unwrap().to_owned();
-        self.call(&format!("/element/{id}/click"), json!({}));
+        let until = Instant::now() + patience(30);
+        loop {
+            self.wait(&format!("document.querySelector({selector:?})"));
+            let element = self.call("/element", json!({"using": "css selector", "value": selector}));
+            let id = element.as_object().unwrap().values().next().unwrap().as_str().unwrap().to_owned();
+            let path = format!("/session/{}/element/{id}/click", self.session);
+            let done = try_call(self.port, "POST", &path, Some(json!({})));
+            if done["error"].is_null() {
+                return;
+            }
+            let is_replaced = done["error"] == "stale element reference" && Instant::now() < until;
+            assert!(is_replaced, "{selector}: {}", done["message"]);
+        }
     }
 
     /// Presses keys, one after the other; names such as `Enter` are keys too.
@@ -159,6 +175,12 @@ impl Browser {
     pub fn new_tab(&self) {
         let tab = self.call("/window/new", json!({"type": "tab"}))["handle"].clone();
         self.call("/window", json!({"handle": tab}));
+    }
+
+    /// What the window shows, as PNG.
+    pub fn picture(&self) -> Vec<u8> {
+        let text = call(self.port, "GET", &format!("/session/{}/screenshot", self.session), None);
+        base64::engine::general_purpose::STANDARD.decode(text.as_str().unwrap()).unwrap()
     }
 
     /// What the page has complained of.

@@ -8,7 +8,9 @@ mod guarded;
 mod labs;
 #[path = "../common/patience.rs"]
 mod patience;
+mod pictures;
 #[path = "../common/program.rs"]
 mod program;
+mod room;
 mod served;
 mod watched;

@@ -1,6 +1,7 @@
 //! A page that is served, and bare HTTP to it.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Stdio};
 
@@ -15,6 +16,8 @@ pub struct Served {
     process: Child,
     /// Address with the token.
     pub address: String,
+    /// Address for the audience.
+    audience: Option<String>,
 }
 
 impl Served {
@@ -24,11 +27,18 @@ impl Served {
         let mut process =
             labs.command(&all).stdout(Stdio::piped()).stderr(Stdio::inherit()).process_group(0).spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let address = lines.by_ref().map(Result::unwrap).find_map(|line| {
-            let said: Value = serde_json::from_str(&line).ok()?;
-            said["address"].as_str().map(str::to_owned)
-        });
-        Self { process, address: address.expect("the address of a page") }
+        let said: Value = lines
+            .by_ref()
+            .map(Result::unwrap)
+            .find_map(|line| serde_json::from_str(&line).ok().filter(|it: &Value| it["address"].is_string()))
+            .expect("the address of a page");
+        let text = |key: &str| said[key].as_str().map(str::to_owned);
+        Self { process, address: text("address").unwrap(), audience: text("audience") }
+    }
+
+    /// Address for the audience, of a page that has one.
+    pub fn audience(&self) -> &str {
+        self.audience.as_deref().unwrap()
     }
 
     pub fn origin(&self) -> &str {
@@ -115,10 +125,15 @@ impl Asked {
 
     /// Sends it over a connection of its own, byte by byte as it is written here: no client puts a header right.
     pub fn of(self, served: &Served) -> Answered {
-        use std::io::{Read, Write};
-        let mut stream = std::net::TcpStream::connect(served.origin().strip_prefix("http://").unwrap()).unwrap();
+        self.at(served.origin())
+    }
+
+    /// The same to another address: `http://127.0.0.1:8080`.
+    pub fn at(self, origin: &str) -> Answered {
+        let origin = origin.strip_prefix("http://").unwrap().trim_end_matches('/');
+        let mut stream = TcpStream::connect(origin).unwrap();
         let mut head = format!("{} {} HTTP/1.1\r\nConnection: close\r\n", self.method, self.path);
-        let host = ("Host".to_owned(), format!("127.0.0.1:{}", served.port()));
+        let host = ("Host".to_owned(), origin.to_owned());
         let length = ("Content-Length".to_owned(), self.body.len().to_string());
         let own = [host, length]
             .into_iter()

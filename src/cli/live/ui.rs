@@ -2,15 +2,18 @@
 
 use std::fs;
 use std::io::{IsTerminal, Write, stdout};
+use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
 use clap::Args;
+use qrcode::QrCode;
+use qrcode::render::unicode::Dense1x2;
 use sglab::control::{Client, LabDir};
 use sglab::model::Era;
 use sglab::protocol::{Reply, Request};
-use sglab::web::{self, LabClient, Script};
+use sglab::web::{self, LabClient, Script, Serving, Wanted};
 
 use super::up::{self, Booted, UpArguments};
 use super::{down, session};
@@ -24,6 +27,8 @@ Examples:
   sglab ui example:two-tier        boot it, and show it for as long as this runs
   sglab ui                         show the lab that is up; it stays up afterwards
   sglab ui demo --port 8080
+  sglab ui example:two-tier --audience 192.168.1.5:8080
+      phones that open that address, or its QR code, predict what you ask
   sglab ui example:two-tier --no-browser
       print the address only, as where no browser is started from a terminal
 
@@ -45,6 +50,9 @@ pub(crate) struct UiArguments {
     /// Listen at this port; without it, at the one that the lab's page had before, or at any
     #[arg(long, value_name = "PORT")]
     pub port: Option<u16>,
+    /// Let a room predict: serve a page for phones at this address of this machine, such as 192.168.1.5:8080
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub audience: Option<SocketAddr>,
     /// Do not start a browser
     #[arg(long)]
     pub no_browser: bool,
@@ -58,6 +66,8 @@ pub(crate) struct UiArguments {
 struct Document<'a> {
     lab: &'a str,
     address: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audience: Option<&'a str>,
 }
 
 pub(super) fn run(arguments: &UiArguments) -> anyhow::Result<Exit> {
@@ -102,8 +112,9 @@ fn show(place: &LabDir, script: Option<Script>, arguments: &UiArguments) -> anyh
     let Some(runtime) = host::runtime() else { return Ok(Exit::CannotHost) };
     let client = LabClient { place: place.clone() };
     let done = runtime.block_on(async {
-        let mut serving = web::serve(client, script, arguments.port).await?;
-        announce(place, &serving.address, arguments)?;
+        let wanted = Wanted { port: arguments.port, audience: arguments.audience };
+        let mut serving = web::serve(client, script, wanted).await?;
+        announce(place, &serving, arguments)?;
         tokio::select! {
             exit = signals::quiet() => exit,
             why = serving.ended() => {
@@ -116,12 +127,21 @@ fn show(place: &LabDir, script: Option<Script>, arguments: &UiArguments) -> anyh
     done
 }
 
-fn announce(place: &LabDir, address: &str, arguments: &UiArguments) -> anyhow::Result<()> {
+fn announce(place: &LabDir, serving: &Serving, arguments: &UiArguments) -> anyhow::Result<()> {
     let mut out = stdout();
+    let (address, audience) = (serving.address.as_str(), serving.audience.as_deref());
     match arguments.format {
-        PlainFormat::Text => writeln!(out, "{address}\nCtrl-C ends the page")?,
+        PlainFormat::Text => {
+            writeln!(out, "{address}")?;
+            if let Some(audience) = audience {
+                let code = QrCode::new(audience)?.render::<Dense1x2>().build();
+                writeln!(out, "{code}\n{audience} is for the audience: it predicts, and changes nothing")?;
+            }
+            writeln!(out, "Ctrl-C ends the page")?;
+        }
         PlainFormat::Json => {
-            writeln!(out, "{}", serde_json::to_string(&Document { lab: place.name.as_str(), address })?)?;
+            let document = Document { lab: place.name.as_str(), address, audience };
+            writeln!(out, "{}", serde_json::to_string(&document)?)?;
         }
     }
     out.flush()?;

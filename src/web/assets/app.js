@@ -5,6 +5,7 @@ import { explanation } from "./explain.js";
 import { outcome, showForms } from "./forms.js";
 import { showHistory, showLog, showSteps } from "./history.js";
 import { boxDetails, portWords, showPicture } from "./picture.js";
+import { showRoom } from "./room.js";
 import { follow, get, logIn, post } from "./server.js";
 import { flip, legendOf, showTable } from "./table.js";
 
@@ -34,6 +35,9 @@ function hear(name, data) {
   } else if (name === "log" && page.board !== null) {
     page.board.log = [...page.board.log, ...data].slice(-500);
     drawLog();
+  } else if (name === "room" && page.board !== null) {
+    page.board.room = data;
+    drawRoom();
   } else if (name === "gone") banner(`${data}. Boot it again, and this page goes on.`);
 }
 
@@ -84,6 +88,7 @@ function drawAll() {
   drawLog();
   drawHistory();
   drawSteps();
+  drawRoom();
   showForms(byId("do-body"), page.forms);
   replace(byId("legend"), board.legend.map(({ letter, word }) => h("span", { class: "entry" }, h("b", { class: "cell", "data-outcome": word, "data-standing": "measured" }, letter), ` ${word}`)), ["measured", "stale", "predicted"].map((word) => h("span", { class: "entry" }, h("b", { class: "cell", "data-outcome": "open", "data-standing": word }, "O"), ` ${word}`)), h("span", { class: "entry" }, h("b", { class: "cell disagrees" }, "!"), " model and kernel disagree"));
 }
@@ -184,6 +189,12 @@ function drawSteps() {
   showSteps(byId("steps-body"), script, { next, isBusy: page.isBusy });
 }
 
+function drawRoom() {
+  const { room } = page.board;
+  byId("room").hidden = room === null;
+  if (room !== null) showRoom(byId("room-body"), room, { reveal: async () => result(await post("/api/room", "reveal")) });
+}
+
 function drawLog() {
   const kinds = ["change", "refused", "probe", "verdict"];
   const filter = byId("log-filter");
@@ -206,6 +217,7 @@ async function act(form) {
 }
 
 function result(answer) {
+  if (answer.result === "done") return replace(byId("do-result"));
   replace(byId("do-result"), h("button", { type: "button", class: "close", "aria-label": "Close the result", onclick: () => replace(byId("do-result")) }, "×"), outcome(answer));
 }
 
@@ -216,7 +228,9 @@ async function explain(asked) {
   replace(body, h("p", { class: "hint" }, "asking the lab …"));
   const answer = await post("/api/explanations", asked);
   page.asked = answer.result === "explained" && answer.flows.length === 1 ? answer.flows[0].predicted.written : null;
-  if (answer.result === "explained") replace(body, answer.flows.slice(0, 8).map((flow) => explanation(flow, { act })), answer.flows.length > 8 ? h("p", { class: "hint" }, `and ${answer.flows.length - 8} more flows`) : null);
+  const asks = page.board.room !== null && asked.cell !== undefined;
+  const room = asks ? h("button", { type: "button", "data-key": "ask-room", onclick: async () => result(await post("/api/room", { ask: asked.cell })) }, "Ask the room") : null;
+  if (answer.result === "explained") replace(body, room, answer.flows.slice(0, 8).map((flow) => explanation(flow, { act })), answer.flows.length > 8 ? h("p", { class: "hint" }, `and ${answer.flows.length - 8} more flows`) : null);
   else replace(body, outcome(answer));
   if (matchMedia("(max-width: 900px)").matches) byId("explain").scrollIntoView();
 }

@@ -70,7 +70,7 @@ export function follow({ hear, connected, current }) {
             setTimeout(open, 1000);
           }
         };
-        for (const name of ["board", "cells", "picture", "log", "gone"]) {
+        for (const name of ["board", "cells", "picture", "log", "room", "gone"]) {
           source.addEventListener(name, (event) => {
             const data = JSON.parse(event.data);
             hear(name, data);

@@ -1,0 +1,137 @@
+//! The room's own address: phones that predict. Whatever is asked of it changes no lab: there are no other routes than these.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use futures::stream;
+use serde::Deserialize;
+use tokio::net::TcpListener;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use super::assets;
+use super::board::Board;
+use super::guard::{self, Names};
+use super::room::{MAX_PARTICIPANTS, Participant, Prediction};
+use super::session::{SessionError, token};
+
+/// The longest body, in bytes.
+const MAX_BODY: usize = 256;
+
+/// A prediction as a phone sends it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sent {
+    question: u64,
+    prediction: Prediction,
+}
+
+#[derive(Clone)]
+struct Hall {
+    board: Arc<Board>,
+    port: u16,
+    /// Phones that may listen at the same time.
+    seats: Arc<Semaphore>,
+}
+
+/// Serves the room until it is dropped.
+pub async fn serve(listener: TcpListener, address: SocketAddr, board: Arc<Board>) {
+    let hall = Hall { board, port: address.port(), seats: Arc::new(Semaphore::new(MAX_PARTICIPANTS)) };
+    let routes = Router::new()
+        .route("/", get(page))
+        .route("/audience.js", get(|| async { file("audience.js") }))
+        .route("/room.js", get(|| async { file("room.js") }))
+        .route("/dom.js", get(|| async { file("dom.js") }))
+        .route("/style.css", get(|| async { file("style.css") }))
+        .route("/icon.svg", get(|| async { file("icon.svg") }))
+        .route("/api/room", get(follow))
+        .route("/api/predictions", post(predict))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn_with_state(Arc::new(Names::of(address)), guard::outer))
+        .with_state(hall);
+    // It ends with the program.
+    drop(axum::serve(listener, routes).await);
+}
+
+fn file(path: &str) -> Response {
+    match assets::find(path) {
+        Some(asset) => ([(header::CONTENT_TYPE, asset.kind)], asset.bytes).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+/// The page, and a number for a phone that has none.
+async fn page(State(hall): State<Hall>, headers: HeaderMap) -> Result<Response, Failure> {
+    let mut response = file("audience.html");
+    if participant(&hall, &headers).is_none() {
+        let cookie = format!("{}={}; HttpOnly; SameSite=Strict; Path=/", cookie_name(&hall), token()?);
+        let cookie = cookie.parse().map_err(|_| Failure)?;
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+/// The system has no random numbers.
+struct Failure;
+
+impl From<SessionError> for Failure {
+    fn from(_: SessionError) -> Self {
+        Self
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        StatusCode::INTERNAL_SERVER_ERROR.into_response()
+    }
+}
+
+fn cookie_name(hall: &Hall) -> String {
+    format!("sglab-room-{}", hall.port)
+}
+
+fn participant(hall: &Hall, headers: &HeaderMap) -> Option<Participant> {
+    let value = guard::cookie(headers, &cookie_name(hall))?;
+    (value.len() <= 64).then(|| Participant(value.to_owned()))
+}
+
+/// The room, and again after each change.
+async fn follow(State(hall): State<Hall>) -> Response {
+    let Ok(seat) = Arc::clone(&hall.seats).try_acquire_owned() else {
+        let why = format!("the room is full: {MAX_PARTICIPANTS} listen already. Look at the screen\n");
+        return (StatusCode::SERVICE_UNAVAILABLE, why).into_response();
+    };
+    let mut room = hall.board.room();
+    room.mark_changed();
+    Sse::new(stream::unfold((room, seat), next_view)).keep_alive(KeepAlive::new()).into_response()
+}
+
+type Listening = (watch::Receiver<Arc<str>>, OwnedSemaphorePermit);
+
+async fn next_view((mut room, seat): Listening) -> Option<(Result<Event, Infallible>, Listening)> {
+    room.changed().await.ok()?;
+    let data = Arc::clone(&room.borrow_and_update());
+    Some((Ok(Event::default().event("room").data(&*data)), (room, seat)))
+}
+
+async fn predict(State(hall): State<Hall>, headers: HeaderMap, body: Bytes) -> Response {
+    let Some(who) = participant(&hall, &headers) else {
+        return (StatusCode::UNAUTHORIZED, "open this page anew, with cookies allowed\n").into_response();
+    };
+    let Ok(Sent { question, prediction }) = serde_json::from_slice(&body) else {
+        return (StatusCode::BAD_REQUEST, "that is no prediction\n").into_response();
+    };
+    match hall.board.predict(&who, question, prediction, Instant::now()) {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(why) => (StatusCode::CONFLICT, format!("{why}\n")).into_response(),
+    }
+}
