@@ -9,7 +9,7 @@ use crate::fabric::FabricError;
 use crate::fabric::capture::{Capture, Frame};
 use crate::model::Flow;
 use crate::network::{NodeKind, NodeName};
-use crate::probe::{Observation, Outcome};
+use crate::probe::{MissingEvidence, Observation, Outcome};
 
 /// A probe with the packets that were seen meanwhile, those of its canaries among them.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ impl Lab {
         let held = batch.canaries_held;
         let observation = batch.observations.into_iter().next().map(|mut seen| {
             if !held {
-                seen.outcome = Outcome::Inconclusive { why: "the canaries did not hold".to_owned() };
+                seen.outcome = Outcome::Inconclusive { why: MissingEvidence::Canaries };
             }
             seen
         });

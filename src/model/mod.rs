@@ -72,6 +72,6 @@ pub(crate) use shell::within_quotes;
 pub use shown::shown;
 pub(crate) use shown::{is_hidden, push as push_shown, without_commands};
 pub use tracking::TrackingTimeouts;
-pub use unprobeable::Unprobeable;
+pub use unprobeable::{Unprobeable, Unproved};
 pub use verdict::{Check, DecidedBy, Half, Hop, LetBack, Verdict};
 pub use via::Via;

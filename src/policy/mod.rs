@@ -48,5 +48,5 @@ pub use memory::{Memory, memory};
 pub use port_unreachable::port_unreachable_dropped;
 pub use remedies::{Remedy, remedies};
 pub use small_link::{Arrival, SmallLink, small_link};
-pub use unproved::{Unproved, unproved};
+pub use unproved::unproved;
 pub use walk::*;

@@ -16,12 +16,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Flow, InstanceName, Operation, ProcessName, Refusal};
-pub use done::{AnswerDropped, Applied, PacketVerdict, ProbeRecords, Probed};
+pub use done::{Applied, PacketVerdict, ProbeRecords, Probed};
 pub use event::{CapturedFrame, Event, EventKind, FlowLogRecord};
 pub use state::{Revision, State};
 
 /// The version of this protocol. A lab answers other versions with [`Reply::Failed`].
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// The largest request, in bytes.
 pub const MAX_REQUEST: usize = 1 << 20;
 /// The largest reply, in bytes.

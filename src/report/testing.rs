@@ -98,7 +98,11 @@ pub(crate) fn inconclusive() -> RunResult {
     let answer = |cloud: &Cloud, flow: &Flow| {
         let unproved = flow.from.to_string() == "office" && flow.service == Service::IcmpEcho;
         if unproved {
-            Outcome::Inconclusive { why: "no record & no answer".to_owned() }
+            Outcome::Inconclusive {
+                why: crate::probe::MissingEvidence::Socket(crate::probe::SocketFailure::Kernel(
+                    "no record & no answer".to_owned(),
+                )),
+            }
         } else {
             by_the_article(cloud, flow)
         }

@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn what_is_not_proved_and_what_broken_canaries_say_is_no_disagreement() {
-        let unproved = |_: &Cloud, _: &Flow| Outcome::Inconclusive { why: "nobody knows".to_owned() };
+        let unproved = |_: &Cloud, _: &Flow| Outcome::Inconclusive { why: crate::probe::MissingEvidence::NoTrace };
         let mut lab = Double::new(unproved);
         lab.predictor = Some(policy::judge);
         let flows: Vec<Flow> = cells::grid(&cloud(), &columns(), &[None].into()).collect();
@@ -153,7 +153,8 @@ mod tests {
 
     #[test]
     fn what_becomes_of_a_connection_behind_a_load_balancer_is_compared_too() {
-        let closed = |rule| Outcome::Closed { why: "nobody".to_owned(), admitted_by: Some(RuleId(rule)) };
+        let closed =
+            |rule| Outcome::Closed { why: crate::probe::CloseReason::NoneInService, admitted_by: Some(RuleId(rule)) };
         assert_eq!(balanced(None), Vec::<String>::new());
         assert_eq!(balanced(Some(("office -> lb:80", closed(0)))), ["office -> lb:80"], "a rule that is none");
         // The rule is right each time: only what follows is not.

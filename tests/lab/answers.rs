@@ -50,6 +50,7 @@ async fn unanswered(lab: &mut Lab, flow: Flow) -> (Observation, String) {
     assert_eq!(compare(&verdict, &seen), Agreement::Unproved, "{seen:?}");
     assert!(!seen.timed_out, "the record ends the wait: {seen:?}");
     let Outcome::Inconclusive { why } = seen.outcome.clone() else { panic!("{seen:?}") };
+    let why = why.to_string();
     (seen, why)
 }
 

@@ -24,7 +24,6 @@ use tokio::task::JoinSet;
 pub(in crate::lab) use answers::GivenAnswers;
 pub use ask::ServiceResponse;
 pub(super) use ask::{ask, resolve};
-pub(in crate::lab) use dns::NoAddress;
 pub use now::CurrentCloud;
 
 use crate::compile::names;

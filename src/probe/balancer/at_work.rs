@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 
 use super::shared::{Shared, Target, lock};
 use crate::model::InstanceName;
+use crate::probe::failure::Untaken;
 
 /// Health of an instance behind a load balancer at a moment, by the checks of its schedule alone.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -18,7 +19,7 @@ pub enum ScheduledHealth {
     /// It gets none: checks have failed.
     Failed {
         /// Result of the last of them.
-        why: String,
+        why: Untaken,
     },
     /// It gets none yet: checks pass, and more have to.
     Passing {

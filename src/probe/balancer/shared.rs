@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use crate::fabric::Namespace;
 use crate::model::{HealthCheck, InstanceName, Port};
 use crate::probe::evidence::EvidenceBoard;
+use crate::probe::failure::Untaken;
 
 /// Configuration of a load balancer.
 #[derive(Clone, Debug)]
@@ -46,7 +47,7 @@ pub struct Target {
     pub fresh: bool,
     /// Number of checks in a row that contradict its present state.
     pub against: u32,
-    pub why: String,
+    pub why: Untaken,
 }
 
 /// A panic elsewhere leaves whole targets.
