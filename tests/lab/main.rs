@@ -58,6 +58,8 @@ mod mutations;
 mod odd_frames;
 mod other_questions;
 mod outside;
+#[path = "../common/past_findings.rs"]
+mod past_findings;
 #[path = "../common/patience.rs"]
 mod patience;
 mod pressure;

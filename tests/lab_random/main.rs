@@ -7,6 +7,8 @@ mod apart;
 mod draft;
 mod flows;
 mod measure;
+#[path = "../common/past_findings.rs"]
+mod past_findings;
 #[path = "../common/patience.rs"]
 mod patience;
 mod seed;
@@ -37,7 +39,7 @@ fn main() -> ExitCode {
         _ => {}
     }
     let trials = vec![
-        Trial::test("the_files_of_past_findings_are_as_the_policy_says", past_findings),
+        Trial::test("the_files_of_past_findings_are_as_the_policy_says", measure_past_findings),
         Trial::test("random_clouds_are_as_the_policy_says", random_clouds),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
@@ -90,18 +92,13 @@ fn random_clouds() -> Result<(), Failed> {
     if found.is_empty() { Ok(()) } else { Err(found.join("\n\n").into()) }
 }
 
-/// Each file that once showed a disagreement, measured in full.
-fn past_findings() -> Result<(), Failed> {
-    let root = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned());
-    let folder = std::path::Path::new(&root).join("tests/topologies-regressions");
-    let mut files: Vec<_> =
-        std::fs::read_dir(&folder)?.map(|entry| entry.map(|e| e.path())).collect::<Result<_, _>>()?;
-    files.sort();
+/// Each topology that once showed a disagreement, measured in full.
+fn measure_past_findings() -> Result<(), Failed> {
     let mut found = String::new();
-    for file in files {
-        let report = apart::run_with_expectations(&std::fs::read_to_string(&file)?);
+    for (name, text) in past_findings::all() {
+        let report = apart::run_with_expectations(text);
         if !report.findings.is_empty() {
-            found.push_str(&format!("{}: {:#?}\n", file.display(), report.findings));
+            found.push_str(&format!("{name}: {:#?}\n", report.findings));
         }
     }
     if found.is_empty() { Ok(()) } else { Err(found.into()) }
