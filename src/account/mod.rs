@@ -5,7 +5,6 @@
 
 mod left_out;
 mod origin;
-mod plain_name;
 
 use std::net::IpAddr;
 
@@ -16,7 +15,7 @@ use crate::model::{DEFAULT_GROUP, Traffic, number};
 
 pub use left_out::{LeftOut, Reason};
 pub use origin::{Origin, ResourceId};
-pub(crate) use plain_name::{plain_name, without_number};
+pub(crate) use origin::{plain_name, without_number};
 
 /// All that some sources tell of one account in one region, in the order of the sources.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Connections that are held open while the cloud changes.
 
-use super::admissions::{Admission, Admissions, AdmittedBy};
 use super::booted::Lab;
+use super::connections::{Admission, Admissions, AdmittedBy};
 use super::error::LabError;
 use crate::model::{ConnectionName, Flow, InstanceState, Peers, Service};
 use crate::network::NodeName;

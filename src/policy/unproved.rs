@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::holding::holds;
+use super::routes::holds;
 use super::routes::{NextHop, next_hop};
 use super::walk::{Stage, Walk};
 use crate::model::protocol::{SCTP, UDP_LITE};

@@ -1,7 +1,6 @@
 //! A load balancer at work: takes connections in its namespace, opens its own to an instance in service, and finds out
 //! by health checks who that is. Sockets are made inside by a thread and driven by the one runtime.
 
-mod at_work;
 mod shared;
 
 use std::io;
@@ -26,8 +25,8 @@ use crate::fabric::packet::{TCP, Tuple};
 use crate::model::{InstanceName, Port};
 use crate::network::record::Record;
 
-pub use at_work::{RunningBalancer, ScheduledHealth};
 pub use shared::Plan;
+pub use shared::{RunningBalancer, ScheduledHealth};
 use shared::{Shared, Target, lock};
 
 /// Time beyond its own thresholds that a load balancer may take to make up its mind, before that is held against it.

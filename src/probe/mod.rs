@@ -7,7 +7,6 @@
 mod ask;
 mod attempt;
 mod balancer;
-mod balancing;
 mod canary;
 pub mod connections;
 mod dropped;

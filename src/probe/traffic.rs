@@ -6,7 +6,6 @@
 //! packet sockets of the traffic's own, which know what they have missed; why one did not is in the filters' log.
 
 mod looks;
-mod marks;
 mod reading;
 mod sending;
 
@@ -33,12 +32,12 @@ use super::waiting;
 use crate::fabric::packet::Tuple;
 use crate::model::{Port, Service};
 use looks::{Known, Watch, looks, watch};
-use marks::{Mark, flow};
+use looks::{Mark, flow};
 use reading::{Passage, Read};
 use sending::{Carrier, Lane, Orders, Sent, TICK, answering, send};
 
 pub use looks::Course;
-pub use marks::Part;
+pub use looks::Part;
 
 /// As many source ports are set aside as so many packets need. No port is used twice, so that fewer packets a second begin something in a change
 /// that takes longer.

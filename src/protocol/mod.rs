@@ -5,7 +5,6 @@
 //!
 //! Values are those of the model. Words for people and the documented JSON are made by [`report`](crate::report), on the client's side.
 
-mod done;
 pub mod event;
 pub mod state;
 
@@ -16,7 +15,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Flow, InstanceName, Operation, ProcessName, Refusal};
-pub use done::{Applied, PacketVerdict, ProbeRecords, Probed};
+pub use event::{Applied, PacketVerdict, ProbeRecords, Probed};
 pub use event::{CapturedFrame, Event, EventKind, FlowLogRecord};
 pub use state::{Revision, State};
 

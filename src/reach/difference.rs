@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use super::classes::classes;
 use super::gained::gained;
 use super::matching::Matching;
+use super::matching::without;
 use super::passage::{Certainty, Passage, Way};
 use super::rules::{
     EntryChange, GroupChange, MemberChange, RuleChange, entries_of_one, groups_of_one, members_of_one, rules_of_one,
 };
-use super::unused_defaults::without;
 use crate::account::{Account, LeftOut, Origin};
 
 /// The difference between an account before and after a change.

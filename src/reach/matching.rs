@@ -1,12 +1,15 @@
 //! Matching of the resources of two accounts: by id, else by the resource that declares them, else by name, which a topology may have
 //! made a plain one.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
 use indexmap::IndexMap;
 
-use crate::account::{Account, Interface, Origin, PrefixList, ResourceId, SecurityGroup, plain_name, without_number};
+use crate::account::{
+    Account, Interface, Origin, Peer, PrefixList, ResourceId, SecurityGroup, plain_name, without_number,
+};
 
 /// Resources of one account by those of another.
 #[derive(Debug, Default)]
@@ -130,4 +133,33 @@ fn add<T, K: Eq + Hash>(
             found.extend(ours.into_iter().cloned().zip(theirs.into_iter().cloned()));
         }
     }
+}
+
+/// The account without the default groups that the other does not have, where they are as born, nobody is a member, and no rule names them.
+pub(super) fn without<'a>(account: &'a Account, matching: &Matching) -> Cow<'a, Account> {
+    let alone = |id: &ResourceId| !matching.groups.contains_key(id);
+    let born = account.groups.iter().filter(|(id, group)| alone(id) && group.is_default_as_born(id));
+    let mut unused: HashSet<ResourceId> = born.map(|(id, _)| id.clone()).collect();
+    if unused.is_empty() {
+        return Cow::Borrowed(account);
+    }
+    for interface in account.interfaces.values() {
+        match interface.groups.known() {
+            Some(groups) => unused.retain(|id| !groups.contains(id)),
+            // It may be a member.
+            None => return Cow::Borrowed(account),
+        }
+    }
+    for (own, group) in &account.groups {
+        for rule in group.ingress.iter().chain(&group.egress) {
+            if let Peer::Group(id) = &rule.peer
+                && id != own
+            {
+                unused.remove(id);
+            }
+        }
+    }
+    let mut account = account.clone();
+    account.groups.retain(|id, _| !unused.contains(id));
+    Cow::Owned(account)
 }

@@ -14,7 +14,6 @@ mod passage;
 mod ranges;
 mod region;
 mod rules;
-mod unused_defaults;
 
 pub use carried::{Carried, RuleAt, carried, covers};
 pub use difference::{Difference, admitted, compare};

@@ -58,6 +58,11 @@ fn between_dbs(flow: &Flow) -> bool {
     db(flow.from.to_string()) && db(flow.to.to_string()) && flow.service == Service::Tcp(Port(3306))
 }
 
+/// Texts of one snapshot, each below a line that says what it is of.
+pub fn sections(all: &[(&str, String)]) -> String {
+    all.iter().map(|(of, text)| format!("==== {of}\n{text}\n")).collect()
+}
+
 /// The first operation opens db1 <-> db2, the second moves web1.
 fn unfold(cloud: &mut Cloud, _: &Operation) -> Result<(), Refusal> {
     cloud.counters.rule += 1;

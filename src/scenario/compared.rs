@@ -86,7 +86,19 @@ mod tests {
         let all =
             ["README.txt", "reproduction.yaml", "records.txt", "compiled.nft", "tracked.txt", "kernel-vpc-default.nft"];
         assert_eq!(names, all);
-        insta::assert_snapshot!(disagreement.files[1].1);
+        insta::assert_snapshot!(disagreement.files[1].1, @r"
+        # Model and kernel disagree about the flow below, which is expected as the model says.
+        sglab: 1
+        era: article
+        groups:
+          SG-T-ADMIN: []
+        instances:
+          web1: {groups: SG-T-ADMIN, address: 10.0.0.11}
+          db1: {groups: SG-T-ADMIN, address: 10.0.0.21}
+        scenario:
+          - step: as it stands
+            expect: {dropped: ['web1 -> db1:22']}
+        ");
     }
 
     #[test]

@@ -35,7 +35,6 @@ mod lab;
 mod rerun;
 mod seen;
 mod within;
-mod words;
 
 pub use crate::scenario::ProbedFlow;
 pub use connection::Connection;

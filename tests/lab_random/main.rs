@@ -11,7 +11,6 @@ mod measure;
 mod past_findings;
 #[path = "../common/patience.rs"]
 mod patience;
-mod seed;
 mod shrink;
 mod soak;
 mod strategy;
@@ -49,7 +48,7 @@ fn main() -> ExitCode {
 fn draw() -> ExitCode {
     let numbers: Vec<u64> = std::env::args().skip(2).map_while(|word| word.parse().ok()).collect();
     let [seed, number] = numbers[..] else { return ExitCode::from(2) };
-    match seed::draw(seed, number) {
+    match draft::draw(seed, number) {
         Some((draft, _)) => {
             print!("{}", draft.text());
             ExitCode::SUCCESS
@@ -68,7 +67,8 @@ fn random_clouds() -> Result<(), Failed> {
             if number >= CLOUDS {
                 return Ok(());
             }
-            let (draft, _) = seed::draw(seed, number).ok_or_else(|| format!("seed {seed}, cloud {number}: no file"))?;
+            let (draft, _) =
+                draft::draw(seed, number).ok_or_else(|| format!("seed {seed}, cloud {number}: no file"))?;
             let report = apart::run(&draft.text());
             steps.fetch_add(report.steps, Ordering::Relaxed);
             cells.fetch_add(report.cells, Ordering::Relaxed);

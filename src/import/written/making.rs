@@ -7,7 +7,7 @@ use indexmap::{IndexMap, IndexSet};
 use ipnet::{IpNet, Ipv4Net};
 
 use super::names::Names;
-use super::places::Places;
+use super::names::Places;
 use crate::account::{
     Account, Holder, Interface, Known, LeftOut, Origin, Peer, Public, Reason, ResourceId, SecurityGroup,
 };

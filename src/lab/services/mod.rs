@@ -11,7 +11,6 @@ mod now;
 #[cfg(any(test, fuzzing))]
 pub mod readers;
 mod time;
-mod tokens;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -53,7 +52,7 @@ impl Services {
     pub async fn open(fabric: &Fabric, cloud: &Arc<Cloud>) -> Result<Self, FabricError> {
         let now = CurrentCloud::of(Arc::clone(cloud));
         let said = GivenAnswers::default();
-        let tokens = Arc::new(tokens::Tokens::default());
+        let tokens = Arc::new(http::Tokens::default());
         let mut tasks = JoinSet::new();
         for (name, vpc) in &cloud.vpcs {
             let view = View::Inside(name.clone());

@@ -16,20 +16,19 @@ mod head;
 mod model;
 mod outcomes;
 pub mod reason;
-mod step_evidence;
 
 pub use cells::{Cell, ChangedCell, DecidingRule, Grid, Probed, ProbedFlow, Row};
 pub use check::{Check, CheckStatus, Said};
 pub use coverage::{CountedRule, Coverage};
 pub use details::*;
 pub use findings::{AddressChange, Effects, Finding};
+pub use findings::{MAX_CAPTURED, StepEvidence};
 pub use head::{Head, ServicesTold};
 pub use model::{
     AgainstModel, Compared, Disagreement, DisagreementFiles, HeldDisagreement, NotCompared, PredictedState, Why,
 };
 pub use outcomes::{Class, Counts, Evidence, NotAsked, RunVerdict, StepStatus};
 pub use reason::Reason;
-pub use step_evidence::{MAX_CAPTURED, StepEvidence};
 
 /// One file, run under one era.
 #[derive(Clone, Debug)]

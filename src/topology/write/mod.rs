@@ -8,12 +8,11 @@ mod addresses;
 mod balancers;
 mod cloud;
 mod common;
-mod operation;
 #[cfg(test)]
 mod tests;
 
+pub use common::operation;
 pub use common::{Promise, Unwritable};
-pub use operation::operation;
 
 use super::checked::Topology;
 use super::document::shape::Shape;
