@@ -238,10 +238,10 @@ fn whatever_is_asked_wrongly_at_the_socket_is_an_error_and_the_lab_is_unharmed()
     let nested = apply(&"[".repeat(100_000));
     for (request, wanted) in [
         // Nobody sends, and nobody is asked: nothing is proved, and nothing breaks.
-        (probe(&flow("nobody", "db1")), "Probed([Probed { flow: Flow { from: Instance(\"nobody\")"),
+        (probe(&flow("nobody", "db1")), "Probed([Probed { flow: ProbedFlow { flow: Flow { from: Instance(\"nobody\")"),
         (
             probe(&flow("web1", "nobody")),
-            "Probed([Probed { flow: Flow { from: Instance(\"web1\"), to: Instance(\"nobody\")",
+            "Probed([Probed { flow: ProbedFlow { flow: Flow { from: Instance(\"web1\"), to: Instance(\"nobody\")",
         ),
         (probe(&flow("web1", "../db1")), "Failed"),
         (probe(&flow("web1", "db1").replace("tcp 22", "tcp 0")), "Failed"),
