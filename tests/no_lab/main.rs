@@ -3,6 +3,7 @@
 
 mod account_difference;
 mod bad_topologies;
+mod certainties;
 mod compile_loads;
 mod facts;
 #[path = "../../fuzz/fuzz_targets/import_any.rs"]

@@ -6,7 +6,8 @@ use serde::Serialize;
 use crate::account::Origin;
 use crate::model::{Direction, SourceLocation};
 use crate::reach::{
-    Certainty, Difference, End, EntryChange, GroupChange, MemberChange, Passage, Reached, RuleChange, Way,
+    AddressChange, Certainty, Difference, End, EntryChange, GroupChange, MemberChange, Passage, Reached, RuleChange,
+    Way,
 };
 
 /// Version of the format; a change that programs would notice raises it.
@@ -22,6 +23,7 @@ struct Document<'a> {
     rules: Changes<RuleJson<'a>>,
     entries: Changes<EntryJson<'a>>,
     members: Changes<MemberJson<'a>>,
+    addresses: Changes<AddressJson<'a>>,
     not_known: Vec<NotKnownJson<'a>>,
 }
 
@@ -98,6 +100,13 @@ struct MemberJson<'a> {
     by: OriginJson<'a>,
 }
 
+#[derive(Serialize)]
+struct AddressJson<'a> {
+    member: &'a str,
+    address: &'a str,
+    by: OriginJson<'a>,
+}
+
 /// The document.
 ///
 /// # Errors
@@ -129,6 +138,10 @@ pub fn json(difference: &Difference) -> Result<String, serde_json::Error> {
         members: Changes {
             added: difference.members_added.iter().map(member).collect(),
             removed: difference.members_removed.iter().map(member).collect(),
+        },
+        addresses: Changes {
+            added: difference.addresses_added.iter().map(address).collect(),
+            removed: difference.addresses_removed.iter().map(address).collect(),
         },
         not_known: difference
             .not_known
@@ -178,4 +191,8 @@ fn entry(change: &EntryChange) -> EntryJson<'_> {
 
 fn member(change: &MemberChange) -> MemberJson<'_> {
     MemberJson { member: &change.member, group: &change.group, by: origin(&change.origin) }
+}
+
+fn address(change: &AddressChange) -> AddressJson<'_> {
+    AddressJson { member: &change.member, address: &change.address, by: origin(&change.origin) }
 }

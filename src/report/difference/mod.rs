@@ -56,6 +56,7 @@ fn behind(passage: &Passage) -> Option<String> {
     };
     let way = match passage.reached {
         Reached::ByPublicAddress | Reached::Inside => None,
+        Reached::ByAddressAlone => Some("its public address is what differs"),
         Reached::NoMember => Some("no member yet"),
         Reached::NoPublicAddress => Some("no public address"),
         Reached::Unknown => Some("public address not known yet"),

@@ -1,0 +1,304 @@
+//! Traffic between members of two classes, by rules that name groups: egress of the ones admits it, and ingress of the others.
+
+use std::collections::{HashMap, HashSet};
+
+use indexmap::IndexSet;
+
+use super::admitted::{self, Admitted, Peers};
+use super::classes::Class;
+use super::passage::{Certainty, End, Passage, Reached, Way, ends_of};
+use super::position::{Held, Place, Position};
+use super::region::{Packets, packets_without};
+use super::rules::{key, peer_words, traffic_words};
+use super::sides::{Sides, why_unknown};
+use super::told::Told;
+use crate::account::{Account, Interface, Origin, Peer, ResourceId, Rule, SecurityGroup};
+use crate::model::{Direction, PrefixFamily};
+
+/// Adds what rules that name groups admit between the members of two classes.
+pub(super) fn add<'a>(sides: &Sides<'a>, classes: &[Class<'a>], told: &mut Told) {
+    let mut members: HashMap<&ResourceId, Vec<usize>> = HashMap::new();
+    for (index, class) in classes.iter().enumerate() {
+        class.groups.iter().for_each(|group| members.entry(group).or_default().push(index));
+    }
+    let changed: Vec<bool> = classes.iter().map(|class| is_changed(sides, class)).collect();
+    // A pair that rules of both ends name is asked once.
+    let mut asked: HashSet<(usize, usize)> = HashSet::new();
+    for direction in [Direction::Ingress, Direction::Egress] {
+        for (index, class) in classes.iter().enumerate() {
+            for (_, group, rule) in admitted::rules(sides.account, &class.groups, direction) {
+                let Peer::Group(peer) = &rule.peer else { continue };
+                let Some(peers) = members.get(peer) else {
+                    by_unknown_group(sides, class, (group, rule), direction, told);
+                    continue;
+                };
+                for &other in peers.iter().filter(|other| changed[index] || changed[**other]) {
+                    // One interface sends to itself without a filter.
+                    let alone = other == index && class.members.len() == 1;
+                    let (from, to) = match direction {
+                        Direction::Ingress => (other, index),
+                        Direction::Egress => (index, other),
+                    };
+                    if !alone && asked.insert((from, to)) {
+                        for family in [PrefixFamily::Ipv4, PrefixFamily::Ipv6] {
+                            over(sides, family, (&classes[from], &classes[to]), told);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn is_changed<'a>(sides: &Sides<'a>, class: &Class<'a>) -> bool {
+    let Some(others) = &class.others else { return true };
+    let mapped: Option<Vec<&ResourceId>> = class.groups.iter().map(|id| sides.matching.groups.get(*id)).collect();
+    let same_groups = mapped.is_some_and(|mut mapped| {
+        mapped.sort();
+        mapped == *others
+    });
+    let is_moved = |family| {
+        let places = class.places(family, sides.account, sides.other, &sides.named);
+        places.keys().any(|place| !place.is_same())
+    };
+    let differs = |direction| {
+        sides.keys(class, direction) != sides.keys_there(class, direction)
+            || admitted::rules(sides.account, &class.groups, direction).any(|(.., rule)| sides.entries_differ(rule))
+    };
+    !same_groups
+        || sides.unknown_there(class).is_some()
+        || [PrefixFamily::Ipv4, PrefixFamily::Ipv6].into_iter().any(is_moved)
+        || [Direction::Ingress, Direction::Egress].into_iter().any(differs)
+}
+
+/// A rule for a group that no source has: its members are not known.
+fn by_unknown_group<'a>(
+    sides: &Sides<'a>,
+    class: &Class<'a>,
+    (group, rule): (&SecurityGroup, &Rule),
+    direction: Direction,
+    told: &mut Told,
+) {
+    if sides.keys_there(class, direction).contains(&sides.key(rule)) {
+        return;
+    }
+    let peer = peer_words(sides.account, &rule.peer);
+    let (from, to, members_are) = ends_of(&group.label, peer, direction);
+    let passage = Passage {
+        way: Way::Inside,
+        from,
+        to,
+        traffic: traffic_words(rule),
+        certainty: Certainty::Unknown("no source has the members of this group".to_owned()),
+        by: vec![rule.origin.clone()],
+        entries: Vec::new(),
+        already: Vec::new(),
+        members: Vec::new(),
+        members_are,
+        reached: Reached::Inside,
+    };
+    told.add(passage, class.members.iter().map(|member| member.label.clone()));
+}
+
+/// What the rules of one end admit to peers of one position, in both accounts.
+struct OneEnd<'a> {
+    place: Place,
+    members: Vec<&'a Interface>,
+    own: Vec<Admitted<'a>>,
+    theirs: Vec<Admitted<'a>>,
+}
+
+/// Asks the rules of `class` for each place of `peers`. Places that they do not tell apart are one.
+fn asked<'a>(
+    sides: &Sides<'a>,
+    family: PrefixFamily,
+    (class, direction): (&Class<'a>, Direction),
+    peers: &Class<'a>,
+) -> Vec<OneEnd<'a>> {
+    let own_keys = sides.keys(class, direction);
+    // The same unknown rule on both sides admits the same.
+    let is_alone = |rule: &Rule| !own_keys.contains(&key(rule, None));
+    let mut found: Vec<OneEnd<'a>> = Vec::new();
+    let mut seen: HashMap<Vec<(*const Rule, Held)>, usize> = HashMap::new();
+    for (place, members) in peers.places(family, sides.account, sides.other, &sides.named) {
+        let at = |groups, position| Peers { groups, position, family };
+        let own = admitted::between(sides.account, &class.groups, direction, at(&peers.groups, &place.own), |_| false);
+        let mut theirs = Vec::new();
+        if let (Some(groups), Some(others)) = (&class.others, &peers.others) {
+            for position in &place.there {
+                theirs.extend(admitted::between(sides.other, groups, direction, at(others, position), is_alone));
+            }
+        }
+        let outcome = own.iter().chain(&theirs).map(|one| (std::ptr::from_ref(one.rule), one.held)).collect();
+        match seen.get(&outcome) {
+            Some(known) => found[*known].members.extend(members),
+            None => {
+                seen.insert(outcome, found.len());
+                found.push(OneEnd { place: place.clone(), members: members.clone(), own, theirs });
+            }
+        }
+    }
+    found
+}
+
+fn over<'a>(sides: &Sides<'a>, family: PrefixFamily, (from, to): (&Class<'a>, &Class<'a>), told: &mut Told) {
+    let receivers = asked(sides, family, (from, Direction::Egress), to);
+    for senders in asked(sides, family, (to, Direction::Ingress), from) {
+        for receivers in &receivers {
+            let is_itself = match (senders.members.as_slice(), receivers.members.as_slice()) {
+                ([one], [other]) => std::ptr::eq(*one, *other),
+                _ => false,
+            };
+            if !is_itself {
+                one_pair(sides, Pair { from, to, senders: &senders, receivers }, told);
+            }
+        }
+    }
+}
+
+/// Members of two classes at a place each.
+struct Pair<'c, 'a> {
+    from: &'c Class<'a>,
+    to: &'c Class<'a>,
+    /// What the ingress rules of `to` admit from these.
+    senders: &'c OneEnd<'a>,
+    /// What the egress rules of `from` admit to these.
+    receivers: &'c OneEnd<'a>,
+}
+
+/// Packets that two rules let pass.
+struct Open<'a> {
+    packets: Packets,
+    ingress: &'a Rule,
+    egress: &'a Rule,
+    held: Held,
+}
+
+fn open<'a>(ingress: &[Admitted<'a>], egress: &[Admitted<'a>]) -> Vec<Open<'a>> {
+    let mut open = Vec::new();
+    for one in ingress {
+        for other in egress {
+            open.extend(one.packets.common(other.packets).map(|packets| Open {
+                packets,
+                ingress: one.rule,
+                egress: other.rule,
+                held: one.held.min(other.held),
+            }));
+        }
+    }
+    open
+}
+
+fn one_pair<'a>(sides: &Sides<'a>, pair: Pair<'_, 'a>, told: &mut Told) {
+    let Pair { from, to, senders, receivers } = pair;
+    // A pair of rules that both name blocks is told by blocks.
+    let names_a_group = |rule: &Rule| matches!(rule.peer, Peer::Group(_));
+    let mut own = open(&senders.own, &receivers.own);
+    own.retain(|open| names_a_group(open.ingress) || names_a_group(open.egress));
+    if own.is_empty() {
+        return;
+    }
+    let theirs = open(&senders.theirs, &receivers.theirs);
+    let there = |held: Held| theirs.iter().filter(move |open| open.held >= held).map(|open| open.packets);
+    let same_places = senders.place.is_same() && receivers.place.is_same();
+    for open in own {
+        let new = packets_without(vec![open.packets], there(Held::Yes));
+        let is_same = |other: &Open<'_>| {
+            same_places
+                && other.held == Held::Perhaps
+                && sides.key(open.ingress) == key(other.ingress, None)
+                && sides.key(open.egress) == key(other.egress, None)
+        };
+        if new.is_empty() || open.held == Held::Perhaps && theirs.iter().any(is_same) {
+            continue;
+        }
+        let already: IndexSet<String> =
+            there(Held::Yes).filter_map(|packets| packets.common(open.packets)).map(Packets::words).collect();
+        let label =
+            |id: &ResourceId| sides.account.groups.get(id).map_or_else(|| id.to_string(), |group| group.label.clone());
+        let by_group = |rule: &Rule| if let Peer::Group(id) = &rule.peer { Some(label(id)) } else { None };
+        let named = |class: &Class<'_>| class.groups.iter().map(|id| label(id)).collect::<Vec<_>>().join("+");
+        let unknown_there = || [from, to].into_iter().find_map(|class| sides.unknown_there(class));
+        let unknown_rule = || {
+            let is_perhaps = !packets_without(new.clone(), there(Held::Perhaps)).is_empty();
+            let meeting = theirs.iter().filter(|other| other.packets.common(open.packets).is_some());
+            let mut rules = meeting.flat_map(|open| [open.ingress, open.egress]);
+            let why =
+                rules.find_map(|rule| why_unknown(sides.other, rule)).map(|why| format!("in the other source, {why}"));
+            (!is_perhaps).then(|| why.unwrap_or_else(|| unknown_address(&pair)))
+        };
+        let left_out = || {
+            let of = |rule: &Rule, class: &Class<'a>, direction| {
+                let (group, _) = owner(sides.account, class, rule, direction)?;
+                sides.is_left_out_there(rule, group)
+            };
+            of(open.ingress, to, Direction::Ingress).or_else(|| of(open.egress, from, Direction::Egress))
+        };
+        let peering = || match (from.vpc, to.vpc) {
+            (Some(one), Some(other)) if one != other => {
+                Some("over a peering of two VPCs, which is not emulated".to_owned())
+            }
+            _ => None,
+        };
+        let address = || (open.held == Held::Perhaps).then(|| unknown_address(&pair));
+        let why = peering().or_else(address).or_else(unknown_there).or_else(unknown_rule).or_else(left_out);
+        let of_rule =
+            || owner(sides.account, to, open.ingress, Direction::Ingress).map(|(group, _)| group.label.clone());
+        let passage = Passage {
+            way: Way::Inside,
+            from: by_group(open.ingress).unwrap_or_else(|| named(from)),
+            to: by_group(open.egress).or_else(of_rule).unwrap_or_default(),
+            traffic: open.packets.words(),
+            certainty: why.map_or(Certainty::Known, Certainty::Unknown),
+            by: deciding(sides, &open, (from, to)),
+            entries: Vec::new(),
+            already: already.into_iter().collect(),
+            members: Vec::new(),
+            members_are: End::Receiver,
+            reached: Reached::Inside,
+        };
+        told.add(passage, receivers.members.iter().map(|member| member.label.clone()));
+    }
+}
+
+/// Says which addresses are not known.
+fn unknown_address(pair: &Pair<'_, '_>) -> String {
+    let places = [&pair.senders.place, &pair.receivers.place];
+    let mut positions = places.into_iter().flat_map(|place| [&place.own].into_iter().chain(&place.there));
+    let ranges = positions.find_map(|position| match position {
+        Position::OneOf(ranges) if !ranges.is_empty() => Some(ranges),
+        Position::OneOf(_) | Position::In(_) => None,
+    });
+    match ranges {
+        None => "a private address is not known".to_owned(),
+        Some(ranges) => {
+            let all: Vec<String> = ranges.iter().map(ToString::to_string).collect();
+            format!("a private address is not known, but that it is of {}", all.join(" or "))
+        }
+    }
+}
+
+/// The group of a class whose rule it is.
+fn owner<'a>(
+    account: &'a Account,
+    class: &Class<'a>,
+    rule: &Rule,
+    direction: Direction,
+) -> Option<(&'a SecurityGroup, &'a Rule)> {
+    let mut own = admitted::rules(account, &class.groups, direction);
+    own.find(|(.., known)| std::ptr::eq(*known, rule)).map(|(_, group, rule)| (group, rule))
+}
+
+/// The rules that are new, else both.
+fn deciding<'a>(sides: &Sides<'a>, open: &Open<'a>, (from, to): (&Class<'a>, &Class<'a>)) -> Vec<Origin> {
+    let is_new =
+        |rule: &Rule, class: &Class<'a>, direction| !sides.keys_there(class, direction).contains(&sides.key(rule));
+    let mut by = Vec::new();
+    if is_new(open.ingress, to, Direction::Ingress) {
+        by.push(open.ingress.origin.clone());
+    }
+    if is_new(open.egress, from, Direction::Egress) {
+        by.push(open.egress.origin.clone());
+    }
+    if by.is_empty() { vec![open.ingress.origin.clone(), open.egress.origin.clone()] } else { by }
+}
