@@ -7,6 +7,7 @@ mod left_out;
 mod origin;
 mod plain_name;
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use indexmap::{IndexMap, IndexSet};
@@ -31,8 +32,19 @@ pub struct Account {
     pub interfaces: IndexMap<ResourceId, Interface>,
     /// Prefix lists by id.
     pub prefix_lists: IndexMap<ResourceId, PrefixList>,
+    /// Tags of groups, interfaces and prefix lists by which they are found again in another source.
+    pub tags: HashMap<ResourceId, Tags>,
     /// All that was read and is not here.
     pub left_out: Vec<LeftOut>,
+}
+
+/// Tags by which a resource is found again in another source.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tags {
+    /// The name that its template has for it: in an account the tag `aws:cloudformation:logical-id`.
+    pub logical_id: Option<String>,
+    /// The tag `Name`.
+    pub name: Option<String>,
 }
 
 /// A VPC.

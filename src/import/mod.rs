@@ -64,6 +64,7 @@ pub struct Text {
 pub fn read(sources: &[Text], kind: Option<Kind>) -> Result<Account, Faults> {
     let mut builder = Builder::default();
     for text in sources {
+        builder.written.clear();
         let source = Source::shared(&text.name, text.text.clone());
         let reader = Reader { source: &source, into: &mut builder };
         read_one(reader, &text.text, kind);

@@ -23,8 +23,8 @@ pub(super) struct Class<'a> {
     pub members: Vec<&'a Interface>,
     /// The same in the other account.
     pub other_members: Vec<&'a Interface>,
-    /// The reason why the groups are not known, where they are not.
-    pub unknown: Option<&'a str>,
+    /// The groups that are not known, where they are not.
+    pub unknown: Option<UnknownGroups<'a>>,
     /// Members by their addresses, over IPv4 and over IPv6.
     places: [OnceCell<ByPlace<'a>>; 2],
 }
@@ -52,15 +52,34 @@ impl<'a> Class<'a> {
         })
     }
 
-    /// The reason why the other account does not tell the groups, where it has the interfaces.
-    pub fn unknown_there(&self) -> Option<&'a str> {
-        self.other_members.iter().find_map(|twin| twin.groups.why_unknown())
+    /// The groups that the other account does not tell, where it has the interfaces.
+    pub fn unknown_there(&self) -> Option<UnknownGroups<'a>> {
+        self.other_members.iter().find_map(|twin| UnknownGroups::of(twin))
+    }
+}
+
+/// Groups that a source does not tell: they are the same in two sources where the text that says them is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct UnknownGroups<'a> {
+    pub reason: &'a str,
+    digest: u64,
+}
+
+impl<'a> UnknownGroups<'a> {
+    fn of(interface: &'a Interface) -> Option<Self> {
+        let reason = interface.groups.why_unknown()?;
+        Some(Self { reason, digest: interface.origin.digest })
     }
 }
 
 /// Groups in the other account and in this one, subnet, and why the groups are not known here and there.
-type Key<'a> =
-    (Option<Vec<&'a ResourceId>>, Vec<&'a ResourceId>, Option<&'a ResourceId>, Option<&'a str>, Option<&'a str>);
+type Key<'a> = (
+    Option<Vec<&'a ResourceId>>,
+    Vec<&'a ResourceId>,
+    Option<&'a ResourceId>,
+    Option<UnknownGroups<'a>>,
+    Option<UnknownGroups<'a>>,
+);
 
 /// Puts the interfaces of an account into classes, and each group without members into one of its own.
 pub(super) fn classes<'a>(account: &'a Account, other: &'a Account, matching: &'a Matching) -> Vec<Class<'a>> {
@@ -71,8 +90,8 @@ pub(super) fn classes<'a>(account: &'a Account, other: &'a Account, matching: &'
         let groups = sorted(&interface.groups);
         with_members.extend(groups.iter().copied());
         let others = twin.map(|twin| sorted(&twin.groups));
-        let unknown = interface.groups.why_unknown();
-        let unknown_there = twin.and_then(|twin| twin.groups.why_unknown());
+        let unknown = UnknownGroups::of(interface);
+        let unknown_there = twin.and_then(UnknownGroups::of);
         let key = (others.clone(), groups.clone(), interface.subnet.as_ref(), unknown, unknown_there);
         let class = found.entry(key).or_insert_with(|| Class {
             groups,

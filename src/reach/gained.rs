@@ -82,7 +82,7 @@ impl<'a> Gained<'a> {
             return;
         }
         for member in &class.members {
-            let why = format!("its groups are not known: {why}");
+            let why = format!("its groups are not known: {}", why.reason);
             let passage = of_somebody(member.label.clone(), why, vec![member.origin.clone()], public(&[member]));
             self.told.add(passage, [member.label.clone()]);
         }

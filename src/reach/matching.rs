@@ -7,6 +7,7 @@ use std::hash::Hash;
 use indexmap::IndexMap;
 
 use crate::account::{Account, Interface, Origin, PrefixList, ResourceId, SecurityGroup, plain_name, without_number};
+use crate::model::DEFAULT_GROUP;
 
 /// Resources of one account by those of another.
 #[derive(Debug, Default)]
@@ -19,44 +20,57 @@ pub(super) struct Matching {
 impl Matching {
     /// Finds for each resource of `of` the one of `among` that it is.
     pub fn new(of: &Account, among: &Account) -> Self {
+        let mut matching = Self::default();
+        for own in [true, false] {
+            let edited = |account: &Account, group: &SecurityGroup| edited_default(account, group, own);
+            let copy = |account: &Account, group: &SecurityGroup| copy_of_default(account, group, !own);
+            add(&mut matching.groups, (of, among), |it| &it.groups, (edited, copy), Twins::Unmatched);
+        }
+        by_identity(&mut matching.groups, (of, among), |it| &it.groups, |_, group| group_key(&group.origin));
+        by_identity(&mut matching.prefix_lists, (of, among), |it| &it.prefix_lists, |_, list| group_key(&list.origin));
+        by_identity(&mut matching.interfaces, (of, among), |it| &it.interfaces, |_, interface| {
+            (interface.origin.resource.clone(), interface.label.clone())
+        });
+        matching.add_renamed(of, among);
         let group = |account: &Account, group: &SecurityGroup| {
             let vpc = group.vpc.as_ref().and_then(|id| account.vpcs.get(id)).map(|vpc| vpc.label.clone());
             group.name.clone().map(|name| (name, vpc.filter(|_| account.vpcs.len() > 1)))
         };
+        by_name(&mut matching.groups, (of, among), |it| &it.groups, group);
         let interface = |_: &Account, interface: &Interface| Some((interface.label.clone(), None));
+        by_name(&mut matching.interfaces, (of, among), |it| &it.interfaces, interface);
         let list = |_: &Account, list: &PrefixList| Some((list.label.clone(), None));
-        let mut matching = Self {
-            groups: matched(of, among, |account| &account.groups, |group| group_key(&group.origin), group),
-            interfaces: matched(
-                of,
-                among,
-                |account| &account.interfaces,
-                |interface| (interface.origin.resource.clone(), interface.label.clone()),
-                interface,
-            ),
-            prefix_lists: matched(of, among, |account| &account.prefix_lists, |list| group_key(&list.origin), list),
+        by_name(&mut matching.prefix_lists, (of, among), |it| &it.prefix_lists, list);
+        let group = |own: bool| {
+            move |_: &Account, group: &SecurityGroup| {
+                (is_own(&group.origin, &group.label) == own).then(|| renamed(&group.label))
+            }
         };
-        matching.add_renamed(of, among);
+        for own in [true, false] {
+            add(&mut matching.groups, (of, among), |it| &it.groups, (group(own), group(!own)), Twins::InOrder);
+        }
         matching
     }
 
     /// Matches what a topology has with that which it was made of: its names are plain, and unique among all kinds. Twins are in the same order.
+    /// Where the names are the same on both sides, nothing was renamed.
     fn add_renamed(&mut self, of: &Account, among: &Account) {
-        let name = |label: &str, own: bool| {
-            let plain = plain_name(label).to_lowercase();
-            if own { without_number(&plain).to_owned() } else { plain }
+        let interface = |own: bool| {
+            move |_: &Account, interface: &Interface| {
+                let (holder, device) = interface.holder_and_device();
+                (is_own(&interface.origin, holder) == own).then(|| (renamed(holder), device))
+            }
         };
-        let interface = |interface: &Interface, own: bool| {
-            let (holder, device) = interface.holder_and_device();
-            (is_own(&interface.origin, holder) == own).then(|| (name(holder, own), device))
+        let list = |own: bool| {
+            move |_: &Account, list: &PrefixList| {
+                (is_own(&list.origin, &list.label) == own).then(|| renamed(&list.label))
+            }
         };
-        let list =
-            |list: &PrefixList, own: bool| (is_own(&list.origin, &list.label) == own).then(|| name(&list.label, own));
         for own in [true, false] {
-            let both = (&of.interfaces, &among.interfaces);
-            add(&mut self.interfaces, both, |it| interface(it, own), |it| interface(it, !own), Twins::InOrder);
-            let both = (&of.prefix_lists, &among.prefix_lists);
-            add(&mut self.prefix_lists, both, |it| list(it, own), |it| list(it, !own), Twins::InOrder);
+            let twins = Twins::InOrderUnlessNamed(|interface: &Interface| interface.label.to_lowercase());
+            add(&mut self.interfaces, (of, among), |it| &it.interfaces, (interface(own), interface(!own)), twins);
+            let twins = Twins::InOrderUnlessNamed(|list: &PrefixList| list.label.to_lowercase());
+            add(&mut self.prefix_lists, (of, among), |it| &it.prefix_lists, (list(own), list(!own)), twins);
         }
     }
 
@@ -77,56 +91,132 @@ fn is_own(origin: &Origin, name: &str) -> bool {
     origin.resource.as_str() == name
 }
 
+/// The beginning that the names of a topology's resource and of that which it was made of have in common. Of twins all but the first have a
+/// number behind it, and a name may have had one of its own.
+fn renamed(label: &str) -> String {
+    let plain = plain_name(label).to_lowercase();
+    let mut stem = plain.as_str();
+    while without_number(stem) != stem {
+        stem = without_number(stem);
+    }
+    stem.to_owned()
+}
+
+/// The name of a VPC's default group with other rules than EC2 gives it. A topology has a group of a name like it in its place.
+fn edited_default(account: &Account, group: &SecurityGroup, own: bool) -> Option<String> {
+    let is_edited = !own && group.name.as_deref() == Some(DEFAULT_GROUP) && !is_born(account, group);
+    (is_edited && !is_own(&group.origin, &group.label)).then(|| plain_name(&group.label).to_lowercase())
+}
+
+/// The name of that which a topology has in place of such a group.
+fn copy_of_default(account: &Account, group: &SecurityGroup, own: bool) -> Option<String> {
+    let is_copy = own && is_own(&group.origin, &group.label) && !is_born(account, group);
+    is_copy.then(|| without_number(&group.label.to_lowercase()).to_owned())
+}
+
+fn is_born(account: &Account, group: &SecurityGroup) -> bool {
+    account.groups.iter().any(|(id, known)| std::ptr::eq(known, group) && group.is_default_as_born(id))
+}
+
 fn group_key(origin: &Origin) -> (ResourceId, String) {
     (origin.resource.clone(), String::new())
 }
 
 type Name = (String, Option<String>);
+type Pairs = HashMap<ResourceId, ResourceId>;
+type All<T> = fn(&Account) -> &IndexMap<ResourceId, T>;
 
-fn matched<T>(
-    of: &Account,
-    among: &Account,
-    all: impl Fn(&Account) -> &IndexMap<ResourceId, T>,
-    resource: impl Fn(&T) -> (ResourceId, String),
-    name: impl Fn(&Account, &T) -> Option<Name>,
-) -> HashMap<ResourceId, ResourceId> {
-    let mut found: HashMap<ResourceId, ResourceId> =
-        all(of).keys().filter(|id| all(among).contains_key(*id)).map(|id| (id.clone(), id.clone())).collect();
-    let both = (all(of), all(among));
-    add(&mut found, both, |item| Some(resource(item)), |item| Some(resource(item)), Twins::Unmatched);
-    add(&mut found, both, |item| name(of, item), |item| name(among, item), Twins::Unmatched);
+/// Matches by id, else by the resource that declares it, which a stack's resources tell by a tag.
+fn by_identity<T>(
+    found: &mut Pairs,
+    (of, among): (&Account, &Account),
+    all: All<T>,
+    resource: impl Fn(&Account, &T) -> (ResourceId, String) + Copy,
+) {
+    let taken: HashSet<ResourceId> = found.values().cloned().collect();
+    let same = all(of).keys().filter(|id| all(among).contains_key(*id) && !taken.contains(*id));
+    let same: Vec<ResourceId> = same.filter(|id| !found.contains_key(*id)).cloned().collect();
+    found.extend(same.into_iter().map(|id| (id.clone(), id)));
+    let key = |account: &Account, item: &T| Some(resource(account, item));
+    add(found, (of, among), all, (key, key), Twins::Unmatched);
+    let logical = |account: &Account, id: &ResourceId| account.tags.get(id)?.logical_id.clone();
+    add_by_id(found, (of, among), all, logical);
+}
+
+/// Matches by name, else by name whatever the VPC, else by the tag `Name`.
+fn by_name<T>(
+    found: &mut Pairs,
+    both: (&Account, &Account),
+    all: All<T>,
+    name: impl Fn(&Account, &T) -> Option<Name> + Copy,
+) {
+    add(found, both, all, (name, name), Twins::Unmatched);
     let plain = |account: &Account, item: &T| name(account, item).map(|(name, _)| name);
-    add(&mut found, both, |item| plain(of, item), |item| plain(among, item), Twins::Unmatched);
-    found
+    add(found, both, all, (plain, plain), Twins::Unmatched);
+    add_by_id(found, both, all, |account, id| account.tags.get(id)?.name.clone());
 }
 
 /// Items that share a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Twins {
+enum Twins<T> {
     /// They are not told from each other.
     Unmatched,
     /// Both sides have as many, in the same order.
     InOrder,
+    /// The same, unless both have the same names.
+    InOrderUnlessNamed(fn(&T) -> String),
 }
 
 /// Matches what has no partner yet by a key.
 fn add<T, K: Eq + Hash>(
-    found: &mut HashMap<ResourceId, ResourceId>,
+    found: &mut Pairs,
+    (of, among): (&Account, &Account),
+    all: All<T>,
+    (key_of, key_among): (impl Fn(&Account, &T) -> Option<K>, impl Fn(&Account, &T) -> Option<K>),
+    twins: Twins<T>,
+) {
+    pair(found, (all(of), all(among)), |_, item| key_of(of, item), |_, item| key_among(among, item), twins);
+}
+
+/// Matches what has no partner yet by a key of its id.
+fn add_by_id<T>(
+    found: &mut Pairs,
+    (of, among): (&Account, &Account),
+    all: All<T>,
+    key: impl Fn(&Account, &ResourceId) -> Option<String>,
+) {
+    pair(found, (all(of), all(among)), |id, _| key(of, id), |id, _| key(among, id), Twins::Unmatched);
+}
+
+fn pair<T, K: Eq + Hash>(
+    found: &mut Pairs,
     (of, among): (&IndexMap<ResourceId, T>, &IndexMap<ResourceId, T>),
-    key_of: impl Fn(&T) -> Option<K>,
-    key_among: impl Fn(&T) -> Option<K>,
-    twins: Twins,
+    key_of: impl Fn(&ResourceId, &T) -> Option<K>,
+    key_among: impl Fn(&ResourceId, &T) -> Option<K>,
+    twins: Twins<T>,
 ) {
     let taken: HashSet<ResourceId> = found.values().cloned().collect();
-    let mut sides: HashMap<K, (Vec<&ResourceId>, Vec<&ResourceId>)> = HashMap::new();
+    let mut sides: IndexMap<K, (Vec<&ResourceId>, Vec<&ResourceId>)> = IndexMap::new();
     for (id, item) in of.iter().filter(|(id, _)| !found.contains_key(*id)) {
-        key_of(item).into_iter().for_each(|key| sides.entry(key).or_default().0.push(id));
+        key_of(id, item).into_iter().for_each(|key| sides.entry(key).or_default().0.push(id));
     }
     for (id, item) in among.iter().filter(|(id, _)| !taken.contains(*id)) {
-        key_among(item).into_iter().for_each(|key| sides.entry(key).or_default().1.push(id));
+        key_among(id, item).into_iter().for_each(|key| sides.entry(key).or_default().1.push(id));
     }
     for (ours, theirs) in sides.into_values() {
-        if ours.len() == theirs.len() && (ours.len() == 1 || twins == Twins::InOrder) {
+        let are_paired = ours.len() == theirs.len()
+            && match twins {
+                Twins::Unmatched => ours.len() == 1,
+                Twins::InOrder => true,
+                Twins::InOrderUnlessNamed(name) => {
+                    let names = |all: &IndexMap<ResourceId, T>, ids: &[&ResourceId]| -> Vec<String> {
+                        let mut names: Vec<String> = ids.iter().filter_map(|id| all.get(*id)).map(name).collect();
+                        names.sort();
+                        names
+                    };
+                    ours.len() == 1 || names(of, &ours) != names(among, &theirs)
+                }
+            };
+        if are_paired {
             found.extend(ours.into_iter().cloned().zip(theirs.into_iter().cloned()));
         }
     }

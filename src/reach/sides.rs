@@ -7,7 +7,7 @@ use super::classes::Class;
 use super::matching::Matching;
 use super::position::NamedBlocks;
 use super::rules::{RuleKey, key};
-use crate::account::{Account, Peer, ResourceId, Rule, SecurityGroup};
+use crate::account::{Account, Peer, PrefixList, ResourceId, Rule, SecurityGroup};
 use crate::model::Direction;
 
 /// Two accounts, `other` being the one that lacks.
@@ -50,14 +50,18 @@ impl<'a> Sides<'a> {
         let Peer::PrefixList(id) = &rule.peer else { return false };
         let theirs = self.matching.prefix_lists.get(id).and_then(|id| self.other.prefix_lists.get(id));
         let own = self.account.prefix_lists.get(id);
-        own.map(|list| &list.entries) != theirs.map(|list| &list.entries)
+        // Entries that nobody knows are the same where their text is.
+        let told = |list: &'a PrefixList| {
+            (&list.entries, list.entries.why_unknown().map(|_| list.origin.digest))
+        };
+        own.map(told) != theirs.map(told)
     }
 
     /// The reason why nobody can tell the groups that a class has in the other account, or what they admit.
     pub fn unknown_there(&self, class: &Class<'a>) -> Option<String> {
         if let Some(why) = class.unknown_there() {
             let is_same = class.unknown == Some(why);
-            return (!is_same).then(|| format!("the other source does not tell the groups: {why}"));
+            return (!is_same).then(|| format!("the other source does not tell the groups: {}", why.reason));
         }
         let is_absent_here = |id: &&ResourceId| class.groups.contains(id) && !self.account.groups.contains_key(*id);
         let absent =

@@ -9,6 +9,7 @@ mod facts;
 #[path = "../../fuzz/fuzz_targets/import_any.rs"]
 mod import_any;
 mod imported;
+mod later_expressions;
 mod licences;
 mod lint;
 mod outward;
