@@ -7,7 +7,7 @@ mod left_out;
 mod origin;
 mod plain_name;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use indexmap::{IndexMap, IndexSet};
@@ -34,8 +34,23 @@ pub struct Account {
     pub prefix_lists: IndexMap<ResourceId, PrefixList>,
     /// Tags of groups, interfaces and prefix lists by which they are found again in another source.
     pub tags: HashMap<ResourceId, Tags>,
+    /// The kinds of the sources. What one kind leaves out another may not know of.
+    pub sources: BTreeSet<SourceKind>,
     /// All that was read and is not here.
     pub left_out: Vec<LeftOut>,
+}
+
+/// A kind of source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SourceKind {
+    /// Replies of `aws ec2 describe-*`.
+    Describe,
+    /// A plan or a state of Terraform.
+    Terraform,
+    /// A template of CloudFormation.
+    Cloudformation,
+    /// A topology, or a lab that is up.
+    Topology,
 }
 
 /// Tags by which a resource is found again in another source.

@@ -57,40 +57,30 @@ pub(super) struct Admitted<'a> {
     pub held: Held,
 }
 
-/// Packets that rules admit from or to peers. Rules for somebody unknown, and for unknown traffic, count as far as `may_admit` says.
-pub(super) fn between<'a>(
+/// Packets that a rule admits from or to peers. One for somebody unknown, or for unknown traffic, counts as far as `may_admit` says.
+pub(super) fn by<'a>(
     account: &'a Account,
-    groups: &[&'a ResourceId],
-    direction: Direction,
+    rule: &'a Rule,
     peers: Peers<'_>,
-    may_admit: impl Fn(&Rule) -> bool,
-) -> Vec<Admitted<'a>> {
-    let mut admitted = Vec::new();
-    for (_, _, rule) in rules(account, groups, direction) {
-        let is_unknown = is_unknown(account, rule);
-        if is_unknown && !may_admit(rule) {
-            continue;
-        }
-        let traffic = rule.traffic.known().copied().unwrap_or(Traffic::All);
-        if !fits(traffic, peers.family) {
-            continue;
-        }
-        let held = match &rule.peer {
-            Peer::Group(id) if peers.groups.contains(&id) => Held::Yes,
-            Peer::Group(_) => Held::No,
-            Peer::Block(block) => peers.position.held_by(std::slice::from_ref(block), peers.family),
-            Peer::PrefixList(id) => match account.prefix_lists.get(id).and_then(|list| list.entries.known()) {
-                Some(entries) => peers.position.held_by(entries, peers.family),
-                None => Held::Perhaps,
-            },
-            Peer::Unknown(_) => Held::Perhaps,
-        };
-        let held = if is_unknown { held.min(Held::Perhaps) } else { held };
-        if held != Held::No {
-            admitted.push(Admitted { packets: Packets::of(traffic), rule, held });
-        }
+    may_admit: &impl Fn(&Rule) -> bool,
+) -> Option<Admitted<'a>> {
+    let is_unknown = is_unknown(account, rule);
+    let traffic = rule.traffic.known().copied().unwrap_or(Traffic::All);
+    if is_unknown && !may_admit(rule) || !fits(traffic, peers.family) {
+        return None;
     }
-    admitted
+    let held = match &rule.peer {
+        Peer::Group(id) if peers.groups.contains(&id) => Held::Yes,
+        Peer::Group(_) => Held::No,
+        Peer::Block(block) => peers.position.held_by(std::slice::from_ref(block), peers.family),
+        Peer::PrefixList(id) => match account.prefix_lists.get(id).and_then(|list| list.entries.known()) {
+            Some(entries) => peers.position.held_by(entries, peers.family),
+            None => Held::Perhaps,
+        },
+        Peer::Unknown(_) => Held::Perhaps,
+    };
+    let held = if is_unknown { held.min(Held::Perhaps) } else { held };
+    (held != Held::No).then(|| Admitted { packets: Packets::of(traffic), rule, held })
 }
 
 /// Returns true for a rule of which an account does not tell the traffic, or not all that its peer is.

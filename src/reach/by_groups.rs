@@ -6,13 +6,14 @@ use indexmap::IndexSet;
 
 use super::admitted::{self, Admitted, Peers};
 use super::classes::Class;
+use super::ends::OfClass;
 use super::passage::{Certainty, End, Passage, Reached, Way, ends_of};
 use super::position::{Held, Place, Position};
 use super::region::{Packets, packets_without};
 use super::rules::{key, peer_words, traffic_words};
 use super::sides::{Sides, why_unknown};
 use super::told::Told;
-use crate::account::{Account, Interface, Origin, Peer, ResourceId, Rule, SecurityGroup};
+use crate::account::{Interface, Origin, Peer, ResourceId, Rule, SecurityGroup};
 use crate::model::{Direction, PrefixFamily};
 
 /// Adds what rules that name groups admit between the members of two classes.
@@ -21,7 +22,11 @@ pub(super) fn add<'a>(sides: &Sides<'a>, classes: &[Class<'a>], told: &mut Told)
     for (index, class) in classes.iter().enumerate() {
         class.groups.iter().for_each(|group| members.entry(group).or_default().push(index));
     }
-    let changed: Vec<bool> = classes.iter().map(|class| is_changed(sides, class)).collect();
+    let rules: Vec<[OfClass<'a>; 2]> = classes
+        .iter()
+        .map(|class| [Direction::Ingress, Direction::Egress].map(|direction| OfClass::new(sides, class, direction)))
+        .collect();
+    let changed: Vec<bool> = classes.iter().zip(&rules).map(|(class, rules)| is_changed(sides, class, rules)).collect();
     // A pair that rules of both ends name is asked once.
     let mut asked: HashSet<(usize, usize)> = HashSet::new();
     for direction in [Direction::Ingress, Direction::Egress] {
@@ -29,7 +34,11 @@ pub(super) fn add<'a>(sides: &Sides<'a>, classes: &[Class<'a>], told: &mut Told)
             for (_, group, rule) in admitted::rules(sides.account, &class.groups, direction) {
                 let Peer::Group(peer) = &rule.peer else { continue };
                 let Some(peers) = members.get(peer) else {
-                    by_unknown_group(sides, class, (group, rule), direction, told);
+                    let [ingress, egress] = &rules[index];
+                    let of_direction = if direction == Direction::Ingress { ingress } else { egress };
+                    if !of_direction.is_there(sides, rule) {
+                        by_unknown_group(sides, class, (group, rule), direction, told);
+                    }
                     continue;
                 };
                 for &other in peers.iter().filter(|other| changed[index] || changed[**other]) {
@@ -41,7 +50,8 @@ pub(super) fn add<'a>(sides: &Sides<'a>, classes: &[Class<'a>], told: &mut Told)
                     };
                     if !alone && asked.insert((from, to)) {
                         for family in [PrefixFamily::Ipv4, PrefixFamily::Ipv6] {
-                            over(sides, family, (&classes[from], &classes[to]), told);
+                            let ends = [from, to].map(|at| One { class: &classes[at], rules: &rules[at] });
+                            over(sides, family, ends, told);
                         }
                     }
                 }
@@ -50,7 +60,14 @@ pub(super) fn add<'a>(sides: &Sides<'a>, classes: &[Class<'a>], told: &mut Told)
     }
 }
 
-fn is_changed<'a>(sides: &Sides<'a>, class: &Class<'a>) -> bool {
+/// A class with its rules for ingress and egress.
+#[derive(Clone, Copy)]
+struct One<'c, 'a> {
+    class: &'c Class<'a>,
+    rules: &'c [OfClass<'a>; 2],
+}
+
+fn is_changed<'a>(sides: &Sides<'a>, class: &Class<'a>, rules: &[OfClass<'a>; 2]) -> bool {
     let Some(others) = &class.others else { return true };
     let mapped: Option<Vec<&ResourceId>> = class.groups.iter().map(|id| sides.matching.groups.get(*id)).collect();
     let same_groups = mapped.is_some_and(|mut mapped| {
@@ -61,14 +78,10 @@ fn is_changed<'a>(sides: &Sides<'a>, class: &Class<'a>) -> bool {
         let places = class.places(family, sides.account, sides.other, &sides.named);
         places.keys().any(|place| !place.is_same())
     };
-    let differs = |direction| {
-        sides.keys(class, direction) != sides.keys_there(class, direction)
-            || admitted::rules(sides.account, &class.groups, direction).any(|(.., rule)| sides.entries_differ(rule))
-    };
     !same_groups
         || sides.unknown_there(class).is_some()
         || [PrefixFamily::Ipv4, PrefixFamily::Ipv6].into_iter().any(is_moved)
-        || [Direction::Ingress, Direction::Egress].into_iter().any(differs)
+        || rules.iter().any(|rules| rules.differs(sides))
 }
 
 /// A rule for a group that no source has: its members are not known.
@@ -79,9 +92,6 @@ fn by_unknown_group<'a>(
     direction: Direction,
     told: &mut Told,
 ) {
-    if sides.keys_there(class, direction).contains(&sides.key(rule)) {
-        return;
-    }
     let peer = peer_words(sides.account, &rule.peer);
     let (from, to, members_are) = ends_of(&group.label, peer, direction);
     let passage = Passage {
@@ -92,6 +102,7 @@ fn by_unknown_group<'a>(
         certainty: Certainty::Unknown("no source has the members of this group".to_owned()),
         by: vec![rule.origin.clone()],
         entries: Vec::new(),
+        held_by: Vec::new(),
         already: Vec::new(),
         members: Vec::new(),
         members_are,
@@ -108,25 +119,17 @@ struct OneEnd<'a> {
     theirs: Vec<Admitted<'a>>,
 }
 
-/// Asks the rules of `class` for each place of `peers`. Places that they do not tell apart are one.
-fn asked<'a>(
-    sides: &Sides<'a>,
-    family: PrefixFamily,
-    (class, direction): (&Class<'a>, Direction),
-    peers: &Class<'a>,
-) -> Vec<OneEnd<'a>> {
-    let own_keys = sides.keys(class, direction);
-    // The same unknown rule on both sides admits the same.
-    let is_alone = |rule: &Rule| !own_keys.contains(&key(rule, None));
+/// Asks rules for each place of `peers`. Places that they do not tell apart are one.
+fn asked<'a>(sides: &Sides<'a>, family: PrefixFamily, rules: &OfClass<'a>, peers: &Class<'a>) -> Vec<OneEnd<'a>> {
     let mut found: Vec<OneEnd<'a>> = Vec::new();
     let mut seen: HashMap<Vec<(*const Rule, Held)>, usize> = HashMap::new();
     for (place, members) in peers.places(family, sides.account, sides.other, &sides.named) {
         let at = |groups, position| Peers { groups, position, family };
-        let own = admitted::between(sides.account, &class.groups, direction, at(&peers.groups, &place.own), |_| false);
+        let own = rules.own.between(at(&peers.groups, &place.own), |_| false);
         let mut theirs = Vec::new();
-        if let (Some(groups), Some(others)) = (&class.others, &peers.others) {
+        if let Some(others) = &peers.others {
             for position in &place.there {
-                theirs.extend(admitted::between(sides.other, groups, direction, at(others, position), is_alone));
+                theirs.extend(rules.there.between(at(others, position), |rule| rules.is_only_there(rule)));
             }
         }
         let outcome = own.iter().chain(&theirs).map(|one| (std::ptr::from_ref(one.rule), one.held)).collect();
@@ -141,9 +144,9 @@ fn asked<'a>(
     found
 }
 
-fn over<'a>(sides: &Sides<'a>, family: PrefixFamily, (from, to): (&Class<'a>, &Class<'a>), told: &mut Told) {
-    let receivers = asked(sides, family, (from, Direction::Egress), to);
-    for senders in asked(sides, family, (to, Direction::Ingress), from) {
+fn over<'a>(sides: &Sides<'a>, family: PrefixFamily, [from, to]: [One<'_, 'a>; 2], told: &mut Told) {
+    let receivers = asked(sides, family, &from.rules[1], to.class);
+    for senders in asked(sides, family, &to.rules[0], from.class) {
         for receivers in &receivers {
             let is_itself = match (senders.members.as_slice(), receivers.members.as_slice()) {
                 ([one], [other]) => std::ptr::eq(*one, *other),
@@ -158,8 +161,8 @@ fn over<'a>(sides: &Sides<'a>, family: PrefixFamily, (from, to): (&Class<'a>, &C
 
 /// Members of two classes at a place each.
 struct Pair<'c, 'a> {
-    from: &'c Class<'a>,
-    to: &'c Class<'a>,
+    from: One<'c, 'a>,
+    to: One<'c, 'a>,
     /// What the ingress rules of `to` admit from these.
     senders: &'c OneEnd<'a>,
     /// What the egress rules of `from` admit to these.
@@ -191,6 +194,8 @@ fn open<'a>(ingress: &[Admitted<'a>], egress: &[Admitted<'a>]) -> Vec<Open<'a>> 
 
 fn one_pair<'a>(sides: &Sides<'a>, pair: Pair<'_, 'a>, told: &mut Told) {
     let Pair { from, to, senders, receivers } = pair;
+    let (egress_rules, ingress_rules) = (&from.rules[1], &to.rules[0]);
+    let (from, to) = (from.class, to.class);
     // A pair of rules that both name blocks is told by blocks.
     let names_a_group = |rule: &Rule| matches!(rule.peer, Peer::Group(_));
     let mut own = open(&senders.own, &receivers.own);
@@ -228,11 +233,8 @@ fn one_pair<'a>(sides: &Sides<'a>, pair: Pair<'_, 'a>, told: &mut Told) {
             (!is_perhaps).then(|| why.unwrap_or_else(|| unknown_address(&pair)))
         };
         let left_out = || {
-            let of = |rule: &Rule, class: &Class<'a>, direction| {
-                let (group, _) = owner(sides.account, class, rule, direction)?;
-                sides.is_left_out_there(rule, group)
-            };
-            of(open.ingress, to, Direction::Ingress).or_else(|| of(open.egress, from, Direction::Egress))
+            let of = |rules: &OfClass<'a>, rule: &Rule| sides.is_left_out_there(rule, rules.own.owner(rule)?);
+            of(ingress_rules, open.ingress).or_else(|| of(egress_rules, open.egress))
         };
         let peering = || match (from.vpc, to.vpc) {
             (Some(one), Some(other)) if one != other => {
@@ -242,16 +244,16 @@ fn one_pair<'a>(sides: &Sides<'a>, pair: Pair<'_, 'a>, told: &mut Told) {
         };
         let address = || (open.held == Held::Perhaps).then(|| unknown_address(&pair));
         let why = peering().or_else(address).or_else(unknown_there).or_else(unknown_rule).or_else(left_out);
-        let of_rule =
-            || owner(sides.account, to, open.ingress, Direction::Ingress).map(|(group, _)| group.label.clone());
+        let of_rule = || ingress_rules.own.owner(open.ingress).map(|group| group.label.clone());
         let passage = Passage {
             way: Way::Inside,
             from: by_group(open.ingress).unwrap_or_else(|| named(from)),
             to: by_group(open.egress).or_else(of_rule).unwrap_or_default(),
             traffic: open.packets.words(),
             certainty: why.map_or(Certainty::Known, Certainty::Unknown),
-            by: deciding(sides, &open, (from, to)),
+            by: deciding(sides, &open, (egress_rules, ingress_rules)),
             entries: Vec::new(),
+            held_by: Vec::new(),
             already: already.into_iter().collect(),
             members: Vec::new(),
             members_are: End::Receiver,
@@ -278,26 +280,13 @@ fn unknown_address(pair: &Pair<'_, '_>) -> String {
     }
 }
 
-/// The group of a class whose rule it is.
-fn owner<'a>(
-    account: &'a Account,
-    class: &Class<'a>,
-    rule: &Rule,
-    direction: Direction,
-) -> Option<(&'a SecurityGroup, &'a Rule)> {
-    let mut own = admitted::rules(account, &class.groups, direction);
-    own.find(|(.., known)| std::ptr::eq(*known, rule)).map(|(_, group, rule)| (group, rule))
-}
-
 /// The rules that are new, else both.
-fn deciding<'a>(sides: &Sides<'a>, open: &Open<'a>, (from, to): (&Class<'a>, &Class<'a>)) -> Vec<Origin> {
-    let is_new =
-        |rule: &Rule, class: &Class<'a>, direction| !sides.keys_there(class, direction).contains(&sides.key(rule));
+fn deciding<'a>(sides: &Sides<'a>, open: &Open<'a>, (egress, ingress): (&OfClass<'a>, &OfClass<'a>)) -> Vec<Origin> {
     let mut by = Vec::new();
-    if is_new(open.ingress, to, Direction::Ingress) {
+    if !ingress.is_there(sides, open.ingress) {
         by.push(open.ingress.origin.clone());
     }
-    if is_new(open.egress, from, Direction::Egress) {
+    if !egress.is_there(sides, open.egress) {
         by.push(open.egress.origin.clone());
     }
     if by.is_empty() { vec![open.ingress.origin.clone(), open.egress.origin.clone()] } else { by }

@@ -124,7 +124,7 @@ fn sorted(groups: &Known<IndexSet<ResourceId>>) -> Vec<&ResourceId> {
 }
 
 /// The best way from the internet to any member.
-pub(super) fn public(members: &[&Interface]) -> Reached {
+pub(super) fn reached(members: &[&Interface]) -> Reached {
     use Reached::{ByPublicAddress, NoMember, NoPublicAddress, Unknown};
     let of_one = |interface: &&Interface| match interface.public {
         Public::At(_) => ByPublicAddress,

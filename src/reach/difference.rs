@@ -81,10 +81,12 @@ impl Difference {
     }
 }
 
-/// Lists what one account leaves out as not known and another does not: rules of unknown groups, peers of other accounts.
+/// Lists what one account leaves out as not known and another does not: rules of unknown groups, peers of other accounts. What is not emulated
+/// counts where the other would tell it as well.
 fn left_out_of_one(of: &Account, other: &Account) -> Vec<LeftOut> {
     let known: HashSet<_> = other.left_out.iter().map(LeftOut::key).collect();
-    of.left_out.iter().filter(|item| item.is_unknown() && !known.contains(&item.key())).cloned().collect()
+    let counts = |item: &LeftOut| item.is_unknown() || item.matters() && of.sources == other.sources;
+    of.left_out.iter().filter(|item| counts(item) && !known.contains(&item.key())).cloned().collect()
 }
 
 /// All that an account admits, by group: what is newly open where nothing was before.

@@ -1,21 +1,22 @@
 //! Traffic that one account admits and another does not.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::net::IpAddr;
 
 use indexmap::IndexSet;
 use ipnet::IpNet;
 
 use super::admitted;
 use super::by_groups;
-use super::classes::{Class, public};
+use super::classes::{Class, reached};
 use super::matching::Matching;
 use super::passage::{Certainty, End, Passage, Reached, Way, ends_of};
-use super::public::{Gain, gain};
+use super::public::{self, Gain, gain};
 use super::region::{Cell, cell_without};
 use super::rules::{RuleKey, key, peer_words, rule_words, traffic_words};
 use super::sides::{Sides, why_unknown};
 use super::told::Told;
-use crate::account::{Account, Origin, Peer, Rule, SecurityGroup};
+use crate::account::{Account, Origin, Peer, Public, Rule, SecurityGroup};
 use crate::model::{Direction, PrefixFamily};
 
 /// Lists what `account` admits and `other` does not.
@@ -25,7 +26,12 @@ pub(super) fn gained<'a>(
     classes: &[Class<'a>],
     matching: &'a Matching,
 ) -> Vec<Passage> {
-    let mut gained = Gained { sides: Sides::new(other, account, matching), told: Told::default() };
+    let public = account.interfaces.values().flat_map(|interface| {
+        let addresses = if let Public::At(all) = &interface.public { all.as_slice() } else { &[] };
+        addresses.iter().map(|address| (*address, interface.label.as_str()))
+    });
+    let public = public.collect();
+    let mut gained = Gained { sides: Sides::new(other, account, matching), public, told: Told::default() };
     for class in classes {
         gained.unknown_groups(class);
         for direction in [Direction::Ingress, Direction::Egress] {
@@ -38,6 +44,8 @@ pub(super) fn gained<'a>(
 
 struct Gained<'a> {
     sides: Sides<'a>,
+    /// Interfaces of the account by their public addresses.
+    public: BTreeMap<IpAddr, &'a str>,
     told: Told,
 }
 
@@ -83,7 +91,7 @@ impl<'a> Gained<'a> {
         }
         for member in &class.members {
             let why = format!("its groups are not known: {}", why.reason);
-            let passage = of_somebody(member.label.clone(), why, vec![member.origin.clone()], public(&[member]));
+            let passage = of_somebody(member.label.clone(), why, vec![member.origin.clone()], reached(&[member]));
             self.told.add(passage, [member.label.clone()]);
         }
     }
@@ -95,7 +103,7 @@ impl<'a> Gained<'a> {
         for id in class.groups.iter().filter(|id| !groups.contains_key(**id) && !there.contains(id)) {
             let by = class.members.iter().map(|member| member.origin.clone()).collect();
             let why = format!("no source has the rules of {id}");
-            let passage = of_somebody(id.to_string(), why, by, public(&class.members));
+            let passage = of_somebody(id.to_string(), why, by, reached(&class.members));
             self.told.add(passage, class.members.iter().map(|member| member.label.clone()));
         }
     }
@@ -157,11 +165,22 @@ impl<'a> Gained<'a> {
             certainty: Certainty::Known,
             by: vec![rule.origin.clone()],
             entries: Vec::new(),
+            held_by: if way == Way::Inside { Vec::new() } else { self.holders(rule) },
             already: Vec::new(),
             members: Vec::new(),
             members_are,
-            reached: if way == Way::FromOutside { public(&class.members) } else { Reached::Inside },
+            reached: if way == Way::FromOutside { reached(&class.members) } else { Reached::Inside },
         }
+    }
+
+    /// Interfaces of the account whose own public addresses are in the blocks of a rule. A wide block means the internet.
+    fn holders(&self, rule: &Rule) -> Vec<String> {
+        let blocks = admitted::blocks(self.sides.account, rule).unwrap_or_default();
+        let own = blocks.iter().filter(|block| block.prefix_len() >= public::OF_ONE_OWNER).flat_map(|block| {
+            self.public.range(block.network()..=block.broadcast()).map(|(_, label)| (*label).to_owned())
+        });
+        let own: IndexSet<String> = own.collect();
+        own.into_iter().collect()
     }
 
     /// Adds who is reached from outside by a rule of both accounts, since he has a public address in this one only.
@@ -172,7 +191,7 @@ impl<'a> Gained<'a> {
         let blocks = admitted::blocks(self.sides.account, rule).unwrap_or_default();
         for (member, twin) in class.members.iter().zip(&class.other_members) {
             let has = |family: PrefixFamily| {
-                move |block: &IpNet| PrefixFamily::of(*block) == family && !super::public::is_private(block)
+                move |block: &IpNet| PrefixFamily::of(*block) == family && !public::is_private(block)
             };
             let families = [PrefixFamily::Ipv4, PrefixFamily::Ipv6].into_iter();
             let gains = families.filter(|family| blocks.iter().any(has(*family)));
@@ -246,6 +265,7 @@ fn of_somebody(to: String, why: String, by: Vec<Origin>, reached: Reached) -> Pa
     Passage {
         way: Way::FromOutside,
         from: "somebody".to_owned(),
+        held_by: Vec::new(),
         to,
         traffic: "unknown traffic".to_owned(),
         certainty: Certainty::Unknown(why),

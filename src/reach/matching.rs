@@ -22,15 +22,21 @@ impl Matching {
     pub fn new(of: &Account, among: &Account) -> Self {
         let mut matching = Self::default();
         for own in [true, false] {
-            let edited = |account: &Account, group: &SecurityGroup| edited_default(account, group, own);
-            let copy = |account: &Account, group: &SecurityGroup| copy_of_default(account, group, !own);
-            add(&mut matching.groups, (of, among), |it| &it.groups, (edited, copy), Twins::Unmatched);
+            let group = |own: bool| {
+                move |_: &Account, id: &ResourceId, group: &SecurityGroup| {
+                    if own { copy_of_default(id, group) } else { edited_default(id, group) }
+                }
+            };
+            add(&mut matching.groups, (of, among), |it| &it.groups, (group(own), group(!own)), RENAMED_GROUPS);
         }
         by_identity(&mut matching.groups, (of, among), |it| &it.groups, |_, group| group_key(&group.origin));
         by_identity(&mut matching.prefix_lists, (of, among), |it| &it.prefix_lists, |_, list| group_key(&list.origin));
-        by_identity(&mut matching.interfaces, (of, among), |it| &it.interfaces, |_, interface| {
-            (interface.origin.resource.clone(), interface.label.clone())
-        });
+        by_identity(
+            &mut matching.interfaces,
+            (of, among),
+            |it| &it.interfaces,
+            |_, interface| (interface.origin.resource.clone(), interface.label.clone()),
+        );
         matching.add_renamed(of, among);
         let group = |account: &Account, group: &SecurityGroup| {
             let vpc = group.vpc.as_ref().and_then(|id| account.vpcs.get(id)).map(|vpc| vpc.label.clone());
@@ -42,12 +48,12 @@ impl Matching {
         let list = |_: &Account, list: &PrefixList| Some((list.label.clone(), None));
         by_name(&mut matching.prefix_lists, (of, among), |it| &it.prefix_lists, list);
         let group = |own: bool| {
-            move |_: &Account, group: &SecurityGroup| {
-                (is_own(&group.origin, &group.label) == own).then(|| renamed(&group.label))
+            move |_: &Account, _: &ResourceId, group: &SecurityGroup| {
+                (is_own(&group.origin, &group.label) == own).then(|| renamed(&group.label, own))
             }
         };
         for own in [true, false] {
-            add(&mut matching.groups, (of, among), |it| &it.groups, (group(own), group(!own)), Twins::InOrder);
+            add(&mut matching.groups, (of, among), |it| &it.groups, (group(own), group(!own)), RENAMED_GROUPS);
         }
         matching
     }
@@ -56,20 +62,20 @@ impl Matching {
     /// Where the names are the same on both sides, nothing was renamed.
     fn add_renamed(&mut self, of: &Account, among: &Account) {
         let interface = |own: bool| {
-            move |_: &Account, interface: &Interface| {
+            move |_: &Account, _: &ResourceId, interface: &Interface| {
                 let (holder, device) = interface.holder_and_device();
-                (is_own(&interface.origin, holder) == own).then(|| (renamed(holder), device))
+                (is_own(&interface.origin, holder) == own).then(|| (renamed(holder, own), device))
             }
         };
         let list = |own: bool| {
-            move |_: &Account, list: &PrefixList| {
-                (is_own(&list.origin, &list.label) == own).then(|| renamed(&list.label))
+            move |_: &Account, _: &ResourceId, list: &PrefixList| {
+                (is_own(&list.origin, &list.label) == own).then(|| renamed(&list.label, own))
             }
         };
         for own in [true, false] {
-            let twins = Twins::InOrderUnlessNamed(|interface: &Interface| interface.label.to_lowercase());
+            let twins = Twins::InOrder(|interface: &Interface| interface.holder_and_device().0);
             add(&mut self.interfaces, (of, among), |it| &it.interfaces, (interface(own), interface(!own)), twins);
-            let twins = Twins::InOrderUnlessNamed(|list: &PrefixList| list.label.to_lowercase());
+            let twins = Twins::InOrder(|list: &PrefixList| &list.label);
             add(&mut self.prefix_lists, (of, among), |it| &it.prefix_lists, (list(own), list(!own)), twins);
         }
     }
@@ -93,29 +99,41 @@ fn is_own(origin: &Origin, name: &str) -> bool {
 
 /// The beginning that the names of a topology's resource and of that which it was made of have in common. Of twins all but the first have a
 /// number behind it, and a name may have had one of its own.
-fn renamed(label: &str) -> String {
-    let plain = plain_name(label).to_lowercase();
-    let mut stem = plain.as_str();
+fn renamed(label: &str, own: bool) -> String {
+    let name = plain(label, own);
+    let mut stem = name.as_str();
     while without_number(stem) != stem {
         stem = without_number(stem);
     }
     stem.to_owned()
 }
 
+/// A name in lower case as a topology has it, `own` being one of a topology already.
+fn plain(label: &str, own: bool) -> String {
+    if own { label.to_lowercase() } else { plain_name(label).to_lowercase() }
+}
+
+/// Returns true if two names are one, but for what a topology makes of it.
+fn are_one(one: &str, other: &str) -> bool {
+    let is_made = |own: &str, other: &str| {
+        let (own, other) = (plain(own, true), plain(other, false));
+        own == other || without_number(&own) == other
+    };
+    is_made(one, other) || is_made(other, one)
+}
+
+const RENAMED_GROUPS: Twins<SecurityGroup> = Twins::InOrder(|group| &group.label);
+
 /// The name of a VPC's default group with other rules than EC2 gives it. A topology has a group of a name like it in its place.
-fn edited_default(account: &Account, group: &SecurityGroup, own: bool) -> Option<String> {
-    let is_edited = !own && group.name.as_deref() == Some(DEFAULT_GROUP) && !is_born(account, group);
-    (is_edited && !is_own(&group.origin, &group.label)).then(|| plain_name(&group.label).to_lowercase())
+fn edited_default(id: &ResourceId, group: &SecurityGroup) -> Option<String> {
+    let is_edited = group.name.as_deref() == Some(DEFAULT_GROUP) && !group.is_default_as_born(id);
+    (is_edited && !is_own(&group.origin, &group.label)).then(|| renamed(&group.label, false))
 }
 
-/// The name of that which a topology has in place of such a group.
-fn copy_of_default(account: &Account, group: &SecurityGroup, own: bool) -> Option<String> {
-    let is_copy = own && is_own(&group.origin, &group.label) && !is_born(account, group);
-    is_copy.then(|| without_number(&group.label.to_lowercase()).to_owned())
-}
-
-fn is_born(account: &Account, group: &SecurityGroup) -> bool {
-    account.groups.iter().any(|(id, known)| std::ptr::eq(known, group) && group.is_default_as_born(id))
+/// The name of that which a topology may have in place of such a group.
+fn copy_of_default(id: &ResourceId, group: &SecurityGroup) -> Option<String> {
+    let may_be = is_own(&group.origin, &group.label) && !group.is_default_as_born(id);
+    may_be.then(|| renamed(&group.label, true))
 }
 
 fn group_key(origin: &Origin) -> (ResourceId, String) {
@@ -137,7 +155,7 @@ fn by_identity<T>(
     let same = all(of).keys().filter(|id| all(among).contains_key(*id) && !taken.contains(*id));
     let same: Vec<ResourceId> = same.filter(|id| !found.contains_key(*id)).cloned().collect();
     found.extend(same.into_iter().map(|id| (id.clone(), id)));
-    let key = |account: &Account, item: &T| Some(resource(account, item));
+    let key = |account: &Account, _: &ResourceId, item: &T| Some(resource(account, item));
     add(found, (of, among), all, (key, key), Twins::Unmatched);
     let logical = |account: &Account, id: &ResourceId| account.tags.get(id)?.logical_id.clone();
     add_by_id(found, (of, among), all, logical);
@@ -150,8 +168,9 @@ fn by_name<T>(
     all: All<T>,
     name: impl Fn(&Account, &T) -> Option<Name> + Copy,
 ) {
-    add(found, both, all, (name, name), Twins::Unmatched);
-    let plain = |account: &Account, item: &T| name(account, item).map(|(name, _)| name);
+    let whole = |account: &Account, _: &ResourceId, item: &T| name(account, item);
+    add(found, both, all, (whole, whole), Twins::Unmatched);
+    let plain = |account: &Account, _: &ResourceId, item: &T| name(account, item).map(|(name, _)| name);
     add(found, both, all, (plain, plain), Twins::Unmatched);
     add_by_id(found, both, all, |account, id| account.tags.get(id)?.name.clone());
 }
@@ -160,10 +179,8 @@ fn by_name<T>(
 enum Twins<T> {
     /// They are not told from each other.
     Unmatched,
-    /// Both sides have as many, in the same order.
-    InOrder,
-    /// The same, unless both have the same names.
-    InOrderUnlessNamed(fn(&T) -> String),
+    /// Both sides have as many, in the same order, and each name is one that a topology makes of the other.
+    InOrder(fn(&T) -> &str),
 }
 
 /// Matches what has no partner yet by a key.
@@ -171,10 +188,13 @@ fn add<T, K: Eq + Hash>(
     found: &mut Pairs,
     (of, among): (&Account, &Account),
     all: All<T>,
-    (key_of, key_among): (impl Fn(&Account, &T) -> Option<K>, impl Fn(&Account, &T) -> Option<K>),
+    (key_of, key_among): (
+        impl Fn(&Account, &ResourceId, &T) -> Option<K>,
+        impl Fn(&Account, &ResourceId, &T) -> Option<K>,
+    ),
     twins: Twins<T>,
 ) {
-    pair(found, (all(of), all(among)), |_, item| key_of(of, item), |_, item| key_among(among, item), twins);
+    pair(found, (all(of), all(among)), |id, item| key_of(of, id, item), |id, item| key_among(among, id, item), twins);
 }
 
 /// Matches what has no partner yet by a key of its id.
@@ -206,15 +226,10 @@ fn pair<T, K: Eq + Hash>(
         let are_paired = ours.len() == theirs.len()
             && match twins {
                 Twins::Unmatched => ours.len() == 1,
-                Twins::InOrder => true,
-                Twins::InOrderUnlessNamed(name) => {
-                    let names = |all: &IndexMap<ResourceId, T>, ids: &[&ResourceId]| -> Vec<String> {
-                        let mut names: Vec<String> = ids.iter().filter_map(|id| all.get(*id)).map(name).collect();
-                        names.sort();
-                        names
-                    };
-                    ours.len() == 1 || names(of, &ours) != names(among, &theirs)
-                }
+                Twins::InOrder(name) => ours.iter().zip(&theirs).all(|(ours, theirs)| {
+                    let both = of.get(*ours).zip(among.get(*theirs));
+                    both.is_some_and(|(one, other)| are_one(name(one), name(other)))
+                }),
             };
         if are_paired {
             found.extend(ours.into_iter().cloned().zip(theirs.into_iter().cloned()));

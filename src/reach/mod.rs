@@ -8,6 +8,7 @@ mod by_groups;
 mod carried;
 mod classes;
 mod difference;
+mod ends;
 mod gained;
 mod index;
 mod matching;

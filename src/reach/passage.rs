@@ -24,6 +24,8 @@ pub struct Passage {
     pub by: Vec<Origin>,
     /// Entries of the prefix list that it is from or to; none where no prefix list is named, or its entries are not known.
     pub entries: Vec<IpNet>,
+    /// Members of the account whose own public addresses are in the block that it is from or to, by their short names.
+    pub held_by: Vec<String>,
     /// Rules of the other account that admit a part of it already.
     pub already: Vec<String>,
     /// The interfaces that it is about, by their short names.

@@ -17,6 +17,9 @@ pub struct AddressChange {
     pub origin: Origin,
 }
 
+/// The shortest prefix of a block that one owner may have; a wider one means the internet.
+pub(super) const OF_ONE_OWNER: u8 = 8;
+
 /// An address that one of two accounts gives. One that is known comes first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Gain {

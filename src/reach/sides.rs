@@ -51,9 +51,7 @@ impl<'a> Sides<'a> {
         let theirs = self.matching.prefix_lists.get(id).and_then(|id| self.other.prefix_lists.get(id));
         let own = self.account.prefix_lists.get(id);
         // Entries that nobody knows are the same where their text is.
-        let told = |list: &'a PrefixList| {
-            (&list.entries, list.entries.why_unknown().map(|_| list.origin.digest))
-        };
+        let told = |list: &'a PrefixList| (&list.entries, list.entries.why_unknown().map(|_| list.origin.digest));
         own.map(told) != theirs.map(told)
     }
 

@@ -167,3 +167,19 @@ fn who_gets_a_public_address_is_reached_by_rules_that_were_there() {
     // Another address is as good.
     assert!(compare(&with(Some("203.0.113.7")), &with(Some("203.0.113.8"))).is_same());
 }
+
+#[test]
+fn a_block_of_own_public_addresses_means_their_holders_too() {
+    let with = |rules: &[Value]| {
+        let mut nat = interface("eni-1", Some("10.0.1.5"), &["sg-nat"]);
+        nat["Association"] = json!({"PublicIp": "203.0.113.7"});
+        let db = interface("eni-2", Some("10.0.1.9"), &["sg-db"]);
+        cloud(&[group("sg-nat", &[], &[anything()]), group("sg-db", rules, &[])], &[nat, db])
+    };
+    let held_by = |admitted: &str| compare(&with(&[]), &with(&[block(22, admitted)])).opened[0].held_by.clone();
+    assert_eq!(held_by("203.0.113.0/28"), ["eni-1"]);
+    assert_eq!(held_by("203.0.113.16/28"), none());
+    assert_eq!(held_by("0.0.0.0/0"), none());
+    let written = sglab::import::topology_of(&with(&[block(22, "203.0.113.0/28")])).builder.to_yaml();
+    assert!(written.contains("tcp 22 from 203.0.113.0/28, tcp 22 from eip-eni-1"), "{written}");
+}

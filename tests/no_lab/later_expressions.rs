@@ -7,7 +7,8 @@ use sglab::import::{Text, read};
 use sglab::reach::compare;
 
 fn account(plan: &Value) -> Account {
-    read(&[Text { name: "plan.json".into(), text: plan.to_string().into() }], None).unwrap_or_else(|faults| panic!("{faults}"))
+    read(&[Text { name: "plan.json".into(), text: plan.to_string().into() }], None)
+        .unwrap_or_else(|faults| panic!("{faults}"))
 }
 
 const RULE: &str = "aws_vpc_security_group_ingress_rule";
@@ -69,7 +70,8 @@ fn the_expression_of_a_variable_is_that_of_the_call() {
 fn instance(source: &str, more: Option<&str>) -> Account {
     let kind = "aws_instance";
     let address = "aws_instance.web";
-    let data = |name: &str| json!({"references": [format!("data.external.{name}.result"), format!("data.external.{name}")]});
+    let data =
+        |name: &str| json!({"references": [format!("data.external.{name}.result"), format!("data.external.{name}")]});
     let resource = json!({"address": address, "mode": "managed", "type": kind, "name": "web", "values": {"ami": more}});
     let external = |name: &str| json!({"address": format!("data.external.{name}"), "mode": "data", "type": "external", "name": name, "values": {}});
     let configured = json!([
@@ -89,5 +91,8 @@ fn groups_that_are_known_later_are_the_same_by_the_same_expression_only() {
     assert!(first.interfaces[0].groups.known().is_none(), "{:?}", first.interfaces);
     assert!(compare(&first, &instance("a", Some("ami-2"))).opened.is_empty());
     let difference = compare(&first, &instance("b", None));
-    assert!(!difference.opened.is_empty() && difference.opened.iter().all(|passage| !passage.is_known()), "{difference:?}");
+    assert!(
+        !difference.opened.is_empty() && difference.opened.iter().all(|passage| !passage.is_known()),
+        "{difference:?}"
+    );
 }

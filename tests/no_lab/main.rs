@@ -6,6 +6,7 @@ mod bad_topologies;
 mod certainties;
 mod compile_loads;
 mod facts;
+mod found_again;
 #[path = "../../fuzz/fuzz_targets/import_any.rs"]
 mod import_any;
 mod imported;

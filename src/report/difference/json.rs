@@ -60,6 +60,8 @@ struct PassageJson<'a> {
     by: Vec<OriginJson<'a>>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     entries: &'a [IpNet],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    held_by: &'a [String],
     already: &'a [String],
     members: &'a [String],
     members_are: End,
@@ -170,6 +172,7 @@ fn passage(passage: &Passage) -> PassageJson<'_> {
         unknown,
         by: passage.by.iter().map(origin).collect(),
         entries: &passage.entries,
+        held_by: &passage.held_by,
         already: &passage.already,
         members: &passage.members,
         members_are: passage.members_are,

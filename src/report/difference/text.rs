@@ -88,6 +88,9 @@ pub(super) fn told(passage: &Passage, change: Change, style: Style) -> String {
     if let Some(entries) = super::entries(passage) {
         line(&format!("by {entries}"));
     }
+    if let Some(held_by) = super::held_by(passage) {
+        line(&held_by);
+    }
     if !passage.already.is_empty() {
         let when = match change {
             Change::Opened => "open before",
