@@ -7,7 +7,7 @@ mod left_out;
 mod origin;
 mod plain_name;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use indexmap::{IndexMap, IndexSet};
@@ -33,7 +33,7 @@ pub struct Account {
     /// Prefix lists by id.
     pub prefix_lists: IndexMap<ResourceId, PrefixList>,
     /// Tags of groups, interfaces and prefix lists by which they are found again in another source.
-    pub tags: HashMap<ResourceId, Tags>,
+    pub tags: BTreeMap<ResourceId, Tags>,
     /// The kinds of the sources. What one kind leaves out another may not know of.
     pub sources: BTreeSet<SourceKind>,
     /// All that was read and is not here.

@@ -40,12 +40,19 @@ pub(super) fn cells(account: &Account, rule: &Rule) -> Vec<Cell> {
 /// The other end of a rule, over one family.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peers<'p> {
-    /// Its groups.
+    /// Its groups, in order.
     pub groups: &'p [&'p ResourceId],
     /// The position of its addresses.
     pub position: &'p Position,
     /// The family.
     pub family: PrefixFamily,
+}
+
+impl Peers<'_> {
+    /// Returns true if a group is one of theirs.
+    pub fn has(&self, group: &ResourceId) -> bool {
+        self.groups.binary_search_by(|own| (*own).cmp(group)).is_ok()
+    }
 }
 
 /// Packets that a rule admits from or to peers.
@@ -55,6 +62,13 @@ pub(super) struct Admitted<'a> {
     pub rule: &'a Rule,
     /// Never [`Held::No`].
     pub held: Held,
+}
+
+impl<'a> Admitted<'a> {
+    /// What is the same of two rules that say the same; of what is not known the text.
+    pub fn said(&self) -> (Packets, &'a Peer, Held, Option<u64>) {
+        (self.packets, &self.rule.peer, self.held, self.rule.is_unknown().then_some(self.rule.origin.digest))
+    }
 }
 
 /// Packets that a rule admits from or to peers. One for somebody unknown, or for unknown traffic, counts as far as `may_admit` says.
@@ -70,7 +84,7 @@ pub(super) fn by<'a>(
         return None;
     }
     let held = match &rule.peer {
-        Peer::Group(id) if peers.groups.contains(&id) => Held::Yes,
+        Peer::Group(id) if peers.has(id) => Held::Yes,
         Peer::Group(_) => Held::No,
         Peer::Block(block) => peers.position.held_by(std::slice::from_ref(block), peers.family),
         Peer::PrefixList(id) => match account.prefix_lists.get(id).and_then(|list| list.entries.known()) {

@@ -177,10 +177,14 @@ struct Open<'a> {
     held: Held,
 }
 
+/// Pairs of rules that let packets pass. Of rules that say the same one is enough, unless its group is told: where the other rule names none.
 fn open<'a>(ingress: &[Admitted<'a>], egress: &[Admitted<'a>]) -> Vec<Open<'a>> {
     let mut open = Vec::new();
+    let egress = distinct(egress);
+    let mut seen = HashSet::new();
     for one in ingress {
-        for other in egress {
+        let is_first = seen.insert(one.said());
+        for other in egress.iter().filter(|other| is_first || !names_a_group(other.rule)) {
             open.extend(one.packets.common(other.packets).map(|packets| Open {
                 packets,
                 ingress: one.rule,
@@ -192,18 +196,35 @@ fn open<'a>(ingress: &[Admitted<'a>], egress: &[Admitted<'a>]) -> Vec<Open<'a>> 
     open
 }
 
+/// What is open there, of which no group is told.
+fn open_there<'a>(ingress: &[Admitted<'a>], egress: &[Admitted<'a>]) -> Vec<Open<'a>> {
+    let mut all = open(&distinct(ingress), egress);
+    let mut seen = HashSet::new();
+    all.retain(|open| open.held != Held::Yes || seen.insert(open.packets));
+    all
+}
+
+/// One of each that say the same.
+fn distinct<'a>(all: &[Admitted<'a>]) -> Vec<Admitted<'a>> {
+    let mut seen = HashSet::new();
+    all.iter().filter(|one| seen.insert(one.said())).copied().collect()
+}
+
+fn names_a_group(rule: &Rule) -> bool {
+    matches!(rule.peer, Peer::Group(_))
+}
+
 fn one_pair<'a>(sides: &Sides<'a>, pair: Pair<'_, 'a>, told: &mut Told) {
     let Pair { from, to, senders, receivers } = pair;
     let (egress_rules, ingress_rules) = (&from.rules[1], &to.rules[0]);
     let (from, to) = (from.class, to.class);
     // A pair of rules that both name blocks is told by blocks.
-    let names_a_group = |rule: &Rule| matches!(rule.peer, Peer::Group(_));
     let mut own = open(&senders.own, &receivers.own);
     own.retain(|open| names_a_group(open.ingress) || names_a_group(open.egress));
     if own.is_empty() {
         return;
     }
-    let theirs = open(&senders.theirs, &receivers.theirs);
+    let theirs = open_there(&senders.theirs, &receivers.theirs);
     let there = |held: Held| theirs.iter().filter(move |open| open.held >= held).map(|open| open.packets);
     let same_places = senders.place.is_same() && receivers.place.is_same();
     for open in own {

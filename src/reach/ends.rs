@@ -38,8 +38,11 @@ impl<'a> Sorted<'a> {
 
     /// Packets that the rules admit from or to peers; what is not known counts as far as `may_admit` says.
     pub fn between(&self, peers: Peers<'_>, may_admit: impl Fn(&Rule) -> bool) -> Vec<Admitted<'a>> {
-        let mut numbers: Vec<usize> =
-            peers.groups.iter().filter_map(|id| self.by_group.get(*id)).flatten().copied().collect();
+        let mut numbers: Vec<usize> = if peers.groups.len() < self.by_group.len() {
+            peers.groups.iter().filter_map(|id| self.by_group.get(*id)).flatten().copied().collect()
+        } else {
+            self.by_group.iter().filter(|(id, _)| peers.has(id)).flat_map(|(_, numbers)| numbers).copied().collect()
+        };
         match peers.position {
             Position::In(None) => {}
             Position::In(Some(block)) => {

@@ -183,3 +183,20 @@ fn a_block_of_own_public_addresses_means_their_holders_too() {
     let written = sglab::import::topology_of(&with(&[block(22, "203.0.113.0/28")])).builder.to_yaml();
     assert!(written.contains("tcp 22 from 203.0.113.0/28, tcp 22 from eip-eni-1"), "{written}");
 }
+
+/// Traffic of one port between `x` and an instance in many groups, both of which name each other.
+fn joined(many: usize, port: u16) -> Account {
+    let own: Vec<String> = (0..many).map(|at| format!("sg-{at}")).collect();
+    let all: Vec<Value> = own.iter().map(|id| group_peer(port, id)).collect();
+    let x = [group_peer(port, "sg-x")];
+    let groups: Vec<Value> = own.iter().map(|id| group(id, &x, &x)).chain([group("sg-x", &all, &all)]).collect();
+    let own: Vec<&str> = own.iter().map(String::as_str).collect();
+    cloud(&groups, &[interface("eni-1", Some("10.0.1.5"), &own), interface("eni-2", Some("10.0.1.9"), &["sg-x"])])
+}
+
+#[test]
+fn what_many_groups_of_one_instance_say_is_told_once_a_group() {
+    // Pairs of rules held against each other would be a hundred million.
+    let difference = compare(&joined(100, 1), &joined(100, 2));
+    assert_eq!((difference.opened.len(), difference.closed.len()), (200, 200));
+}
