@@ -34,13 +34,24 @@ impl Making<'_> {
                     continue;
                 }
             };
-            let words = format!("{traffic} {preposition} {peer}");
-            // Twins come of blocks with other host bits.
-            if written.insert(words) {
-                places.push(rule.origin.place.clone());
+            for peer in std::iter::once(peer).chain(self.holders(&rule.peer)) {
+                let words = format!("{traffic} {preposition} {peer}");
+                // Twins come of blocks with other host bits.
+                if written.insert(words) {
+                    places.push(rule.origin.place.clone());
+                }
             }
         }
         (written.into_iter().collect(), places)
+    }
+
+    /// The Elastic IPs of the account's own addresses in a block: a lab gives their holders others.
+    fn holders(&self, peer: &Peer) -> Vec<String> {
+        let Peer::Block(block) = peer else { return Vec::new() };
+        let own = self.elastic_ips.iter().filter(|(address, _)| block.prefix_len() > 0 && block.contains(*address));
+        let mut own: Vec<_> = own.collect();
+        own.sort();
+        own.into_iter().map(|(_, name)| name.clone()).collect()
     }
 
     fn peer(&self, group: &SecurityGroup, peer: &Peer) -> Result<String, Reason> {
