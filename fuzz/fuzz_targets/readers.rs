@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use sglab::{protocol, scenario::readers};
 
-static READER: LazyLock<String> = LazyLock::new(|| std::env::var("READER").expect("READER names a folder of fuzz/corpus"));
+static READER: LazyLock<String> = LazyLock::new(|| std::env::var("READER").expect("READER names a reader of fuzz/corpus"));
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| match READER.as_str() {
     "request" => protocol::read_any(bytes),

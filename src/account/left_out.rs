@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::origin::Origin;
+use super::origin::{Origin, ResourceId};
 
 /// One item that was left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,12 @@ pub enum Reason {
 }
 
 impl LeftOut {
+    /// What is the same in two sources: two values that nobody knows are the same if their text is.
+    pub fn key(&self) -> (&str, &Reason, &ResourceId, u64) {
+        let Origin { resource, digest, .. } = &self.origin;
+        (&self.kind, &self.reason, resource, *digest)
+    }
+
     /// Returns true if it may open something that nobody can tell: a value, a group or an account that no source has.
     pub fn is_unknown(&self) -> bool {
         matches!(self.reason, Reason::UnknownValue(_) | Reason::ForeignAccount | Reason::StaleReference(_))

@@ -5,8 +5,8 @@
 
 mod left_out;
 mod origin;
-mod plain_name;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use indexmap::{IndexMap, IndexSet};
@@ -16,7 +16,7 @@ use crate::model::{DEFAULT_GROUP, Traffic, number};
 
 pub use left_out::{LeftOut, Reason};
 pub use origin::{Origin, ResourceId};
-pub(crate) use plain_name::{plain_name, without_number};
+pub(crate) use origin::{plain_name, without_number};
 
 /// All that some sources tell of one account in one region, in the order of the sources.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,8 +31,34 @@ pub struct Account {
     pub interfaces: IndexMap<ResourceId, Interface>,
     /// Prefix lists by id.
     pub prefix_lists: IndexMap<ResourceId, PrefixList>,
+    /// Tags of groups, interfaces and prefix lists by which they are found again in another source.
+    pub tags: BTreeMap<ResourceId, Tags>,
+    /// The kinds of the sources. What one kind leaves out another may not know of.
+    pub sources: BTreeSet<SourceKind>,
     /// All that was read and is not here.
     pub left_out: Vec<LeftOut>,
+}
+
+/// A kind of source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SourceKind {
+    /// Replies of `aws ec2 describe-*`.
+    Describe,
+    /// A plan or a state of Terraform.
+    Terraform,
+    /// A template of CloudFormation.
+    Cloudformation,
+    /// A topology, or a lab that is up.
+    Topology,
+}
+
+/// Tags by which a resource is found again in another source.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tags {
+    /// The name that its template has for it: in an account the tag `aws:cloudformation:logical-id`.
+    pub logical_id: Option<String>,
+    /// The tag `Name`.
+    pub name: Option<String>,
 }
 
 /// A VPC.

@@ -11,7 +11,7 @@ use sglab::topology::{FlowPattern, TypedFlow};
 
 use super::arguments::ExplainArguments;
 use super::common::{self, Exit, PlainFormat, no_step, told};
-use super::{color, live, screen, sources};
+use super::{live, screen, sources};
 
 pub(super) fn run(arguments: &ExplainArguments) -> anyhow::Result<Exit> {
     let (file, written) = match subject(arguments) {
@@ -54,7 +54,7 @@ pub(super) fn run(arguments: &ExplainArguments) -> anyhow::Result<Exit> {
     let told = match arguments.format {
         PlainFormat::Json => explain::json(moment, &explanations, &together)?,
         PlainFormat::Text => {
-            let color = color::wanted(arguments.color, stdout().is_terminal());
+            let color = screen::wanted(arguments.color, stdout().is_terminal());
             let width = screen::width_of(&stdout());
             explain::text(moment, &explanations, &together, Style { color, width, ..Style::default() })
         }

@@ -7,7 +7,7 @@ use sglab::report::{Style, catalogue};
 
 use super::arguments::ListArguments;
 use super::common::{Exit, PlainFormat};
-use super::{color, screen, sources};
+use super::{screen, sources};
 
 pub(super) fn run(arguments: &ListArguments) -> anyhow::Result<Exit> {
     let names = &arguments.topologies;
@@ -19,7 +19,7 @@ pub(super) fn run(arguments: &ListArguments) -> anyhow::Result<Exit> {
             bail!("no topology has `{words}` in its name, its story or its steps");
         }
     }
-    let style = Style { color: color::wanted(arguments.color, stdout().is_terminal()), ..Style::default() };
+    let style = Style { color: screen::wanted(arguments.color, stdout().is_terminal()), ..Style::default() };
     let width = screen::width_of(&stdout());
     let text = match (arguments.format, arguments.long) {
         (PlainFormat::Json, _) => catalogue::json(&read.topologies)?,

@@ -4,7 +4,6 @@ mod account;
 mod arguments;
 mod broken;
 mod check;
-mod color;
 mod common;
 mod completing;
 mod completions;
@@ -22,7 +21,6 @@ mod live;
 mod man;
 mod outward;
 mod predict;
-mod progress;
 mod render;
 
 mod replay;

@@ -11,7 +11,7 @@ use sglab::topology::Topology;
 
 use super::arguments::PredictArguments;
 use super::common::{Exit, PlainFormat, no_step};
-use super::{color, screen, sources};
+use super::{screen, sources};
 
 pub(super) fn run(arguments: &PredictArguments) -> anyhow::Result<Exit> {
     let read = sources::read_clouds(&arguments.topologies);
@@ -23,7 +23,7 @@ pub(super) fn run(arguments: &PredictArguments) -> anyhow::Result<Exit> {
     if let Some((longest, step)) = longest.zip(arguments.step).filter(|(longest, step)| *step > longest.steps.len()) {
         bail!("{}", no_step(longest, step));
     }
-    let color = color::wanted(arguments.color, stdout().is_terminal());
+    let color = screen::wanted(arguments.color, stdout().is_terminal());
     let width = screen::width_of(&stdout());
     let style = Style { color, grid: arguments.grid, verbose: arguments.grid, width, ..Style::default() };
     let typed: Vec<Era> = arguments.era.iter().copied().map(Era::from).collect();

@@ -16,7 +16,7 @@ use sglab::topology::Topology;
 
 use super::arguments::ReplayArguments;
 use super::common::{Exit, PlainFormat, told};
-use super::{evidence, host, progress, signals};
+use super::{evidence, host, screen, signals};
 
 /// A run as it was kept.
 struct RecordedRun<'a> {
@@ -183,7 +183,7 @@ async fn again(manifest: &Manifest, kept: &RecordedRun<'_>) -> Vec<Differs> {
         now: after,
     };
     let mut all = Vec::new();
-    let options = Options { tell_waits: progress::tell_waits(), ..manifest.options.again(kept.services.clone()) };
+    let options = Options { tell_waits: screen::tell_waits(), ..manifest.options.again(kept.services.clone()) };
     match scenario::run(&kept.topology, kept.era, &options, &mut |_| {}).await {
         Ok(result) => {
             let verdict = result.verdict.as_str();

@@ -1,10 +1,14 @@
-//! Width of the terminal. What goes into a pipe or a file has no width.
+//! What somebody at a terminal sees: its width and colours, and a word on stderr about what takes longer than a second.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, stderr};
 use std::os::fd::AsFd;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::time::Duration;
 
-use sglab::report::Style;
+use sglab::report::{Style, shown};
 use sglab::topology::Problems;
+
+use super::common::When;
 
 /// The width of a terminal that does not say its own, as one that `script` makes without a terminal.
 const USUAL: usize = 80;
@@ -22,11 +26,57 @@ pub(super) fn fit(stream: &(impl AsFd + IsTerminal), text: &str) -> String {
 
 /// Says something on the error output, in lines that a terminal has room for.
 pub(super) fn tell(text: &str) {
-    let stderr = std::io::stderr();
+    let stderr = stderr();
     eprintln!("{}", fit(&stderr, text));
 }
 
 /// Words what is wrong with a file, for the errors' own terminal: long lines are shown around what is meant.
 pub(super) fn problems(problems: &Problems) -> String {
-    width_of(&std::io::stderr()).map_or_else(|| problems.to_string(), |width| problems.within(width))
+    width_of(&stderr()).map_or_else(|| problems.to_string(), |width| problems.within(width))
+}
+
+/// Returns `true` if colours are wanted, on a terminal or not.
+pub(super) fn wanted(when: When, is_terminal: bool) -> bool {
+    match when {
+        When::Always => true,
+        When::Never => false,
+        When::Auto => is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+    }
+}
+
+/// Time that something may be waited for without a word at a terminal.
+const WORTH_TELLING: Duration = Duration::from_secs(1);
+/// The same where a program or a file reads the errors: that a lab is stuck, and not merely at work.
+const WORTH_WRITING: Duration = Duration::from_secs(10);
+
+/// Returns the function that tells the waits of a lab, if the errors go to a terminal.
+pub(super) fn tell_waits() -> Option<fn(&str)> {
+    let tell: fn(&str) = |what| eprintln!("{}", shown(what));
+    stderr().is_terminal().then_some(tell)
+}
+
+/// Tells what is waited for, unless this is dropped before.
+pub(super) struct Waiting {
+    _over: Option<Sender<()>>,
+}
+
+/// Waits for somebody else from now on.
+pub(super) fn waiting(what: String) -> Waiting {
+    waiting_longer(if stderr().is_terminal() { WORTH_TELLING } else { WORTH_WRITING }, move || what)
+}
+
+/// The same for what may never end, which is told to whoever reads the errors; the words are found when they are needed.
+pub(super) fn waiting_for(what: impl FnOnce() -> String + Send + 'static) -> Waiting {
+    waiting_longer(WORTH_TELLING, what)
+}
+
+fn waiting_longer(than: Duration, what: impl FnOnce() -> String + Send + 'static) -> Waiting {
+    let (over, ended) = channel();
+    // Nothing is told if no thread can be had.
+    let thread = std::thread::Builder::new().name("progress".into()).spawn(move || {
+        if ended.recv_timeout(than) == Err(RecvTimeoutError::Timeout) {
+            tell(&what());
+        }
+    });
+    Waiting { _over: thread.is_ok().then_some(over) }
 }

@@ -18,7 +18,7 @@ use sglab::topology::Topology;
 use super::arguments::ShellArguments;
 use super::common::{Exit, no_step, told};
 use super::live::exec;
-use super::{host, inside, progress, sources, steps};
+use super::{host, inside, screen, sources, steps};
 
 /// Columns of what it prints, at the most.
 const WIDTH: usize = 80;
@@ -87,7 +87,7 @@ fn is_one_up() -> bool {
 async fn boot(topology: &Topology, era: Era, steps: usize) -> anyhow::Result<Lab> {
     let folder = scenario::services::folder_of(&topology.file).context("failed to find the present folder")?;
     let (mut lab, _) = scenario::boot(topology, era).await?;
-    lab.tell_waits(progress::tell_waits());
+    lab.tell_waits(screen::tell_waits());
     // For what its instances mount; no service is started.
     lab.find_files_from(&folder);
     steps::carry_out(&mut lab, topology, era, steps).await?;

@@ -19,7 +19,7 @@ use super::account::expected::{self, Imported};
 use super::arguments::TestArguments;
 use super::common::{Exit, told};
 use super::result_format::{Output, TextGoes};
-use super::{broken, color, evidence, file, host, progress, replay, screen, signals, sources};
+use super::{broken, evidence, file, host, replay, screen, signals, sources};
 
 pub(super) fn run(arguments: TestArguments) -> anyhow::Result<Exit> {
     let expect = arguments.expect.as_deref();
@@ -94,7 +94,7 @@ async fn run_all(arguments: &TestArguments, read: &sources::Read, imported: Opti
         require_rule_coverage: arguments.require_rule_coverage,
         keep: arguments.evidence.is_some(),
         services: if arguments.services { StartServices::Yes } else { StartServices::No },
-        tell_waits: progress::tell_waits(),
+        tell_waits: screen::tell_waits(),
     };
     tell_of_services(arguments, topologies);
     let mut printer = Printer::new(arguments, style, jobs.len(), topologies.len());
@@ -229,7 +229,8 @@ async fn run_one(job: &Job<'_>, options: &Options, watch: &mut dyn FnMut(Progres
 
 fn style(arguments: &TestArguments) -> Style {
     let on_stdout = arguments.format.output().text == TextGoes::Stdout;
-    let color = color::wanted(arguments.color, if on_stdout { stdout().is_terminal() } else { stderr().is_terminal() });
+    let color =
+        screen::wanted(arguments.color, if on_stdout { stdout().is_terminal() } else { stderr().is_terminal() });
     let width = if on_stdout { screen::width_of(&stdout()) } else { screen::width_of(&stderr()) };
     let topology = if arguments.import.is_empty() { TopologyOrigin::File } else { TopologyOrigin::Import };
     Style { color, grid: arguments.grid, verbose: arguments.grid, width, topology }

@@ -16,7 +16,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::arguments::WalkArguments;
 use super::common::{Exit, PlainFormat, no_step};
-use super::{broken, color, host, progress, screen, signals, sources};
+use super::{broken, host, screen, signals, sources};
 
 pub(super) fn run(arguments: &WalkArguments) -> anyhow::Result<Exit> {
     let Some(topology) = sources::read_one(&arguments.topology)? else { return Ok(Exit::BadInput) };
@@ -52,7 +52,7 @@ pub(super) fn run(arguments: &WalkArguments) -> anyhow::Result<Exit> {
     let to_stdout = arguments.format == PlainFormat::Text;
     let is_terminal = if to_stdout { stdout().is_terminal() } else { stderr().is_terminal() };
     let width = if to_stdout { screen::width_of(&stdout()) } else { screen::width_of(&stderr()) };
-    let style = Style { color: color::wanted(arguments.color, is_terminal), width, ..Style::default() };
+    let style = Style { color: screen::wanted(arguments.color, is_terminal), width, ..Style::default() };
     let Some(_sandbox) = host::enter() else { return Ok(Exit::CannotHost) };
     let Some(runtime) = host::runtime() else { return Ok(Exit::CannotHost) };
     let walk = Walk { arguments, topology: &topology, era, from, puzzles, style };
@@ -107,7 +107,7 @@ impl Walk<'_> {
             Ok(booted) => booted,
             Err(error) => return Ok(broken(&error)),
         };
-        lab.tell_waits(progress::tell_waits());
+        lab.tell_waits(screen::tell_waits());
         let mut stepper = Stepper::new(&mut lab, self.topology, boot, Options::default());
         self.say(&terminal::head(stepper.head(), self.style))?;
         self.say(&told::opening(self.topology, self.style))?;

@@ -13,7 +13,7 @@ use super::names::{
 };
 use super::parts::{chain, set};
 use super::rule::{Compiling, STATELESS, UNPLACED, log, marked, opens_all, own, track, tracked_bit};
-use super::{connections, doubts, fragments, icmp_errors, idle, memory, services};
+use super::{doubts, icmp_errors, idle, memory, services, shares};
 use crate::model::protocol::{ICMP, ICMPV6, TCP, UDP};
 use crate::model::{
     Cloud, Direction, GroupName, IcmpErrors, Interface, PrefixList, Rule, SecurityGroup, SourceDestCheck, Vpc, VpcName,
@@ -99,8 +99,8 @@ pub fn ruleset(
     let of_errors = icmp_errors::add(&mut ruleset, cloud, vpc, attached, (families, timeouts));
     memory::add(&mut ruleset, families, timeouts, of_errors);
     doubts::add(&mut ruleset, attached, families);
-    fragments::add(&mut ruleset, GW, families);
-    connections::add(&mut ruleset, families);
+    shares::add_fragments(&mut ruleset, GW, families);
+    shares::add_connections(&mut ruleset, families);
     if cloud.has_egress_rules() {
         ruleset.chains.insert(AGAIN.to_owned(), again(known));
     }

@@ -2,11 +2,9 @@
 //!
 //! [`network()`] says what should be, in the words of [`crate::network`].
 
-mod connections;
 mod doubts;
 mod error;
 mod filter;
-mod fragments;
 mod icmp_errors;
 mod idle;
 mod layout;

@@ -1,16 +1,14 @@
-//! Shares of what the filter remembers, by interface.
-//!
-//! A set that packets fill has room for so much, and whoever sends would fill it alone. So a packet has to pay before it is
-//! remembered: with one of the tokens of the interface that it came in by, which come back by and by. What is paid for is refreshed for
-//! nothing, as long as one timeout; then it is to be paid again. An element has therefore been paid for within its last two
-//! timeouts, and one interface has no more than three times its share of them. What finds no token is on record (`no-room`), at
-//! most ten times a second for each interface, and is not remembered.
+//! Bounds of what an interface may have of the filter: flows that are tracked, fragments that are put together, and shares of what is remembered.
 
-use super::names::{NO_ROOM, NO_ROOM_TOLD, share};
-use super::parts::chain;
-use super::rule::{log, own};
+use super::names::{
+    CONNECTIONS, CONNECTIONS_FROM, CONNECTIONS_TOLD, FRAGMENT_BYTES, FRAGMENTS, FRAGMENTS_TOLD, GW, NO_ROOM,
+    NO_ROOM_TOLD, share,
+};
+use super::parts::{chain, families, log_drop, of};
+use super::rule::{Family, log, own};
+use crate::network::Families;
 use crate::network::names::paid;
-use crate::network::nft::{NftRule, Ruleset, Set, SetKey};
+use crate::network::nft::{Chain, NftRule, Ruleset, Set, SetKey};
 use crate::network::record::Record;
 
 /// Interfaces of a namespace.
@@ -68,4 +66,84 @@ impl SetLimits {
 fn add_set(ruleset: &mut Ruleset, name: &str, key: &str, size: u32) {
     let key = SetKey::FilledByPackets { like: key.to_owned(), size };
     ruleset.sets.insert(name.to_owned(), Set { key, elements: Default::default() });
+}
+
+/// Links of a namespace.
+const FRAGMENTS_SIZE: u32 = 1 << 16;
+/// By so many seconds a share that nobody has used is whole again.
+const IDLE: u32 = 10;
+
+/// Adds the chains to a namespace. Links of these names bring whole datagrams only.
+pub fn add_fragments(ruleset: &mut Ruleset, whole: &str, spoken: Families) {
+    for set in [FRAGMENTS, FRAGMENT_BYTES, FRAGMENTS_TOLD] {
+        let key = SetKey::FilledByPackets { like: "iifname".to_owned(), size: FRAGMENTS_SIZE };
+        ruleset.sets.insert(set.to_owned(), Set { key, elements: Default::default() });
+    }
+    let limited = |set: &str, limit: &str| format!("update @{set} {{ iifname timeout {IDLE}s limit rate {limit} }}");
+    let told = limited(FRAGMENTS_TOLD, "100/second burst 100 packets");
+    // Who floods would else have nobody hear of anything else: the log has room for so much.
+    let over = [own("told", format!("{told} {}", log_drop(Record::Fragments))), own("rest-of-a-flood", "drop")];
+    ruleset.chains.insert("fragments-over".to_owned(), chain(over));
+    let share = [
+        own("whole", format!("iifname \"{whole}\" return")),
+        own("pieces", format!("{} goto fragments-over", limited(FRAGMENTS, "over 32768/second burst 65536 packets"))),
+        own(
+            "bytes",
+            format!("{} goto fragments-over", limited(FRAGMENT_BYTES, "over 32 mbytes/second burst 32 mbytes")),
+        ),
+    ];
+    ruleset.chains.insert("fragments-share".to_owned(), chain(share));
+    let pieces = families(spoken).flat_map(|family| match family {
+        Family::Ipv4 => vec![own("ipv4", "ip frag-off & 0x3fff != 0 goto fragments-share")],
+        // A whole packet may have the header as well.
+        Family::Ipv6 => vec![
+            own("ipv6-first", "frag more-fragments 1 goto fragments-share"),
+            own("ipv6-later", "frag frag-off != 0 goto fragments-share"),
+        ],
+    });
+    // Behind the check of sources, and before datagrams are put together.
+    let hook = "type filter hook prerouting priority -440; policy accept;";
+    ruleset.chains.insert("fragments".to_owned(), Chain { hook: Some(hook.to_owned()), ..chain(pieces) });
+}
+
+/// Parts of an interface's flows, and how many each may have. Together a quarter of what the smallest machines track, and a sixteenth of what
+/// others do.
+const PARTS: u32 = 32;
+const MAX: u32 = (1 << 14) / PARTS;
+/// Interfaces, and sources outside, each with its parts.
+const CONNECTIONS_SIZE: u32 = 1 << 16;
+
+/// Adds the chains.
+pub fn add_connections(ruleset: &mut Ruleset, spoken: Families) {
+    let mut counting = |name: &str, key: &str| {
+        let set = Set {
+            key: SetKey::CountsFlows { like: key.to_owned(), size: CONNECTIONS_SIZE },
+            elements: Default::default(),
+        };
+        ruleset.sets.insert(name.to_owned(), set);
+        format!("add @{name} {{ {key} ct count over {MAX} }} goto connections-over")
+    };
+    // No base chain behind this one asks for the mark, and none keeps it.
+    let part = own("part", format!("meta mark set jhash ct id mod {PARTS}"));
+    let inside = format!("iifname != \"{GW}\" {}", counting(CONNECTIONS, "iifname . meta mark"));
+    let mut rules = vec![part, own("inside", inside)];
+    for family in families(spoken) {
+        let (any, source) = (family.any(), format!("{} saddr . meta mark", family.header()));
+        let over = counting(&of(family, CONNECTIONS_FROM), &source);
+        rules.push(own(&of(family, "outside"), format!("iifname \"{GW}\" {any} {over}")));
+    }
+    ruleset.chains.insert("connections".to_owned(), chain(rules));
+    let key = SetKey::FilledByPackets { like: "iifname".to_owned(), size: CONNECTIONS_SIZE };
+    ruleset.sets.insert(CONNECTIONS_TOLD.to_owned(), Set { key, elements: Default::default() });
+    let told = format!("update @{CONNECTIONS_TOLD} {{ iifname timeout 10s limit rate 100/second burst 100 packets }}");
+    // As of fragments, the log has room for so much of a flood.
+    let over = [own("told", format!("{told} {}", log_drop(Record::Connections))), own("rest-of-a-flood", "drop")];
+    ruleset.chains.insert("connections-over".to_owned(), chain(over));
+    // Some are of the router's own services.
+    for hook in ["forward", "input"] {
+        let known = own("known", "ct status confirmed accept");
+        let begins = own("begins", "ct state new jump connections");
+        let text = format!("type filter hook {hook} priority filter + 25; policy accept;");
+        ruleset.chains.insert(format!("connections-{hook}"), Chain { hook: Some(text), ..chain([known, begins]) });
+    }
 }

@@ -9,7 +9,7 @@ use super::names::{
 };
 use super::parts::set;
 use super::rule::{UNPLACED, log, own};
-use super::{fragments, icmp_errors};
+use super::{icmp_errors, shares};
 use crate::model::protocol::{ICMP, TCP, UDP};
 use crate::model::{Mtu, PrivateIp, PublicIp};
 use crate::network::Families;
@@ -173,7 +173,7 @@ pub fn internet(bound: &[(String, IpAddr)], families: Families) -> Ruleset {
     rules.push(own("spoofed", format!("{} drop", log(Record::Spoofed))));
     let hook = format!("type filter hook prerouting priority {BEFORE_FRAGMENTS}; policy drop;");
     ruleset.chains.insert("prerouting".to_owned(), base(&hook, rules));
-    fragments::add(&mut ruleset, "gw-*", families);
+    shares::add_fragments(&mut ruleset, "gw-*", families);
     ruleset.chains.insert(UNREACHABLE.to_owned(), unreachable(families));
     ruleset
 }

@@ -9,9 +9,9 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use nix::unistd::geteuid;
+use nix::sys::signal::{Signal, kill as signal};
+use nix::unistd::{Pid, geteuid};
 
-use super::holders;
 use crate::lab::folder_of_labs;
 
 /// A lab that was killed is gone by then.
@@ -207,7 +207,7 @@ impl LabDir {
     /// The process of the lab here that is stopped by a signal, if one is: it answers nothing, and does not end.
     pub fn stopped(&self) -> Option<i32> {
         let lock = self.lock().metadata().ok()?;
-        holders::stopped((lock.dev(), lock.ino()))
+        stopped((lock.dev(), lock.ino()))
     }
 
     /// Kills the lab that lives here, whatever it does at the moment, and waits until nothing of it is left.
@@ -218,7 +218,7 @@ impl LabDir {
         let begun = Instant::now();
         while self.is_up()? {
             let held = self.lock().metadata().map(|found| (found.dev(), found.ino()));
-            held.map(holders::kill).map_err(|source| self.failed("look at", self.lock(), source))?;
+            held.map(kill).map_err(|source| self.failed("look at", self.lock(), source))?;
             if begun.elapsed() > EXIT_TIMEOUT {
                 let source = io::Error::other("its processes have been killed, and still hold it");
                 return Err(self.failed("wait for", self.lock(), source));
@@ -359,4 +359,38 @@ fn folder() -> Result<PathBuf, LabDirError> {
         return Err(failed("it is not this user's alone".to_owned()));
     }
     Ok(folder)
+}
+
+/// Kills every process that holds the lock on a file, by its device and number: those of a lab, all with the same open file.
+/// Leaves alone processes that have the file open without the lock: they only ask whether a lab lives.
+pub(super) fn kill(file: (u64, u64)) {
+    for pid in numbers(file) {
+        // It may have gone a moment ago.
+        let _ = signal(Pid::from_raw(pid), Signal::SIGKILL);
+    }
+}
+
+/// One of them that is stopped by a signal, if one is.
+pub(super) fn stopped(file: (u64, u64)) -> Option<i32> {
+    numbers(file).find(|pid| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // Behind the name, which is in parentheses and may have anything in it.
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['T', 't']))
+    })
+}
+
+fn numbers(file: (u64, u64)) -> impl Iterator<Item = i32> {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    numbers.filter(move |pid| holds(*pid, file))
+}
+
+fn holds(pid: i32, file: (u64, u64)) -> bool {
+    let process = Path::new("/proc").join(pid.to_string());
+    let open = fs::read_dir(process.join("fd")).into_iter().flatten().flatten();
+    open.map(|entry| entry.file_name()).any(|number| {
+        let found = fs::metadata(process.join("fd").join(&number));
+        let is_it = found.is_ok_and(|found| (found.dev(), found.ino()) == file);
+        is_it && fs::read_to_string(process.join("fdinfo").join(&number)).is_ok_and(|text| text.contains("\nlock:"))
+    })
 }

@@ -4,7 +4,6 @@
 //! Their messages are in [`protocol`](crate::protocol).
 
 pub mod client;
-mod holders;
 pub mod lab_dir;
 pub mod supervisor;
 

@@ -6,7 +6,6 @@ mod connection;
 mod events;
 mod feed;
 mod flow_logs;
-mod frame;
 mod hearing;
 mod probing;
 mod programs;

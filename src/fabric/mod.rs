@@ -12,7 +12,6 @@ pub mod doctor;
 mod error;
 #[doc(hidden)]
 pub mod faults;
-mod generation;
 mod inside;
 mod kernel;
 pub mod kernel_records;
@@ -30,7 +29,6 @@ pub mod remembered;
 mod settle;
 mod sysctl;
 pub mod tap;
-pub mod tracked;
 mod wiring;
 
 pub use apply::Fabric;

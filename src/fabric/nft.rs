@@ -4,20 +4,23 @@
 //! kernel's own count of transactions is read before and after.
 
 use std::ffi::OsStr;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use indexmap::IndexSet;
+use netlink_packet_netfilter::nftables::{GenAttribute, GenMessage, NfTablesMessage};
+use netlink_packet_netfilter::{NetfilterHeader, NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily};
 use nftables::stmt::Counter;
 use serde::Deserialize;
 
 use super::error::FabricError;
 use super::faults::{self, Moment};
-use super::generation;
 use super::kernel_records::KernelRule;
 use super::namespace::Namespace;
+use super::netlink;
 use crate::network::nft::{Change, Ruleset};
 use crate::network::text::{ADD_TABLE, DELETE_TABLE, MissingHandle, transaction};
 use crate::sandbox::child::{self, Ended, Status};
@@ -216,7 +219,7 @@ async fn transact(namespace: &Arc<Namespace>, script: String) -> Result<(), Fail
     let fault = namespace.faults.step(&namespace.name, "carry out a transaction");
     let sent = script.clone();
     let done = namespace.run(move || {
-        let before = generation::read().map_err(|error| (error.to_string(), Effect::None))?;
+        let before = read().map_err(|error| (error.to_string(), Effect::None))?;
         let ended = match fault {
             Some(Moment::Before) => Err(faults::error()),
             _ => run_here(&program, &["-f", "-"], &sent, patience),
@@ -227,7 +230,7 @@ async fn transact(namespace: &Arc<Namespace>, script: String) -> Result<(), Fail
             (Ok(_), Some(_)) => format!("failed to hear nft: {}", faults::error()),
             (Err(error), _) => format!("failed to run nft: {error}"),
         };
-        match generation::read() {
+        match read() {
             Ok(after) if after == before => Err((failure, Effect::None)),
             Ok(after) if after == before.wrapping_add(1) => {
                 Err((format!("{failure}; the kernel has taken the transaction nevertheless"), Effect::Whole))
@@ -287,7 +290,7 @@ pub(super) fn run_here(
     arguments: &[impl AsRef<OsStr>],
     script: &str,
     patience: Duration,
-) -> std::io::Result<Ended> {
+) -> io::Result<Ended> {
     child::run(Command::new(program).args(arguments).env("LC_ALL", "C"), script.as_bytes(), patience)
 }
 
@@ -329,4 +332,16 @@ fn with_command(words: &str, script: &str) -> String {
     let number = first.split(':').nth(1).and_then(|number| number.parse::<usize>().ok());
     let command = number.and_then(|number| script.lines().nth(number.checked_sub(1)?));
     command.map_or_else(|| first.to_owned(), |command| format!("{first}: {command}"))
+}
+
+/// Reads it, on a thread inside the namespace. Each transaction that changes anything, whoever's it is, adds one.
+pub(super) fn read() -> io::Result<u32> {
+    let header = NetfilterHeader::new(NetfilterProtoFamily::Unspec, 0, 0);
+    let question = NetfilterMessage::new(header, NfTablesMessage::GetGen(GenMessage { attributes: Vec::new() }));
+    let answer = netlink::ask(netlink_sys::constants::NETLINK_NETFILTER, question)?;
+    let NetfilterMessageInner::NfTables(NfTablesMessage::NewGen(generation)) = answer.inner else {
+        return Err(io::Error::other("the kernel answers something else than the ruleset's generation"));
+    };
+    let id = generation.attributes.iter().find_map(|it| if let GenAttribute::Id(id) = it { Some(*id) } else { None });
+    id.ok_or_else(|| io::Error::other("the kernel does not say the ruleset's generation"))
 }

@@ -2,14 +2,14 @@
 
 use std::fmt::Write;
 
-use super::picture::{BoxKind, Line, Picture};
+use super::picture::{ArrowKind, BoxKind, Line, Picture};
 use crate::model::shown;
 
 /// Writes it; ids are numbers, so that no name is syntax.
 pub fn dot(picture: &Picture, title: &str) -> String {
     let mut out = format!(
         "digraph sglab {{\n  label={}; rankdir=LR; node [shape=box, fontname=\"sans-serif\"];\n",
-        quoted(title)
+        quoted(&picture.titled(title))
     );
     for (index, one) in picture.boxes.iter().enumerate() {
         let lines = one.lines();
@@ -24,7 +24,11 @@ pub fn dot(picture: &Picture, title: &str) -> String {
         let _ = writeln!(out, "  n{index} [label={}{style}];", quoted(&label));
     }
     for arrow in &picture.arrows {
-        let _ = writeln!(out, "  n{} -> n{} [label={}];", arrow.from, arrow.to, quoted(&arrow.words()));
+        let style = match arrow.kind {
+            ArrowKind::Open => "",
+            ArrowKind::Perhaps => ", style=dashed",
+        };
+        let _ = writeln!(out, "  n{} -> n{} [label={}{style}];", arrow.from, arrow.to, quoted(&arrow.words()));
     }
     out.push_str("}\n");
     out

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use serde::Serialize;
 
 use super::layout::{HEAD, LANE_GAP, LINE, Layout, Place, WIDTH, layout};
-use super::picture::{Arrow, BoxKind, Line, Picture};
+use super::picture::{Arrow, ArrowKind, BoxKind, Line, Picture};
 
 /// Longest text in a box, in characters.
 const MAX_TEXT: usize = 34;
@@ -95,6 +95,8 @@ pub struct DrawnArrow {
     pub to: usize,
     /// Its way, as the `d` of an SVG path.
     pub path: String,
+    /// Knowledge of it.
+    pub kind: ArrowKind,
     /// Kind of its sender.
     pub sender: BoxKind,
     /// True for one of many arrows of a sender that reaches most boxes.
@@ -183,6 +185,7 @@ fn line(picture: &Picture, layout: &Layout, number: usize) -> DrawnArrow {
         from: arrow.from,
         to: arrow.to,
         path,
+        kind: arrow.kind,
         sender: picture.boxes[arrow.from].kind,
         wide: layout.wide[arrow.from],
         whole: whole(picture, arrow),

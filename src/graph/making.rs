@@ -4,19 +4,17 @@ use std::collections::{HashMap, HashSet};
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::picture::{Arrow, BoxKind, NodeBox, Picture, natural};
+use super::picture::{Arrow, ArrowKind, BoxKind, NodeBox, Picture, natural};
 use super::sparse::sparse;
 use crate::account::{Account, Holder, Interface, Peer, ResourceId};
-use crate::reach::{Passage, Way, admitted};
+use crate::reach::{Certainty, Passage, Way, admitted};
 
 impl Picture {
     /// Makes the picture of an account.
     pub fn new(account: &Account) -> Self {
         let passages = admitted(account);
         let mut making = Making::new(account);
-        for passage in passages.iter().filter(|passage| passage.is_known()) {
-            making.add(passage);
-        }
+        passages.iter().for_each(|passage| making.add(passage));
         sparse(making.picture())
     }
 }
@@ -24,7 +22,8 @@ impl Picture {
 struct Making<'a> {
     account: &'a Account,
     boxes: IndexMap<(BoxKind, String), NodeBox>,
-    arrows: IndexMap<(usize, usize), IndexSet<String>>,
+    arrows: IndexMap<(usize, usize, ArrowKind), IndexSet<String>>,
+    unknown: usize,
     /// Boxes with members of a group, by the group's short name.
     of_group: HashMap<String, IndexSet<usize>>,
     /// The box of an interface, by its short name.
@@ -39,6 +38,7 @@ impl<'a> Making<'a> {
             account,
             boxes: IndexMap::new(),
             arrows: IndexMap::new(),
+            unknown: 0,
             of_group: HashMap::new(),
             of_member: HashMap::new(),
             labels: account.groups.values().map(|group| group.label.as_str()).collect(),
@@ -116,7 +116,12 @@ impl<'a> Making<'a> {
     }
 
     fn add(&mut self, passage: &Passage) {
-        let traffic = passage.traffic.strip_prefix("tcp ").unwrap_or(&passage.traffic).to_owned();
+        let traffic = passage.traffic.strip_prefix("tcp ").unwrap_or(&passage.traffic);
+        let (kind, traffic) = match passage.certainty {
+            Certainty::Known => (ArrowKind::Open, traffic.to_owned()),
+            Certainty::Unknown(_) => (ArrowKind::Perhaps, format!("? {traffic}")),
+        };
+        self.unknown += usize::from(kind == ArrowKind::Perhaps);
         let (from, to) = match passage.way {
             Way::ToOutside => {
                 let line = format!("{traffic} to {}", passage.to);
@@ -135,7 +140,7 @@ impl<'a> Making<'a> {
         };
         for &from in &from {
             for &to in &to {
-                self.arrows.entry((from, to)).or_default().insert(traffic.clone());
+                self.arrows.entry((from, to, kind)).or_default().insert(traffic.clone());
             }
         }
     }
@@ -145,9 +150,10 @@ impl<'a> Making<'a> {
     }
 
     fn picture(self) -> Picture {
-        let arrows = self.arrows.into_iter().map(|((from, to), traffic)| Arrow {
+        let arrows = self.arrows.into_iter().map(|((from, to, kind), traffic)| Arrow {
             from,
             to,
+            kind,
             traffic: traffic.into_iter().collect(),
         });
         let arrows = arrows.collect();
@@ -155,7 +161,7 @@ impl<'a> Making<'a> {
         for one in &mut boxes {
             one.members.sort_by_cached_key(|(name, _)| natural(name));
         }
-        Picture { boxes, arrows, told: Vec::new() }
+        Picture { boxes, arrows, told: Vec::new(), unknown: self.unknown }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::picture::{BoxKind, Picture};
+use super::picture::{ArrowKind, BoxKind, Picture};
 use crate::model::shown;
 
 /// Mermaid draws no more arrows than these by default.
@@ -12,7 +12,12 @@ const MAX_TEXT: usize = 50_000;
 
 /// Writes it; nothing where it is larger than what Mermaid draws.
 pub fn mermaid(picture: &Picture) -> Option<String> {
-    let mut out = "flowchart LR\n".to_owned();
+    // It has no title but in front matter.
+    let title = match picture.unknown {
+        0 => String::new(),
+        _ => format!("---\ntitle: \"{}\"\n---\n", escaped(&picture.titled("Who reaches whom"))),
+    };
+    let mut out = format!("{title}flowchart LR\n");
     for (index, one) in picture.boxes.iter().enumerate() {
         let lines = one.lines().iter().map(|line| format!("<br>{}", escaped(line.words()))).collect::<String>();
         let label = format!("\"{}{lines}\"", escaped(&one.head(&one.title)));
@@ -25,7 +30,11 @@ pub fn mermaid(picture: &Picture) -> Option<String> {
         let _ = writeln!(out, "  n{index}{shape}");
     }
     for arrow in &picture.arrows {
-        let _ = writeln!(out, "  n{} -->|\"{}\"| n{}", arrow.from, escaped(&arrow.words()), arrow.to);
+        let line = match arrow.kind {
+            ArrowKind::Open => "-->",
+            ArrowKind::Perhaps => "-.->",
+        };
+        let _ = writeln!(out, "  n{} {line}|\"{}\"| n{}", arrow.from, escaped(&arrow.words()), arrow.to);
     }
     (picture.arrows.len() <= MAX_EDGES && out.len() <= MAX_TEXT).then_some(out)
 }

@@ -5,10 +5,23 @@
 pub struct Picture {
     /// Boxes, those outside first.
     pub boxes: Vec<NodeBox>,
-    /// Arrows between boxes, each pair once.
+    /// Arrows between boxes, each pair once, and once more for what is not known.
     pub arrows: Vec<Arrow>,
     /// Arrows that are words in their boxes.
     pub told: Vec<Arrow>,
+    /// Passages of which nobody can tell if they are open.
+    pub unknown: usize,
+}
+
+impl Picture {
+    /// A title with the number of what is not known.
+    pub(super) fn titled(&self, title: &str) -> String {
+        match self.unknown {
+            0 => title.to_owned(),
+            1 => format!("{title}; ? 1 passage is not known"),
+            unknown => format!("{title}; ? {unknown} passages are not known"),
+        }
+    }
 }
 
 /// A box: somebody outside, or the members of a group.
@@ -111,8 +124,20 @@ pub struct Arrow {
     pub from: usize,
     /// Index of the receiver's box.
     pub to: usize,
-    /// Traffic, each once: `443`, `udp 53`, `icmp echo`.
+    /// Traffic, each once: `443`, `udp 53`, `icmp echo`; `? 443` where it may be closed.
     pub traffic: Vec<String>,
+    /// Knowledge of it.
+    pub kind: ArrowKind,
+}
+
+/// Knowledge of an arrow's traffic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ArrowKind {
+    /// It passes.
+    Open,
+    /// It may pass: something is not known.
+    Perhaps,
 }
 
 impl Arrow {

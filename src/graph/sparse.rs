@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use super::picture::{Arrow, BoxKind, Line, NodeBox, Picture};
+use super::picture::{Arrow, ArrowKind, BoxKind, Line, NodeBox, Picture};
 
 /// Arrows of one box, at most, that the eye can follow.
 const FEW: usize = 3;
@@ -14,8 +14,8 @@ const READABLE: usize = 40;
 impl Picture {
     /// A picture of boxes and of what passes between them: sender, receiver and traffic, each pair once.
     pub fn of(boxes: Vec<NodeBox>, arrows: impl IntoIterator<Item = (usize, usize, Vec<String>)>) -> Self {
-        let arrows = arrows.into_iter().map(|(from, to, traffic)| Arrow { from, to, traffic });
-        let mut picture = Self { boxes, arrows: arrows.collect(), told: Vec::new() };
+        let arrows = arrows.into_iter().map(|(from, to, traffic)| Arrow { from, to, traffic, kind: ArrowKind::Open });
+        let mut picture = Self { boxes, arrows: arrows.collect(), told: Vec::new(), unknown: 0 };
         if picture.arrows.len() > ALL {
             return sparse(picture);
         }

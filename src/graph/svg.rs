@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::drawing::{Drawing, DrawnArrow, DrawnBox, LineKind, Words};
-use super::picture::{BoxKind, Picture};
+use super::picture::{ArrowKind, BoxKind, Picture};
 use crate::model::shown;
 
 const STYLE: &str = "
@@ -12,7 +12,7 @@ const STYLE: &str = "
   .balancer { fill: #ddf4ff; stroke: #0969da; } .empty { fill: none; stroke: #8c959f; stroke-dasharray: 5 4; }
   .title { fill: #1f2328; font-weight: 600; } text { fill: #424a53; font: 13px ui-sans-serif, system-ui, sans-serif; }
   .faint { fill: #656d76; font-size: 12px; } .traffic { fill: #0550ae; font-size: 12px; } .outside-words { fill: #cf222e; } .arrow { fill: none; stroke: #57606a; stroke-width: 1.5; }
-  .from-outside { stroke: #cf222e; } .wide { stroke-opacity: 0.35; } .head { fill: #57606a; } .outside-head { fill: #cf222e; }
+  .from-outside { stroke: #cf222e; } .wide { stroke-opacity: 0.35; } .perhaps { stroke-dasharray: 6 4; } .head { fill: #57606a; } .outside-head { fill: #cf222e; }
   .label { fill: #1f2328; font-size: 12px; paint-order: stroke; stroke: #ffffff; stroke-width: 4px; }
   @media (prefers-color-scheme: dark) {
     .page { fill: #0d1117; } .box { fill: #161b22; stroke: #6e7681; } .outside { fill: #272115; stroke: #d29922; }
@@ -27,7 +27,7 @@ pub fn svg(picture: &Picture, title: &str) -> String {
     let Drawing { width, height, boxes, arrows, labels } = Drawing::new(picture);
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" role=\"img\">\n<title>{}</title>\n<style>{STYLE}</style>\n<defs>{}{}</defs>\n<rect class=\"page\" width=\"100%\" height=\"100%\"/>\n",
-        escaped(title),
+        escaped(&picture.titled(title)),
         marker("head"),
         marker("outside-head"),
     );
@@ -84,6 +84,10 @@ fn line(out: &mut String, arrow: &DrawnArrow) {
     let from_outside = arrow.sender == BoxKind::Outside;
     let (class, head) = if from_outside { ("arrow from-outside", "outside-head") } else { ("arrow", "head") };
     let class = if arrow.wide { format!("{class} wide") } else { class.to_owned() };
+    let class = match arrow.kind {
+        ArrowKind::Open => class,
+        ArrowKind::Perhaps => format!("{class} perhaps"),
+    };
     let _ = writeln!(
         out,
         "<path class=\"{class}\" d=\"{}\" marker-end=\"url(#{head})\"><title>{}</title></path>",

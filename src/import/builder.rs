@@ -10,7 +10,7 @@ use super::fault::{Fault, Mistake};
 use super::tree::Node;
 use super::words::Wrong;
 use crate::account::{
-    Account, Interface, Known, LeftOut, Origin, Peer, Public, Reason, ResourceId, Rule, SecurityGroup,
+    Account, Interface, Known, LeftOut, Origin, Peer, Public, Reason, ResourceId, Rule, SecurityGroup, Tags,
 };
 use crate::model::Direction;
 use crate::topology::{Source, Span};
@@ -32,8 +32,19 @@ pub(super) struct Builder {
     gone: HashSet<ResourceId>,
     /// Groups of other accounts that rules name: a source may have them as well.
     foreign: HashSet<ResourceId>,
+    /// Digests of what resources are written as, beside their values, in the source that is being read.
+    pub written: HashMap<String, u64>,
     /// Other names of ids: a resource's address in Terraform.
     aliases: HashMap<String, ResourceId>,
+}
+
+/// What has tags that are told of a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TagsOf {
+    /// The resource.
+    Itself,
+    /// The instance that holds it as its first interface.
+    Holder,
 }
 
 impl Builder {
@@ -62,6 +73,20 @@ impl Builder {
     /// Says that a group is there, of which this source has no rules or only those that AWS gives it.
     pub fn mention(&mut self, id: ResourceId, group: SecurityGroup) {
         self.mentioned.entry(id).or_insert(group);
+    }
+
+    /// Notes tags. Those of a resource itself go before those of its holder.
+    pub fn tags(&mut self, id: ResourceId, told: Tags, of: TagsOf) {
+        if told == Tags::default() {
+            return;
+        }
+        let known = self.account.tags.entry(id).or_default();
+        let old = std::mem::take(known);
+        let (first, second) = match of {
+            TagsOf::Itself => (told, old),
+            TagsOf::Holder => (old, told),
+        };
+        *known = Tags { logical_id: first.logical_id.or(second.logical_id), name: first.name.or(second.name) };
     }
 
     /// Says that an instance is terminated.
@@ -309,6 +334,11 @@ fn of_no_interface(kind: &str, interface: &ResourceId, origin: Origin) -> LeftOu
     LeftOut { kind: kind.to_owned(), reason: Reason::StaleReference(interface.to_string()), origin }
 }
 
+/// One digest of two texts.
+pub(super) fn mixed(one: u64, other: u64) -> u64 {
+    one.rotate_left(1) ^ other
+}
+
 /// A source while it is read into a builder.
 pub(super) struct Reader<'s> {
     pub source: &'s Source,
@@ -318,6 +348,7 @@ pub(super) struct Reader<'s> {
 impl Reader<'_> {
     pub fn origin(&self, node: Node<'_>, resource: &str) -> Origin {
         let digest = self.source.digest(node.span());
+        let digest = self.into.written.get(resource).map_or(digest, |written| mixed(digest, *written));
         Origin { digest, ..Origin::new(ResourceId::new(resource), self.source.place(node.span())) }
     }
 

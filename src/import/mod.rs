@@ -25,11 +25,11 @@ use builder::{Builder, Reader};
 use fault::Mistake;
 use tree::Node;
 
-use crate::account::Account;
+use crate::account::{Account, SourceKind};
 use crate::topology::Source;
 
 pub use allowances::{AllowanceWords, allowances};
-pub use expectation::{ExpectedPassage, read_expectations, write_expectations};
+pub use expectation::{Expectations, ExpectedMembers, ExpectedPassage, read_expectations, write_expectations};
 pub use fault::{Fault, Faults};
 pub use kind::Kind;
 pub use kind::is_topology;
@@ -64,6 +64,7 @@ pub struct Text {
 pub fn read(sources: &[Text], kind: Option<Kind>) -> Result<Account, Faults> {
     let mut builder = Builder::default();
     for text in sources {
+        builder.written.clear();
         let source = Source::shared(&text.name, text.text.clone());
         let reader = Reader { source: &source, into: &mut builder };
         read_one(reader, &text.text, kind);
@@ -83,7 +84,15 @@ fn read_one(mut reader: Reader<'_>, text: &str, kind: Option<Kind>) {
         Err(mistake) => return reader.fault(mistake),
     };
     let root = Node(&tree);
-    match kind.map_or_else(|| kind::recognise(root), Ok) {
+    let kind = kind.map_or_else(|| kind::recognise(root), Ok);
+    if let Ok(kind) = &kind {
+        reader.into.account.sources.insert(match kind {
+            Kind::Cloudformation => SourceKind::Cloudformation,
+            Kind::Describe => SourceKind::Describe,
+            Kind::Terraform => SourceKind::Terraform,
+        });
+    }
+    match kind {
         Ok(Kind::Cloudformation) => cloudformation::read(&mut reader, root),
         Ok(Kind::Describe) if !describe::is_reply(root) => {
             reader.fault(Mistake::new(root.span().beginning(), "this is no reply of `aws ec2 describe-*`"));

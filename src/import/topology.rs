@@ -7,7 +7,8 @@ use indexmap::IndexSet;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::account::{
-    Account, Holder, Interface, Known, Origin, Peer, PrefixList, Public, ResourceId, Rule, SecurityGroup, Subnet, Vpc,
+    Account, Holder, Interface, Known, Origin, Peer, PrefixList, Public, ResourceId, Rule, SecurityGroup, SourceKind,
+    Subnet, Vpc,
 };
 use crate::model::{
     Cloud, Instance, InstanceState, Interface as Eni, InterfaceId, Rule as ModelRule, Service, SourceLocation, Traffic,
@@ -19,7 +20,7 @@ pub fn account_of(cloud: &Cloud, file: &str) -> Account {
         let place = place.clone().unwrap_or_else(|| SourceLocation { file: file.into(), line: 1, column: 1 });
         Origin::new(ResourceId::new(resource), place)
     };
-    let mut account = Account::default();
+    let mut account = Account { sources: [SourceKind::Topology].into(), ..Account::default() };
     for (name, vpc) in &cloud.vpcs {
         let id = ResourceId::new(name.as_str());
         let ipv6 = vpc.ipv6.into_iter().map(IpNet::V6).collect();

@@ -1,7 +1,9 @@
-//! Records of filters, told to whoever listens.
+//! Records of filters, told to whoever listens, and between which interfaces a packet was when one was made.
 
 use tokio::sync::mpsc;
 
+use crate::model::{Direction, Interface};
+use crate::network::record::Record;
 use crate::probe::Logged;
 
 /// So many records wait for whoever listens; what comes then is counted, and goes by.
@@ -20,5 +22,34 @@ impl Verdicts {
     /// The next record that is there already.
     pub fn ready(&mut self) -> Option<Logged> {
         self.0.try_recv().ok()
+    }
+}
+
+/// Between which interfaces a packet was on its way when a filter recorded it. Nothing for the gateway, and for what is
+/// no more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PacketEndpoints<'a> {
+    /// From which interface it came.
+    pub from: Option<&'a Interface>,
+    /// To which it would go.
+    pub to: Option<&'a Interface>,
+}
+
+impl<'a> PacketEndpoints<'a> {
+    /// The interface that judged: the sender's at its egress, the receiver's at its ingress. Of drops that no group decides
+    /// the sender's, where it has one.
+    pub fn judged_by(self, record: Record) -> Option<&'a Interface> {
+        match record {
+            Record::Accept(direction, _)
+            | Record::Pass(direction)
+            | Record::Remembered(direction)
+            | Record::Drop(direction)
+            | Record::Cut(direction)
+            | Record::Unclaimed(direction) => match direction {
+                Direction::Egress => self.from,
+                Direction::Ingress => self.to,
+            },
+            _ => self.from.or(self.to),
+        }
     }
 }

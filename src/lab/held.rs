@@ -1,7 +1,7 @@
 //! Connections that are held open while the cloud changes.
 
-use super::admissions::{Admission, Admissions, AdmittedBy};
 use super::booted::Lab;
+use super::connections::{Admission, Admissions, AdmittedBy};
 use super::error::LabError;
 use crate::model::{ConnectionName, Flow, InstanceState, Peers, Service};
 use crate::network::NodeName;
@@ -90,8 +90,8 @@ impl Lab {
         self.refuse_broken()?;
         let not_opened = |why: String| not_opened(name, flow, why);
         let resolved = self.resolve(std::slice::from_ref(flow)).await;
-        let ask = self.ask(flow, &resolved).map_err(not_opened)?;
-        let client = self.client(flow).map_err(not_opened)?;
+        let ask = self.ask(flow, &resolved).map_err(|why| not_opened(why.to_string()))?;
+        let client = self.client(flow).map_err(|why| not_opened(why.to_string()))?;
         if flow.to.instance().is_some_and(|to| self.processes.hold(self.state.cloud(), to, flow.service)) {
             return Err(not_opened("a service holds the port, and what is held are connections to the harness".into()));
         }

@@ -11,7 +11,7 @@ use crate::compile::names;
 use crate::fabric::FabricError;
 use crate::model::{Flow, InstanceName, InstanceState, InterfaceHolder, Service};
 use crate::network::NodeName;
-use crate::probe::{Answering, Ask};
+use crate::probe::{Answering, Ask, Unaskable};
 
 /// A port of a namespace.
 type Door = (NodeName, Service);
@@ -25,7 +25,7 @@ impl Lab {
 
     /// Listens, for as long as the probes take, at ports where nothing of ours does; those that programs hold are asked as
     /// programs.
-    pub(super) async fn listen_for(&mut self, asks: &mut [(Flow, Result<Ask, String>)]) -> Result<(), LabError> {
+    pub(super) async fn listen_for(&mut self, asks: &mut [(Flow, Result<Ask, Unaskable>)]) -> Result<(), LabError> {
         for (flow, ask) in asks.iter_mut() {
             if let Ok(ask) = ask {
                 ask.answering = self.answering(flow, ask, &HashSet::new());

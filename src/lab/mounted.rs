@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use super::unfit::UnmountableReason;
-use super::{sources, trust};
+use super::{sources, unfit};
 use crate::model::{Cloud, MountAccess, MountSource};
 use crate::sandbox::machine::{links, owners};
 
@@ -105,7 +105,7 @@ impl Mounted {
                 folder.display()
             ));
         }
-        trust::judge(&followed, self.folder.as_deref()).map_err(|unfit| unfit.to_string())?;
+        unfit::judge(&followed, self.folder.as_deref()).map_err(|unfit| unfit.to_string())?;
         Ok(followed)
     }
 

@@ -8,9 +8,9 @@ use indexmap::IndexMap;
 
 use super::booted::Lab;
 use super::error::LabError;
-use super::paths::Sender;
+use super::paths::{Sender, no_namespace};
 use super::resolved::Resolved;
-use super::services::{self, NoAddress, ServiceResponse};
+use super::services::{self, ServiceResponse};
 use super::state::first_interface;
 use crate::compile::names;
 use crate::compile::services::{OUTSIDE_RESOLVER, zone};
@@ -18,6 +18,7 @@ use crate::fabric::Namespace;
 use crate::model::{
     Endpoint, Flow, InstanceName, InstanceState, InterfaceId, LoadBalancerName, Via, VpcService, service_address,
 };
+use crate::probe::{NoAddress, Unaskable};
 
 /// So many questions are under way at the same time.
 const IN_FLIGHT: usize = 64;
@@ -34,13 +35,13 @@ impl Lab {
     }
 
     async fn resolve_one(&self, flow: &Flow) -> Result<IpAddr, NoAddress> {
-        let (from, source, resolver, name) = self.question(flow).map_err(NoAddress::NoAnswer)?;
+        let (from, source, resolver, name) = self.question(flow).map_err(|why| NoAddress::NotAsked(Box::new(why)))?;
         services::resolve(&from, source, resolver, &name, self.services.said()).await
     }
 
-    /// Finds who asks whom about which name; in words, why nobody can.
-    fn question(&self, flow: &Flow) -> Result<(Arc<Namespace>, IpAddr, IpAddr, String), String> {
-        let receiver = flow.to.interface().ok_or_else(|| format!("{} has no DNS name", flow.to))?;
+    /// Finds who asks whom about which name, or why nobody can.
+    fn question(&self, flow: &Flow) -> Result<(Arc<Namespace>, IpAddr, IpAddr, String), Unaskable> {
+        let receiver = flow.to.interface().ok_or_else(|| Unaskable::NoDnsName(flow.to.clone()))?;
         // Its resolver answers to the address that it has, whatever it forges.
         let asker = match &flow.from {
             Endpoint::Forged(at, _) => Endpoint::Interface(at.clone()),
@@ -51,26 +52,26 @@ impl Lab {
             None => OUTSIDE_RESOLVER.into(),
             Some(sender) => self.service_of(&sender, VpcService::Dns)?,
         };
-        let from = Arc::clone(self.state.fabric().node(&node).map_err(|error| error.to_string())?);
+        let from = Arc::clone(self.state.fabric().node(&node).map_err(no_namespace)?);
         let balancer = |name: &LoadBalancerName| self.state.cloud().load_balancers.get_key_value(name);
         let name = match flow.to.load_balancer().and_then(balancer) {
             Some((name, balancer)) => zone::balancer_name(name, balancer.scheme),
             None => {
                 // Of one that has lost its public address it is the name that it had: the resolver knows better.
                 let public = self.last.of(&receiver).and_then(|last| last.public);
-                zone::public_name(public.ok_or_else(|| format!("{} has no public DNS name", flow.to))?)
+                zone::public_name(public.ok_or_else(|| Unaskable::NoPublicDnsName(flow.to.clone()))?)
             }
         };
         Ok((from, source, resolver, name))
     }
 
     /// Finds the address of a service for who holds an interface.
-    fn service_of(&self, id: &InterfaceId, service: VpcService) -> Result<IpAddr, String> {
+    fn service_of(&self, id: &InterfaceId, service: VpcService) -> Result<IpAddr, Unaskable> {
         let holder = id.holder();
-        let interface = self.state.cloud().interface(id).ok_or_else(|| format!("there is no {holder}"))?;
+        let interface = self.state.cloud().interface(id).ok_or_else(|| Unaskable::Gone(holder.clone()))?;
         let vpc = self.state.cloud().vpcs.get(&interface.vpc);
         let address = vpc.and_then(|vpc| service_address(self.state.cloud().era, vpc, service));
-        address.ok_or_else(|| format!("{holder} has no {service}"))
+        address.ok_or(Unaskable::NoService(holder, service))
     }
 
     /// Has an instance ask a service for something that it must know, over real packets.
@@ -88,7 +89,7 @@ impl Lab {
         };
         let at = match self.service_of(&InterfaceId::first_of(instance), service) {
             Ok(at) => at,
-            Err(why) => return Ok(ServiceResponse::Inconclusive { why }),
+            Err(why) => return Ok(ServiceResponse::Inconclusive { why: why.to_string() }),
         };
         let from = self.state.fabric().node(&names::instance(instance))?;
         Ok(services::ask(from, asker, source, service, at, self.services.said()).await)

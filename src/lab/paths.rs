@@ -8,49 +8,50 @@ use super::booted::Lab;
 use super::error::LabError;
 use super::resolved::Resolved;
 use crate::compile::names;
+use crate::fabric::FabricError;
 use crate::model::{
     Direction, Endpoint, Flow, HostName, InstanceState, Interface, InterfaceHolder, InterfaceId, PrivateIp, Service,
     Via,
 };
 use crate::network::{NodeKind, NodeName};
-use crate::probe::{Answering, Ask, KnownPath, Receiver};
+use crate::probe::{AddressKind, Answering, Ask, KnownPath, Receiver, Unaskable};
 
 impl Lab {
-    /// Makes the question of a probe of a flow; in words, what it lacks. `resolved` is what resolvers said of the flows
+    /// Makes the question of a probe of a flow, or says what it lacks. `resolved` is what resolvers said of the flows
     /// by DNS name.
-    pub(super) fn ask(&self, flow: &Flow, resolved: &Resolved) -> Result<Ask, String> {
+    pub(super) fn ask(&self, flow: &Flow, resolved: &Resolved) -> Result<Ask, Unaskable> {
         if let Some(why) = flow.service.unprobeable(flow.via) {
-            return Err(format!("no packet was sent: {why}"));
+            return Err(Unaskable::Protocol(why));
         }
         let Sender { node, source, public } = self.sender(flow)?;
-        let sender = Arc::clone(self.state.fabric().node(&node).map_err(|error| error.to_string())?);
+        let sender = Arc::clone(self.state.fabric().node(&node).map_err(no_namespace)?);
         let outside = matches!(flow.from, Endpoint::Host(..));
         let (destination, translated) = match (&flow.to, flow.to.interface()) {
             (_, Some(id)) => {
-                let last = self.last.of(&id).ok_or_else(|| format!("{} never had an address", flow.to))?;
-                let to = &flow.to;
+                let last = self.last.of(&id).ok_or_else(|| Unaskable::NeverAddressed(flow.to.clone()))?;
+                let lacks = |kind| Unaskable::NoAddress(flow.to.clone(), kind);
                 let private = last.private.map(|address| IpAddr::V4(address.0));
                 let behind = |address| (public.unwrap_or(source), private.unwrap_or(address));
                 match flow.via {
                     Via::Dns => {
-                        let address = resolved.of(flow).ok_or_else(|| format!("{to} was not resolved"))?;
-                        let address = address.map_err(|none| none.to_string())?;
+                        let address = resolved.of(flow).ok_or_else(|| Unaskable::NotResolved(flow.to.clone()))?;
+                        let address = address.map_err(Unaskable::Unresolved)?;
                         // From another VPC it goes out by the gateway, though the number is the private one.
                         let inside = Some(address) == private && self.are_in_one_vpc(&flow.from, &id);
                         (address, (!inside).then(|| behind(address)))
                     }
-                    Via::Ipv6 => (last.ipv6.ok_or_else(|| format!("{to} has no IPv6 address"))?.0.into(), None),
+                    Via::Ipv6 => (last.ipv6.ok_or_else(|| lacks(AddressKind::Ipv6))?.0.into(), None),
                     Via::Secondary(address) => (address.into(), None),
-                    Via::Private if !outside => (private.ok_or_else(|| format!("{to} has no private address"))?, None),
+                    Via::Private if !outside => (private.ok_or_else(|| lacks(AddressKind::Private))?, None),
                     Via::Private | Via::Public => {
-                        let held = last.public.ok_or_else(|| format!("{to} has no public address"))?;
+                        let held = last.public.ok_or_else(|| lacks(AddressKind::Public))?;
                         let held = IpAddr::V4(held.0);
                         (held, Some(behind(held)))
                     }
                 }
             }
             (Endpoint::Host(_, address), None) => (address.0, public.map(|source| (source, address.0))),
-            (_, None) => return Err(format!("{} is nobody", flow.to)),
+            (_, None) => return Err(Unaskable::Nobody(flow.to.clone())),
         };
         let receiver = self.receiver(flow)?;
         let behind = self.behind(flow);
@@ -143,18 +144,18 @@ impl Lab {
     }
 
     /// The sender's namespace, its address there, and its public one if that differs.
-    pub(super) fn sender(&self, flow: &Flow) -> Result<Sender, String> {
+    pub(super) fn sender(&self, flow: &Flow) -> Result<Sender, Unaskable> {
         let Some(id) = flow.from.interface() else {
-            let Endpoint::Host(name, address) = &flow.from else { return Err(format!("{} is nobody", flow.from)) };
+            let Endpoint::Host(name, address) = &flow.from else { return Err(Unaskable::Nobody(flow.from.clone())) };
             return Ok(Sender { node: host_node(name), source: address.0, public: None });
         };
         let from = &flow.from;
-        let interface = self.state.cloud().interface(&id).ok_or_else(|| format!("there is no {from}"))?;
+        let interface = self.state.cloud().interface(&id).ok_or_else(|| Unaskable::Unknown(from.clone()))?;
         let running = self.state.cloud().state_of(&id) == Some(InstanceState::Running);
         let node = names::holder(&id.holder());
-        let asleep = || format!("{from} is not running, so it can ask nothing");
+        let asleep = || Unaskable::NotRunning(from.clone());
         if flow.via == Via::Ipv6 {
-            let ipv6 = interface.ipv6.ok_or_else(|| format!("{from} has no IPv6 address"))?;
+            let ipv6 = interface.ipv6.ok_or_else(|| Unaskable::NoAddress(from.clone(), AddressKind::Ipv6))?;
             let source = match from {
                 Endpoint::Forged(_, source) => *source,
                 _ => ipv6.0.into(),
@@ -182,16 +183,16 @@ impl Lab {
     }
 
     /// The sender of a flow, as a receiver of what comes back.
-    pub(super) fn client(&self, flow: &Flow) -> Result<Receiver, String> {
-        self.holder(&flow.from, flow.via)?.ok_or_else(|| format!("{} has no link", flow.from))
+    pub(super) fn client(&self, flow: &Flow) -> Result<Receiver, Unaskable> {
+        self.holder(&flow.from, flow.via)?.ok_or_else(|| Unaskable::NoLink(flow.from.clone()))
     }
 
     /// Finds the holder of the receiver's address, if it has a link.
-    pub(super) fn receiver(&self, flow: &Flow) -> Result<Option<Receiver>, String> {
+    pub(super) fn receiver(&self, flow: &Flow) -> Result<Option<Receiver>, Unaskable> {
         self.holder(&flow.to, flow.via)
     }
 
-    pub(super) fn holder(&self, end: &Endpoint, via: Via) -> Result<Option<Receiver>, String> {
+    pub(super) fn holder(&self, end: &Endpoint, via: Via) -> Result<Option<Receiver>, Unaskable> {
         let (node, device, address) = match (end, end.interface()) {
             (_, Some(id)) => {
                 let address = self.state.cloud().interface(&id).and_then(|interface| match via {
@@ -205,7 +206,7 @@ impl Lab {
         };
         let link = self.state.network().links.get(&names::link(&node, &format!("eth{device}")));
         let (Some(link), Some(address)) = (link, address) else { return Ok(None) };
-        let router = self.state.fabric().node(&link.upper.node).map_err(|error| error.to_string())?;
+        let router = self.state.fabric().node(&link.upper.node).map_err(no_namespace)?;
         let router_address = match (router.kind, address) {
             (NodeKind::Internet, IpAddr::V4(_)) => names::INTERNET_ADDRESS.into(),
             (NodeKind::Internet, IpAddr::V6(_)) => names::INTERNET_ADDRESS_IPV6.into(),
@@ -213,10 +214,10 @@ impl Lab {
             (_, IpAddr::V6(_)) => {
                 let vpcs = self.state.cloud().vpcs.iter().find(|(vpc, _)| names::router(vpc) == router.name);
                 let block = vpcs.and_then(|(_, vpc)| vpc.ipv6);
-                names::router_ipv6(block.ok_or_else(|| format!("{} speaks no IPv6", router.name))?).into()
+                names::router_ipv6(block.ok_or_else(|| Unaskable::NoIpv6(router.name.clone()))?).into()
             }
         };
-        let namespace = Arc::clone(self.state.fabric().node(&node).map_err(|error| error.to_string())?);
+        let namespace = Arc::clone(self.state.fabric().node(&node).map_err(no_namespace)?);
         let port = link.upper.index;
         Ok(Some(Receiver { node, namespace, address, router: Arc::clone(router), router_address, port }))
     }
@@ -250,6 +251,10 @@ pub(super) fn inside(interface: &Interface, end: &Endpoint, via: Via) -> Option<
     };
     let own = interface.private_addresses().find(asked).or(interface.private)?;
     Some(IpAddr::V4(own.0))
+}
+
+pub(super) fn no_namespace(error: FabricError) -> Unaskable {
+    Unaskable::Namespace(error.to_string())
 }
 
 /// The namespace of a host.

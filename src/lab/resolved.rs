@@ -4,9 +4,8 @@ use std::net::IpAddr;
 
 use indexmap::IndexMap;
 
-use super::services::NoAddress;
 use crate::model::{Endpoint, Flow, Via};
-use crate::probe::Resolution;
+use crate::probe::{NoAddress, Resolution};
 
 /// Answers of resolvers, by sender and by receiver asked for: flows that differ in their service only share an answer.
 #[derive(Debug, Default)]
@@ -23,8 +22,8 @@ impl Resolved {
     pub fn resolution(&self, flow: &Flow) -> Option<Resolution> {
         Some(match self.of(flow)? {
             Ok(address) => Resolution::Address(address),
-            Err(NoAddress::NoSuchName(_)) => Resolution::NoSuchName,
-            Err(NoAddress::NoAnswer(_)) => Resolution::NoAnswer,
+            Err(why) if why.is_said() => Resolution::NoSuchName,
+            Err(_) => Resolution::NoAnswer,
         })
     }
 }

@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access, geteuid};
 
 use super::shared_folders::{Shared, is_system, shared};
-use super::trust;
+use super::unfit;
 use super::unfit::UnmountableReason;
 use crate::model::MountAccess;
 use crate::sandbox::machine::links;
@@ -47,7 +47,7 @@ pub fn find(path: &Path, asked: MountAccess, from: Option<&Path>) -> Result<(), 
     if asked == MountAccess::Writable && is_system(&path) {
         return Err(UnmountableReason::System(path));
     }
-    trust::judge(&followed, from)?;
+    unfit::judge(&followed, from)?;
     let kind = found.file_type();
     if !(kind.is_dir() || kind.is_file()) {
         return Err(UnmountableReason::Kind(name(kind)));
@@ -103,7 +103,7 @@ pub(super) fn named_from(folder: &Path, path: impl AsRef<Path>) -> PathBuf {
 /// # Errors
 /// The reason why it cannot.
 pub fn find_log(path: &Path, from: Option<&Path>) -> Result<(), UnmountableReason> {
-    trust::followed(path, from)?;
+    unfit::followed(path, from)?;
     match fs::metadata(path) {
         Ok(found) => fit_log(&found),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),

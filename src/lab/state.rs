@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::packet_endpoints::PacketEndpoints;
+use super::heard::PacketEndpoints;
 use crate::compile::names;
 use crate::fabric::Fabric;
 use crate::model::{Attachment, Cloud, GroupName, InstanceName, Interface, InterfaceId};

@@ -4,7 +4,7 @@ use super::booted::Lab;
 use super::error::LabError;
 use crate::model::Flow;
 use crate::network::NodeName;
-use crate::probe::{Course, NotMet, Streams, Trace};
+use crate::probe::{Course, NotMet, Streams, Trace, Unaskable};
 
 impl Lab {
     /// Lets traffic flow, a stream for each flow, until [`Lab::end_traffic`]. When this returns, something of every stream
@@ -18,7 +18,7 @@ impl Lab {
         let resolved = self.resolve(flows).await;
         let mut courses = Vec::new();
         for flow in flows {
-            let none = |why| LabError::NoTraffic { flow: flow.to_string(), why };
+            let none = |why: Unaskable| LabError::NoTraffic { flow: flow.to_string(), why: why.to_string() };
             let ask = self.ask(flow, &resolved).map_err(none)?;
             courses.push(Course { ask, client: self.client(flow).map_err(none)? });
         }

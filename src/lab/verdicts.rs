@@ -3,8 +3,8 @@
 use tokio::sync::mpsc;
 
 use super::booted::Lab;
+use super::heard::PacketEndpoints;
 use super::heard::{Verdicts, WAITING};
-use super::packet_endpoints::PacketEndpoints;
 use crate::probe::Logged;
 
 impl Lab {

@@ -10,7 +10,7 @@ use super::check::{ARTICLE, Advice, Check};
 use super::cure;
 use super::found::Found;
 use super::level::Level;
-use super::profile::Profile;
+use super::options::Profile;
 use super::proof::Claim;
 use super::subject::{Member, Ruled, Subject, listed};
 use crate::account::{Interface, Peer, Public, ResourceId, SecurityGroup};

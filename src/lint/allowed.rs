@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
+use super::allowance::Date;
 use super::allowance::{Allowance, Scope};
-use super::date::Date;
 use super::finding::Finding;
 use super::found::{About, AboutKind, Found};
 use crate::account::{Origin, ResourceId};

@@ -3,7 +3,7 @@
 use super::fixes::Fix;
 use super::found::Found;
 use super::level::Level;
-use super::profile::Profile;
+use super::options::Profile;
 use super::proof::Claim;
 use super::subject::Subject;
 

@@ -3,7 +3,7 @@
 use super::check::{Advice, Check};
 use super::fixes::Fix;
 use super::level::Level;
-use super::profile::Profile;
+use super::options::Profile;
 use super::{addresses, anywhere, defaults, groups, limits, listeners, ports, redundant, tiers, tracking};
 
 /// The families of checks.

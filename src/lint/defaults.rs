@@ -4,7 +4,7 @@ use super::check::{Advice, Check};
 use super::cure;
 use super::found::Found;
 use super::level::Level;
-use super::profile::Profile;
+use super::options::Profile;
 use super::subject::{Ruled, Subject, listed};
 use crate::model::Direction;
 

@@ -6,7 +6,7 @@ use super::check::{ARTICLE, Advice, Check};
 use super::cure;
 use super::found::Found;
 use super::level::Level;
-use super::profile::Profile;
+use super::options::Profile;
 use super::subject::{Ruled, Subject};
 use crate::account::{Peer, Reason};
 use crate::model::{Direction, SelfReference};

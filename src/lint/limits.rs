@@ -4,7 +4,7 @@ use super::check::{Advice, Check};
 use super::found::Found;
 use super::level::Level;
 use super::options::EgressRules;
-use super::profile::Profile;
+use super::options::Profile;
 use super::subject::{Ruled, Subject};
 use crate::account::{Account, Peer, ResourceId};
 use crate::model::{

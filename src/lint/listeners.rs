@@ -8,7 +8,7 @@ use super::check::{Advice, Check};
 use super::cure;
 use super::found::Found;
 use super::level::Level;
-use super::profile::Profile;
+use super::options::Profile;
 use super::subject::{self, Ruled, Subject};
 use crate::account::{Holder, Interface, ResourceId};
 use crate::model::{Direction, PortRange, Service, Traffic};

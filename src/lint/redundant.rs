@@ -5,7 +5,7 @@ use super::cure;
 use super::fixes::Fix;
 use super::found::Found;
 use super::level::Level;
-use super::profile::Profile;
+use super::options::Profile;
 use super::proof::Claim;
 use super::subject::{Ruled, Subject};
 use crate::reach::Carried;

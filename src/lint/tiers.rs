@@ -7,7 +7,7 @@ use super::convention::Role;
 use super::cure;
 use super::found::Found;
 use super::level::Level;
-use super::profile::Profile;
+use super::options::Profile;
 use super::subject::{Ruled, Subject, holder, listed};
 use crate::account::{Interface, ResourceId};
 use crate::model::{Direction, PortRange, Traffic};

@@ -9,7 +9,7 @@ use super::cure;
 use super::found::Found;
 use super::level::Level;
 use super::options::EgressRules;
-use super::profile::Profile;
+use super::options::Profile;
 use super::subject::{Ruled, Subject};
 use crate::account::{Peer, ResourceId};
 use crate::model::{Direction, PortRange, Traffic};

@@ -6,22 +6,20 @@ use indexmap::{IndexMap, IndexSet};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::address::{HostIp, PrivateIp, PublicIp};
-use super::default_group::DEFAULT_GROUP;
-use super::era::{Era, Knobs};
+use super::era::{Era, Knobs, TrackingTimeouts};
 use super::flow::Service;
 use super::id::{AllocationId, InstanceId, PrefixListId, SecurityGroupId};
+use super::interface::Mtu;
 use super::interface::{AutomaticPublic, Interface};
 use super::interface_id::{Attachment, InterfaceHolder, InterfaceId};
 use super::load_balancer::LoadBalancer;
 use super::mount::{MountPlace, MountSource};
-use super::mtu::Mtu;
 use super::name::{
     Ec2Name, ElasticIpName, GroupName, HostName, InstanceName, LoadBalancerName, PrefixListName, ProcessName, RuleId,
     SourceLocation, SubnetName, VpcName,
 };
 use super::process::Process;
 use super::rule::{PrefixFamily, Rule};
-use super::tracking::TrackingTimeouts;
 
 /// A cloud and the hosts outside it. Made by [`apply`](fn@super::apply::apply) from an empty one, step by step.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -362,3 +360,24 @@ pub const DEFAULT_VPC_CIDR: Ipv4Net = match Ipv4Net::new(Ipv4Addr::new(10, 0, 0,
     Ok(net) => net,
     Err(_) => panic!("a constant prefix length"),
 };
+
+/// The name that EC2 has of it.
+pub const DEFAULT_GROUP: &str = "default";
+
+/// The name by which a file knows that of a VPC: `default` in the first of the VPCs, `default-VPC` in another.
+pub fn default_group<'a>(vpcs: impl IntoIterator<Item = &'a VpcName>, of: &VpcName) -> GroupName {
+    match vpcs.into_iter().next() {
+        Some(first) if first != of => GroupName::new(format!("{DEFAULT_GROUP}-{of}")),
+        _ => GroupName::new(DEFAULT_GROUP),
+    }
+}
+
+/// The VPC that has its default group under a name of the file.
+pub fn vpc_of_default_group<'a>(vpcs: impl IntoIterator<Item = &'a VpcName>, group: &str) -> Option<&'a VpcName> {
+    let mut vpcs = vpcs.into_iter();
+    let first = vpcs.next()?;
+    match group.strip_prefix(DEFAULT_GROUP)? {
+        "" => Some(first),
+        other => vpcs.find(|vpc| other.strip_prefix('-') == Some(vpc.as_str())),
+    }
+}

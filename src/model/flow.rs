@@ -8,7 +8,7 @@ use super::address::{HostIp, Port};
 use super::interface_id::{Attachment, InterfaceHolder, InterfaceId};
 use super::load_balancer::Scheme;
 use super::name::{HostName, InstanceName, LoadBalancerName};
-use super::number::number;
+use super::shown::number;
 use super::via::Via;
 
 /// One ICMP message, of either family: that of the path it takes.

@@ -1,8 +1,11 @@
 //! Network interfaces, of instances and of load balancers.
 
+use std::fmt;
+
 use indexmap::IndexSet;
 
 use super::address::{Ipv6, PrivateIp, PublicIp};
+use super::era::Era;
 use super::id::{InstanceId, NetworkInterfaceId};
 use super::interface_id::InterfaceId;
 use super::name::{GroupName, SubnetName, VpcName};
@@ -66,8 +69,8 @@ impl SourceDestCheck {
     pub const WORDS: [(&'static str, Self); 2] = [("on", Self::On), ("off", Self::Off)];
 }
 
-impl std::fmt::Display for SourceDestCheck {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for SourceDestCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::On => "on",
             Self::Off => "off",
@@ -83,4 +86,35 @@ pub enum AutomaticPublic {
     Given,
     /// Never. Without an Elastic IP nothing of it leaves the VPC.
     None,
+}
+
+/// The largest IP packet that a link takes, in bytes with its header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub struct Mtu(pub u16);
+
+impl Mtu {
+    /// Inside a VPC.
+    ///
+    /// Source: "Network maximum transmission unit (MTU) for your EC2 instance" (Amazon EC2 user guide).
+    pub const JUMBO: Self = Self(9001);
+    /// Beyond a gateway, and everywhere in the eras before VPCs. Source: as [`Self::JUMBO`].
+    pub const ETHERNET: Self = Self(1500);
+    /// Of the links of a VPC. Between it and the internet, [`Self::ETHERNET`] is the most.
+    pub fn inside(era: Era) -> Self {
+        match era {
+            Era::Article | Era::Classic => Self::ETHERNET,
+            Era::Vpc => Self::JUMBO,
+        }
+    }
+
+    /// The smallest that a link of a host may have: every IPv4 host takes as much (RFC 791).
+    pub const MIN_IPV4: Self = Self(576);
+    /// The same of a host that has an IPv6 address (RFC 8200).
+    pub const MIN_IPV6: Self = Self(1280);
+}
+
+impl fmt::Display for Mtu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::name::{InstanceName, LoadBalancerName, name_fault};
-use super::number::number;
+use super::shown::number;
 
 /// A network interface: groups and addresses belong to it, not to its holder.
 ///

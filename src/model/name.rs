@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::number::number;
+use super::shown::number;
 use super::shown::shown;
 
 macro_rules! name {

@@ -1,6 +1,7 @@
-//! Text of others as it can be shown: what acts on a terminal, or hides, stands there as an escape.
+//! Values in words: names and numbers as they are shown, and as a shell takes them.
 
 use std::borrow::Cow;
+use std::str::FromStr;
 
 /// Characters that a terminal does not show, that move what it shows, or that turn the direction of writing.
 pub(crate) fn is_hidden(c: char) -> bool {
@@ -50,6 +51,30 @@ pub(crate) fn without_commands(text: String, instead: &str) -> String {
             text
         }
     })
+}
+
+/// Reads a whole number of digits alone. `parse` takes a plus before them, which no number of a file or of an id has.
+pub fn number<T: FromStr>(text: &str) -> Option<T> {
+    (!text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok()).flatten()
+}
+
+/// A word for a shell: as it is where every character is plain, else in single quotes.
+///
+/// ```
+/// use sglab::model::shell_word;
+///
+/// assert_eq!(shell_word("SG-T-DB"), "SG-T-DB");
+/// assert_eq!(shell_word("tcp 22 from it's"), r"'tcp 22 from it'\''s'");
+/// assert_eq!(shell_word(""), "''");
+/// ```
+pub fn shell_word(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./:,=".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) { word.to_owned() } else { format!("'{}'", within_quotes(word)) }
+}
+
+/// A part of a word that stands between single quotes.
+pub(crate) fn within_quotes(text: &str) -> String {
+    text.replace('\'', "'\\''")
 }
 
 #[cfg(test)]

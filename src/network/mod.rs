@@ -51,7 +51,7 @@ pub struct Timeouts {
 }
 
 /// The name of a namespace as `ip netns` shows it: `web1`, `office`, `vpc-default`, `gateway-default`, `internet`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct NodeName(pub String);
 
 impl std::fmt::Display for NodeName {

@@ -5,9 +5,9 @@ use std::fmt::Write;
 use serde_json::json;
 
 use super::names::Language;
+use super::names::literal;
 use super::notes::Outward;
 use super::plan::{Id, Machine, Plan, PlannedInterface};
-use super::references::literal;
 use super::rule_calls::permission;
 use crate::account::{Account, Holder, SecurityGroup};
 use crate::model::shell_word;

@@ -11,7 +11,6 @@ mod names;
 mod notes;
 mod permission;
 mod plan;
-mod references;
 mod rule_calls;
 mod terraform;
 mod terraform_members;

@@ -1,5 +1,6 @@
 //! Names of resources in a text: legal in its language, unique, and as alike as can be.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 /// The longest part of a name that is taken from a label.
@@ -93,6 +94,21 @@ fn lowly(label: &str) -> String {
     label.chars().take(MAX).map(legal).collect()
 }
 
+/// The text as it can be written: CloudFormation would put a secret in place of a dynamic reference, and the AWS CLI a file in place of a
+/// value that names one.
+///
+/// Sources: "Get values stored in other services using dynamic references" (CloudFormation user guide); "Loading a parameter from a file"
+/// (AWS CLI user guide).
+pub fn literal(language: Language, text: &str) -> Cow<'_, str> {
+    match language {
+        Language::CloudFormation if text.contains("{{resolve:") => text.replace("{{resolve:", "{ {resolve:").into(),
+        Language::Shell if ["file://", "fileb://"].iter().any(|scheme| text.starts_with(scheme)) => {
+            text.replacen("://", ":/", 1).into()
+        }
+        Language::CloudFormation | Language::Shell | Language::Terraform => text.into(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,5 +125,21 @@ mod tests {
         assert_eq!(told(Language::CloudFormation), words);
         let words = ["group_web", "group_front_door", "group_front_door_2", "group_1st", "group___", "group_"];
         assert_eq!(told(Language::Shell), words);
+    }
+
+    #[test]
+    fn each_language_changes_its_own_references_only() {
+        let (secret, file) = ("a {{resolve:ssm:/b}}", "file:///etc/passwd");
+        assert_eq!(literal(Language::CloudFormation, secret), "a { {resolve:ssm:/b}}");
+        assert_eq!(literal(Language::Shell, file), "file://etc/passwd");
+        for (language, text) in [
+            (Language::Terraform, secret),
+            (Language::Terraform, file),
+            (Language::CloudFormation, file),
+            (Language::Shell, secret),
+            (Language::Shell, "see file://x"),
+        ] {
+            assert_eq!(literal(language, text), text);
+        }
     }
 }

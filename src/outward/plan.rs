@@ -6,10 +6,10 @@ use std::net::IpAddr;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::holders::{Held, holders};
+use super::names::literal;
 use super::names::{Kind, Language, Names};
 use super::notes::Notes;
 use super::permission::{Words, words};
-use super::references::literal;
 use crate::account::{Account, Holder, Interface, Known, Origin, Peer, Public, ResourceId, Rule, SecurityGroup};
 use crate::model::DEFAULT_GROUP;
 

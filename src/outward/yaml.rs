@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::names::Language;
-use super::references::literal;
+use super::names::literal;
 
 /// A value.
 pub enum Yaml {

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::holding::holds;
+use super::routes::holds;
 use super::routes::{NextHop, next_hop, passes_on};
 use super::rules;
 use super::walk::{Path, RuleEvaluation, Stage, Walk};

@@ -15,15 +15,12 @@
 //! There is one evaluator. [`walk`](fn@walk) tells all that happened to a flow, and [`judge`] only what it came to.
 
 pub mod behind;
-#[cfg(test)]
-mod behind_tests;
-mod holding;
+mod icmp_errors;
 mod judge;
 #[cfg(test)]
 mod load_balancer_tests;
 mod meeting;
 mod memory;
-mod port_unreachable;
 mod remedies;
 #[cfg(test)]
 mod remedies_tests;
@@ -31,7 +28,6 @@ mod routes;
 mod rules;
 #[cfg(test)]
 mod secondary_tests;
-mod small_link;
 #[cfg(test)]
 mod tests;
 pub mod tracking;
@@ -42,11 +38,11 @@ mod walk;
 #[cfg(test)]
 mod way_tests;
 
+pub use icmp_errors::port_unreachable_dropped;
+pub use icmp_errors::{Arrival, SmallLink, small_link};
 pub use judge::{judge, walk};
 pub use meeting::{Meeting, meeting};
 pub use memory::{Memory, memory};
-pub use port_unreachable::port_unreachable_dropped;
 pub use remedies::{Remedy, remedies};
-pub use small_link::{Arrival, SmallLink, small_link};
-pub use unproved::{Unproved, unproved};
+pub use unproved::unproved;
 pub use walk::*;

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::holding::holds;
 use super::judge::{judge, walk};
+use super::routes::holds;
 use super::walk::{Path, RuleEvaluation, Stage, Walk};
 use crate::model::{
     Attachment, Cloud, DecidedBy, Direction, ElasticIpName, Endpoint, Flow, GroupName, Half, IcmpMatch, IcmpMessage,

@@ -2,7 +2,6 @@
 
 use std::net::Ipv4Addr;
 
-use super::holding::holds;
 use crate::model::{Cloud, Forwarding, IcmpMessage, InstanceState, Interface, Service, SubnetRoute};
 
 /// Next hop of a packet.
@@ -63,4 +62,13 @@ fn begins_a_flow(service: Service) -> bool {
         Service::Icmp(IcmpMessage { kind, .. }) => matches!(kind, 8 | 13 | 15 | 17),
         Service::Tcp(_) | Service::Udp(_) | Service::IcmpEcho | Service::Protocol(_) => true,
     }
+}
+
+/// Returns true if an address leads to an interface: its primary private one, a secondary one, or one of a prefix that is delegated to it.
+/// While it has no primary address it has no link, and none of the others leads to it.
+///
+/// Sources: "Secondary IP addresses for your EC2 instances", "Prefix delegation for Amazon EC2 network interfaces" (EC2).
+pub(super) fn holds(interface: &Interface, address: Ipv4Addr) -> bool {
+    let is_another = || interface.secondary.iter().any(|secondary| secondary.block().contains(&address));
+    interface.private.is_some_and(|primary| primary.0 == address || is_another())
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::holding::holds;
+use super::routes::holds;
 use super::walk::{Mismatch, Path, RuleMatch};
 use crate::model::{
     Cloud, Direction, GroupName, GroupReferenceIpv6, IcmpMatch, IcmpMessage, Interface, Peer, Rule, SelfReference,

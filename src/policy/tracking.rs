@@ -6,10 +6,10 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::holding::holds;
 use super::judge::{MAX_LEGS, asked, holder_of, interface_of, judge, translated};
 use super::meeting::meeting;
 use super::memory::{self, memory};
+use super::routes::holds;
 use super::routes::{NextHop, next_hop, passes_on};
 use super::walk::Path;
 use crate::model::{

@@ -1,49 +1,12 @@
 //! Flows that are let in and that no probe can show to be: what would show it does not come back, or is not sent as it is asked.
 
-use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
-use super::holding::holds;
+use super::routes::holds;
 use super::routes::{NextHop, next_hop};
 use super::walk::{Stage, Walk};
 use crate::model::protocol::{SCTP, UDP_LITE};
-use crate::model::{Cloud, Endpoint, Flow, Forwarding, Interface, InterfaceHolder, InterfaceId, Service, VpcName};
-
-/// Reason why a probe shows nothing of a flow.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unproved {
-    /// The route of the receiver's subnet leads the answer to what is not there.
-    AnswerToNobody {
-        /// VPC of the route.
-        vpc: VpcName,
-        /// Source of the answer.
-        source: Ipv4Addr,
-    },
-    /// The route of the receiver's subnet leads the answer through a NAT instance, which has seen no question and gives it another source.
-    AnswerTranslated {
-        /// The NAT instance.
-        by: InterfaceId,
-    },
-    /// A NAT instance translates no packet of the protocol that belongs to no association.
-    Untranslated {
-        /// The NAT instance.
-        by: InterfaceId,
-        /// Number of the protocol.
-        number: u8,
-    },
-    /// The forged source is an address of the receiver's own, from which it takes nothing.
-    FromItself {
-        /// The receiver.
-        receiver: InterfaceHolder,
-        /// The source.
-        source: IpAddr,
-    },
-    /// Its sender sends by its first interface what has an address of none of them.
-    ByAnotherInterface {
-        /// Interface that was to send it.
-        asked: InterfaceId,
-    },
-}
+use crate::model::{Cloud, Endpoint, Flow, Forwarding, Interface, InterfaceId, Service, Unproved};
 
 /// Finds the reason why a probe of a flow shows nothing, as far as the cloud decides that.
 pub fn unproved(cloud: &Cloud, flow: &Flow, walk: &Walk) -> Option<Unproved> {
@@ -112,33 +75,5 @@ fn answer_astray(cloud: &Cloud, flow: &Flow, walk: &Walk) -> Option<Unproved> {
             Some(Unproved::AnswerTranslated { by: by.id.clone() })
         }
         NextHop::Interface(_) => None,
-    }
-}
-
-impl fmt::Display for Unproved {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::AnswerToNobody { vpc, source } => {
-                write!(f, "its answer, from {source}, goes by a route in {vpc} that leads to nobody")
-            }
-            Self::AnswerTranslated { by } => write!(
-                f,
-                "its answer goes through {}, as the route table of the subnet says, and comes back with another source",
-                by.short()
-            ),
-            Self::Untranslated { by, number } => write!(
-                f,
-                "{} translates no packet of protocol {number} that belongs to no association, and a probe's does not",
-                by.short()
-            ),
-            Self::FromItself { receiver, source } => {
-                write!(f, "{source} is an address of {receiver}, which takes nothing that comes from there")
-            }
-            Self::ByAnotherInterface { asked } => write!(
-                f,
-                "what has the address of no interface of its sender leaves by the first, and not by {}",
-                asked.short()
-            ),
-        }
     }
 }

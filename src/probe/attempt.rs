@@ -8,6 +8,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, UdpSocket};
 
+use super::failure::SocketFailure;
 use super::question::{Answer, Answering, Token, protocol};
 use super::{raw, socket_errors};
 use crate::model::Service;
@@ -81,7 +82,7 @@ pub(super) async fn ask(
     asked.unwrap_or_else(|error| match error.raw_os_error() {
         _ if socket_errors::is_refusal(&error) => Answer::Refused,
         Some(libc::EHOSTUNREACH | libc::ENETUNREACH) => Answer::Unreachable,
-        _ => Answer::Failed(error.to_string()),
+        _ => Answer::Failed(SocketFailure::Kernel(error.to_string())),
     })
 }
 
@@ -129,13 +130,13 @@ async fn ask_echo(socket: Socket, to: IpAddr, token: Token) -> io::Result<Answer
     let length = socket_errors::receive(&socket, to, &mut answer).await?;
     match answer[..length].split_first_chunk::<8>() {
         Some((_, repeated)) if repeated == token => Ok(Answer::Answered(None)),
-        _ => Ok(Answer::Failed("an echo reply with another token".into())),
+        _ => Ok(Answer::Failed(SocketFailure::OtherEchoToken)),
     }
 }
 
 pub(super) fn read_answer(answer: &[u8], token: &Token) -> Answer {
     match answer.strip_prefix(token.as_slice()) {
         Some(name) => Answer::Answered(Some(String::from_utf8_lossy(name).trim().to_owned())),
-        None => Answer::Failed("an answer with another token".into()),
+        None => Answer::Failed(SocketFailure::OtherToken),
     }
 }

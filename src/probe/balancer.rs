@@ -1,7 +1,6 @@
 //! A load balancer at work: takes connections in its namespace, opens its own to an instance in service, and finds out
 //! by health checks who that is. Sockets are made inside by a thread and driven by the one runtime.
 
-mod at_work;
 mod shared;
 
 use std::io;
@@ -18,15 +17,16 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::connections::{Connections, MAX_PER_CLIENT};
-use super::evidence::{CloseReason, EvidenceBoard, PassedOn};
+use super::evidence::{EvidenceBoard, PassedOn};
+use super::failure::{CloseReason, DropProof, HealthDoubt, HealthFailure, Untaken};
 use super::parties::Parties;
 use crate::fabric::FabricError;
 use crate::fabric::packet::{TCP, Tuple};
 use crate::model::{InstanceName, Port};
 use crate::network::record::Record;
 
-pub use at_work::{RunningBalancer, ScheduledHealth};
 pub use shared::Plan;
+pub use shared::{RunningBalancer, ScheduledHealth};
 use shared::{Shared, Target, lock};
 
 /// Time beyond its own thresholds that a load balancer may take to make up its mind, before that is held against it.
@@ -41,13 +41,13 @@ pub enum Health {
     InService,
     /// It gets none.
     OutOfService {
-        /// Result of the last health check.
-        why: String,
+        /// Reason, as its health checks or the cloud tell it.
+        why: HealthFailure,
     },
     /// Health checks contradict it, and it has not made up its mind within its own time.
     Undecided {
-        /// Contradiction between the checks and its state, in words.
-        why: String,
+        /// Reason why it is not known.
+        why: HealthDoubt,
     },
 }
 
@@ -109,7 +109,7 @@ impl Balancer {
             if self.checks.contains_key(name) {
                 continue;
             }
-            let why = "its registration is in progress".to_owned();
+            let why = Untaken::InProgress;
             let target = Target { address: *address, in_service: false, fresh: true, against: 0, why };
             lock(&self.shared.state).targets.insert(name.clone(), target);
             let task = tokio::spawn(check(Arc::clone(&self.shared), name.clone(), *address));
@@ -129,13 +129,13 @@ async fn check(shared: Arc<Shared>, name: InstanceName, address: IpAddr) {
 }
 
 impl Shared {
-    async fn check_once(&self, address: IpAddr) -> Result<(), String> {
+    async fn check_once(&self, address: IpAddr) -> Result<(), Untaken> {
         let check = &self.plan.health_check;
-        self.check(SocketAddr::new(address, check.port.0)).await.map_err(Untaken::why)
+        self.check(SocketAddr::new(address, check.port.0)).await
     }
 
     /// Counts a scheduled check.
-    fn note(&self, name: &InstanceName, address: IpAddr, result: Result<(), String>) {
+    fn note(&self, name: &InstanceName, address: IpAddr, result: Result<(), Untaken>) {
         let check = &self.plan.health_check;
         let mut state = lock(&self.state);
         let Some(target) = state.targets.get_mut(name).filter(|target| target.address == address) else { return };
@@ -182,17 +182,15 @@ impl Shared {
             news.mark_unchanged();
             let result = self.check_once(address).await;
             let Some(target) = lock(&self.state).targets.get(name).cloned() else {
-                return Health::OutOfService { why: "it is not registered".to_owned() };
+                return Health::OutOfService { why: HealthFailure::NotRegistered };
             };
             match (&result, target.in_service) {
                 (Ok(()), true) => return Health::InService,
-                (Err(why), false) => return Health::OutOfService { why: why.clone() },
+                (Err(why), false) => return Health::OutOfService { why: HealthFailure::Found(why.clone()) },
                 _ => {}
             }
-            let said = result.err().unwrap_or_else(|| "a health check passes".to_owned());
-            let thought = if target.in_service { "in service" } else { "out of service" };
             if timeout_at(deadline, news.changed()).await.is_err() {
-                return Health::Undecided { why: format!("{said}, and yet it is still {thought}") };
+                return Health::Undecided { why: HealthDoubt::Contradicted(result.err()) };
             }
         }
     }
@@ -211,10 +209,10 @@ impl Shared {
     async fn connect(&self, to: SocketAddr) -> Result<(TcpStream, PassedOn), Untaken> {
         let source = SocketAddr::new(self.plan.address, 0);
         let opened = self.plan.node.run(move || open(source)).await;
-        let opened = opened.map_err(|error| Untaken::Unproved(error.to_string()))?;
-        let socket = opened.map_err(|error| Untaken::Unproved(format!("no socket: {error}")))?;
+        let opened = opened.map_err(|error| Untaken::Kernel(error.to_string()))?;
+        let socket = opened.map_err(|error| Untaken::NoSocket(error.to_string()))?;
         let bound = socket.local_addr().ok().and_then(|at| at.as_socket());
-        let bound = bound.ok_or_else(|| Untaken::Unproved("a socket without an address".to_owned()))?;
+        let bound = bound.ok_or(Untaken::NoAddress)?;
         let tuple = Tuple {
             protocol: TCP,
             source: bound.ip(),
@@ -233,21 +231,19 @@ impl Shared {
         let outcome = timeout(self.plan.health_check.timeout, async {
             tokio::select! {
                 biased;
-                connected = connected => {
-                    connected.map_err(|error| Untaken::Unproved(format!("{to}: {}", in_words(&error))))
-                }
+                connected = connected => connected.map_err(|error| failed(&error, to)),
                 () = dropped => {
                     let records = case.records();
                     let last = records.iter().rev().find(|logged| logged.record.is_drop());
-                    let why = last.map_or_else(|| format!("{to}: dropped"), |it| format!("{to}: {}", it.record));
                     // Of what begins nothing, or found no room, no rule has said anything.
                     let says_so = |record| matches!(record, Record::Drop(_) | Record::Unreachable);
                     let judged = last.is_some_and(|it| it.flaw.is_none() && says_so(it.record));
-                    Err(if judged { Untaken::OnRecord(why) } else { Untaken::Unproved(why) })
+                    let proof = if judged { DropProof::Judged } else { DropProof::Unjudged };
+                    Err(Untaken::Dropped { to, record: last.map(|it| it.record), proof })
                 }
             }
         });
-        let stream = outcome.await.unwrap_or_else(|_| Err(Untaken::Unproved(format!("{to}: no answer"))))?;
+        let stream = outcome.await.unwrap_or(Err(Untaken::NoAnswer(to)))?;
         // It is the caller's from here on.
         std::mem::forget(registered);
         Ok((stream, PassedOn { tuple, case }))
@@ -258,22 +254,6 @@ impl Shared {
         let (_, PassedOn { tuple, .. }) = self.connect(to).await?;
         self.board.forget(&[tuple]);
         Ok(())
-    }
-}
-
-/// Reason why nobody has taken a connection of the load balancer's own.
-enum Untaken {
-    /// A filter has on record that it dropped it.
-    OnRecord(String),
-    /// Nobody says so but whom it was for.
-    Unproved(String),
-}
-
-impl Untaken {
-    fn why(self) -> String {
-        match self {
-            Self::OnRecord(why) | Self::Unproved(why) => why,
-        }
     }
 }
 
@@ -305,11 +285,8 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>, own: Port, to: Port) 
 /// Passes one connection on, or closes it. A TCP listener has no other way to say that it cannot.
 async fn forward(shared: Arc<Shared>, mut client: TcpStream, peer: SocketAddr, own: Port, to: Port) {
     let server = match shared.next() {
-        Some(address) => shared.connect(SocketAddr::new(address, to.0)).await.map_err(|untaken| match untaken {
-            Untaken::OnRecord(why) => CloseReason::Rightly(why),
-            Untaken::Unproved(why) => CloseReason::ByItsTarget(why),
-        }),
-        None => Err(CloseReason::Rightly("no instance behind it is in service".to_owned())),
+        Some(address) => shared.connect(SocketAddr::new(address, to.0)).await.map_err(CloseReason::Untaken),
+        None => Err(CloseReason::NoneInService),
     };
     let tuple = Tuple {
         protocol: TCP,
@@ -359,10 +336,10 @@ fn open(source: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-fn in_words(error: &io::Error) -> &'static str {
+fn failed(error: &io::Error, to: SocketAddr) -> Untaken {
     match error.raw_os_error() {
-        Some(libc::ECONNREFUSED | libc::ECONNRESET) => "refused",
-        Some(libc::EHOSTUNREACH | libc::ENETUNREACH) => "unreachable",
-        _ => "failed",
+        Some(libc::ECONNREFUSED | libc::ECONNRESET) => Untaken::Refused(to),
+        Some(libc::EHOSTUNREACH | libc::ENETUNREACH) => Untaken::Unreachable(to),
+        _ => Untaken::Failed(to),
     }
 }

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 use super::evidence::Logged;
 use crate::compile::names;
 use crate::model::{Check, DecidedBy, Direction, GroupName, Hop, InterfaceId, OwnBox};
@@ -9,7 +11,7 @@ use crate::network::NodeName;
 use crate::network::record::Record;
 
 /// Drop of a flow: its cause, and the source address that the filter saw.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Drop {
     /// Reason why the filter dropped it.
     pub cause: DropCause,
@@ -18,7 +20,8 @@ pub struct Drop {
 }
 
 /// Reason why a filter dropped a packet.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum DropCause {
     /// Something that verdicts know of.
     Decided(DecidedBy),
@@ -27,7 +30,7 @@ pub enum DropCause {
 }
 
 /// A drop that no verdict knows of.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recorded {
     /// Action that the filter recorded.
     pub record: Record,
@@ -182,11 +185,6 @@ fn recorded(logged: &Logged, lookup: InterfaceLookup<'_>) -> Recorded {
         record => record,
     };
     Recorded { record, node: logged.node.clone(), interface }
-}
-
-/// Explains why a flow is inconclusive whose answer was dropped.
-pub fn unheard(drop: &Drop) -> String {
-    format!("the receiver has seen it, and its answer was {}", words(drop))
 }
 
 /// `dropped as spoofed at web.eth0, source 10.0.2.11`, `dropped at the ingress of web.eth0, source 10.0.0.12`.

@@ -10,8 +10,9 @@ use tokio::sync::mpsc;
 
 pub use case::Logged;
 use case::lock;
-pub(super) use case::{CloseReason, PassedOn, ProbeRecord, UnaskedPacket};
+pub(super) use case::{PassedOn, ProbeRecord, UnaskedPacket};
 
+use super::failure::CloseReason;
 use super::parties::{LinkId, Parties, Wrong};
 use super::question::Token;
 use crate::fabric::packet::flaw::Flaw;

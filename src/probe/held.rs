@@ -19,6 +19,8 @@ use super::ask::{Ask, parties, stays_inside, tuples};
 use super::canary::{self, Links, Receiver};
 use super::dropped::{Drop, InterfaceLookup, SentBy, drop_of};
 use super::evidence::{Logged, ProbeRecord};
+use super::failure::SocketFailure;
+use super::missing::WANT_OF_ROOM;
 use super::prober::Prober;
 use super::question::Token;
 use super::resolve;
@@ -89,6 +91,12 @@ pub enum NotMet {
 impl From<String> for NotMet {
     fn from(why: String) -> Self {
         Self::Apart(why)
+    }
+}
+
+impl From<SocketFailure> for NotMet {
+    fn from(why: SocketFailure) -> Self {
+        Self::Unproved(why.to_string())
     }
 }
 
@@ -288,7 +296,7 @@ impl Connection {
                 return Held::Inconclusive { why };
             }
             if lacked_room(case) {
-                return Held::Inconclusive { why: format!("a drop is on record, {}", resolve::WANT_OF_ROOM) };
+                return Held::Inconclusive { why: format!("a drop is on record, {WANT_OF_ROOM}") };
             }
             drops.push(drop_of(&logged, sent_by, lookup));
         }
@@ -304,7 +312,7 @@ impl Connection {
     /// beginning, whoever sends it. Where somebody does, it is its sender who makes it so; and who has forgotten it before its time has been told by
     /// an end that it has ended.
     async fn unjudged(&self, prober: &Prober, logged: &Logged) -> Option<String> {
-        let why = resolve::unjudged(logged)?;
+        let why = resolve::unjudged(logged)?.to_string();
         if logged.record != Record::Invalid || logged.tuple.protocol != TCP {
             return Some(why);
         }

@@ -3,8 +3,12 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::dropped::Drop;
 use super::evidence::Logged;
+use super::failure::CloseReason;
+use super::missing::MissingEvidence;
 use crate::model::{Flow, InterfaceId, RuleId};
 use crate::network::NodeName;
 
@@ -45,7 +49,7 @@ impl Observation {
     }
 
     /// An observation that proves nothing.
-    pub fn unproved(flow: Flow, why: String) -> Self {
+    pub fn unproved(flow: Flow, why: MissingEvidence) -> Self {
         Self::of(flow, Outcome::Inconclusive { why })
     }
 }
@@ -75,7 +79,8 @@ impl Resolution {
 pub const SOMEBODY_ELSE: &str = "somebody other than the receiver";
 
 /// The outcome of a probe. Only evidence makes anything but [`Outcome::Inconclusive`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// Handshake or echo completed, and the answer names the receiver asked for.
     Open {
@@ -90,7 +95,7 @@ pub enum Outcome {
     /// A load balancer took the connection and closed it, for want of an instance to pass it on to; it says so itself.
     Closed {
         /// Reason that it gave.
-        why: String,
+        why: CloseReason,
         /// As for `Open`.
         admitted_by: Option<RuleId>,
     },
@@ -109,7 +114,7 @@ pub enum Outcome {
     /// Nothing proves either.
     Inconclusive {
         /// Evidence that is missing.
-        why: String,
+        why: MissingEvidence,
     },
 }
 

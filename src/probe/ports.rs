@@ -36,9 +36,9 @@ struct Given {
 }
 
 /// Every port of a sender is in use or resting.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
 #[error("every source port of {0} was used in the last minutes; one used again would prove nothing")]
-pub(super) struct UsedUp(IpAddr);
+pub struct UsedUp(IpAddr);
 
 impl SourcePorts {
     /// The next port that this sender has not used, or not for long.

@@ -13,6 +13,7 @@ use super::attempt;
 use super::balancer::Balancer;
 use super::canary::{self, KnownPath, Receiver};
 use super::evidence::{EvidenceBoard, Logged};
+use super::failure::SocketFailure;
 use super::observer::{Observer, ObserverSocket};
 use super::parties::LinkId;
 use super::ports::SourcePorts;
@@ -225,20 +226,20 @@ impl Prober {
 
     /// Forgets the flows without ports that have an end in common with those to be asked: tracking would take the new
     /// ones for the old.
-    async fn forget_portless(&self, asks: &[Ask]) -> Result<(), String> {
+    async fn forget_portless(&self, asks: &[Ask]) -> Result<(), SocketFailure> {
         let tuples = asks.iter().filter_map(portless).flatten();
         let ends: HashSet<(u8, IpAddr)> = tuples.map(|tuple| (tuple.protocol, tuple.source)).collect();
         if ends.is_empty() {
             return Ok(());
         }
         let nodes = [&self.tracking[..], &self.appliances].concat();
-        conntrack::forget_portless(&nodes, &ends).await.map_err(|error| error.to_string())?;
+        conntrack::forget_portless(&nodes, &ends).await.map_err(in_words)?;
         let routers: Vec<_> = nodes.into_iter().filter(|node| node.kind == NodeKind::Router).collect();
-        remembered::forget_protocols(&routers, &ends).await.map_err(|error| error.to_string())
+        remembered::forget_protocols(&routers, &ends).await.map_err(in_words)
     }
 
     /// Opens the sockets of a chunk, one visit to each sender's namespace.
-    async fn open_sockets(&mut self, asks: &[Ask]) -> Vec<Result<(Socket, u16), String>> {
+    async fn open_sockets(&mut self, asks: &[Ask]) -> Vec<Result<(Socket, u16), SocketFailure>> {
         let mut by_sender: HashMap<NodeName, Vec<usize>> = HashMap::new();
         for (number, ask) in asks.iter().enumerate() {
             by_sender.entry(ask.sender.name.clone()).or_default().push(number);
@@ -257,8 +258,8 @@ impl Prober {
                 (numbers, opened)
             });
         }
-        let mut sockets: Vec<Result<(Socket, u16), String>> =
-            asks.iter().map(|_| Err("its socket was not opened".into())).collect();
+        let mut sockets: Vec<Result<(Socket, u16), SocketFailure>> =
+            asks.iter().map(|_| Err(SocketFailure::NotOpened)).collect();
         for (numbers, opened) in futures::future::join_all(jobs).await {
             match opened {
                 Ok(opened) => {
@@ -268,7 +269,7 @@ impl Prober {
                 }
                 Err(error) => {
                     for number in numbers {
-                        sockets[number] = Err(error.to_string());
+                        sockets[number] = Err(SocketFailure::Kernel(error.to_string()));
                     }
                 }
             }
@@ -278,26 +279,26 @@ impl Prober {
     }
 
     /// A program in the instance may hold a source port: then the next one will do.
-    async fn retry_taken_ports(&mut self, asks: &[Ask], sockets: &mut [Result<(Socket, u16), String>]) {
+    async fn retry_taken_ports(&mut self, asks: &[Ask], sockets: &mut [Result<(Socket, u16), SocketFailure>]) {
         for (ask, socket) in asks.iter().zip(sockets) {
             for _ in 0..16 {
-                if !matches!(socket, Err(why) if why == PORT_TAKEN) {
+                if !matches!(socket, Err(SocketFailure::PortTaken)) {
                     break;
                 }
                 let (service, source, forged) = (ask.service, ask.source, ask.forged);
                 let port = self.source_port(ask);
                 let opened = ask.sender.run(move || open_one((service, source, port, forged))).await;
-                *socket = opened.unwrap_or_else(|error| Err(error.to_string()));
+                *socket = opened.unwrap_or_else(|error| Err(in_words(error)));
             }
         }
     }
 
     /// The next source port or identifier of a sender; 0 for a protocol that has none.
-    fn source_port(&mut self, ask: &Ask) -> Result<u16, String> {
+    fn source_port(&mut self, ask: &Ask) -> Result<u16, SocketFailure> {
         if matches!(ask.service, Service::Protocol(_)) {
             return Ok(0);
         }
-        self.ports.take(ask.ports_of, question::protocol(ask.service, ask.source)).map_err(|error| error.to_string())
+        Ok(self.ports.take(ask.ports_of, question::protocol(ask.service, ask.source))?)
     }
 
     /// Returns the number of log records that were ever lost.
@@ -306,20 +307,20 @@ impl Prober {
     }
 
     /// Opens and binds the one socket of an ask.
-    pub(super) async fn open_socket(&mut self, ask: &Ask) -> Result<(Socket, u16), String> {
+    pub(super) async fn open_socket(&mut self, ask: &Ask) -> Result<(Socket, u16), SocketFailure> {
         let opened = self.open_sockets(std::slice::from_ref(ask)).await;
-        opened.into_iter().next().unwrap_or_else(|| Err("its socket was not opened".into()))
+        opened.into_iter().next().unwrap_or_else(|| Err(SocketFailure::NotOpened))
     }
 
     /// Opens the socket of an ask at a port that listeners of ours hold, beside them: what comes from whom it is connected to comes to it alone.
-    pub(super) async fn open_beside(&mut self, ask: &Ask, port: u16) -> Result<Socket, String> {
+    pub(super) async fn open_beside(&mut self, ask: &Ask, port: u16) -> Result<Socket, SocketFailure> {
         let listeners = self.servers.get(&ask.sender.name).into_iter().flatten();
         let shared = listeners.map(|servers| servers.share(Port(port))).collect::<Vec<_>>();
         let (service, source, forged) = (ask.service, ask.source, ask.forged);
         let opened = ask.sender.run(move || attempt::open_beside(service, source, port, forged)).await;
         drop(shared);
-        let opened = opened.map_err(|error| error.to_string())?;
-        opened.map_err(|error| format!("failed to bind {source}:{port}: {error}"))
+        let opened = opened.map_err(in_words)?;
+        opened.map_err(|error| SocketFailure::Bind { source, port, error: error.to_string() })
     }
 
     /// Sends a token from the server's end of a held connection, and from the address there that was asked.
@@ -357,18 +358,19 @@ fn receivers_of(asks: &[Ask]) -> Vec<Receiver> {
     receivers.filter(|receiver| known.insert(receiver.link())).cloned().collect()
 }
 
-/// Error of [`open_one`] for a source port that somebody holds.
-const PORT_TAKEN: &str = "its source port is taken";
+fn in_words(error: FabricError) -> SocketFailure {
+    SocketFailure::Kernel(error.to_string())
+}
 
 fn open_one(
-    (service, source, port, forged): (Service, IpAddr, Result<u16, String>, bool),
-) -> Result<(Socket, u16), String> {
+    (service, source, port, forged): (Service, IpAddr, Result<u16, SocketFailure>, bool),
+) -> Result<(Socket, u16), SocketFailure> {
     let port = port?;
     attempt::open(service, source, port, forged).map(|socket| (socket, port)).map_err(|error| {
         if error.kind() == io::ErrorKind::AddrInUse {
-            PORT_TAKEN.into()
+            SocketFailure::PortTaken
         } else {
-            format!("failed to bind {source}:{port}: {error}")
+            SocketFailure::Bind { source, port, error: error.to_string() }
         }
     })
 }

@@ -5,17 +5,19 @@ use std::time::Instant;
 use super::ask::Ask;
 use super::canary::KnownPath;
 use super::dropped::InterfaceLookup;
+use super::missing::MissingEvidence;
 use super::outcome::{Batch, Observation};
 use super::prober::Prober;
 use super::question::Answer;
 use super::resolve;
+use super::unaskable::Unaskable;
 use crate::model::Flow;
 
 impl Prober {
     /// Probes flows, all at once, between canaries. An ask that could not be made says why, and is inconclusive.
     pub async fn probe(
         &mut self,
-        flows: &[(Flow, Result<Ask, String>)],
+        flows: &[(Flow, Result<Ask, Unaskable>)],
         paths: &[KnownPath],
         lookup: InterfaceLookup<'_>,
     ) -> Batch {
@@ -25,8 +27,8 @@ impl Prober {
         let mut findings = self.ask_all(&asks).await.into_iter();
         let canaries_held = held_before && self.canaries_hold(paths).await;
         let observations = flows.iter().map(|(flow, ask)| {
-            let found = ask.as_ref().map_err(String::clone).and_then(|ask| {
-                let finding = findings.next().ok_or_else(|| String::from("it was not asked"))?;
+            let found = ask.as_ref().map_err(|why| MissingEvidence::Unaskable(why.clone())).and_then(|ask| {
+                let finding = findings.next().ok_or(MissingEvidence::NotAsked)?;
                 let receiver =
                     ask.receiver.as_ref().map(|it| resolve::ProbeTarget { node: &it.node, address: it.address });
                 let by = match &finding.answer {
@@ -50,7 +52,7 @@ impl Prober {
             });
             match found {
                 Ok(seen) if !canaries_held => {
-                    let why = "a canary of known fate did not do as it must".to_owned();
+                    let why = MissingEvidence::Canary;
                     Observation { records: seen.records, ..Observation::unproved(flow.clone(), why) }
                 }
                 Ok(seen) => seen,

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::failure::SocketFailure;
 use crate::fabric::packet::{ECHO_REQUEST, ECHO_REQUEST_IPV6, ICMP, ICMPV6, TCP, Tuple, UDP};
 use crate::model::Service;
 
@@ -34,8 +35,8 @@ pub(super) enum Answer {
     Refused,
     /// No route, or host or net unreachable.
     Unreachable,
-    /// Something else, in the kernel's words.
-    Failed(String),
+    /// Something else.
+    Failed(SocketFailure),
 }
 
 /// The protocol number that a service is asked for with, at an address.

@@ -2,8 +2,10 @@
 
 use std::net::IpAddr;
 
-use super::dropped::{Drop, InterfaceLookup, SentBy, drop_of, unheard};
-use super::evidence::{CloseReason, Logged, UnaskedPacket};
+use super::dropped::{Drop, InterfaceLookup, SentBy, drop_of};
+use super::evidence::{Logged, UnaskedPacket};
+use super::failure::CloseReason;
+use super::missing::{MissingEvidence, Reply, Sight, Unjudged, UnjudgedRecord};
 use super::outcome::{Outcome, SOMEBODY_ELSE};
 use super::question::Answer;
 use super::waiting::{Back, ProbeEvidence};
@@ -20,10 +22,6 @@ pub(super) struct ProbeTarget<'a> {
     pub address: IpAddr,
 }
 
-/// Reason why a drop for want of room is no proof of what groups say: the bounds of an interface are not theirs.
-pub(super) const WANT_OF_ROOM: &str =
-    "and an interface there has opened more flows, or sent more that is to be remembered, than there is room for";
-
 /// The outcome of a probe.
 pub(super) fn outcome(
     finding: &ProbeEvidence,
@@ -33,11 +31,7 @@ pub(super) fn outcome(
 ) -> Outcome {
     match shown(finding, receiver, behind, lookup) {
         Outcome::Open { .. } | Outcome::Refused { .. } if !finding.judged => {
-            let lost = if finding.lost > 0 { ", or its record was lost" } else { "" };
-            let why = format!(
-                "it was answered, and no filter recorded that its groups were asked: it passed by an earlier flow{lost}"
-            );
-            Outcome::Inconclusive { why }
+            Outcome::Inconclusive { why: MissingEvidence::EarlierFlow { lost: finding.lost } }
         }
         outcome => outcome,
     }
@@ -50,31 +44,23 @@ fn shown(
     behind: &[NodeName],
     lookup: InterfaceLookup<'_>,
 ) -> Outcome {
-    let inconclusive = |why: &str| {
-        let lost = match finding.lost {
-            0 => String::new(),
-            lost => format!("; {lost} log records were lost meanwhile"),
-        };
-        Outcome::Inconclusive { why: format!("{why}{lost}") }
-    };
+    let inconclusive = |why: MissingEvidence| Outcome::Inconclusive { why: why.with_lost(finding.lost) };
     if let Some(stray) = &finding.stray {
-        return inconclusive(&not_asked(stray, lookup));
+        return inconclusive(not_asked(stray, lookup));
     }
     // What it met, and what came of it, is another question's.
-    if let Some(logged) = finding.records.iter().find(|logged| logged.flaw == Some(Flaw::Code)) {
-        return inconclusive(&unjudged(logged).unwrap_or_default());
+    if let Some(other) = finding.records.iter().find(|it| it.flaw == Some(Flaw::Code)).and_then(unjudged) {
+        return inconclusive(MissingEvidence::Unjudged(other));
     }
     // Where nobody holds the address there is nobody to be silent.
     let is_linked = receiver.is_none() || finding.canary_arrived;
     // What its socket then comes to, an end or a reset, depends on what it had sent by then.
     match finding.turned_away.as_ref().filter(|_| finding.seen) {
-        Some(CloseReason::Rightly(why)) => {
-            return Outcome::Closed { why: why.clone(), admitted_by: admitted_by(finding, receiver, lookup) };
+        Some(CloseReason::Untaken(why)) if !why.is_proved() => {
+            return inconclusive(MissingEvidence::ClosedByItsTarget(why.clone()));
         }
-        Some(CloseReason::ByItsTarget(why)) => {
-            return inconclusive(&format!(
-                "the load balancer closed it, by the word of the target whose turn it was: {why}"
-            ));
+        Some(why) => {
+            return Outcome::Closed { why: why.clone(), admitted_by: admitted_by(finding, receiver, lookup) };
         }
         None => {}
     }
@@ -82,110 +68,89 @@ fn shown(
         Some(Answer::Answered(name)) => answered(finding, name.as_deref(), receiver, behind, lookup),
         Some(Answer::Connected) if !behind.is_empty() => match passed_on_to(finding, behind, lookup) {
             Some(_) if finding.seen => Outcome::Open { admitted_by: admitted_by(finding, receiver, lookup) },
-            _ => inconclusive("the load balancer took it, and nothing proves that it passed it on to one of its own"),
+            _ => inconclusive(MissingEvidence::NotPassedOn),
         },
         Some(Answer::Connected) => connected(finding, receiver, lookup),
-        Some(Answer::Refused) if !came(finding, receiver, lookup) => {
-            inconclusive("it was refused, but not by the receiver, which has seen no packet of it")
-        }
+        Some(Answer::Refused) if !came(finding, receiver, lookup) => inconclusive(MissingEvidence::RefusedByAnother),
         Some(Answer::Refused) => match not_sent_back(finding) {
-            Some(why) => inconclusive(&format!("it was refused, {why}")),
+            Some(sight) => inconclusive(MissingEvidence::NotSentBack { reply: Reply::Refusal, sight }),
             None => Outcome::Refused { admitted_by: admitted_by(finding, receiver, lookup) },
         },
         Some(Answer::Unreachable) => match finding.records.iter().find(|it| it.record == Record::Unreachable) {
-            Some(_) if finding.seen => inconclusive("unreachable, say the routers, and yet the receiver has seen it"),
+            Some(_) if finding.seen => inconclusive(MissingEvidence::UnreachableAndSeen),
             // The route to a link goes with it, and root at its other end can take it away.
-            Some(_) if !is_linked => {
-                inconclusive("unreachable, say the routers, and the receiver's link carried no canary")
-            }
+            Some(_) if !is_linked => inconclusive(MissingEvidence::UnreachableWithoutCanary),
             Some(logged) => Outcome::Unreachable { by: Some(logged.node.clone()) },
             // The sender's own kernel may say so as well, and an instance that broke its own stack is none of EC2's.
-            None => inconclusive("unreachable, says the sender, and no router has a record of it"),
+            None => inconclusive(MissingEvidence::UnreachableByItsSender),
         },
-        Some(Answer::Failed(why)) => inconclusive(why),
+        Some(Answer::Failed(why)) => inconclusive(MissingEvidence::Socket(why.clone())),
         None => match finding.records.iter().find(|logged| logged.record.is_drop()) {
-            Some(_) if finding.seen => inconclusive("the filter recorded a drop, and yet the receiver has seen it"),
-            Some(_) if !is_linked => {
-                inconclusive("the filter recorded a drop, but the receiver's link carried no canary to prove it silent")
-            }
+            Some(_) if finding.seen => inconclusive(MissingEvidence::DroppedAndSeen),
+            Some(_) if !is_linked => inconclusive(MissingEvidence::DroppedWithoutCanary),
             Some(logged) if logged.record == Record::Unreachable => {
                 Outcome::Unreachable { by: Some(logged.node.clone()) }
             }
-            Some(_) if finding.overlooked => {
-                inconclusive("the filter recorded a drop, but more came to the receiver than could be looked at")
-            }
+            Some(_) if finding.overlooked => inconclusive(MissingEvidence::DroppedAndOverlooked),
             // The receiver's ingress has the last word, but of egress that is asked once more behind it.
             Some(logged) if !logged.record.is_at(Direction::Egress) && is_admitted(finding, receiver, lookup) => {
-                inconclusive("the filter recorded a drop, and yet it let it in at the receiver")
+                inconclusive(MissingEvidence::DroppedAndAdmitted)
             }
-            Some(logged) if finding.lacked_room => {
-                inconclusive(&format!("{} recorded a drop, {WANT_OF_ROOM}", logged.node))
-            }
+            Some(logged) if finding.lacked_room => inconclusive(MissingEvidence::Unjudged(UnjudgedRecord {
+                node: logged.node.clone(),
+                why: Unjudged::Room,
+            })),
             Some(logged) => match unjudged(logged).or_else(|| begun_before(logged, &finding.records)) {
-                Some(why) => inconclusive(&why),
+                Some(record) => inconclusive(MissingEvidence::Unjudged(record)),
                 None => Outcome::Dropped(drop_of(logged, SentBy::Opener, lookup)),
             },
-            None if finding.seen => match answer_dropped(finding, lookup) {
-                Some(drop) => inconclusive(&unheard(&drop)),
-                None => inconclusive("the receiver has seen it and gave no answer"),
-            },
-            None => match &finding.forged {
-                Some((end, logged)) => inconclusive(&format!(
-                    "no answer, and no filter has a record of it but of a packet that {end} has forged: {}",
-                    logged.record
-                )),
-                None => inconclusive("no answer, and no filter has a record of it"),
-            },
+            None if finding.seen => inconclusive(match answer_dropped(finding, lookup) {
+                Some(drop) => MissingEvidence::AnswerDropped(Box::new(drop)),
+                None => MissingEvidence::Unanswered,
+            }),
+            None => inconclusive(match &finding.forged {
+                Some((end, logged)) => MissingEvidence::ForgedOnly { end: end.clone(), record: logged.record },
+                None => MissingEvidence::NoTrace,
+            }),
         },
     }
 }
 
 /// Explains why nothing is proved where something else was sent than was asked: groups have judged that, or others than were to.
-pub(super) fn not_asked(stray: &UnaskedPacket, lookup: InterfaceLookup<'_>) -> String {
-    let sender = |logged: &Logged, unknown: &str| {
-        let owner = logged.in_index.and_then(|index| lookup(&logged.node, index));
-        owner.map_or_else(|| unknown.to_owned(), |(id, _)| id.to_string())
-    };
+pub(super) fn not_asked(stray: &UnaskedPacket, lookup: InterfaceLookup<'_>) -> MissingEvidence {
+    let sender = |logged: &Logged| logged.in_index.and_then(|index| lookup(&logged.node, index)).map(|(id, _)| id);
     match stray {
-        UnaskedPacket::Astray(logged) => {
-            let sent_by = sender(logged, "another interface");
-            format!("it was sent by {sent_by}, which was not asked to: {}", logged.record)
-        }
+        UnaskedPacket::Astray(logged) => MissingEvidence::SentAstray { by: sender(logged), record: logged.record },
         UnaskedPacket::Changed(logged) => {
-            let sent_by = sender(logged, "its sender");
             let Tuple { source, destination, .. } = logged.tuple;
-            format!("what {sent_by} sent is not what was asked, from {source} to {destination}: {}", logged.record)
+            MissingEvidence::SentChanged { by: sender(logged), source, destination, record: logged.record }
         }
         UnaskedPacket::CameChanged((source, destination)) => {
-            format!("what came to the receiver is not what was asked, from {source} to {destination}")
+            MissingEvidence::CameChanged { source: *source, destination: *destination }
         }
     }
 }
 
 /// Explains why the record of a drop says nothing of what was to be sent: whoever makes something else of a packet on its way out is judged by that.
 /// Nothing if the record can be judged.
-pub(super) fn unjudged(logged: &Logged) -> Option<String> {
-    let Logged { node, record, flaw, .. } = logged;
-    match (flaw, record) {
-        (Some(flaw), _) => Some(format!("{node} has on record {flaw}: no rule judged it as what was asked")),
-        (None, Record::Invalid) => Some(format!("{node} has it on record as invalid: it begins nothing")),
-        (None, Record::Connections) => Some(format!("{node} recorded a drop, {WANT_OF_ROOM}")),
-        (None, Record::Fragments) => {
-            Some(format!("{node} has it on record as {record}: it was sent in pieces, of which there were too many"))
-        }
-        (None, Record::ForeignError) => {
-            Some(format!("{node} has it on record as {record}: it was sent as a word about another flow"))
-        }
-        _ => None,
-    }
+pub(super) fn unjudged(logged: &Logged) -> Option<UnjudgedRecord> {
+    let why = match (logged.flaw, logged.record) {
+        (Some(flaw), _) => Unjudged::Flaw(flaw),
+        (None, Record::Invalid) => Unjudged::Invalid,
+        (None, Record::Connections) => Unjudged::Room,
+        (None, Record::Fragments) => Unjudged::Fragments,
+        (None, Record::ForeignError) => Unjudged::ForeignError,
+        _ => return None,
+    };
+    Some(UnjudgedRecord { node: logged.node.clone(), why })
 }
 
 /// Explains why the record of a drop says nothing of what was to begin a flow: an end has begun one before that it was taken for a part of, so that
 /// no group was asked of what begins. Nothing if one was.
-pub(super) fn begun_before(dropped: &Logged, records: &[Logged]) -> Option<String> {
+pub(super) fn begun_before(dropped: &Logged, records: &[Logged]) -> Option<UnjudgedRecord> {
     let Logged { node, record: Record::Cut(_), .. } = dropped else { return None };
     let begins = records.iter().any(|logged| matches!(logged.record, Record::Accept(..) | Record::Pass(_)));
-    (!begins).then(|| format!("{node} has it on record as part of an earlier flow: it began nothing"))
+    (!begins).then(|| UnjudgedRecord { node: node.clone(), why: Unjudged::EarlierFlow })
 }
 
 /// Reports whether it is proved that the question came to the receiver: it was sent over its link, which was up and led there, or the filter let it
@@ -211,11 +176,11 @@ fn is_receivers(logged: &Logged, receiver: Option<ProbeTarget<'_>>, lookup: Inte
 }
 
 /// Explains why an answer that nobody but the sender knows of proves nothing; none where it was shown.
-fn not_sent_back(finding: &ProbeEvidence) -> Option<&'static str> {
+fn not_sent_back(finding: &ProbeEvidence) -> Option<Sight> {
     match finding.back {
         Back::Shown => None,
-        Back::Missing => Some("and nothing of the kind was sent to the sender"),
-        Back::Overlooked => Some("and more came to the sender than could be looked at"),
+        Back::Missing => Some(Sight::Missing),
+        Back::Overlooked => Some(Sight::Overlooked),
     }
 }
 
@@ -226,9 +191,9 @@ fn answered(
     behind: &[NodeName],
     lookup: InterfaceLookup<'_>,
 ) -> Outcome {
-    let inconclusive = |why: String| Outcome::Inconclusive { why };
+    let inconclusive = |why: MissingEvidence| Outcome::Inconclusive { why };
     let open = || match not_sent_back(finding) {
-        Some(why) => inconclusive(format!("it was answered, {why}")),
+        Some(sight) => inconclusive(MissingEvidence::NotSentBack { reply: Reply::Answer, sight }),
         None => Outcome::Open { admitted_by: admitted_by(finding, receiver, lookup) },
     };
     let was_sent_to = |name: &str| {
@@ -242,28 +207,19 @@ fn answered(
             if passed_on && finding.seen {
                 open()
             } else {
-                inconclusive(format!("an answer by the name of {name}, and nothing proves that it was passed on there"))
+                inconclusive(MissingEvidence::NotPassedOnTo(name.to_owned()))
             }
         }
         Some(name) if receiver.is_some_and(|asked| asked.node.0 == name) && came(finding, receiver, lookup) => open(),
         // Whoever asks an address of its own gets no other answer than its own.
         Some(name) if finding.inside || was_sent_to(name) => Outcome::Misdelivered { answered_by: name.into() },
-        Some(name) => {
-            inconclusive(format!("an answer by the name of {name}, and nothing proves that it was sent there"))
-        }
+        Some(name) => inconclusive(MissingEvidence::AnsweredByName(name.to_owned())),
         None if finding.inside && receiver.is_none() => Outcome::Misdelivered { answered_by: SOMEBODY_ELSE.into() },
         // An echo's answer names nobody: that the receiver has seen the request does.
         None if came(finding, receiver, lookup) => open(),
-        None if finding.overlooked => inconclusive(
-            "an answer that names nobody, and more came to the receiver than could be looked at".to_owned(),
-        ),
-        None if receiver.is_some() && !finding.canary_arrived => {
-            let why = "an answer that names nobody, and the receiver's link carried no canary to prove it silent";
-            inconclusive(why.to_owned())
-        }
-        None if finding.elsewhere.is_empty() => {
-            inconclusive("an answer that names nobody, and nobody was sent the question".to_owned())
-        }
+        None if finding.overlooked => inconclusive(MissingEvidence::NamelessAndOverlooked),
+        None if receiver.is_some() && !finding.canary_arrived => inconclusive(MissingEvidence::NamelessWithoutCanary),
+        None if finding.elsewhere.is_empty() => inconclusive(MissingEvidence::NamelessAndUnsent),
         None => Outcome::Misdelivered { answered_by: SOMEBODY_ELSE.into() },
     }
 }
@@ -285,12 +241,11 @@ pub(super) fn passed_on_to(
 /// A program says nothing of who it is: that the filter passed the packet on to the receiver's interface, and that it arrived
 /// there, does.
 fn connected(finding: &ProbeEvidence, receiver: Option<ProbeTarget<'_>>, lookup: InterfaceLookup<'_>) -> Outcome {
-    let inconclusive = |why: &str| Outcome::Inconclusive { why: format!("a program took it, {why}") };
     match not_sent_back(finding) {
         _ if !finding.seen || !is_admitted(finding, receiver, lookup) => {
-            inconclusive("and nothing proves that it was the receiver's")
+            Outcome::Inconclusive { why: MissingEvidence::TakenByAnybody }
         }
-        Some(why) => inconclusive(why),
+        Some(sight) => Outcome::Inconclusive { why: MissingEvidence::NotSentBack { reply: Reply::Taken, sight } },
         None => Outcome::Open { admitted_by: admitted_by(finding, receiver, lookup) },
     }
 }

@@ -6,7 +6,6 @@
 //! packet sockets of the traffic's own, which know what they have missed; why one did not is in the filters' log.
 
 mod looks;
-mod marks;
 mod reading;
 mod sending;
 
@@ -25,6 +24,7 @@ use super::canary::{self, Links, Receiver};
 use super::dropped::{Drop, InterfaceLookup, SentBy, drop_of};
 use super::evidence::ProbeRecord;
 use super::held::{self, NotMet};
+use super::missing::WANT_OF_ROOM;
 use super::prober::Prober;
 use super::question;
 use super::resolve;
@@ -32,12 +32,12 @@ use super::waiting;
 use crate::fabric::packet::Tuple;
 use crate::model::{Port, Service};
 use looks::{Known, Watch, looks, watch};
-use marks::{Mark, flow};
+use looks::{Mark, flow};
 use reading::{Passage, Read};
 use sending::{Carrier, Lane, Orders, Sent, TICK, answering, send};
 
 pub use looks::Course;
-pub use marks::Part;
+pub use looks::Part;
 
 /// As many source ports are set aside as so many packets need. No port is used twice, so that fewer packets a second begin something in a change
 /// that takes longer.
@@ -133,7 +133,7 @@ impl Streams {
             }
             let (mut forth, mut back, mut held_port) = (None, None, None);
             if carrier != Carrier::Tcp {
-                let (socket, held) = prober.open_socket(ask).await?;
+                let (socket, held) = prober.open_socket(ask).await.map_err(|why| why.to_string())?;
                 held_port = Some(Port(held));
                 let ways = tuples(ask, held);
                 let there = looks(ask, client, receiver, held);
@@ -268,7 +268,9 @@ impl Streams {
             let entered = if stays_inside(&course.ask) { Some(after) } else { read.entered.get(&mark).copied() };
             let (Some(entered), None) = (entered, &unjudged) else {
                 if let Some(unsent) = trace.unsent.get_mut(number) {
-                    unsent.get_or_insert_with(|| unjudged.unwrap_or_else(|| not_sent(course, part)));
+                    unsent.get_or_insert_with(|| {
+                        unjudged.map_or_else(|| not_sent(course, part), |record| record.to_string())
+                    });
                 }
                 continue;
             };
@@ -306,9 +308,9 @@ impl Streams {
         } else if read.missed > 0 {
             Some(format!("{} packets found no place in the buffers of those who watch for them", read.missed))
         } else if let Some(stray) = &stray {
-            Some(resolve::not_asked(stray, lookup))
+            Some(resolve::not_asked(stray, lookup).to_string())
         } else if no_room {
-            Some(format!("filters recorded drops, {}", resolve::WANT_OF_ROOM))
+            Some(format!("filters recorded drops, {}", WANT_OF_ROOM))
         } else if unexplained > 0 && crowded > 0 {
             Some(format!("this machine itself lost {crowded} packets, of all its namespaces, for want of time"))
         } else if unexplained > 0 && read.gone {

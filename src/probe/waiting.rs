@@ -12,7 +12,8 @@ use tokio::time::timeout;
 
 use super::ask::{Ask, is_unanswered, stays_inside};
 use super::canary::{self, Receiver};
-use super::evidence::{CloseReason, Logged, PassedOn, ProbeRecord, UnaskedPacket};
+use super::evidence::{Logged, PassedOn, ProbeRecord, UnaskedPacket};
+use super::failure::CloseReason;
 use super::question::{Answer, Answering};
 use crate::fabric::packet::Tuple;
 use crate::model::Service;

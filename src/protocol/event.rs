@@ -1,11 +1,15 @@
-//! Events of a lab: changes, probes, and what its filters record of packets.
+//! Events of a lab, and results of requests: operations in force, and flows that were probed.
 
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::done::{Applied, PacketVerdict, Probed};
-use crate::model::{InstanceId, NetworkInterfaceId, Operation, Refusal, SubnetId, VpcId};
+use crate::model::{
+    Change, GroupName, IcmpMessage, InstanceId, InterfaceId, NetworkInterfaceId, Operation, Refusal, SubnetId, VpcId,
+};
+use crate::network::record::Record;
+use crate::scenario::agreement::Agreement;
+use crate::scenario::{DecidingRule, ProbedFlow};
 
 /// Something that happened in a lab.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -98,4 +102,140 @@ pub struct CapturedFrame {
     pub nanoseconds: u32,
     /// From the Ethernet header on, two digits a byte.
     pub hex: String,
+}
+
+/// One operation that was carried out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Applied {
+    /// The operation.
+    pub operation: Operation,
+    /// Everything that it changed.
+    pub changes: Vec<Change>,
+    /// Seconds until the kernel had it.
+    pub in_force: f64,
+}
+
+/// Result of a probe.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Probed {
+    /// The flow, its outcome and the reason for it.
+    pub flow: ProbedFlow,
+    /// Present if [`ProbeDetails::Records`](super::ProbeDetails::Records) was asked for.
+    pub records: Option<ProbeRecords>,
+}
+
+/// Records of the filters about a probe.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProbeRecords {
+    /// Agreement of the probe with the model.
+    pub agreement: Agreement,
+    /// The records, in the order of their reading.
+    pub met: Vec<PacketVerdict>,
+}
+
+/// A filter's record of one packet, with what the cloud knows of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PacketVerdict {
+    /// The record.
+    pub record: Record,
+    /// The interface that judged; of drops that no group decides the sender's.
+    pub interface: Option<InterfaceId>,
+    /// Groups of that interface.
+    pub groups: Vec<GroupName>,
+    /// The rule that admitted it.
+    pub rule: Option<DecidingRule>,
+    /// The namespace of the filter.
+    pub filter: String,
+    /// Number of the protocol.
+    pub protocol: u8,
+    /// Source address, as the filter saw it.
+    pub source: IpAddr,
+    /// Source port, or the identifier of an ICMP message.
+    pub source_port: u16,
+    /// Destination address.
+    pub destination: IpAddr,
+    /// Destination port, or the type of an ICMP message.
+    pub destination_port: u16,
+    /// Type and code of an ICMP message, of either family.
+    pub icmp: Option<IcmpMessage>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Endpoint, Flow, InstanceName, LoadBalancerName, Port, Scheme, Service, Via};
+    use crate::network::NodeName;
+    use crate::probe::{CloseReason, HealthFailure, MissingEvidence, Outcome, SocketFailure, Unaskable, Untaken};
+    use crate::scenario::results::reason::{FailedTargets, NearMiss, NoIngressRule, Reason};
+
+    /// Reasons of every kind, each with its words on the other side of the socket.
+    fn reasons() -> Vec<(Reason, &'static str)> {
+        let web = || Endpoint::Instance(InstanceName::new("web1"));
+        let unproved = |why, crashed| Reason::Unproved { why, crashed };
+        let untaken = || Untaken::NoAnswer("10.0.0.11:80".parse().unwrap());
+        let nobody = NoIngressRule {
+            groups: vec![GroupName::new("DB"), GroupName::new("WEB")],
+            service: Service::Tcp(Port(3306)),
+            source: [10, 0, 0, 11].into(),
+            public: None,
+            itself: None,
+            near_miss: Some(NearMiss::NoRules { at: crate::model::Direction::Ingress, only: None }),
+        };
+        let closed = Reason::Closed {
+            by: Endpoint::LoadBalancer(LoadBalancerName::new("lb"), Scheme::Internal),
+            why: CloseReason::NoneInService,
+            failed: vec![FailedTargets {
+                targets: ["web1", "web2"].map(InstanceName::new).to_vec(),
+                cause: HealthFailure::Found(untaken()),
+            }],
+        };
+        let lost = MissingEvidence::RecordsLost { count: 3, why: Box::new(MissingEvidence::NoTrace) };
+        let forged = MissingEvidence::ForgedOnly { end: NodeName("db1".to_owned()), record: Record::Spoofed };
+        vec![
+            (
+                Reason::NoIngressRule(nobody),
+                "no rule of DB, WEB admits tcp 3306 from 10.0.0.11; they have no ingress rules",
+            ),
+            (
+                closed,
+                "lb closed it: no instance behind it is in service; web1 and web2 fail their health checks: 10.0.0.11:80: no answer",
+            ),
+            (Reason::NobodyListens, "the groups let it in, nobody listens"),
+            (Reason::Stopped(web()), "web1 is stopped"),
+            (unproved(lost, None), "no answer, and no filter has a record of it; 3 log records were lost meanwhile"),
+            (
+                unproved(forged, None),
+                "no answer, and no filter has a record of it but of a packet that db1 has forged: spoofed",
+            ),
+            (
+                unproved(MissingEvidence::Unaskable(Unaskable::NotRunning(web())), None),
+                "web1 is not running, so it can ask nothing",
+            ),
+            (
+                unproved(MissingEvidence::ClosedByItsTarget(untaken()), None),
+                "the load balancer closed it, by the word of the target whose turn it was: 10.0.0.11:80: no answer",
+            ),
+            (
+                unproved(MissingEvidence::Socket(SocketFailure::Kernel("no buffer space".to_owned())), Some(web())),
+                "no buffer space; web1 has crashed and is silent, which is no outcome: expect `dropped` where no rule admits the flow, or that a held \
+                 connection is `gone`",
+            ),
+        ]
+    }
+
+    #[test]
+    fn a_reason_crosses_the_socket_as_a_value_and_is_put_into_words_behind_it() {
+        for (reason, words) in reasons() {
+            let [from, to] = ["client", "web1"].map(|name| Endpoint::Instance(InstanceName::new(name)));
+            let flow = Flow { from, to, via: Via::Private, service: Service::Tcp(Port(80)) };
+            let outcome = Outcome::Unreachable { by: None };
+            let flow = ProbedFlow { flow, outcome, rule: None, reason: Some(reason), resolved: None };
+            let probed = Probed { flow, records: None };
+            let text = serde_json::to_string(&probed).unwrap();
+            assert!(!text.contains(words), "{text}");
+            let read: Probed = serde_json::from_str(&text).unwrap();
+            assert_eq!(read, probed);
+            assert_eq!(read.flow.reason.map(|reason| reason.to_string()).as_deref(), Some(words));
+        }
+    }
 }

@@ -2,9 +2,10 @@
 
 use ipnet::IpNet;
 
+use super::position::{Held, Position};
 use super::region::{Cell, Packets, fits};
 use crate::account::{Account, Peer, ResourceId, Rule, SecurityGroup};
-use crate::model::{Direction, PrefixFamily};
+use crate::model::{Direction, PrefixFamily, Traffic};
 
 /// The rules of some groups in one direction, each with its group.
 pub(super) fn rules<'a>(
@@ -36,73 +37,68 @@ pub(super) fn cells(account: &Account, rule: &Rule) -> Vec<Cell> {
     blocks(account, rule).into_iter().flatten().filter_map(|block| Cell::new(*traffic, block)).collect()
 }
 
-/// The share of several addresses that a block must hold to count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Hold {
-    /// Each of them: for what is said to be open already.
-    All,
-    /// One of them: for what is said to be open newly.
-    Any,
-}
-
 /// The other end of a rule, over one family.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peers<'p> {
-    /// Its groups.
+    /// Its groups, in order.
     pub groups: &'p [&'p ResourceId],
-    /// Its addresses, all of the family, in their order; none where they are not known.
-    pub addresses: &'p [IpNet],
+    /// The position of its addresses.
+    pub position: &'p Position,
     /// The family.
     pub family: PrefixFamily,
-    /// The share of the addresses that must be held.
-    pub hold: Hold,
 }
 
 impl Peers<'_> {
-    /// Returns true if blocks hold enough of the addresses; where these are not known, if one holds every address of the family.
-    fn are_held(&self, blocks: &[IpNet]) -> bool {
-        let is_everywhere = |block: &IpNet| block.prefix_len() == 0 && PrefixFamily::of(*block) == self.family;
-        if self.addresses.is_empty() || blocks.iter().any(is_everywhere) {
-            return blocks.iter().any(is_everywhere);
-        }
-        match (self.hold, blocks) {
-            // Blocks lie in one another or apart: what holds the first and the last holds all between.
-            (Hold::All, [block]) => {
-                self.addresses.first().is_some_and(|first| block.contains(first))
-                    && self.addresses.last().is_some_and(|last| block.contains(last))
-            }
-            (Hold::All, _) => self.addresses.iter().all(|address| blocks.iter().any(|block| block.contains(address))),
-            (Hold::Any, _) => blocks.iter().any(|block| {
-                let from = self.addresses.partition_point(|address| address.network() < block.network());
-                let near = self.addresses[from..].iter().take_while(|address| address.network() <= block.broadcast());
-                near.into_iter().any(|address| block.contains(address))
-            }),
-        }
+    /// Returns true if a group is one of theirs.
+    pub fn has(&self, group: &ResourceId) -> bool {
+        self.groups.binary_search_by(|own| (*own).cmp(group)).is_ok()
     }
 }
 
-/// Packets that rules admit from or to peers, each with its rule.
-pub(super) fn between<'a>(
-    account: &'a Account,
-    groups: &[&'a ResourceId],
-    direction: Direction,
-    peers: Peers<'_>,
-) -> Vec<(Packets, &'a Rule)> {
-    let mut admitted = Vec::new();
-    for (_, _, rule) in rules(account, groups, direction) {
-        let Some(traffic) = rule.traffic.known().filter(|traffic| fits(**traffic, peers.family)) else { continue };
-        let counts = match &rule.peer {
-            Peer::Group(id) => peers.groups.contains(&id),
-            Peer::Block(block) => peers.are_held(std::slice::from_ref(block)),
-            Peer::PrefixList(id) => {
-                let entries = account.prefix_lists.get(id).and_then(|list| list.entries.known());
-                entries.is_some_and(|entries| peers.are_held(entries))
-            }
-            Peer::Unknown(_) => false,
-        };
-        if counts {
-            admitted.push((Packets::of(*traffic), rule));
-        }
+/// Packets that a rule admits from or to peers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Admitted<'a> {
+    pub packets: Packets,
+    pub rule: &'a Rule,
+    /// Never [`Held::No`].
+    pub held: Held,
+}
+
+impl<'a> Admitted<'a> {
+    /// What is the same of two rules that say the same; of what is not known the text.
+    pub fn said(&self) -> (Packets, &'a Peer, Held, Option<u64>) {
+        (self.packets, &self.rule.peer, self.held, self.rule.is_unknown().then_some(self.rule.origin.digest))
     }
-    admitted
+}
+
+/// Packets that a rule admits from or to peers. One for somebody unknown, or for unknown traffic, counts as far as `may_admit` says.
+pub(super) fn by<'a>(
+    account: &'a Account,
+    rule: &'a Rule,
+    peers: Peers<'_>,
+    may_admit: &impl Fn(&Rule) -> bool,
+) -> Option<Admitted<'a>> {
+    let is_unknown = is_unknown(account, rule);
+    let traffic = rule.traffic.known().copied().unwrap_or(Traffic::All);
+    if is_unknown && !may_admit(rule) || !fits(traffic, peers.family) {
+        return None;
+    }
+    let held = match &rule.peer {
+        Peer::Group(id) if peers.has(id) => Held::Yes,
+        Peer::Group(_) => Held::No,
+        Peer::Block(block) => peers.position.held_by(std::slice::from_ref(block), peers.family),
+        Peer::PrefixList(id) => match account.prefix_lists.get(id).and_then(|list| list.entries.known()) {
+            Some(entries) => peers.position.held_by(entries, peers.family),
+            None => Held::Perhaps,
+        },
+        Peer::Unknown(_) => Held::Perhaps,
+    };
+    let held = if is_unknown { held.min(Held::Perhaps) } else { held };
+    (held != Held::No).then(|| Admitted { packets: Packets::of(traffic), rule, held })
+}
+
+/// Returns true for a rule of which an account does not tell the traffic, or not all that its peer is.
+pub(super) fn is_unknown(account: &Account, rule: &Rule) -> bool {
+    let is_untold = |id: &ResourceId| account.prefix_lists.get(id).is_none_or(|list| list.entries.known().is_none());
+    rule.is_unknown() || matches!(&rule.peer, Peer::PrefixList(id) if is_untold(id))
 }

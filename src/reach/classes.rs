@@ -1,13 +1,12 @@
 //! Interfaces that no rule tells apart: with the same groups in both accounts, in one subnet.
 
 use std::cell::OnceCell;
-use std::collections::BTreeSet;
 
 use indexmap::{IndexMap, IndexSet};
-use ipnet::IpNet;
 
 use super::matching::Matching;
 use super::passage::Reached;
+use super::position::{ByPlace, NamedBlocks, of_interface, of_next_member, places};
 use crate::account::{Account, Interface, Known, Public, ResourceId};
 use crate::model::PrefixFamily;
 
@@ -24,33 +23,63 @@ pub(super) struct Class<'a> {
     pub members: Vec<&'a Interface>,
     /// The same in the other account.
     pub other_members: Vec<&'a Interface>,
-    /// The reason why the groups are not known, where they are not.
-    pub unknown: Option<&'a str>,
-    /// Addresses of the interfaces.
-    pub addresses: Addresses,
-    /// Addresses of the same in the other account.
-    pub other_addresses: Addresses,
+    /// The groups that are not known, where they are not.
+    pub unknown: Option<UnknownGroups<'a>>,
+    /// Members by their addresses, over IPv4 and over IPv6.
+    places: [OnceCell<ByPlace<'a>>; 2],
 }
 
-/// Addresses of a class by family, in their order; found once, and none where the class has none of the family.
-#[derive(Debug, Default)]
-pub(super) struct Addresses([OnceCell<Option<Vec<IpNet>>>; 2]);
+impl<'a> Class<'a> {
+    /// The members by their addresses over a family in both accounts; a class without members stands in one place.
+    pub fn places(&self, family: PrefixFamily, own: &Account, other: &Account, named: &NamedBlocks) -> &ByPlace<'a> {
+        self.places[usize::from(family.is_ipv4())].get_or_init(|| {
+            let mut found = ByPlace::new();
+            if self.members.is_empty() {
+                let group = |id: &&ResourceId| other.groups.get(*id);
+                let vpc = self.others.iter().flatten().find_map(group).and_then(|group| group.vpc.as_ref());
+                let there = of_next_member(other, vpc, family);
+                let all = places(of_next_member(own, self.vpc, family), &there);
+                found.extend(all.map(|place| (place, Vec::new())));
+            }
+            for (at, member) in self.members.iter().enumerate() {
+                let twin = self.other_members.get(at);
+                let there = twin.map(|twin| of_interface(twin, other, family, named)).unwrap_or_default();
+                for place in places(of_interface(member, own, family, named), &there) {
+                    found.entry(place).or_default().push(*member);
+                }
+            }
+            found
+        })
+    }
 
-impl Addresses {
-    /// Those of a family: of interfaces, else of the blocks that they get one of. Empty where they are not known, which is taken for IPv4.
-    pub fn over(
-        &self,
-        family: PrefixFamily,
-        account: &Account,
-        members: &[&Interface],
-        vpc: Option<&ResourceId>,
-    ) -> Option<&[IpNet]> {
-        let known = &self.0[usize::from(family.is_ipv4())];
-        known.get_or_init(|| addresses_over(family, account, members, vpc)).as_deref()
+    /// The groups that the other account does not tell, where it has the interfaces.
+    pub fn unknown_there(&self) -> Option<UnknownGroups<'a>> {
+        self.other_members.iter().find_map(|twin| UnknownGroups::of(twin))
     }
 }
 
-type Key<'a> = (Option<Vec<&'a ResourceId>>, Vec<&'a ResourceId>, Option<&'a ResourceId>, Option<&'a str>);
+/// Groups that a source does not tell: they are the same in two sources where the text that says them is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct UnknownGroups<'a> {
+    pub reason: &'a str,
+    digest: u64,
+}
+
+impl<'a> UnknownGroups<'a> {
+    fn of(interface: &'a Interface) -> Option<Self> {
+        let reason = interface.groups.why_unknown()?;
+        Some(Self { reason, digest: interface.origin.digest })
+    }
+}
+
+/// Groups in the other account and in this one, subnet, and why the groups are not known here and there.
+type Key<'a> = (
+    Option<Vec<&'a ResourceId>>,
+    Vec<&'a ResourceId>,
+    Option<&'a ResourceId>,
+    Option<UnknownGroups<'a>>,
+    Option<UnknownGroups<'a>>,
+);
 
 /// Puts the interfaces of an account into classes, and each group without members into one of its own.
 pub(super) fn classes<'a>(account: &'a Account, other: &'a Account, matching: &'a Matching) -> Vec<Class<'a>> {
@@ -61,8 +90,9 @@ pub(super) fn classes<'a>(account: &'a Account, other: &'a Account, matching: &'
         let groups = sorted(&interface.groups);
         with_members.extend(groups.iter().copied());
         let others = twin.map(|twin| sorted(&twin.groups));
-        let unknown = interface.groups.why_unknown();
-        let key = (others.clone(), groups.clone(), interface.subnet.as_ref(), unknown);
+        let unknown = UnknownGroups::of(interface);
+        let unknown_there = twin.and_then(UnknownGroups::of);
+        let key = (others.clone(), groups.clone(), interface.subnet.as_ref(), unknown, unknown_there);
         let class = found.entry(key).or_insert_with(|| Class {
             groups,
             others,
@@ -70,8 +100,7 @@ pub(super) fn classes<'a>(account: &'a Account, other: &'a Account, matching: &'
             members: Vec::new(),
             other_members: Vec::new(),
             unknown,
-            addresses: Addresses::default(),
-            other_addresses: Addresses::default(),
+            places: Default::default(),
         });
         class.members.push(interface);
         class.other_members.extend(twin);
@@ -83,8 +112,7 @@ pub(super) fn classes<'a>(account: &'a Account, other: &'a Account, matching: &'
         members: Vec::new(),
         other_members: Vec::new(),
         unknown: None,
-        addresses: Addresses::default(),
-        other_addresses: Addresses::default(),
+        places: Default::default(),
     });
     found.into_values().chain(empty).collect()
 }
@@ -95,36 +123,8 @@ fn sorted(groups: &Known<IndexSet<ResourceId>>) -> Vec<&ResourceId> {
     all
 }
 
-fn addresses_over(
-    family: PrefixFamily,
-    account: &Account,
-    members: &[&Interface],
-    vpc: Option<&ResourceId>,
-) -> Option<Vec<IpNet>> {
-    let all = addresses(account, members, vpc);
-    let is_known = !all.is_empty();
-    let own: BTreeSet<IpNet> =
-        all.iter().map(IpNet::trunc).filter(|block| PrefixFamily::of(*block) == family).collect();
-    (!own.is_empty() || !is_known && family.is_ipv4()).then(|| own.into_iter().collect())
-}
-
-fn addresses(account: &Account, members: &[&Interface], vpc: Option<&ResourceId>) -> Vec<IpNet> {
-    let of_vpc = || {
-        let vpc = vpc.and_then(|id| account.vpcs.get(id)).into_iter();
-        vpc.flat_map(|vpc| vpc.blocks.iter().copied().map(IpNet::V4).chain(vpc.ipv6.iter().copied()))
-    };
-    let of_one = |interface: &&Interface| -> Vec<IpNet> {
-        if !interface.addresses.is_empty() {
-            return interface.addresses.clone();
-        }
-        let subnet = interface.subnet.as_ref().and_then(|id| account.subnets.get(id)).and_then(|subnet| subnet.block);
-        subnet.map_or_else(|| of_vpc().collect(), |block| vec![IpNet::V4(block)])
-    };
-    if members.is_empty() { of_vpc().collect() } else { members.iter().flat_map(of_one).collect() }
-}
-
 /// The best way from the internet to any member.
-pub(super) fn public(members: &[&Interface]) -> Reached {
+pub(super) fn reached(members: &[&Interface]) -> Reached {
     use Reached::{ByPublicAddress, NoMember, NoPublicAddress, Unknown};
     let of_one = |interface: &&Interface| match interface.public {
         Public::At(_) => ByPublicAddress,

@@ -5,12 +5,13 @@ use std::collections::HashSet;
 use super::classes::classes;
 use super::gained::gained;
 use super::matching::Matching;
+use super::matching::without;
 use super::passage::{Certainty, Passage, Way};
+use super::public::{AddressChange, addresses_of_one};
 use super::rules::{
     EntryChange, GroupChange, MemberChange, RuleChange, entries_of_one, groups_of_one, members_of_one, rules_of_one,
 };
-use super::unused_defaults::without;
-use crate::account::{Account, LeftOut, Origin};
+use crate::account::{Account, LeftOut};
 
 /// The difference between an account before and after a change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,6 +36,10 @@ pub struct Difference {
     pub members_added: Vec<MemberChange>,
     /// Memberships that only the account before has.
     pub members_removed: Vec<MemberChange>,
+    /// Public addresses that interfaces of both have in the account after only.
+    pub addresses_added: Vec<AddressChange>,
+    /// Public addresses that interfaces of both have in the account before only.
+    pub addresses_removed: Vec<AddressChange>,
     /// Items that only the account after leaves out, and that may open or close something.
     pub not_known: Vec<LeftOut>,
     /// Those that only the account before leaves out.
@@ -63,6 +68,8 @@ impl Difference {
             self.entries_removed.len(),
             self.members_added.len(),
             self.members_removed.len(),
+            self.addresses_added.len(),
+            self.addresses_removed.len(),
             self.no_longer_unknown.len(),
         ];
         lengths.iter().all(|length| *length == 0) && self.is_empty()
@@ -74,14 +81,12 @@ impl Difference {
     }
 }
 
-/// Lists what one account leaves out as not known and another does not: rules of unknown groups, peers of other accounts.
+/// Lists what one account leaves out as not known and another does not: rules of unknown groups, peers of other accounts. What is not emulated
+/// counts where the other would tell it as well.
 fn left_out_of_one(of: &Account, other: &Account) -> Vec<LeftOut> {
-    let key = |item: &LeftOut| {
-        let Origin { resource, digest, .. } = &item.origin;
-        (item.kind.clone(), item.reason.clone(), resource.clone(), *digest)
-    };
-    let known: HashSet<_> = other.left_out.iter().map(key).collect();
-    of.left_out.iter().filter(|item| item.is_unknown() && !known.contains(&key(item))).cloned().collect()
+    let known: HashSet<_> = other.left_out.iter().map(LeftOut::key).collect();
+    let counts = |item: &LeftOut| item.is_unknown() || item.matters() && of.sources == other.sources;
+    of.left_out.iter().filter(|item| counts(item) && !known.contains(&item.key())).cloned().collect()
 }
 
 /// All that an account admits, by group: what is newly open where nothing was before.
@@ -127,6 +132,8 @@ fn of_all(before: &Account, after: &Account, to_before: &Matching) -> Difference
         entries_removed: entries_of_one(before, after, to_after),
         members_added: members_of_one(after, before, to_before),
         members_removed: members_of_one(before, after, to_after),
+        addresses_added: addresses_of_one(after, before, to_before),
+        addresses_removed: addresses_of_one(before, after, to_after),
         not_known: left_out_of_one(after, before),
         no_longer_unknown: left_out_of_one(before, after),
     }

@@ -1,12 +1,16 @@
 //! Matching of the resources of two accounts: by id, else by the resource that declares them, else by name, which a topology may have
 //! made a plain one.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
 use indexmap::IndexMap;
 
-use crate::account::{Account, Interface, Origin, PrefixList, ResourceId, SecurityGroup, plain_name, without_number};
+use crate::account::{
+    Account, Interface, Origin, Peer, PrefixList, ResourceId, SecurityGroup, plain_name, without_number,
+};
+use crate::model::DEFAULT_GROUP;
 
 /// Resources of one account by those of another.
 #[derive(Debug, Default)]
@@ -19,44 +23,63 @@ pub(super) struct Matching {
 impl Matching {
     /// Finds for each resource of `of` the one of `among` that it is.
     pub fn new(of: &Account, among: &Account) -> Self {
+        let mut matching = Self::default();
+        for own in [true, false] {
+            let group = |own: bool| {
+                move |_: &Account, id: &ResourceId, group: &SecurityGroup| {
+                    if own { copy_of_default(id, group) } else { edited_default(id, group) }
+                }
+            };
+            add(&mut matching.groups, (of, among), |it| &it.groups, (group(own), group(!own)), RENAMED_GROUPS);
+        }
+        by_identity(&mut matching.groups, (of, among), |it| &it.groups, |_, group| group_key(&group.origin));
+        by_identity(&mut matching.prefix_lists, (of, among), |it| &it.prefix_lists, |_, list| group_key(&list.origin));
+        by_identity(
+            &mut matching.interfaces,
+            (of, among),
+            |it| &it.interfaces,
+            |_, interface| (interface.origin.resource.clone(), interface.label.clone()),
+        );
+        matching.add_renamed(of, among);
         let group = |account: &Account, group: &SecurityGroup| {
             let vpc = group.vpc.as_ref().and_then(|id| account.vpcs.get(id)).map(|vpc| vpc.label.clone());
             group.name.clone().map(|name| (name, vpc.filter(|_| account.vpcs.len() > 1)))
         };
+        by_name(&mut matching.groups, (of, among), |it| &it.groups, group);
         let interface = |_: &Account, interface: &Interface| Some((interface.label.clone(), None));
+        by_name(&mut matching.interfaces, (of, among), |it| &it.interfaces, interface);
         let list = |_: &Account, list: &PrefixList| Some((list.label.clone(), None));
-        let mut matching = Self {
-            groups: matched(of, among, |account| &account.groups, |group| group_key(&group.origin), group),
-            interfaces: matched(
-                of,
-                among,
-                |account| &account.interfaces,
-                |interface| (interface.origin.resource.clone(), interface.label.clone()),
-                interface,
-            ),
-            prefix_lists: matched(of, among, |account| &account.prefix_lists, |list| group_key(&list.origin), list),
+        by_name(&mut matching.prefix_lists, (of, among), |it| &it.prefix_lists, list);
+        let group = |own: bool| {
+            move |_: &Account, _: &ResourceId, group: &SecurityGroup| {
+                (is_own(&group.origin, &group.label) == own).then(|| renamed(&group.label, own))
+            }
         };
-        matching.add_renamed(of, among);
+        for own in [true, false] {
+            add(&mut matching.groups, (of, among), |it| &it.groups, (group(own), group(!own)), RENAMED_GROUPS);
+        }
         matching
     }
 
     /// Matches what a topology has with that which it was made of: its names are plain, and unique among all kinds. Twins are in the same order.
+    /// Where the names are the same on both sides, nothing was renamed.
     fn add_renamed(&mut self, of: &Account, among: &Account) {
-        let name = |label: &str, own: bool| {
-            let plain = plain_name(label).to_lowercase();
-            if own { without_number(&plain).to_owned() } else { plain }
+        let interface = |own: bool| {
+            move |_: &Account, _: &ResourceId, interface: &Interface| {
+                let (holder, device) = interface.holder_and_device();
+                (is_own(&interface.origin, holder) == own).then(|| (renamed(holder, own), device))
+            }
         };
-        let interface = |interface: &Interface, own: bool| {
-            let (holder, device) = interface.holder_and_device();
-            (is_own(&interface.origin, holder) == own).then(|| (name(holder, own), device))
+        let list = |own: bool| {
+            move |_: &Account, _: &ResourceId, list: &PrefixList| {
+                (is_own(&list.origin, &list.label) == own).then(|| renamed(&list.label, own))
+            }
         };
-        let list =
-            |list: &PrefixList, own: bool| (is_own(&list.origin, &list.label) == own).then(|| name(&list.label, own));
         for own in [true, false] {
-            let both = (&of.interfaces, &among.interfaces);
-            add(&mut self.interfaces, both, |it| interface(it, own), |it| interface(it, !own), Twins::InOrder);
-            let both = (&of.prefix_lists, &among.prefix_lists);
-            add(&mut self.prefix_lists, both, |it| list(it, own), |it| list(it, !own), Twins::InOrder);
+            let twins = Twins::InOrder(|interface: &Interface| interface.holder_and_device().0);
+            add(&mut self.interfaces, (of, among), |it| &it.interfaces, (interface(own), interface(!own)), twins);
+            let twins = Twins::InOrder(|list: &PrefixList| &list.label);
+            add(&mut self.prefix_lists, (of, among), |it| &it.prefix_lists, (list(own), list(!own)), twins);
         }
     }
 
@@ -77,57 +100,171 @@ fn is_own(origin: &Origin, name: &str) -> bool {
     origin.resource.as_str() == name
 }
 
+/// The beginning that the names of a topology's resource and of that which it was made of have in common. Of twins all but the first have a
+/// number behind it, and a name may have had one of its own.
+fn renamed(label: &str, own: bool) -> String {
+    let name = plain(label, own);
+    let mut stem = name.as_str();
+    while without_number(stem) != stem {
+        stem = without_number(stem);
+    }
+    stem.to_owned()
+}
+
+/// A name in lower case as a topology has it, `own` being one of a topology already.
+fn plain(label: &str, own: bool) -> String {
+    if own { label.to_lowercase() } else { plain_name(label).to_lowercase() }
+}
+
+/// Returns true if two names are one, but for what a topology makes of it.
+fn are_one(one: &str, other: &str) -> bool {
+    let is_made = |own: &str, other: &str| {
+        let (own, other) = (plain(own, true), plain(other, false));
+        own == other || without_number(&own) == other
+    };
+    is_made(one, other) || is_made(other, one)
+}
+
+const RENAMED_GROUPS: Twins<SecurityGroup> = Twins::InOrder(|group| &group.label);
+
+/// The name of a VPC's default group with other rules than EC2 gives it. A topology has a group of a name like it in its place.
+fn edited_default(id: &ResourceId, group: &SecurityGroup) -> Option<String> {
+    let is_edited = group.name.as_deref() == Some(DEFAULT_GROUP) && !group.is_default_as_born(id);
+    (is_edited && !is_own(&group.origin, &group.label)).then(|| renamed(&group.label, false))
+}
+
+/// The name of that which a topology may have in place of such a group.
+fn copy_of_default(id: &ResourceId, group: &SecurityGroup) -> Option<String> {
+    let may_be = is_own(&group.origin, &group.label) && !group.is_default_as_born(id);
+    may_be.then(|| renamed(&group.label, true))
+}
+
 fn group_key(origin: &Origin) -> (ResourceId, String) {
     (origin.resource.clone(), String::new())
 }
 
 type Name = (String, Option<String>);
+type Pairs = HashMap<ResourceId, ResourceId>;
+type All<T> = fn(&Account) -> &IndexMap<ResourceId, T>;
 
-fn matched<T>(
-    of: &Account,
-    among: &Account,
-    all: impl Fn(&Account) -> &IndexMap<ResourceId, T>,
-    resource: impl Fn(&T) -> (ResourceId, String),
-    name: impl Fn(&Account, &T) -> Option<Name>,
-) -> HashMap<ResourceId, ResourceId> {
-    let mut found: HashMap<ResourceId, ResourceId> =
-        all(of).keys().filter(|id| all(among).contains_key(*id)).map(|id| (id.clone(), id.clone())).collect();
-    let both = (all(of), all(among));
-    add(&mut found, both, |item| Some(resource(item)), |item| Some(resource(item)), Twins::Unmatched);
-    add(&mut found, both, |item| name(of, item), |item| name(among, item), Twins::Unmatched);
-    let plain = |account: &Account, item: &T| name(account, item).map(|(name, _)| name);
-    add(&mut found, both, |item| plain(of, item), |item| plain(among, item), Twins::Unmatched);
-    found
+/// Matches by id, else by the resource that declares it, which a stack's resources tell by a tag.
+fn by_identity<T>(
+    found: &mut Pairs,
+    (of, among): (&Account, &Account),
+    all: All<T>,
+    resource: impl Fn(&Account, &T) -> (ResourceId, String) + Copy,
+) {
+    let taken: HashSet<ResourceId> = found.values().cloned().collect();
+    let same = all(of).keys().filter(|id| all(among).contains_key(*id) && !taken.contains(*id));
+    let same: Vec<ResourceId> = same.filter(|id| !found.contains_key(*id)).cloned().collect();
+    found.extend(same.into_iter().map(|id| (id.clone(), id)));
+    let key = |account: &Account, _: &ResourceId, item: &T| Some(resource(account, item));
+    add(found, (of, among), all, (key, key), Twins::Unmatched);
+    let logical = |account: &Account, id: &ResourceId| account.tags.get(id)?.logical_id.clone();
+    add_by_id(found, (of, among), all, logical);
+}
+
+/// Matches by name, else by name whatever the VPC, else by the tag `Name`.
+fn by_name<T>(
+    found: &mut Pairs,
+    both: (&Account, &Account),
+    all: All<T>,
+    name: impl Fn(&Account, &T) -> Option<Name> + Copy,
+) {
+    let whole = |account: &Account, _: &ResourceId, item: &T| name(account, item);
+    add(found, both, all, (whole, whole), Twins::Unmatched);
+    let plain = |account: &Account, _: &ResourceId, item: &T| name(account, item).map(|(name, _)| name);
+    add(found, both, all, (plain, plain), Twins::Unmatched);
+    add_by_id(found, both, all, |account, id| account.tags.get(id)?.name.clone());
 }
 
 /// Items that share a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Twins {
+enum Twins<T> {
     /// They are not told from each other.
     Unmatched,
-    /// Both sides have as many, in the same order.
-    InOrder,
+    /// Both sides have as many, in the same order, and each name is one that a topology makes of the other.
+    InOrder(fn(&T) -> &str),
 }
 
 /// Matches what has no partner yet by a key.
 fn add<T, K: Eq + Hash>(
-    found: &mut HashMap<ResourceId, ResourceId>,
+    found: &mut Pairs,
+    (of, among): (&Account, &Account),
+    all: All<T>,
+    (key_of, key_among): (
+        impl Fn(&Account, &ResourceId, &T) -> Option<K>,
+        impl Fn(&Account, &ResourceId, &T) -> Option<K>,
+    ),
+    twins: Twins<T>,
+) {
+    pair(found, (all(of), all(among)), |id, item| key_of(of, id, item), |id, item| key_among(among, id, item), twins);
+}
+
+/// Matches what has no partner yet by a key of its id.
+fn add_by_id<T>(
+    found: &mut Pairs,
+    (of, among): (&Account, &Account),
+    all: All<T>,
+    key: impl Fn(&Account, &ResourceId) -> Option<String>,
+) {
+    pair(found, (all(of), all(among)), |id, _| key(of, id), |id, _| key(among, id), Twins::Unmatched);
+}
+
+fn pair<T, K: Eq + Hash>(
+    found: &mut Pairs,
     (of, among): (&IndexMap<ResourceId, T>, &IndexMap<ResourceId, T>),
-    key_of: impl Fn(&T) -> Option<K>,
-    key_among: impl Fn(&T) -> Option<K>,
-    twins: Twins,
+    key_of: impl Fn(&ResourceId, &T) -> Option<K>,
+    key_among: impl Fn(&ResourceId, &T) -> Option<K>,
+    twins: Twins<T>,
 ) {
     let taken: HashSet<ResourceId> = found.values().cloned().collect();
-    let mut sides: HashMap<K, (Vec<&ResourceId>, Vec<&ResourceId>)> = HashMap::new();
+    let mut sides: IndexMap<K, (Vec<&ResourceId>, Vec<&ResourceId>)> = IndexMap::new();
     for (id, item) in of.iter().filter(|(id, _)| !found.contains_key(*id)) {
-        key_of(item).into_iter().for_each(|key| sides.entry(key).or_default().0.push(id));
+        key_of(id, item).into_iter().for_each(|key| sides.entry(key).or_default().0.push(id));
     }
     for (id, item) in among.iter().filter(|(id, _)| !taken.contains(*id)) {
-        key_among(item).into_iter().for_each(|key| sides.entry(key).or_default().1.push(id));
+        key_among(id, item).into_iter().for_each(|key| sides.entry(key).or_default().1.push(id));
     }
     for (ours, theirs) in sides.into_values() {
-        if ours.len() == theirs.len() && (ours.len() == 1 || twins == Twins::InOrder) {
+        let are_paired = ours.len() == theirs.len()
+            && match twins {
+                Twins::Unmatched => ours.len() == 1,
+                Twins::InOrder(name) => ours.iter().zip(&theirs).all(|(ours, theirs)| {
+                    let both = of.get(*ours).zip(among.get(*theirs));
+                    both.is_some_and(|(one, other)| are_one(name(one), name(other)))
+                }),
+            };
+        if are_paired {
             found.extend(ours.into_iter().cloned().zip(theirs.into_iter().cloned()));
         }
     }
+}
+
+/// The account without the default groups that the other does not have, where they are as born, nobody is a member, and no rule names them.
+pub(super) fn without<'a>(account: &'a Account, matching: &Matching) -> Cow<'a, Account> {
+    let alone = |id: &ResourceId| !matching.groups.contains_key(id);
+    let born = account.groups.iter().filter(|(id, group)| alone(id) && group.is_default_as_born(id));
+    let mut unused: HashSet<ResourceId> = born.map(|(id, _)| id.clone()).collect();
+    if unused.is_empty() {
+        return Cow::Borrowed(account);
+    }
+    for interface in account.interfaces.values() {
+        match interface.groups.known() {
+            Some(groups) => unused.retain(|id| !groups.contains(id)),
+            // It may be a member.
+            None => return Cow::Borrowed(account),
+        }
+    }
+    for (own, group) in &account.groups {
+        for rule in group.ingress.iter().chain(&group.egress) {
+            if let Peer::Group(id) = &rule.peer
+                && id != own
+            {
+                unused.remove(id);
+            }
+        }
+    }
+    let mut account = account.clone();
+    account.groups.retain(|id, _| !unused.contains(id));
+    Cow::Owned(account)
 }

@@ -4,20 +4,26 @@
 //! A third reading beside `policy` and `compile`: it shares no code with either, and tests hold it against `policy`.
 
 mod admitted;
+mod by_groups;
 mod carried;
 mod classes;
 mod difference;
+mod ends;
 mod gained;
 mod index;
 mod matching;
 mod passage;
+mod position;
+mod public;
 mod ranges;
 mod region;
 mod rules;
-mod unused_defaults;
+mod sides;
+mod told;
 
 pub use carried::{Carried, RuleAt, carried, covers};
 pub use difference::{Difference, admitted, compare};
 pub(crate) use index::Index;
 pub use passage::{Certainty, End, Passage, Reached, Way};
+pub use public::AddressChange;
 pub use rules::{EntryChange, GroupChange, MemberChange, RuleChange, peer_words, rule_words, traffic_words};

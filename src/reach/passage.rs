@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::rules::block_words;
 use crate::account::Origin;
+use crate::model::Direction;
 
 /// Traffic between two ends, with the rules that admit it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub struct Passage {
     pub by: Vec<Origin>,
     /// Entries of the prefix list that it is from or to; none where no prefix list is named, or its entries are not known.
     pub entries: Vec<IpNet>,
+    /// Members of the account whose own public addresses are in the block that it is from or to, by their short names.
+    pub held_by: Vec<String>,
     /// Rules of the other account that admit a part of it already.
     pub already: Vec<String>,
     /// The interfaces that it is about, by their short names.
@@ -70,6 +73,8 @@ pub enum Certainty {
 pub enum Reached {
     /// A member has a public address or an IPv6 address.
     ByPublicAddress,
+    /// A member has one in this account and none in the other, and that alone differs.
+    ByAddressAlone,
     /// No source tells if a member has one.
     Unknown,
     /// Its group has no member yet.
@@ -78,6 +83,14 @@ pub enum Reached {
     NoPublicAddress,
     /// The question is not asked: nothing comes from outside.
     Inside,
+}
+
+/// Sender, receiver, and which of them a rule's own group is.
+pub(super) fn ends_of(group: &str, peer: String, direction: Direction) -> (String, String, End) {
+    match direction {
+        Direction::Ingress => (peer, group.to_owned(), End::Receiver),
+        Direction::Egress => (group.to_owned(), peer, End::Sender),
+    }
 }
 
 impl Passage {

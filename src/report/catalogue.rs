@@ -214,8 +214,7 @@ mod tests {
         named.map(read).into_iter().chain([bare]).collect()
     }
 
-    #[test]
-    fn a_line_a_file_below_its_folder_cut_to_the_width() {
+    fn a_line_a_file_below_its_folder_cut_to_the_width() -> String {
         let named = |name: &str| Topology { name: name.to_owned(), ..some().swap_remove(1) };
         let all: Vec<Topology> = some().into_iter().chain([named(&"a-name-".repeat(8))]).collect();
         let widths = [60, 80, 110, 140].map(|width| {
@@ -223,14 +222,26 @@ mod tests {
             assert!(text.lines().all(|line| line.chars().count() <= width), "{text}");
             format!("{width} wide\n{text}")
         });
-        insta::assert_snapshot!(widths.join("\n"));
+        widths.join("\n")
     }
 
-    #[test]
-    fn the_whole_story_within_the_width_and_a_file_without_one_is_there_too() {
+    fn the_whole_story_within_the_width_and_a_file_without_one_is_there_too() -> String {
         let text = long(&some(), Some(80), Style::default());
         assert!(text.lines().skip(1).all(|line| line.chars().count() <= 80), "{text}");
-        insta::assert_snapshot!(text);
+        text
+    }
+
+    /// In short and in full.
+    #[test]
+    fn catalogues_read_like_this() {
+        let all = [
+            ("a line a file below its folder cut to the width", a_line_a_file_below_its_folder_cut_to_the_width()),
+            (
+                "the whole story within the width and a file without one is there too",
+                the_whole_story_within_the_width_and_a_file_without_one_is_there_too(),
+            ),
+        ];
+        insta::assert_snapshot!(crate::report::testing::sections(&all));
     }
 
     #[test]

@@ -157,14 +157,11 @@ mod tests {
         format!("{foot}\n{json}\n{}\n{}", junit(&entry).expect("XML"), github(&entry))
     }
 
+    /// It changes no verdict but where coverage is required: there it fails the run in every form.
     #[test]
-    fn a_rule_that_nothing_exercised_is_told_and_changes_no_verdict() {
-        insta::assert_snapshot!(told(false));
-    }
-
-    #[test]
-    fn where_coverage_is_required_it_fails_the_run_in_every_form() {
-        insta::assert_snapshot!(told(true));
+    fn a_rule_that_nothing_exercised_is_told() {
+        let all = [("told", told(false)), ("required", told(true)), ("recorded all the same", only_recorded())];
+        insta::assert_snapshot!(testing::sections(&all));
     }
 
     #[test]
@@ -176,11 +173,10 @@ mod tests {
         assert_eq!(text, "RULES  what no packet matched is not known: nft failed\n");
     }
 
-    #[test]
-    fn a_record_of_a_rule_whose_counters_show_nothing_is_told() {
+    fn only_recorded() -> String {
         let mut coverage = testing::unexercised(false).coverage.expect("counters");
         coverage.rules[2].recorded = true;
         assert!(coverage.unexercised().is_empty());
-        insta::assert_snapshot!(section(&coverage, Style::default()));
+        section(&coverage, Style::default())
     }
 }

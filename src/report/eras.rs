@@ -146,19 +146,17 @@ mod tests {
     use crate::model::Era;
     use crate::report::testing;
 
-    #[test]
-    fn eras_stand_side_by_side_with_the_flows_that_they_decide_otherwise() {
+    fn eras_stand_side_by_side_with_the_flows_that_they_decide_otherwise() -> String {
         let article = testing::passed();
         let mut vpc = testing::failed();
         vpc.head.era = Era::Vpc;
         vpc.steps.truncate(3);
         let mut classic = testing::claimed();
         classic.head.era = Era::Classic;
-        insta::assert_snapshot!(eras(&[article, vpc, classic], Style::default()));
+        eras(&[article, vpc, classic], Style::default())
     }
 
-    #[test]
-    fn on_a_terminal_of_80_columns_no_line_is_longer() {
+    fn on_a_terminal_of_80_columns_no_line_is_longer() -> String {
         let runs = [Era::Article, Era::Classic, Era::Vpc].map(|era| {
             let mut run = if era == Era::Vpc { testing::failed() } else { testing::claimed() };
             run.head.era = era;
@@ -167,7 +165,20 @@ mod tests {
         let told = eras(&runs, Style { width: Some(80), ..Style::default() });
         let long: Vec<_> = told.lines().filter(|line| line.chars().count() > 80).collect();
         assert!(long.is_empty(), "{long:#?}");
-        insta::assert_snapshot!(told);
+        told
+    }
+
+    /// On any terminal, and on a narrow one.
+    #[test]
+    fn eras_read_like_this() {
+        let all = [
+            (
+                "eras stand side by side with the flows that they decide otherwise",
+                eras_stand_side_by_side_with_the_flows_that_they_decide_otherwise(),
+            ),
+            ("on a terminal of 80 columns no line is longer", on_a_terminal_of_80_columns_no_line_is_longer()),
+        ];
+        insta::assert_snapshot!(testing::sections(&all));
     }
 
     #[test]

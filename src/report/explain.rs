@@ -230,7 +230,7 @@ fn closed(cloud: &Cloud, flow: &Flow, verdict: &str) -> String {
     match behind {
         Some(Behind::Closed) => {
             let why = balancer.zip(flow.service.tcp_port()).map(|(it, port)| health::closed(cloud, it, port));
-            format!("; but {} closes it: {}", flow.to, why.unwrap_or_default())
+            format!("; but {} closes it: {}", flow.to, why.map(|why| why.to_string()).unwrap_or_default())
         }
         Some(Behind::OnAProgram { of }) => {
             let port = balancer.zip(flow.service.tcp_port()).and_then(|(it, port)| it.listeners.get(&port));

@@ -113,18 +113,31 @@ fn kind(status: CheckStatus) -> &'static str {
 mod tests {
     use super::*;
     use crate::report::testing;
-    use insta::assert_snapshot;
 
-    #[test]
-    fn wrong_cells_are_errors_where_the_expectation_stands() {
+    fn wrong_cells_are_errors_where_the_expectation_stands() -> String {
         let mut result = testing::failed();
         result.steps.truncate(1);
-        assert_snapshot!(github(&[result.into()]));
+        github(&[result.into()])
     }
 
+    fn what_is_not_proved_is_a_warning_and_a_claim_is_a_notice() -> String {
+        github(&[testing::inconclusive().into(), testing::claimed().into()])
+    }
+
+    /// Of every kind.
     #[test]
-    fn what_is_not_proved_is_a_warning_and_a_claim_is_a_notice() {
-        assert_snapshot!(github(&[testing::inconclusive().into(), testing::claimed().into()]));
+    fn annotations_read_like_this() {
+        let all = [
+            (
+                "wrong cells are errors where the expectation stands",
+                wrong_cells_are_errors_where_the_expectation_stands(),
+            ),
+            (
+                "what is not proved is a warning and a claim is a notice",
+                what_is_not_proved_is_a_warning_and_a_claim_is_a_notice(),
+            ),
+        ];
+        insta::assert_snapshot!(testing::sections(&all));
     }
 
     #[test]

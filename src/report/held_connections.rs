@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn a_connection_of_which_model_and_kernel_say_different_things_is_in_every_report() {
         let all = [testing::disagreeing().into()];
-        insta::assert_snapshot!("disagreeing-text", terminal::entries(&all, Style::default()));
+        let text = terminal::entries(&all, Style::default());
         let document: serde_json::Value = serde_json::from_str(&json::json(&all, json::Listed::Few).unwrap()).unwrap();
         let step = &document["runs"][0]["steps"][0];
         let counts = &step["counts"];
@@ -122,8 +122,8 @@ mod tests {
             "connection_disagreements": &step["connection_disagreements"],
             "connections_not_compared": &step["connections_not_compared"],
         });
-        insta::assert_snapshot!("disagreeing-json", format!("{parts:#}"));
-        insta::assert_snapshot!("disagreeing-junit", junit::junit(&all).unwrap());
-        insta::assert_snapshot!("disagreeing-github", github::github(&all));
+        let (json, xml) = (format!("{parts:#}"), junit::junit(&all).unwrap());
+        let all = [("text", text), ("json", json), ("junit", xml), ("github", github::github(&all))];
+        insta::assert_snapshot!(testing::sections(&all));
     }
 }

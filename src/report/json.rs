@@ -255,11 +255,10 @@ mod tests {
     use super::*;
     use crate::report::testing;
 
-    #[test]
-    fn a_failing_run_has_this_shape() {
+    fn a_failing_run_has_this_shape() -> String {
         let mut result = testing::failed();
         result.steps.truncate(2);
-        insta::assert_snapshot!(json(&[result.into()], Listed::Few).unwrap());
+        json(&[result.into()], Listed::Few).unwrap()
     }
 
     #[test]
@@ -284,8 +283,7 @@ mod tests {
         assert_eq!(counted.sum::<u64>(), MAX_LISTED as u64 + 200);
     }
 
-    #[test]
-    fn a_file_that_could_not_be_run_has_this_shape() {
+    fn a_file_that_could_not_be_run_has_this_shape() -> String {
         let broken = Broken {
             file: "gone.yaml".into(),
             era: None,
@@ -293,6 +291,16 @@ mod tests {
             error: "no such file".to_owned(),
             exit_code: crate::report::BAD_INPUT,
         };
-        insta::assert_snapshot!(json(&[Entry::Broken(broken)], Listed::Few).unwrap());
+        json(&[Entry::Broken(broken)], Listed::Few).unwrap()
+    }
+
+    /// Of a run that fails, and of a file that was not run.
+    #[test]
+    fn documents_have_this_shape() {
+        let all = [
+            ("a failing run has this shape", a_failing_run_has_this_shape()),
+            ("a file that could not be run has this shape", a_file_that_could_not_be_run_has_this_shape()),
+        ];
+        insta::assert_snapshot!(testing::sections(&all));
     }
 }

@@ -288,7 +288,7 @@ fn load_balancer(state: &State, name: &LoadBalancerName, it: &LoadBalancer) -> L
             state: if *standing == ScheduledHealth::InService { "InService" } else { "OutOfService" }.to_owned(),
             reason_code: reason_code.to_owned(),
             description: description.to_owned(),
-            cause: health::observed_cause(cloud, it, target, standing),
+            cause: health::observed_cause(cloud, it, target, standing).map(|cause| cause.to_string()),
         }
     };
     let listener = |(own, to): (&Port, &Port)| match own == to {

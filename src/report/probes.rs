@@ -11,8 +11,9 @@ use super::live;
 use super::terminal::NO_CELL;
 use super::text::{self, Style, shown};
 use crate::model::{Cloud, Endpoint, Flow, Service, Via};
+use crate::probe::{MissingEvidence, Outcome};
 use crate::protocol::{Probed, State};
-use crate::scenario::{Class, DecidingRule, cells};
+use crate::scenario::{Class, DecidingRule, ProbedFlow, cells};
 use crate::topology::Columns;
 
 /// A probe in the JSON of `sglab probe`, `explain` and `events`.
@@ -45,16 +46,17 @@ pub struct AnswerDroppedView {
 impl ProbeView {
     /// A probe as it was received.
     pub fn of(probed: &Probed) -> Self {
-        let dropped = probed.answer_dropped.as_ref();
+        let ProbedFlow { flow, outcome, rule, reason, resolved } = &probed.flow;
+        let missing = if let Outcome::Inconclusive { why } = outcome { Some(why) } else { None };
         Self {
-            flow: probed.flow.to_string(),
-            outcome: probed.outcome.as_str().to_owned(),
-            rule: probed.rule.as_ref().map(rule),
-            reason: probed.reason.clone(),
-            address: probed.address.map(|address| address.to_string()),
-            answer_dropped: dropped.map(|drop| AnswerDroppedView {
-                record: drop.record.to_string(),
-                interface: drop.interface.as_ref().map(ToString::to_string),
+            flow: flow.to_string(),
+            outcome: probed.flow.class().as_str().to_owned(),
+            rule: rule.as_ref().map(self::rule),
+            reason: reason.as_ref().map(ToString::to_string),
+            address: resolved.map(|address| address.to_string()),
+            answer_dropped: missing.and_then(MissingEvidence::answer_dropped).map(|drop| AnswerDroppedView {
+                record: drop.cause.record().to_string(),
+                interface: drop.cause.interface().map(ToString::to_string),
             }),
         }
     }
@@ -124,7 +126,7 @@ impl Matrix {
     /// The table of a lab's cloud, with what probes found of its flows.
     pub fn of(state: &State, probed: &[Probed], columns: &Columns, extent: &cells::Extent) -> Self {
         let cloud = &state.cloud;
-        let outcomes: IndexMap<&Flow, Class> = probed.iter().map(|seen| (&seen.flow, seen.outcome)).collect();
+        let outcomes: IndexMap<&Flow, Class> = probed.iter().map(|it| (&it.flow.flow, it.flow.class())).collect();
         let receivers = extent.receivers(cloud);
         let senders = cells::senders(cloud, &extent.vias);
         let services = cells::columns_of(columns, &senders);

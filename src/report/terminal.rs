@@ -1,10 +1,7 @@
 //! Text reports for the terminal.
 
-mod claims;
 mod grid;
 mod step;
-#[cfg(test)]
-mod tests;
 
 use super::text::{self, Tone};
 use super::{Entry, Style, TopologyOrigin, coverage, held_connections};
@@ -224,7 +221,7 @@ pub fn line(result: &RunResult, style: Style) -> String {
         text::duration(result.took)
     ));
     for claim in result.claims() {
-        out.push_str(&claims::lines(claim, style));
+        out.push_str(&step::lines(claim, style));
     }
     out
 }
@@ -253,4 +250,100 @@ pub fn total(entries: &[Entry], style: Style) -> String {
         style.paint(tone, &text::count(entries.len(), "run")),
         format_args!("{}    {}", parts.join(", "), text::count(cells, "cell"))
     ))
+}
+
+#[cfg(test)]
+mod tests {
+
+    use super::*;
+    use crate::report::testing;
+
+    fn plain(result: &RunResult) -> String {
+        run(result, Style::default())
+    }
+
+    fn a_passing_file_shows_its_steps_and_the_grid_once() -> String {
+        plain(&testing::passed())
+    }
+
+    fn a_failing_file_shows_what_is_wrong_the_rule_and_the_expectation() -> String {
+        plain(&testing::failed())
+    }
+
+    fn what_is_not_proved_is_told_with_what_is_missing() -> String {
+        plain(&testing::inconclusive())
+    }
+
+    fn a_refused_operation_is_told_in_the_words_of_ec2_and_the_rest_is_not_run() -> String {
+        plain(&testing::refused())
+    }
+
+    fn a_claim_of_the_article_is_labelled() -> String {
+        plain(&testing::claimed())
+    }
+
+    fn of_several_files_a_passing_one_is_a_line() -> String {
+        let broken = crate::report::Broken {
+            file: "gone.yaml".into(),
+            era: None,
+            place: None,
+            error: "no such file".to_owned(),
+            exit_code: crate::report::BAD_INPUT,
+        };
+        let all =
+            [testing::passed().into(), testing::refused().into(), testing::claimed().into(), Entry::Broken(broken)];
+        entries(&all, Style::default())
+    }
+
+    fn everything_is_told_on_request() -> String {
+        let all = Style { grid: true, verbose: true, ..Style::default() };
+        run(&testing::failed(), all)
+    }
+
+    /// Each of them, with what is to be seen above it.
+    #[test]
+    fn runs_read_like_this() {
+        let all = [
+            ("a passing file shows its steps and the grid once", a_passing_file_shows_its_steps_and_the_grid_once()),
+            (
+                "a failing file shows what is wrong the rule and the expectation",
+                a_failing_file_shows_what_is_wrong_the_rule_and_the_expectation(),
+            ),
+            ("what is not proved is told with what is missing", what_is_not_proved_is_told_with_what_is_missing()),
+            (
+                "a refused operation is told in the words of ec2 and the rest is not run",
+                a_refused_operation_is_told_in_the_words_of_ec2_and_the_rest_is_not_run(),
+            ),
+            ("a claim of the article is labelled", a_claim_of_the_article_is_labelled()),
+            ("of several files a passing one is a line", of_several_files_a_passing_one_is_a_line()),
+            ("everything is told on request", everything_is_told_on_request()),
+        ];
+        insta::assert_snapshot!(testing::sections(&all));
+    }
+
+    #[test]
+    fn a_grid_of_many_instances_is_left_out_unless_asked_for() {
+        let mut result = testing::passed();
+        let grid = &mut result.steps[0].probed.grid;
+        grid.targets = (0..13)
+            .map(|n| crate::model::Endpoint::Instance(crate::model::InstanceName::new(format!("i{n}"))))
+            .collect();
+        for row in &mut grid.rows {
+            row.blocks = vec![row.blocks[0].clone(); 13];
+        }
+        assert!(plain(&result).contains("a grid of 13 instances; --grid shows it"));
+        assert!(run(&result, Style { grid: true, ..Style::default() }).contains("i12"));
+    }
+
+    #[test]
+    fn colours_change_nothing_but_the_colours() {
+        let coloured = run(&testing::failed(), Style { color: true, ..Style::default() });
+        let mut bare = String::new();
+        let mut parts = coloured.split('\u{1b}');
+        bare.push_str(parts.next().unwrap_or_default());
+        for part in parts {
+            bare.push_str(part.split_once('m').expect("a colour ends").1);
+        }
+        assert_eq!(bare, plain(&testing::failed()));
+    }
 }

@@ -58,6 +58,11 @@ fn between_dbs(flow: &Flow) -> bool {
     db(flow.from.to_string()) && db(flow.to.to_string()) && flow.service == Service::Tcp(Port(3306))
 }
 
+/// Texts of one snapshot, each below a line that says what it is of.
+pub fn sections(all: &[(&str, String)]) -> String {
+    all.iter().map(|(of, text)| format!("==== {of}\n{text}\n")).collect()
+}
+
 /// The first operation opens db1 <-> db2, the second moves web1.
 fn unfold(cloud: &mut Cloud, _: &Operation) -> Result<(), Refusal> {
     cloud.counters.rule += 1;
@@ -98,7 +103,11 @@ pub(crate) fn inconclusive() -> RunResult {
     let answer = |cloud: &Cloud, flow: &Flow| {
         let unproved = flow.from.to_string() == "office" && flow.service == Service::IcmpEcho;
         if unproved {
-            Outcome::Inconclusive { why: "no record & no answer".to_owned() }
+            Outcome::Inconclusive {
+                why: crate::probe::MissingEvidence::Socket(crate::probe::SocketFailure::Kernel(
+                    "no record & no answer".to_owned(),
+                )),
+            }
         } else {
             by_the_article(cloud, flow)
         }

@@ -11,7 +11,8 @@ use indexmap::IndexMap;
 pub use crate::model::shown;
 use crate::model::{Ec2Name, Endpoint, GroupName, HostIp, HostName, Service};
 use crate::probe::{Outcome, Resolution};
-use crate::scenario::{Class, DecidingRule, explain};
+use crate::scenario::results::reason;
+use crate::scenario::{Class, DecidingRule};
 
 /// Style of a text report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -276,7 +277,7 @@ pub fn outcome(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Dropped(drop) => match drop.cause.groups() {
             Some((at, interface, _)) => format!("dropped at {}'s {at}", interface.holder()),
-            None => explain::cause(&drop.cause),
+            None => reason::cause(&drop.cause),
         },
         Outcome::Misdelivered { answered_by } => format!("answered by {}", shown(answered_by)),
         other => Class::of(other).as_str().to_owned(),

@@ -167,7 +167,7 @@ mod tests {
     }
 
     fn unproved() -> Outcome {
-        Outcome::Inconclusive { why: "nobody knows".to_owned() }
+        Outcome::Inconclusive { why: crate::probe::MissingEvidence::NoTrace }
     }
 
     #[test]

@@ -1,8 +1,6 @@
 //! Flows of a moment: the exhaustive grid, and the flows that a pattern means.
 
 mod beyond;
-#[cfg(test)]
-mod block_tests;
 mod ends;
 #[cfg(test)]
 mod exhaustive_tests;

@@ -86,12 +86,24 @@ mod tests {
         let all =
             ["README.txt", "reproduction.yaml", "records.txt", "compiled.nft", "tracked.txt", "kernel-vpc-default.nft"];
         assert_eq!(names, all);
-        insta::assert_snapshot!(disagreement.files[1].1);
+        insta::assert_snapshot!(disagreement.files[1].1, @r"
+        # Model and kernel disagree about the flow below, which is expected as the model says.
+        sglab: 1
+        era: article
+        groups:
+          SG-T-ADMIN: []
+        instances:
+          web1: {groups: SG-T-ADMIN, address: 10.0.0.11}
+          db1: {groups: SG-T-ADMIN, address: 10.0.0.21}
+        scenario:
+          - step: as it stands
+            expect: {dropped: ['web1 -> db1:22']}
+        ");
     }
 
     #[test]
     fn what_is_not_proved_and_what_broken_canaries_say_is_no_disagreement() {
-        let unproved = |_: &Cloud, _: &Flow| Outcome::Inconclusive { why: "nobody knows".to_owned() };
+        let unproved = |_: &Cloud, _: &Flow| Outcome::Inconclusive { why: crate::probe::MissingEvidence::NoTrace };
         let mut lab = Double::new(unproved);
         lab.predictor = Some(policy::judge);
         let flows: Vec<Flow> = cells::grid(&cloud(), &columns(), &[None].into()).collect();
@@ -153,7 +165,8 @@ mod tests {
 
     #[test]
     fn what_becomes_of_a_connection_behind_a_load_balancer_is_compared_too() {
-        let closed = |rule| Outcome::Closed { why: "nobody".to_owned(), admitted_by: Some(RuleId(rule)) };
+        let closed =
+            |rule| Outcome::Closed { why: crate::probe::CloseReason::NoneInService, admitted_by: Some(RuleId(rule)) };
         assert_eq!(balanced(None), Vec::<String>::new());
         assert_eq!(balanced(Some(("office -> lb:80", closed(0)))), ["office -> lb:80"], "a rule that is none");
         // The rule is right each time: only what follows is not.

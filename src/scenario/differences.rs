@@ -136,8 +136,9 @@ mod tests {
 
     #[test]
     fn what_is_not_proved_and_what_only_one_has_is_no_difference() {
-        let unproved =
-            |_: &crate::model::Cloud, _: &crate::model::Flow| crate::probe::Outcome::Inconclusive { why: "no".into() };
+        let unproved = |_: &crate::model::Cloud, _: &crate::model::Flow| crate::probe::Outcome::Inconclusive {
+            why: crate::probe::MissingEvidence::NoTrace,
+        };
         let (closed, unknown) = (run(Double::new(dropped), &["1"]), run(Double::new(unproved), &["1"]));
         assert_eq!(differences(&[&closed, &unknown]), []);
         // One step more, which the other does not have.

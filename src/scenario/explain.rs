@@ -3,13 +3,16 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::health;
-use super::results::{Class, DecidingRule};
+use super::results::reason::{
+    self, BeyondGroups, NamesItself, NearMiss, NoEgressRule, NoIngressRule, PublicSource, Reason,
+};
+use super::results::{Class, DecidingRule, ProbedFlow};
 use crate::model::{
     Cloud, DecidedBy, Direction, Endpoint, Flow, GroupName, IcmpMatch, IcmpMessage, InstanceName, InstanceState,
     InterfaceId, Peer, PrefixFamily, Rule, RuleId, Scheme, SelfReference, Service, SubnetRoute, Traffic, Via,
 };
 use crate::policy::{self, Stage};
-use crate::probe::{Drop, DropCause, Outcome};
+use crate::probe::{Drop, DropCause, Observation, Outcome, Resolution};
 
 /// The rule whose record came with an open or refused flow, while it stands.
 pub fn deciding_rule(outcome: &Outcome, cloud: &Cloud) -> Option<DecidingRule> {
@@ -38,115 +41,94 @@ pub fn in_words(flow: &Flow, outcome: &Outcome, cloud: &Cloud) -> String {
     format!("{}{}{}", Class::of(outcome).as_str(), rule.unwrap_or_default(), reason.unwrap_or_default())
 }
 
+/// An observed flow with the rule that let it in, and the reason for its outcome.
+pub fn probed(seen: &Observation, cloud: &Cloud) -> ProbedFlow {
+    ProbedFlow {
+        flow: seen.flow.clone(),
+        outcome: seen.outcome.clone(),
+        rule: deciding_rule(&seen.outcome, cloud),
+        reason: reason(&seen.flow, &seen.outcome, cloud),
+        resolved: seen.resolved.and_then(Resolution::address),
+    }
+}
+
 /// Explains an outcome beyond its class.
-pub fn reason(flow: &Flow, outcome: &Outcome, cloud: &Cloud) -> Option<String> {
+pub fn reason(flow: &Flow, outcome: &Outcome, cloud: &Cloud) -> Option<Reason> {
     match outcome {
         Outcome::Dropped(drop) => Some(dropped(flow, drop, cloud)),
-        Outcome::Refused { .. } => Some("the groups let it in, nobody listens".to_owned()),
+        Outcome::Refused { .. } => Some(Reason::NobodyListens),
         Outcome::Closed { why, .. } => {
             let balancer = flow.to.load_balancer().and_then(|name| cloud.load_balancers.get(name));
-            let failures = balancer.map_or_else(Vec::new, |balancer| health::failures(cloud, balancer));
-            let said = std::iter::once(format!("{} closed it: {why}", flow.to)).chain(failures);
-            Some(said.collect::<Vec<_>>().join("; "))
+            let failed = balancer.map_or_else(Vec::new, |balancer| health::failures(cloud, balancer));
+            Some(Reason::Closed { by: flow.to.clone(), why: why.clone(), failed })
         }
-        Outcome::Misdelivered { answered_by } => Some(format!("{answered_by} answered")),
-        Outcome::Inconclusive { why } => Some(match is_silent(flow, cloud) {
-            Some(silent) => format!("{why}; {silent}"),
-            None => why.clone(),
-        }),
-        Outcome::Unreachable { .. } => is_down(flow, cloud),
+        Outcome::Misdelivered { answered_by } => Some(Reason::AnsweredBy(answered_by.clone())),
+        Outcome::Inconclusive { why } => {
+            let crashed = (state(flow, cloud) == Some(InstanceState::Crashed)).then(|| flow.to.clone());
+            Some(Reason::Unproved { why: why.clone(), crashed })
+        }
+        Outcome::Unreachable { .. } => match state(flow, cloud)? {
+            InstanceState::Stopped => Some(Reason::Stopped(flow.to.clone())),
+            InstanceState::Crashed => Some(Reason::Crashed(flow.to.clone())),
+            InstanceState::Running => None,
+        },
         Outcome::Open { .. } => None,
     }
 }
 
-/// That a receiver which has crashed and holds its address answers nothing, and what can be expected of it.
-fn is_silent(flow: &Flow, cloud: &Cloud) -> Option<String> {
-    let crashed = cloud.state_of(&flow.to.interface()?)? == InstanceState::Crashed;
-    crashed.then(|| {
-        format!(
-            "{} has crashed and is silent, which is no outcome: expect `dropped` where no rule admits the flow, or that a held \
-             connection is `gone`",
-            flow.to
-        )
-    })
+/// The same in words.
+pub fn reason_in_words(flow: &Flow, outcome: &Outcome, cloud: &Cloud) -> Option<String> {
+    reason(flow, outcome, cloud).map(|reason| reason.to_string())
 }
 
-/// That nobody holds the address since the instance that is asked does not run.
-fn is_down(flow: &Flow, cloud: &Cloud) -> Option<String> {
-    match cloud.state_of(&flow.to.interface()?)? {
-        InstanceState::Stopped => Some(format!("{} is stopped", flow.to)),
-        InstanceState::Crashed => Some(format!("{} has crashed", flow.to)),
-        InstanceState::Running => None,
-    }
+/// Returns the state of the receiver, where it is an instance.
+fn state(flow: &Flow, cloud: &Cloud) -> Option<InstanceState> {
+    cloud.state_of(&flow.to.interface()?)
 }
 
-fn dropped(flow: &Flow, Drop { cause, source }: &Drop, cloud: &Cloud) -> String {
+fn dropped(flow: &Flow, Drop { cause, source }: &Drop, cloud: &Cloud) -> Reason {
+    let other = || Reason::Dropped { cause: cause.clone(), source: *source };
     let Some((at, interface, groups)) = cause.groups() else {
         return match cause {
-            DropCause::Decided(by) => beyond_groups(flow, by, cloud).unwrap_or_else(|| self::cause(cause)),
-            DropCause::Other(_) => format!("{}, source {source}", self::cause(cause)),
+            DropCause::Decided(by) => beyond_groups(flow, by, cloud).map_or_else(other, Reason::BeyondGroups),
+            DropCause::Other(_) => other(),
         };
     };
-    let list = groups.iter().map(GroupName::as_str).collect::<Vec<_>>().join(", ");
-    let mut text = match at {
-        Direction::Ingress => format!("no rule of {list} admits {} from {source}", flow.service),
-        Direction::Egress => {
-            let out_of = interface.holder();
-            let to = match flow.via {
-                Via::Secondary(asked) => format!("{asked} of {}", flow.to),
-                Via::Private | Via::Public | Via::Ipv6 | Via::Dns => named_end(&flow.to),
-            };
-            format!("no egress rule of {list} lets {} to {to} out of {out_of}", flow.service)
-        }
-    };
-    if at == Direction::Ingress {
-        if let Some(more) = public_source(flow, *source, groups, cloud) {
-            text.push_str(&more);
-        }
-        if let Some(more) = self_reference(flow, interface, groups, cloud) {
-            text.push_str(&more);
-        }
-    }
-    text.push_str(&near_miss(flow, *source, (at, groups), cloud));
-    text
-}
-
-fn named_end(end: &Endpoint) -> String {
-    match end {
-        Endpoint::Host(_, address) => address.to_string(),
-        other => other.to_string(),
+    let near_miss = near_miss(flow, *source, (at, groups), cloud);
+    let service = flow.service;
+    match at {
+        Direction::Ingress => Reason::NoIngressRule(NoIngressRule {
+            groups: groups.to_vec(),
+            service,
+            source: *source,
+            public: public_source(flow, *source, groups, cloud),
+            itself: self_reference(flow, interface, groups, cloud),
+            near_miss,
+        }),
+        Direction::Egress => Reason::NoEgressRule(NoEgressRule {
+            groups: groups.to_vec(),
+            service,
+            to: flow.to.clone(),
+            asked: if let Via::Secondary(asked) = flow.via { Some(asked) } else { None },
+            out_of: interface.holder(),
+            near_miss,
+        }),
     }
 }
 
-/// Says what dropped a packet where no group did.
-pub fn cause(cause: &DropCause) -> String {
-    match cause {
-        DropCause::Decided(DecidedBy::SourceDestCheck { interface, .. }) => {
-            format!("dropped at {}'s source/destination check", interface.short())
-        }
-        DropCause::Decided(DecidedBy::Route { .. }) => "dropped on its route".to_owned(),
-        DropCause::Decided(DecidedBy::Translation { .. }) => "dropped in the gateway".to_owned(),
-        DropCause::Decided(DecidedBy::GroupRules { .. }) | DropCause::Other(_) => format!("dropped as {cause}"),
-    }
-}
-
-/// Explains a drop that no group decided, beyond [`cause`]; nothing where groups did.
-pub fn beyond_groups(flow: &Flow, by: &DecidedBy, cloud: &Cloud) -> Option<String> {
+/// Explains a drop that no group decided, beyond [`cause`](super::results::reason::cause); nothing where groups did.
+pub fn beyond_groups(flow: &Flow, by: &DecidedBy, cloud: &Cloud) -> Option<BeyondGroups> {
     match by {
         DecidedBy::GroupRules { .. } => None,
-        DecidedBy::SourceDestCheck { interface, .. } => {
-            Some(format!("the source/destination check of {} applies before any group", interface.short()))
-        }
+        DecidedBy::SourceDestCheck { interface, .. } => Some(BeyondGroups::SourceDestCheck(interface.clone())),
         DecidedBy::Route { .. } => Some(match idle_hop(flow, cloud) {
-            Some((hop, InstanceState::Crashed)) => format!("the route leads to {hop}, which has crashed"),
-            Some((hop, _)) => format!("the route leads to {hop}, which is stopped"),
-            None => "the route leads to what is not there, or passes nothing on".to_owned(),
+            Some((hop, InstanceState::Crashed)) => BeyondGroups::RouteToCrashed(hop.clone()),
+            Some((hop, _)) => BeyondGroups::RouteToStopped(hop.clone()),
+            None => BeyondGroups::RouteToNobody,
         }),
         DecidedBy::Translation { .. } => Some(match flow.from {
-            Endpoint::Forged(_, source) if source.is_ipv6() => {
-                format!("{source} is the address of no interface of the VPC, and nothing else leaves it")
-            }
-            _ => format!("{} has no public address to send it on with", flow.from),
+            Endpoint::Forged(_, source) if source.is_ipv6() => BeyondGroups::ForeignSource(source),
+            _ => BeyondGroups::NoPublicAddress(flow.from.clone()),
         }),
     }
 }
@@ -176,7 +158,7 @@ pub fn routes_for<'a>(
 }
 
 /// Names what is nearly a rule for it: one of the other family of IP, or for another code of the same ICMP message; or that there is no rule at all.
-fn near_miss(flow: &Flow, source: IpAddr, (at, groups): (Direction, &[GroupName]), cloud: &Cloud) -> String {
+fn near_miss(flow: &Flow, source: IpAddr, (at, groups): (Direction, &[GroupName]), cloud: &Cloud) -> Option<NearMiss> {
     let rules = || {
         let known = groups.iter().filter_map(|name| cloud.groups.get_key_value(name));
         known.flat_map(move |(name, group)| {
@@ -186,21 +168,18 @@ fn near_miss(flow: &Flow, source: IpAddr, (at, groups): (Direction, &[GroupName]
     };
     let is_known = groups.iter().all(|name| cloud.groups.contains_key(name));
     if is_known && rules().next().is_none() {
-        let who = if let [group] = groups { format!("{group} has") } else { "they have".to_owned() };
-        return format!("; {who} no {at} rules");
+        let only = if let [group] = groups { Some(group.clone()) } else { None };
+        return Some(NearMiss::NoRules { at, only });
     }
-    let (other, only) = match source {
-        IpAddr::V6(_) => (PrefixFamily::Ipv4, "IPv4 only: write `::/0` for IPv6"),
-        IpAddr::V4(_) => (PrefixFamily::Ipv6, "IPv6 only: write `anywhere` for IPv4"),
-    };
+    let other = if source.is_ipv6() { PrefixFamily::Ipv4 } else { PrefixFamily::Ipv6 };
     let of_the_other = |(_, rule): &(_, &Rule)| rule.peer.is_anywhere(other) && carries(rule.traffic, flow.service);
     if let Some((name, rule)) = rules().find(of_the_other) {
-        return format!("; {name} \"{}\" is for {only}", rule.written);
+        return Some(NearMiss::Family { group: name.clone(), rule: rule.written.clone(), only: other });
     }
     let asked = match flow.service {
         Service::IcmpEcho => IcmpMessage { kind: if source.is_ipv6() { 128 } else { 8 }, code: 0 },
         Service::Icmp(message) => message,
-        Service::Tcp(_) | Service::Udp(_) | Service::Protocol(_) => return String::new(),
+        Service::Tcp(_) | Service::Udp(_) | Service::Protocol(_) => return None,
     };
     // A rule that names a group may be for it, as far as the message goes.
     let is_for = |rule: &Rule| match &rule.peer {
@@ -216,9 +195,9 @@ fn near_miss(flow: &Flow, source: IpAddr, (at, groups): (Direction, &[GroupName]
         }
         _ => None,
     });
-    of_another_code.map_or_else(String::new, |(name, rule, code)| {
-        let this = if flow.service == Service::IcmpEcho { "a ping" } else { "this message" };
-        format!("; {name} \"{}\" is for code {code} only, and {this} has code {}", rule.written, asked.code)
+    of_another_code.map(|(name, rule, code)| {
+        let (group, rule) = (name.clone(), rule.written.clone());
+        NearMiss::Code { group, rule, code, service: flow.service, asked: asked.code }
     })
 }
 
@@ -240,7 +219,7 @@ fn carries(traffic: Traffic, service: Service) -> bool {
 /// Explains why a packet of a connection under way was dropped.
 pub fn cut(Drop { cause, source }: &Drop) -> String {
     match cause.groups() {
-        None => format!("{}, source {source}", self::cause(cause)),
+        None => format!("{}, source {source}", reason::cause(cause)),
         Some((at, interface, groups)) => {
             let list = groups.iter().map(GroupName::as_str).collect::<Vec<_>>().join(", ");
             format!("not tracked at the {at} of {}, and no rule of {list} admits it now", interface.holder())
@@ -251,34 +230,26 @@ pub fn cut(Drop { cause, source }: &Drop) -> String {
 /// Says where an answer that nobody waits for was dropped.
 pub fn unanswerable(Drop { cause, source }: &Drop) -> String {
     match cause.groups() {
-        None => format!("{}, source {source}", self::cause(cause)),
+        None => format!("{}, source {source}", reason::cause(cause)),
         Some((at, interface, _)) => format!("dropped at {}'s {at}", interface.holder()),
     }
 }
 
 /// The trap of the public path: behind the gateway a member no longer looks like one.
-fn public_source(flow: &Flow, source: IpAddr, groups: &[GroupName], cloud: &Cloud) -> Option<String> {
+fn public_source(flow: &Flow, source: IpAddr, groups: &[GroupName], cloud: &Cloud) -> Option<PublicSource> {
     let sender = &flow.from;
     let interface = sender.interface().and_then(|id| cloud.interface(&id));
     let translated = matches!(flow.via, Via::Public | Via::Dns)
         && interface.is_some_and(|i| i.public.is_some_and(|public| IpAddr::V4(public.0) == source));
-    let by_group = ingress(groups, cloud).any(|(_, rule)| matches!(rule.peer, Peer::Group(_)));
-    let by_name = matches!(flow.to, Endpoint::LoadBalancer(_, Scheme::InternetFacing));
-    if !translated || !by_group && !by_name {
-        return None;
-    }
-    let mut text = format!(", the public address of {sender}");
-    if by_name {
-        text.push_str(&format!("; the name of {} means its public address, inside as well", flow.to));
-    }
-    if by_group {
-        text.push_str("; a rule that names a group matches private addresses only");
-    }
-    Some(text)
+    let mut rules = ingress(groups, cloud);
+    let by_group = rules.find_map(|(name, rule)| matches!(rule.peer, Peer::Group(_)).then(|| name.clone()));
+    let by_name = matches!(flow.to, Endpoint::LoadBalancer(_, Scheme::InternetFacing)).then(|| flow.to.clone());
+    let applies = translated && (by_group.is_some() || by_name.is_some());
+    applies.then(|| PublicSource { sender: sender.clone(), by_name, by_group })
 }
 
 /// The article's trap: two members of one group that names itself, in a world where that matches nobody.
-fn self_reference(flow: &Flow, receiver: &InterfaceId, groups: &[GroupName], cloud: &Cloud) -> Option<String> {
+fn self_reference(flow: &Flow, receiver: &InterfaceId, groups: &[GroupName], cloud: &Cloud) -> Option<NamesItself> {
     if cloud.knobs.self_reference != SelfReference::MatchesNobody {
         return None;
     }
@@ -287,10 +258,7 @@ fn self_reference(flow: &Flow, receiver: &InterfaceId, groups: &[GroupName], clo
     let group = ingress(groups, cloud).find_map(|(name, rule)| {
         (rule.peer == Peer::Group(name.clone()) && its_own.groups.contains(name)).then_some(name)
     })?;
-    Some(format!(
-        "; {group} names itself, and {sender} and {} are members, but here that matches nobody",
-        receiver.holder()
-    ))
+    Some(NamesItself { group: group.clone(), sender: sender.clone(), receiver: receiver.holder() })
 }
 
 fn ingress<'a>(groups: &'a [GroupName], cloud: &'a Cloud) -> impl Iterator<Item = (&'a GroupName, &'a Rule)> {

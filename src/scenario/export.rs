@@ -43,6 +43,15 @@ pub fn export(cloud: &Cloud, title: &str) -> Result<String, ExportError> {
     Err(ExportError(failed.map_or_else(String::new, |why| why.to_string())))
 }
 
+/// Writes the cloud as it stands, with nothing that is expected of it but that no rule is edited.
+///
+/// # Errors
+/// [`ExportError`] where the format has no words for it.
+pub fn without_table(cloud: &Cloud, title: &str) -> Result<String, ExportError> {
+    let text = write::write(&write::without_strangers(cloud), title, &Promise::RulesUnchanged);
+    text.map(|text| text.trim_end().to_owned() + "\n").map_err(|why| ExportError(why.to_string()))
+}
+
 /// Returns false for a file of which its own prediction is that it fails: a line means more than the cell that it is there for, or to name a port
 /// makes another one the port that nothing names.
 fn holds(text: &str, era: Era) -> bool {

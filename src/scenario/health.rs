@@ -1,14 +1,15 @@
-//! Health checks of load balancers in words: who fails, and for want of what.
+//! Health checks of load balancers: who fails, and for want of what.
 
 use indexmap::IndexMap;
 
+use super::results::reason::FailedTargets;
 use crate::lab::Listeners;
 use crate::model::{
-    Cloud, Direction, Endpoint, Flow, GroupName, InstanceName, InstanceState, InterfaceHolder, LoadBalancer,
-    LoadBalancerName, Port, PrivateIp, Service, Via,
+    Cloud, Direction, Endpoint, Flow, InstanceName, InstanceState, InterfaceHolder, LoadBalancer, LoadBalancerName,
+    Port, Service, Via,
 };
 use crate::policy::behind::{Failure, Listens, Reached, health_check};
-use crate::probe::ScheduledHealth;
+use crate::probe::{CloseReason, HealthFailure, ScheduledHealth};
 
 /// Tells who listens by the cloud alone: an instance has what it `listens` on. Of a port that health checks ask at a program decides; at any other
 /// the harness answers a probe where no program does.
@@ -68,11 +69,11 @@ pub fn sentence(cloud: &Cloud, balancer: &LoadBalancer, target: &InstanceName, c
 }
 
 /// Explains why a registered instance fails its health check by the cloud alone, if it does.
-pub fn failure(cloud: &Cloud, balancer: &LoadBalancerName, target: &InstanceName) -> Option<String> {
+pub fn failure(cloud: &Cloud, balancer: &LoadBalancerName, target: &InstanceName) -> Option<HealthFailure> {
     failure_of(cloud, cloud.load_balancers.get(balancer)?, target)
 }
 
-fn failure_of(cloud: &Cloud, balancer: &LoadBalancer, target: &InstanceName) -> Option<String> {
+fn failure_of(cloud: &Cloud, balancer: &LoadBalancer, target: &InstanceName) -> Option<HealthFailure> {
     match health_check(cloud, balancer, target, &ears(cloud))? {
         Reached::Fails(failure) => Some(cause(cloud, balancer, target, &failure)),
         Reached::Answered { .. } | Reached::Unknown { .. } => None,
@@ -80,70 +81,52 @@ fn failure_of(cloud: &Cloud, balancer: &LoadBalancer, target: &InstanceName) -> 
 }
 
 /// Says why a load balancer closes what comes to a listener: nobody is in service, or whoever is does not take its connection.
-pub fn closed(cloud: &Cloud, balancer: &LoadBalancer, listener: Port) -> String {
-    let in_service = |target: &&InstanceName| failure_of(cloud, balancer, target).is_none();
-    let names: Vec<&str> = balancer.registrations.keys().filter(in_service).map(InstanceName::as_str).collect();
-    match (names.as_slice(), balancer.listeners.get(&listener)) {
-        ([_, ..], Some(port)) => {
-            let takes = if names.len() == 1 { "takes" } else { "take" };
-            format!("{} in service, and {takes} no connection on tcp {port}", are(&names))
-        }
-        _ => "no instance behind it is in service".to_owned(),
+pub fn closed(cloud: &Cloud, balancer: &LoadBalancer, listener: Port) -> CloseReason {
+    let serves = |target: &&InstanceName| failure_of(cloud, balancer, target).is_none();
+    let in_service: Vec<InstanceName> = balancer.registrations.keys().filter(serves).cloned().collect();
+    match balancer.listeners.get(&listener) {
+        Some(port) if !in_service.is_empty() => CloseReason::NoneTakes { in_service, port: *port },
+        _ => CloseReason::NoneInService,
     }
-}
-
-fn are(names: &[&str]) -> String {
-    format!("{} {}", names.join(" and "), if names.len() == 1 { "is" } else { "are" })
 }
 
 /// Explains each failed health check of a registered instance by the cloud alone; instances with one cause together.
-pub fn failures(cloud: &Cloud, balancer: &LoadBalancer) -> Vec<String> {
-    let mut by_cause: IndexMap<String, Vec<&str>> = IndexMap::new();
+pub fn failures(cloud: &Cloud, balancer: &LoadBalancer) -> Vec<FailedTargets> {
+    let mut all: Vec<FailedTargets> = Vec::new();
     for target in balancer.registrations.keys() {
-        if let Some(cause) = failure_of(cloud, balancer, target) {
-            by_cause.entry(cause).or_default().push(target.as_str());
+        let Some(cause) = failure_of(cloud, balancer, target) else { continue };
+        match all.iter_mut().find(|failed| failed.cause == cause) {
+            Some(failed) => failed.targets.push(target.clone()),
+            None => all.push(FailedTargets { targets: vec![target.clone()], cause }),
         }
     }
-    let one = |(cause, names): (String, Vec<&str>)| match names.as_slice() {
-        [one] => format!("{one} fails its health check: {cause}"),
-        all => format!("{} fail their health checks: {cause}", all.join(" and ")),
-    };
-    by_cause.into_iter().map(one).collect()
+    all
 }
 
 /// Explains a failed health check: `no rule of WEB admits tcp 80 from lb (10.0.0.13)`.
-pub fn cause(cloud: &Cloud, balancer: &LoadBalancer, target: &InstanceName, failure: &Failure) -> String {
-    let (name, port) = (balancer.interface.id.holder(), balancer.health_check.port);
-    let address = |address: Option<PrivateIp>| address.map_or_else(String::new, |address| format!(" ({address})"));
+pub fn cause(cloud: &Cloud, balancer: &LoadBalancer, target: &InstanceName, failure: &Failure) -> HealthFailure {
+    let port = balancer.health_check.port;
     match failure {
-        Failure::Dropped { at, holder, groups } => {
-            let list = groups.iter().map(GroupName::as_str).collect::<Vec<_>>().join(", ");
-            match at {
-                Direction::Ingress => {
-                    let at =
-                        if *holder == InterfaceHolder::from(target) { String::new() } else { format!(" at {holder}") };
-                    format!(
-                        "no rule of {list} admits tcp {port} from {name}{}{at}",
-                        address(balancer.interface.private)
-                    )
-                }
-                Direction::Egress => format!("no egress rule of {list} lets {holder} out to tcp {port}"),
-            }
+        Failure::Dropped { at: Direction::Ingress, holder, groups } => HealthFailure::NoIngressRule {
+            groups: groups.clone(),
+            port,
+            from: balancer.interface.id.holder(),
+            address: balancer.interface.private,
+            at: (*holder != InterfaceHolder::from(target)).then(|| holder.clone()),
+        },
+        Failure::Dropped { at: Direction::Egress, holder, groups } => {
+            HealthFailure::NoEgressRule { groups: groups.clone(), holder: holder.clone(), port }
         }
-        Failure::Misrouted => "a route leads it astray".to_owned(),
-        Failure::Refused { by } => format!("nobody listens on tcp {port} of {by}"),
-        Failure::Silent { by } => format!("{by} has crashed, and answers nothing"),
+        Failure::Misrouted => HealthFailure::Misrouted,
+        Failure::Refused { by } => HealthFailure::NobodyListens { by: by.clone(), port },
+        Failure::Silent { by } => HealthFailure::Crashed(by.clone()),
         Failure::Unreachable { address } => {
             let known = cloud.instances.get(target);
             let has = known.and_then(|it| it.interfaces.first()?.private).filter(|has| has.0 != *address);
             match (known.map(|it| it.state), has) {
-                (Some(InstanceState::Stopped), _) => format!("{target} is stopped"),
-                (_, Some(has)) => {
-                    format!(
-                        "it was registered with {address}, and has {has} since: deregister it and register it again"
-                    )
-                }
-                _ => format!("nobody holds {address}"),
+                (Some(InstanceState::Stopped), _) => HealthFailure::Stopped(target.clone()),
+                (_, Some(has)) => HealthFailure::Moved { registered: *address, has },
+                _ => HealthFailure::NoHolder(*address),
             }
         }
     }
@@ -155,15 +138,16 @@ pub fn observed_cause(
     balancer: &LoadBalancer,
     target: &InstanceName,
     standing: &ScheduledHealth,
-) -> Option<String> {
+) -> Option<HealthFailure> {
     match standing {
         ScheduledHealth::InService | ScheduledHealth::InProgress => None,
         ScheduledHealth::Passing { passed } => {
-            Some(format!("{passed} of {} checks in a row have passed", balancer.health_check.healthy_threshold))
+            let threshold = balancer.health_check.healthy_threshold;
+            Some(HealthFailure::Passing { passed: *passed, threshold })
         }
         ScheduledHealth::Failed { why } => Some(match health_check(cloud, balancer, target, &ears(cloud)) {
             Some(Reached::Fails(failure)) => cause(cloud, balancer, target, &failure),
-            _ => why.clone(),
+            _ => HealthFailure::Found(why.clone()),
         }),
     }
 }
@@ -174,7 +158,7 @@ pub fn observed_failures(
     cloud: &Cloud,
     flow: &Flow,
     standings: impl Fn(&LoadBalancerName) -> IndexMap<InstanceName, ScheduledHealth>,
-) -> Vec<String> {
+) -> Vec<FailedTargets> {
     let Some((name, balancer)) = flow.to.load_balancer().and_then(|to| cloud.load_balancers.get_key_value(to)) else {
         return Vec::new();
     };
@@ -182,7 +166,7 @@ pub fn observed_failures(
     let found = balancer.registrations.keys().filter_map(|target| {
         let standing = standings.get(target).unwrap_or(&ScheduledHealth::InProgress);
         let cause = observed_cause(cloud, balancer, target, standing)?;
-        failure(cloud, name, target).is_none().then(|| format!("{target} fails its health check: {cause}"))
+        failure(cloud, name, target).is_none().then(|| FailedTargets { targets: vec![target.clone()], cause })
     });
     found.collect()
 }

@@ -5,13 +5,15 @@ use std::net::IpAddr;
 use indexmap::IndexMap;
 
 use super::demand::Demand;
-use super::results::{Cell, CellDetails, CellSource, Check, CheckStatus, Class, Details, Finding, Grid, Row, Seen};
+use super::results::{
+    Cell, CellDetails, CellSource, Check, CheckStatus, Class, Details, Finding, Grid, ProbedFlow, Row,
+};
 use super::{cells, change, explain};
 use crate::lab::RuleHandles;
 use crate::model::{
     Attachment, Cloud, Endpoint, Flow, InstanceState, Refusal, RefusalCode, Service, SourceLocation, Via,
 };
-use crate::probe::Outcome;
+use crate::probe::{MissingEvidence, Outcome};
 use crate::topology::{AddressFate, AddressKind, Columns, ExpectedOutcome};
 
 /// Expectation of what the operations change.
@@ -37,10 +39,8 @@ pub fn flows(
 ) -> Vec<Check> {
     let mut checks = Vec::new();
     for demand in demands {
-        let outcome = observed
-            .get(&demand.flow)
-            .cloned()
-            .unwrap_or_else(|| Outcome::Inconclusive { why: "it was not probed".to_owned() });
+        let outcome =
+            observed.get(&demand.flow).cloned().unwrap_or(Outcome::Inconclusive { why: MissingEvidence::NotProbed });
         let right = satisfies(demand, &outcome);
         if right && demand.by == CellSource::Table {
             continue;
@@ -61,7 +61,7 @@ fn check(demand: &Demand, outcome: Outcome, right: bool, resolved: Option<IpAddr
             Outcome::Inconclusive { .. } => CheckStatus::Inconclusive,
             _ => CheckStatus::Failed,
         },
-        reason: explain::reason(&demand.flow, &outcome, cloud),
+        reason: explain::reason_in_words(&demand.flow, &outcome, cloud),
         said: demand.said.clone(),
         details: Details::Cell(CellDetails {
             flow: demand.flow.clone(),
@@ -81,10 +81,10 @@ pub fn asked(
     observed: &IndexMap<Flow, Outcome>,
     resolved: &IndexMap<Flow, IpAddr>,
     cloud: &Cloud,
-) -> Vec<Seen> {
+) -> Vec<ProbedFlow> {
     let seen = |flow: &Flow| {
         let outcome = observed.get(flow)?.clone();
-        Some(Seen {
+        Some(ProbedFlow {
             flow: flow.clone(),
             rule: explain::deciding_rule(&outcome, cloud),
             reason: explain::reason(flow, &outcome, cloud),

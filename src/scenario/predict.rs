@@ -18,7 +18,7 @@ use crate::model::{
 };
 use crate::policy;
 use crate::policy::behind::{Behind, Reached};
-use crate::probe::{Batch, Health, Held, Outcome, Streams, Trace};
+use crate::probe::{Batch, Health, HealthDoubt, HealthFailure, Held, Outcome, Streams, Trace};
 use crate::topology::Topology;
 
 pub mod observe;
@@ -119,7 +119,7 @@ impl Backend for Predictor {
     async fn open(&mut self, name: &ConnectionName, flow: &Flow) -> Result<(), LabError> {
         let outcome = observation(&self.cloud, &self.listeners, flow).outcome;
         if !matches!(outcome, Outcome::Open { .. }) {
-            let reason = explain::reason(flow, &outcome, &self.cloud);
+            let reason = explain::reason_in_words(flow, &outcome, &self.cloud);
             let why = reason.unwrap_or_else(|| format!("it would be {}", Class::of(&outcome).as_str()));
             return Err(LabError::NotOpened { name: name.clone(), flow: flow.to_string(), why });
         }
@@ -198,9 +198,9 @@ impl Backend for Predictor {
                 }
                 Some(Reached::Unknown { by }) => {
                     let port = balancer.health_check.port;
-                    Health::Undecided { why: format!("what a program of {by} does on tcp {port} is not predicted") }
+                    Health::Undecided { why: HealthDoubt::Program { by, port } }
                 }
-                None => Health::OutOfService { why: "it is not registered".to_owned() },
+                None => Health::OutOfService { why: HealthFailure::NotRegistered },
             }
         };
         let of_all = |balancer: &LoadBalancer| {

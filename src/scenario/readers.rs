@@ -123,6 +123,50 @@ fn live(bytes: &[u8]) {
     }
 }
 
+/// The seeds of a reader that have a name: lines of `fuzz/corpus/named.txt`, and the files of its folder.
+#[cfg(test)]
+pub(crate) fn named_seeds(reader: &str) -> Vec<(String, Vec<u8>)> {
+    use std::{fs, path::Path};
+
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
+    let table = fs::read_to_string(corpus.join("named.txt")).expect("the seeds with a name");
+    let line = |line: &str| {
+        let (of, rest) = line.split_once(' ')?;
+        let (name, bytes) = rest.split_once(' ')?;
+        (of == reader).then(|| (name.to_owned(), unescaped(bytes)))
+    };
+    let lines = table.lines().filter(|it| !it.starts_with('#')).filter_map(line);
+    let files = fs::read_dir(corpus.join(reader)).into_iter().flatten().map(|entry| {
+        let path = entry.expect("an entry").path();
+        (path.display().to_string(), fs::read(&path).expect("it can be read"))
+    });
+    lines.chain(files).collect()
+}
+
+/// Reads bytes as `printf %b` does, of which the table of seeds has `\\`, `\n`, `\r`, `\t` and `\x` with two digits.
+#[cfg(test)]
+fn unescaped(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let (byte, length) = match (first, after) {
+            (b'\\', [b'x', digits @ ..]) => {
+                let digits = std::str::from_utf8(&digits[..2]).expect("two digits");
+                (u8::from_str_radix(digits, 16).expect("two digits"), 4)
+            }
+            (b'\\', [b'n', ..]) => (b'\n', 2),
+            (b'\\', [b'r', ..]) => (b'\r', 2),
+            (b'\\', [b't', ..]) => (b'\t', 2),
+            (b'\\', [b'\\', ..]) => (b'\\', 2),
+            (b'\\', _) => panic!("no escape that the table has: {text}"),
+            (byte, _) => (*byte, 1),
+        };
+        bytes.push(byte);
+        rest = &rest[length..];
+    }
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -146,26 +190,31 @@ mod tests {
     }
 
     #[test]
+    fn a_seed_with_a_name_is_read_as_printf_prints_it() {
+        assert_eq!(unescaped(r"a\x0011\\\n"), b"a\x0011\\\n");
+        let seeds = named_seeds("packet");
+        assert!(seeds.iter().any(|(name, bytes)| name == "tcp" && bytes.len() == 40), "{seeds:?}");
+    }
+
+    #[test]
     fn every_reader_bears_all_that_fuzzing_has_kept() {
         let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
         let (mut named, mut found) = (0, 0);
         for (name, reader) in READERS {
-            let folder = fuzz.join("corpus").join(name);
-            for entry in fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
-                let path = entry.expect("an entry").path();
+            for (seed, bytes) in named_seeds(name) {
                 // Named before it is read: a hang or an abort says nothing of itself.
-                eprintln!("{}", path.display());
-                reader(&fs::read(&path).expect("it can be read"));
+                eprintln!("{name}: {seed}");
+                reader(&bytes);
                 named += 1;
             }
-            let archive = fs::read(folder.with_extension("tar")).unwrap_or_default();
+            let archive = fs::read(fuzz.join("corpus").join(format!("{name}.tar"))).unwrap_or_default();
             for (file, bytes) in unpacked(&archive) {
-                eprintln!("{}.tar: {file}", folder.display());
+                eprintln!("{name}.tar: {file}");
                 reader(bytes);
                 found += 1;
             }
         }
-        assert!(named >= READERS.len() * 3, "the corpus has only {named} files with a name");
+        assert!(named >= READERS.len() * 3, "the corpus has only {named} seeds with a name");
         assert!(found >= 1000, "the archives have only {found} files");
         assert!(!read("nobody", b""), "there is no such reader");
     }

@@ -222,7 +222,7 @@ pub fn judge(
 fn told(part: Part, flow: &Flow, drop: &Drop, cloud: &Cloud) -> String {
     match (part, drop.cause.groups()) {
         (Part::New, Some(_)) => {
-            let why = explain::reason(flow, &Outcome::Dropped(drop.clone()), cloud).unwrap_or_default();
+            let why = explain::reason_in_words(flow, &Outcome::Dropped(drop.clone()), cloud).unwrap_or_default();
             format!("{}; {why}", explain::unanswerable(drop))
         }
         (Part::New, None) | (Part::Forth | Part::Back, _) => explain::cut(drop),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::fabric::FabricError;
 use crate::lab::LabError;
-use crate::model::{Refusal, RefusalCode};
+use crate::model::{Refusal, RefusalCode, suggest};
 use crate::scenario::RunError;
 use crate::topology::Problems;
 
@@ -91,4 +91,9 @@ impl From<RunError> for Error {
 
 fn said(suggestion: Option<&str>) -> String {
     suggestion.map_or_else(String::new, |suggestion| format!("; {suggestion}"))
+}
+
+/// Says that nobody has a name, and which is like it.
+pub(super) fn unknown<'a>(what: &'static str, name: &str, known: impl IntoIterator<Item = &'a str>) -> Error {
+    Error::Unknown { what, name: name.to_owned(), suggestion: suggest(name, known) }
 }

@@ -3,9 +3,9 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::error::Error;
+use super::error::unknown;
 use super::lab::Lab;
 use super::within::Running;
-use super::words::unknown;
 use crate::model::{GroupName, InstanceName, InstanceState, Interface, Operation, Target};
 use crate::topology::NewInstance;
 

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard, watch};
 
 use super::error::Error;
+use super::error::unknown;
 use super::seen::Probed;
-use super::words::unknown;
 use crate::lab::{self, Listeners, Site};
 use crate::model::{Cloud, Direction, Era, Flow, InstanceName, Operation};
 use crate::report::{Style, terminal};

@@ -35,8 +35,8 @@ mod lab;
 mod rerun;
 mod seen;
 mod within;
-mod words;
 
+pub use crate::scenario::ProbedFlow;
 pub use connection::Connection;
 pub use error::Error;
 pub use instance::Instance;
@@ -44,7 +44,7 @@ pub use lab::{Lab, assert_scenario};
 #[doc(hidden)]
 pub use rerun::sandboxed;
 pub use rerun::{Inside, Passed, TestResult, main, run};
-pub use seen::{Dropped, Probed, ProbedFlow};
+pub use seen::{Dropped, Probed};
 pub use within::Running;
 
 /// Makes the rest of a test run inside a lab's sandbox, where the attribute of the test is somebody else's.

@@ -3,50 +3,9 @@
 use std::fmt::{self, Write};
 use std::panic::Location;
 
-use crate::model::{Cloud, Direction, Flow};
-use crate::probe::{Batch, Outcome};
-use crate::scenario::{Class, DecidingRule, explain};
-
-/// Result of probing one flow.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProbedFlow {
-    /// Flow that was probed.
-    pub flow: Flow,
-    /// Observed outcome, by evidence.
-    pub outcome: Outcome,
-    /// The rule that let it in, while it stands.
-    pub rule: Option<DecidingRule>,
-    /// Reason for the outcome: for want of which rule it was dropped, or what is not proved.
-    pub reason: Option<String>,
-}
-
-impl ProbedFlow {
-    /// The outcome in one word.
-    pub fn class(&self) -> Class {
-        Class::of(&self.outcome)
-    }
-}
-
-impl fmt::Display for ProbedFlow {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.flow, self.class().as_str())?;
-        if let Outcome::Dropped(drop) = &self.outcome
-            && let Some((at, interface, _)) = drop.cause.groups()
-        {
-            write!(f, " at the {at} of {}", interface.holder())?;
-        }
-        if let Some(rule) = &self.rule {
-            write!(f, "\n    admitted by {} \"{}\"", rule.group, rule.written)?;
-            if let Some(place) = &rule.place {
-                write!(f, "   {place}")?;
-            }
-        }
-        if let Some(reason) = &self.reason {
-            write!(f, "\n    {reason}")?;
-        }
-        Ok(())
-    }
-}
+use crate::model::{Cloud, Direction};
+use crate::probe::{Batch, MissingEvidence, Observation, Outcome};
+use crate::scenario::{Class, ProbedFlow, explain};
 
 /// Results of a probe's flows: one, or as many as its words mean.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,17 +18,11 @@ pub struct Probed {
 impl Probed {
     pub(super) fn new(batch: &Batch, cloud: &Cloud) -> Self {
         let flows = batch.observations.iter().map(|seen| {
-            let outcome = if batch.canaries_held {
-                seen.outcome.clone()
-            } else {
-                Outcome::Inconclusive { why: "the canaries did not hold".to_owned() }
-            };
-            ProbedFlow {
-                rule: explain::deciding_rule(&outcome, cloud),
-                reason: explain::reason(&seen.flow, &outcome, cloud),
-                flow: seen.flow.clone(),
-                outcome,
+            if batch.canaries_held {
+                return explain::probed(seen, cloud);
             }
+            let outcome = Outcome::Inconclusive { why: MissingEvidence::Canaries };
+            explain::probed(&Observation { outcome, ..seen.clone() }, cloud)
         });
         Self { flows: flows.collect() }
     }
@@ -205,8 +158,9 @@ pub(super) fn fail_at(caller: &Location<'_>, text: &str) -> ! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Endpoint, GroupName, InstanceName, InterfaceId, Port, Service, Via};
+    use crate::model::{Endpoint, Flow, GroupName, InstanceName, InterfaceId, Port, Service, Via};
     use crate::probe::{Drop, DropCause};
+    use crate::scenario::results::reason::Reason;
 
     fn probed(outcomes: &[Outcome]) -> Probed {
         let flow = |(number, outcome): (usize, &Outcome)| ProbedFlow {
@@ -218,7 +172,8 @@ mod tests {
             },
             outcome: outcome.clone(),
             rule: None,
-            reason: Some("no rule of db admits 10.0.0.11".to_owned()),
+            reason: Some(Reason::AnsweredBy("nobody".to_owned())),
+            resolved: None,
         };
         Probed { flows: outcomes.iter().enumerate().map(flow).collect() }
     }
@@ -237,8 +192,7 @@ mod tests {
     #[test]
     fn a_failed_assertion_says_where_it_was_dropped_and_for_want_of_what() {
         let text = message(|| probed(&[dropped(Direction::Ingress)]).assert_open());
-        let said =
-            "expected open\n  web0 -> db1:5432: dropped at the ingress of db1\n    no rule of db admits 10.0.0.11";
+        let said = "expected open\n  web0 -> db1:5432: dropped at the ingress of db1\n    nobody answered";
         assert_eq!(text, said);
     }
 
@@ -258,7 +212,7 @@ mod tests {
 
     #[test]
     fn what_is_not_proved_satisfies_no_assertion() {
-        let unproved = || probed(&[Outcome::Inconclusive { why: "it was not asked".to_owned() }]);
+        let unproved = || probed(&[Outcome::Inconclusive { why: MissingEvidence::NotAsked }]);
         message(|| unproved().assert_open());
         message(|| _ = unproved().assert_dropped());
         message(|| unproved().assert_refused());

@@ -1,8 +1,6 @@
 //! Reading of good files. Messages about bad ones: `tests/no_lab/bad_topologies.rs`.
 
-mod by_schema;
 mod keys;
-mod limits;
 
 use super::*;
 use crate::model::{

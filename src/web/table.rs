@@ -213,11 +213,11 @@ impl Table {
 
     /// Notes what a probe found at the table's revision; gives the index of the cell.
     pub fn note(&mut self, probed: &Probed) -> Option<usize> {
-        let index = *self.by_flow.get(&probed.flow)?;
+        let index = *self.by_flow.get(&probed.flow.flow)?;
         let revision = self.revision;
         let cell = self.cells.get_mut(index)?.as_mut()?;
         let agreement = probed.records.as_ref().map_or(Agreement::Unproved, |records| records.agreement);
-        cell.measured = Some(Measured { outcome: probed.outcome, agreement, predicted: cell.predicted, revision });
+        cell.measured = Some(Measured { outcome: probed.flow.class(), agreement, predicted: cell.predicted, revision });
         Some(index)
     }
 

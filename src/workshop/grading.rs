@@ -95,7 +95,7 @@ pub fn told(puzzles: &[Puzzle], predictions: &[Option<Prediction>], step: &StepR
                 observed: Class::of(&it.outcome).as_str(),
                 outcome: Some(it.outcome.clone()),
                 rule: it.rule.clone(),
-                reason: it.reason.clone(),
+                reason: it.reason.as_ref().map(ToString::to_string),
                 resolved: it.resolved,
                 ..blank.clone()
             }),
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn where_nothing_is_proved_nobody_is_right_or_wrong() {
-        let nothing = |_: &Cloud, _: &Flow| Outcome::Inconclusive { why: "no record".to_owned() };
+        let nothing = |_: &Cloud, _: &Flow| Outcome::Inconclusive { why: crate::probe::MissingEvidence::NoTrace };
         let said = asked(nothing, &[Some(Prediction::Dropped), Some(Prediction::Open), None]);
         assert_eq!(said, [(Mark::Unproved, "inconclusive"); 3]);
     }

@@ -1,14 +1,19 @@
-//! Whose address is whose: over restarts, behind the gateway, and where two VPCs use the same ones.
+//! Addresses of interfaces on real packets: single and secondary ones, delegated prefixes and Elastic IPs.
 
 use std::net::{Ipv4Addr, UdpSocket};
 
-use sglab::model::{AddressRequest, Direction, Endpoint, Era, Flow, HostName, InstanceName, Operation, Service};
+use sglab::compile::names;
+use sglab::model::{
+    AddressRequest, DecidedBy, Direction, ElasticIpName, Endpoint, Era, Flow, HostName, InstanceName, Operation,
+    Reassociation, Service, Target, VpcName,
+};
 use sglab::network::NodeName;
 use sglab::network::record::Record;
-use sglab::probe::Outcome;
+use sglab::probe::{DropCause, Outcome};
 
 use crate::bare::{Bare, inside, soon, table};
 use crate::clouds::*;
+use crate::topologies::holds;
 
 #[sglab::test]
 async fn equal_addresses_in_two_vpcs_each_answer_for_themselves() {
@@ -185,4 +190,175 @@ async fn a_rule_that_is_described_anew_is_not_touched_in_the_kernel() {
     assert_eq!((lab.rule_handles().await.expect("handles"), table(&router).await), before);
     let described: Vec<_> = lab.cloud().groups["DB"].ingress.iter().map(|rule| rule.description.as_deref()).collect();
     assert_eq!(described, [Some("queries of the shop"), None]);
+}
+
+/// Sentences about EC2, each with what shows it.
+const STORY: &str = "sglab: 1
+era: vpc
+vpcs: {main: {cidr: 10.0.0.0/16, subnets: {a: 10.0.1.0/24, b: 10.0.2.0/24}}}
+hosts: {office: 203.0.113.10}
+groups:
+  WEB: [tcp 80 from WEB, tcp 80 from NARROW]
+  DB:
+    ingress: [tcp 5432 from WEB, udp 53 from WEB, tcp 22 from 10.0.1.20, udp 54 from 10.0.1.20, udp 55 from 10.0.1.50, udp 56 from 10.0.1.32/28]
+  NARROW: {ingress: [], egress: [tcp 80 to WEB, tcp 81 to 10.0.1.50]}
+  OPEN: [udp 53 from anywhere]
+instances:
+  web1: {groups: WEB, address: 10.0.1.50, secondary-addresses: [10.0.1.20, 10.0.1.32/28]}
+  web2: {groups: WEB, subnet: b}
+  db1:
+    groups: DB
+    address: 10.0.1.60
+    interfaces: {eth1: {groups: WEB, subnet: b, secondary-addresses: 10.0.2.20}}
+  client: {groups: NARROW}
+  open: {groups: OPEN}
+scenario:
+  - step: each of its addresses leads to it, and its groups hold for all of them
+    expect:
+      open:
+        - web2 -> web1:80
+        - web2 -> web1:80 by 10.0.1.20
+        - web2 -> web1:80 by 10.0.1.32
+        - web2 -> web1:80 by 10.0.1.47
+        - web1 -> db1.eth1:80 by 10.0.2.20
+      dropped:
+        - open -> web1:80 by 10.0.1.20 at ingress
+        - web2 -> web1:81 by 10.0.1.47 at ingress
+        - web1 -> db1.eth1:5432 by 10.0.2.20 at ingress
+  - step: a rule that names a group admits its member from any of them
+    expect:
+      open:
+        - web1 -> db1:53/udp
+        - web1 as 10.0.1.20 -> db1:53/udp
+        - web1 as 10.0.1.40 -> db1:53/udp
+        - web1 as 10.0.1.20 -> db1:5432
+        - web1 as 10.0.1.20 -> web2:80
+        - web1 as 10.0.1.20 -> db1.eth1:80 by 10.0.2.20
+  - step: a rule that names an address admits that one, and no other of its holder
+    expect:
+      open: [web1 as 10.0.1.20 -> db1:54/udp, web1 as 10.0.1.20 -> db1:22, web1 -> db1:55/udp, web1 as 10.0.1.47 -> db1:56/udp]
+      dropped:
+        - web1 -> db1:54/udp at ingress
+        - web1 -> db1:22 at ingress
+        - web1 as 10.0.1.32 -> db1:54/udp at ingress
+        - web1 as 10.0.1.20 -> db1:55/udp at ingress
+        - web1 as 10.0.1.20 -> db1:56/udp at ingress
+  - step: so it is on the way out
+    expect:
+      open: [client -> web1:80 by 10.0.1.20, client -> db1.eth1:80 by 10.0.2.20]
+      dropped:
+        - client -> web1:81 by 10.0.1.20 at egress
+        - client -> web1:81 at ingress
+  - step: its own addresses pass the check of the source, and another's does not
+    expect:
+      open: [web1 as 10.0.1.33 -> open:53/udp]
+      dropped: [web1 as 10.0.1.48 -> open:53/udp, open as 10.0.1.20 -> db1:54/udp]
+  - step: the public address is that of the primary one, so nothing leaves the VPC with another
+    expect:
+      open: [web1 -> office:443]
+      dropped: [web1 as 10.0.1.20 -> office:443]
+  - step: a connection is held by one of them
+    do: {open: {session: 'web2 -> web1:80 by 10.0.1.20', datagrams: 'web1 -> db1:53/udp'}}
+    expect: {alive: [session, datagrams]}
+  - step: they stay with the interface over a stop, while nothing comes to them
+    do: {stop: web1}
+    expect: {gone: session, unreachable: [web2 -> web1:80 by 10.0.1.20, web2 -> web1:80 by 10.0.1.40]}
+  - step: and a start
+    do: {start: web1}
+    expect:
+      same-private: web1
+      open: [web2 -> web1:80 by 10.0.1.20, web2 -> web1:80 by 10.0.1.47, web1 as 10.0.1.20 -> db1:53/udp]
+  - step: nobody else gets them meanwhile
+    do: {launch: {thief: {groups: WEB, address: 10.0.1.40}}}
+    expect: {refusal: InvalidIPAddress.InUse}
+  - step: they go with it
+    do: [{terminate: web1}, {launch: {next: {groups: OPEN, address: 10.0.1.40, secondary-addresses: 10.0.1.20}}}]
+    expect:
+      open: [web2 -> next:53/udp, web2 -> next:53/udp by 10.0.1.20]
+      dropped: [next as 10.0.1.20 -> db1:53/udp at ingress, web2 -> next:80 by 10.0.1.20 at ingress]
+  - step: and with an interface that is detached
+    do: {detach-interface: db1.eth1}
+    expect: {dropped: [web2 -> db1:53 at ingress]}
+";
+
+#[sglab::test]
+async fn an_interface_with_several_private_addresses_is_one_member_by_each_of_them() {
+    holds("secondary.yaml", STORY).await;
+}
+
+const CLOUD: &str = "sglab: 1
+era: vpc
+hosts: {office: 203.0.113.10}
+elastic-ips: {eip: a}
+groups: {G: [tcp 80 from office]}
+instances: {a: {groups: G, listens: tcp 80}, b: {groups: G, listens: tcp 80}, hidden: {groups: G, public: no}}
+scenario: [{step: as launched, expect: {open: ['office -> a:80']}}]
+";
+
+fn associate(to: &str) -> Operation {
+    Operation::AssociateAddress {
+        elastic_ip: ElasticIpName::new("eip"),
+        to: Target::Instance(InstanceName::new(to)),
+        reassociation: Reassociation::Allowed,
+    }
+}
+
+#[sglab::test]
+async fn an_elastic_ip_moves_and_the_next_owner_inherits_no_flow() {
+    use std::net::SocketAddrV4;
+
+    use crate::bare::{Bare, connection, is_silent, passes};
+
+    for era in Era::ALL {
+        let mut bare = Bare::boot(initial_cloud(&topology(CLOUD), era).0).await;
+        let address = bare.cloud.elastic_ips[0].address;
+        assert_eq!(public(&bare.cloud, "a"), address);
+        let office = [203, 0, 113, 10].into();
+        let at = SocketAddrV4::new(address.0, 80);
+        let (mut client, mut server) = connection(&bare.node("office"), office, &bare.node("a"), at).await;
+        assert!(passes(&mut client, &mut server) && passes(&mut server, &mut client), "era {era}");
+        bare.apply(&associate("b")).await;
+        assert_eq!(public(&bare.cloud, "b"), address);
+        // What is sent now goes to b, who knows of no such connection; a hears nothing of it.
+        std::io::Write::write_all(&mut client, b"word").expect("the sender's own buffer takes it");
+        assert!(is_silent(&mut server), "era {era}");
+        let (mut client, mut server) = connection(&bare.node("office"), office, &bare.node("b"), at).await;
+        assert!(passes(&mut client, &mut server), "a new one reaches b: era {era}");
+    }
+}
+
+#[sglab::test]
+async fn an_elastic_ip_is_reached_from_outside_before_and_after_a_stop_and_a_start() {
+    for era in Era::ALL {
+        let mut lab = boot(&topology(CLOUD), era).await;
+        let address = lab.cloud().elastic_ips[0].address;
+        let asked = from_host(lab.cloud(), "office", "a", tcp(80));
+        assert!(is_open(&probe(&mut lab, asked.clone()).await.outcome), "era {era}");
+        change(&mut lab, &stop("a")).await;
+        let found = probe(&mut lab, asked.clone()).await.outcome;
+        assert_eq!(found, Outcome::Unreachable { by: Some(names::internet()) }, "era {era}");
+        change(&mut lab, &start("a")).await;
+        assert_eq!(public(lab.cloud(), "a") == address, era != Era::Classic, "era {era}");
+        assert!(is_open(&probe(&mut lab, asked.clone()).await.outcome), "era {era}");
+        change(&mut lab, &associate("a")).await;
+        assert_eq!(public(lab.cloud(), "a"), address);
+        assert!(is_open(&probe(&mut lab, asked).await.outcome), "era {era}");
+    }
+}
+
+#[sglab::test]
+async fn what_has_no_public_address_leaves_no_further_than_the_gateway() {
+    let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
+    let office = HostName::new("office");
+    let address = lab.cloud().hosts[&office].addresses[0];
+    let out = Flow { to: Endpoint::Host(office, address), ..by_public(flow("hidden", "a", tcp(80))) };
+    let across = by_public(flow("hidden", "a", tcp(80)));
+    for asked in [out.clone(), across] {
+        let found = probe(&mut lab, asked.clone()).await.outcome;
+        let Outcome::Dropped(drop) = &found else { panic!("{asked}: {found:?}") };
+        let at = DecidedBy::Translation { vpc: VpcName::new("default") };
+        assert_eq!(drop.cause, DropCause::Decided(at), "{asked}");
+    }
+    change(&mut lab, &associate("hidden")).await;
+    assert!(is_open(&probe(&mut lab, out).await.outcome));
 }

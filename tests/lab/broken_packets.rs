@@ -75,6 +75,7 @@ async fn asked_before_and_after(flows: &[Flow], lab: &mut Lab, senders: &[Ends],
     let batch = lab.probe(flows).await.unwrap_or_else(|error| panic!("{error}"));
     for seen in &batch.observations {
         let Outcome::Inconclusive { why } = &seen.outcome else { panic!("{}: {:?}", seen.flow, seen.outcome) };
+        let why = why.to_string();
         assert!(why.contains(word), "{}: {why}", seen.flow);
         assert!(!seen.timed_out, "{}: {why}", seen.flow);
     }
@@ -177,6 +178,7 @@ async fn an_answer_with_a_wrong_checksum_is_not_dropped_by_groups() {
         let flow = asked(&lab, ends, family, Service::IcmpEcho);
         let seen = probe(&mut lab, flow).await;
         let Outcome::Inconclusive { why } = &seen.outcome else { panic!("{}: {:?}", seen.flow, seen.outcome) };
+        let why = why.to_string();
         let Some(drop) = &seen.answer_dropped else {
             // No group stands before a host outside.
             assert_eq!(ends.from, "office", "{}: {why}", seen.flow);

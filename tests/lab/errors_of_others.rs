@@ -15,7 +15,7 @@ use sglab::model::{
 use sglab::network::record::Record;
 use sglab::probe::Outcome;
 
-use crate::answered::{receiver, send};
+use crate::answers::{receiver, send};
 use crate::bare::{Bare, FAMILIES, Log, own, seen, send_raw, taps};
 use crate::clouds::*;
 

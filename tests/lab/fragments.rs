@@ -9,7 +9,7 @@ use sglab::model::Era;
 use sglab::network::record::Record;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::answered::{Answers, TOO_LARGE_IPV6, receiver, send};
+use crate::answers::{Answers, TOO_LARGE_IPV6, receiver, send};
 use crate::bare::{Bare, FAMILIES, inside, own, run, soon};
 use crate::clouds::*;
 

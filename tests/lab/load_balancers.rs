@@ -1,7 +1,7 @@
 //! Load balancers: who answers behind them, and by what a check of that goes red.
 
 use sglab::model::{Endpoint, Era, Flow, InstanceName, LoadBalancerName, Operation, Scheme, Via};
-use sglab::probe::{Health, Outcome};
+use sglab::probe::{Health, HealthFailure, Outcome, Untaken};
 use sglab::scenario::{self, Options, RunResult};
 use sglab::topology::Topology;
 
@@ -70,7 +70,10 @@ async fn a_silent_target_leaves_by_the_timeout_of_its_health_check() {
     lab.apply(&Operation::Crash(InstanceName::new("web1"))).await.unwrap_or_else(|error| panic!("{error}"));
     let health = lab.health().await.unwrap_or_else(|error| panic!("{error}"));
     let of = |name: &str| health["lb"][&InstanceName::new(name)].clone();
-    assert_eq!(of("web1"), Health::OutOfService { why: "10.0.0.11:80: no answer".to_owned() });
+    assert_eq!(
+        of("web1"),
+        Health::OutOfService { why: HealthFailure::Found(Untaken::NoAnswer("10.0.0.11:80".parse().unwrap())) }
+    );
     assert_eq!(of("web2"), Health::InService);
 }
 

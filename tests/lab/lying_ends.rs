@@ -85,6 +85,7 @@ async fn a_sender_that_lets_its_question_out_and_answers_itself_proves_nothing()
             let asked = over(&lab, ends, family, tcp(4000));
             let seen = probe(&mut lab, asked).await;
             let Outcome::Inconclusive { why } = &seen.outcome else { panic!("{}: {:?}", seen.flow, seen.outcome) };
+            let why = why.to_string();
             assert!(!seen.records.is_empty(), "the question has left: {why}");
         }
     }
@@ -476,6 +477,7 @@ async fn a_sender_that_asks_a_resolver_of_its_own_proves_nothing() {
         let batch = lab.probe(&flows).await.unwrap_or_else(|error| panic!("{error}"));
         for seen in batch.observations {
             let Outcome::Inconclusive { why } = &seen.outcome else { panic!("{said:?}: {seen:?}") };
+            let why = why.to_string();
             assert!(why.contains("is not what the resolver has said"), "{said:?} {} {why}", seen.flow);
         }
     }

@@ -7,7 +7,7 @@ use sglab::compile::names::{GATEWAY_ADDRESS, INTERNET_ADDRESS, INTERNET_ADDRESS_
 use sglab::fabric::packet::ICMP;
 use sglab::model::Era;
 
-use crate::answered::*;
+use crate::answers::*;
 use crate::bare::{Bare, connection, seen, tap};
 use crate::clouds::*;
 

@@ -104,6 +104,7 @@ scenario: [{step: as launched, expect: {open: ['a -> b:ping', 'a -> b:ping by ip
         // Whoever asks all the same is told that no packet was sent.
         for (service, outcome) in none.iter().zip(outcomes(&mut lab, &to("b", &none)).await) {
             let Outcome::Inconclusive { why } = &outcome else { panic!("{service}: {outcome:?}") };
+            let why = why.to_string();
             assert!(why.starts_with("no packet was sent: "), "{service}: {why}");
         }
     }

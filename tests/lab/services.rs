@@ -321,6 +321,7 @@ async fn a_name_that_is_gone_proves_nothing() {
     change(&mut lab, &stop("db1")).await;
     let seen = probe(&mut lab, by_name(flow("web1", "db1", tcp(3306)))).await;
     let Outcome::Inconclusive { why } = &seen.outcome else { panic!("{:?}", seen.outcome) };
+    let why = why.to_string();
     assert!(why.contains("there is no ec2-198-18-0-12"), "{why}");
     assert_eq!(seen.resolved, Some(Resolution::NoSuchName), "that there is no such name is evidence of its own");
 }
@@ -332,6 +333,7 @@ async fn what_no_resolver_answers_proves_nothing() {
     nft_script(&router, "insert rule inet sglab input udp dport 53 drop\n".into()).await;
     let seen = probe(&mut lab, by_name(flow("web1", "db1", tcp(3306)))).await;
     let Outcome::Inconclusive { why } = &seen.outcome else { panic!("{:?}", seen.outcome) };
+    let why = why.to_string();
     assert!(why.contains("the resolver at 10.0.0.2 gave no answer"), "the question is on the wire: {why}");
     assert_eq!(seen.resolved, Some(Resolution::NoAnswer));
     let outcome = probe(&mut lab, flow("web1", "db1", tcp(3306))).await.outcome;

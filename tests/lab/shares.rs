@@ -13,7 +13,7 @@ use sglab::network::record::Record;
 use sglab::probe::Outcome;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::answered::receiver;
+use crate::answers::receiver;
 use crate::bare::{Bare, FAMILIES, Log, hears, inside, own, raw, run, soon, word};
 use crate::clouds::{stop as stopping, *};
 

@@ -7,9 +7,10 @@ mod apart;
 mod draft;
 mod flows;
 mod measure;
+#[path = "../common/past_findings.rs"]
+mod past_findings;
 #[path = "../common/patience.rs"]
 mod patience;
-mod seed;
 mod shrink;
 mod soak;
 mod strategy;
@@ -37,7 +38,7 @@ fn main() -> ExitCode {
         _ => {}
     }
     let trials = vec![
-        Trial::test("the_files_of_past_findings_are_as_the_policy_says", past_findings),
+        Trial::test("the_files_of_past_findings_are_as_the_policy_says", measure_past_findings),
         Trial::test("random_clouds_are_as_the_policy_says", random_clouds),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
@@ -47,7 +48,7 @@ fn main() -> ExitCode {
 fn draw() -> ExitCode {
     let numbers: Vec<u64> = std::env::args().skip(2).map_while(|word| word.parse().ok()).collect();
     let [seed, number] = numbers[..] else { return ExitCode::from(2) };
-    match seed::draw(seed, number) {
+    match draft::draw(seed, number) {
         Some((draft, _)) => {
             print!("{}", draft.text());
             ExitCode::SUCCESS
@@ -66,7 +67,8 @@ fn random_clouds() -> Result<(), Failed> {
             if number >= CLOUDS {
                 return Ok(());
             }
-            let (draft, _) = seed::draw(seed, number).ok_or_else(|| format!("seed {seed}, cloud {number}: no file"))?;
+            let (draft, _) =
+                draft::draw(seed, number).ok_or_else(|| format!("seed {seed}, cloud {number}: no file"))?;
             let report = apart::run(&draft.text());
             steps.fetch_add(report.steps, Ordering::Relaxed);
             cells.fetch_add(report.cells, Ordering::Relaxed);
@@ -90,18 +92,13 @@ fn random_clouds() -> Result<(), Failed> {
     if found.is_empty() { Ok(()) } else { Err(found.join("\n\n").into()) }
 }
 
-/// Each file that once showed a disagreement, measured in full.
-fn past_findings() -> Result<(), Failed> {
-    let root = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned());
-    let folder = std::path::Path::new(&root).join("tests/topologies-regressions");
-    let mut files: Vec<_> =
-        std::fs::read_dir(&folder)?.map(|entry| entry.map(|e| e.path())).collect::<Result<_, _>>()?;
-    files.sort();
+/// Each topology that once showed a disagreement, measured in full.
+fn measure_past_findings() -> Result<(), Failed> {
     let mut found = String::new();
-    for file in files {
-        let report = apart::run_with_expectations(&std::fs::read_to_string(&file)?);
+    for (name, text) in past_findings::all() {
+        let report = apart::run_with_expectations(text);
         if !report.findings.is_empty() {
-            found.push_str(&format!("{}: {:#?}\n", file.display(), report.findings));
+            found.push_str(&format!("{name}: {:#?}\n", report.findings));
         }
     }
     if found.is_empty() { Ok(()) } else { Err(found.into()) }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::draft::Diagnostic;
 use crate::measure::{Kind, Report};
-use crate::{apart, seed, shrink};
+use crate::{apart, draft, shrink};
 
 /// Draws clouds and sequences of changes, measures every step in full against the prediction, and writes a small
 /// topology file for each disagreement.
@@ -164,7 +164,7 @@ impl Soak {
             Some((progress.seed, number))
         });
         let Some((seed, number)) = taken else { return false };
-        let done = seed::draw(seed, number).map(|(draft, _)| {
+        let done = draft::draw(seed, number).map(|(draft, _)| {
             let report = apart::run(&draft.text());
             let kinds = self.look_into(number, &draft, &report);
             (report, kinds)

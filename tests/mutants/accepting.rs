@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use sglab::model::Cloud;
 use sglab::network::nft::{NftRule, Ruleset, Set, SetKey};
 
-use super::implied::{block_of, is_within};
+use super::idle::{block_of, is_within};
 use super::naming::is_named;
 use super::rewriting::parts;
 

@@ -11,7 +11,7 @@ use sglab::model::Era;
 
 use super::COMMON;
 use super::equivalent::claims;
-use super::report;
+use super::results;
 use super::results::{
     Commons, File, MutationResult, Task, Word, files, is_done, is_gotcha, label_of_common, of_witnesses, out_of, read,
     results,
@@ -156,8 +156,8 @@ fn campaign(options: &Options) -> ExitCode {
         }
     }
     match task {
-        Task::Gotcha => report::gotchas(&all, failed),
-        Task::Mutations => report::mutations(&all, failed),
+        Task::Gotcha => results::gotchas(&all, failed),
+        Task::Mutations => results::mutations(&all, failed),
     }
 }
 

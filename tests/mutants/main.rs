@@ -13,7 +13,6 @@ mod concerning;
 mod equivalent;
 mod held;
 mod idle;
-mod implied;
 mod isolated;
 #[path = "../common/mutations/mod.rs"]
 mod mutations;
@@ -21,7 +20,6 @@ mod mutations;
 #[allow(dead_code, reason = "the compiler's tests ask more")]
 mod naming;
 mod noticing;
-mod report;
 mod results;
 mod unit;
 
@@ -39,7 +37,7 @@ use cells::cells;
 use concerning::concerns;
 use equivalent::claims;
 use idle::idle_in;
-use implied::is_within;
+use idle::is_within;
 use mutations::mutation::{Mutation, Of, all};
 use mutations::{COMMON, mutation, rewriting};
 use noticing::Plan;

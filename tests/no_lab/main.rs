@@ -3,11 +3,14 @@
 
 mod account_difference;
 mod bad_topologies;
+mod certainties;
 mod compile_loads;
 mod facts;
+mod found_again;
 #[path = "../../fuzz/fuzz_targets/import_any.rs"]
 mod import_any;
 mod imported;
+mod later_expressions;
 mod licences;
 mod lint;
 mod outward;

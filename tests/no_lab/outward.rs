@@ -142,11 +142,9 @@ const FORMS: [(Form, &str); 3] =
 #[test]
 fn each_form_is_as_it_was() {
     for (form, name) in FORMS {
-        insta::assert_snapshot!(format!("{name}_of_all_kinds"), write(&of(RICH), form, "All kinds.").text);
-        insta::assert_snapshot!(
-            format!("{name}_of_what_is_partly_known"),
-            write(&partly_known(), form, "Replies.").text
-        );
+        let all = write(&of(RICH), form, "All kinds.").text;
+        let partly = write(&partly_known(), form, "Replies.").text;
+        insta::assert_snapshot!(name, format!("{all}\n==== of what is partly known\n{partly}"));
     }
 }
 

@@ -144,3 +144,19 @@ fn no_text_of_a_large_picture_stands_on_another() {
         }
     }
 }
+
+#[test]
+fn what_is_not_known_is_drawn_as_such_and_counted() {
+    let reply = r#"{"SecurityGroups": [{"GroupId": "sg-1", "GroupName": "db", "IpPermissions": [
+        {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "PrefixListIds": [{"PrefixListId": "pl-1"}]},
+        {"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432, "IpRanges": [{"CidrIp": "203.0.113.0/24"}]}]}]}"#;
+    let text = sglab::import::Text { name: "groups.json".into(), text: reply.into() };
+    let picture = Picture::new(&sglab::import::read(&[text], None).unwrap());
+    assert_eq!((picture.unknown, picture.arrows.len()), (1, 2));
+    let drawn = [svg(&picture, "shop"), dot(&picture, "shop"), mermaid(&picture).unwrap()];
+    for (text, dashed) in drawn.iter().zip(["class=\"arrow from-outside perhaps\"", "style=dashed]", "-.->|\"? 22\"|"])
+    {
+        assert!(text.contains(dashed) && text.contains("? 22"), "{text}");
+        assert!(text.contains("; ? 1 passage is not known"), "{text}");
+    }
+}

@@ -26,7 +26,6 @@ mod minimal_system;
 mod misses;
 mod mounts;
 mod mounts_refused;
-mod near_misses;
 mod other_commands;
 mod own_cloud;
 mod paper;
@@ -35,7 +34,6 @@ mod patience;
 #[path = "../common/program.rs"]
 mod program;
 mod pty;
-mod real;
 mod reports;
 mod scarce;
 mod services;

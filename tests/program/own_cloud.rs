@@ -416,3 +416,43 @@ fn what_of_a_folder_is_no_file_is_told() {
     assert_eq!(code, Some(0), "{err}");
     assert!(err.contains("note: dump/pipe.json is skipped: it is a named pipe, and no file"), "{err}");
 }
+
+#[test]
+fn a_source_without_an_end_is_an_error_that_says_the_limit() {
+    let Said { code, err, .. } = run(&["import", "/dev/zero"]);
+    assert_eq!((code, err.as_str()), (Some(2), "error: /dev/zero is larger than the limit of 256 MiB for a source\n"));
+    let Said { code, err, .. } = run(&["diff", "/dev/zero", "/dev/zero"]);
+    assert_eq!(code, Some(2), "{err}");
+}
+
+#[test]
+fn another_number_of_members_of_an_accepted_group_is_a_note() {
+    let program = Program::copy();
+    let everywhere = json!([{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]);
+    let account = |members: usize| {
+        let interface = |at| {
+            json!({"NetworkInterfaceId": format!("eni-{at}"), "VpcId": "vpc-1", "Groups": [{"GroupId": "sg-1"}],
+                "Attachment": {"InstanceId": format!("i-{at}"), "DeviceIndex": 0}})
+        };
+        json!({
+            "Vpcs": [{"VpcId": "vpc-1", "CidrBlock": "10.0.0.0/16"}],
+            "SecurityGroups": [{"GroupId": "sg-1", "GroupName": "db", "VpcId": "vpc-1", "IpPermissions": [from("0.0.0.0/0")],
+                "IpPermissionsEgress": everywhere}],
+            "NetworkInterfaces": (0..members).map(interface).collect::<Vec<_>>(),
+        })
+    };
+    let expect = program.scratch().join("expect.yaml");
+    let expect = expect.to_str().unwrap();
+    let test = |name: &str, members: usize, more: &[&str]| {
+        let source = write(&program, name, &account(members).to_string());
+        sglab(&program, &[&["test", "--import", source.to_str().unwrap(), "--expect", expect], more].concat())
+    };
+    let Said { code, err, .. } = test("one.json", 1, &["--accept"]);
+    assert_eq!(code, Some(0), "{err}");
+    let written = std::fs::read_to_string(expect).unwrap();
+    assert!(written.contains("members:\n  'db': 1\n"), "{written}");
+    let Said { code, err, .. } = test("two.json", 2, &[]);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(err.contains("note: db has 2 members, and 1 when it was accepted\n"), "{err}");
+    assert!(!test("one.json", 1, &[]).err.contains("note: db"));
+}

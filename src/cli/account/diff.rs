@@ -10,7 +10,7 @@ use sglab::report::difference::{json, markdown, text};
 use super::prove;
 use super::sources::{self, KindChoice};
 use crate::cli::common::{Exit, When};
-use crate::cli::{color, screen};
+use crate::cli::screen;
 
 /// `sglab diff`.
 #[derive(Debug, Args)]
@@ -95,7 +95,7 @@ pub(super) fn run(arguments: &DiffArguments) -> anyhow::Result<Exit> {
         DiffFormat::Json => json::json(&difference)?,
         DiffFormat::Markdown => markdown::markdown(&difference, &arguments.marker),
         DiffFormat::Text => {
-            let color = color::wanted(arguments.color, stdout().is_terminal());
+            let color = screen::wanted(arguments.color, stdout().is_terminal());
             let width = screen::width_of(&stdout());
             text::text(&difference, Style { color, width, verbose: arguments.rules, ..Style::default() })
         }

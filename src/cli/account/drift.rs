@@ -9,7 +9,7 @@ use sglab::report::difference::{drift, json};
 
 use super::sources::{self, KindChoice};
 use crate::cli::common::{Exit, PlainFormat, When};
-use crate::cli::{color, screen};
+use crate::cli::screen;
 
 /// `sglab drift`.
 #[derive(Debug, Args)]
@@ -47,7 +47,7 @@ pub(super) fn run(arguments: &DriftArguments) -> anyhow::Result<Exit> {
     let told = match arguments.format {
         PlainFormat::Json => json::json(&difference)?,
         PlainFormat::Text => {
-            let color = color::wanted(arguments.color, stdout().is_terminal());
+            let color = screen::wanted(arguments.color, stdout().is_terminal());
             let style = Style { color, width: screen::width_of(&stdout()), ..Style::default() };
             drift::text(&difference, (&arguments.one, &arguments.other), style)
         }

@@ -1,12 +1,12 @@
 //! `sglab test --import SOURCE --expect FILE`: one's own cloud on packets, and what it admits by group held against what was accepted.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use anyhow::{Context, bail};
 use indexmap::IndexSet;
 use sglab::account::{Account, LeftOut};
-use sglab::import::{ExpectedPassage, Written, read_expectations, topology_of, write_expectations};
+use sglab::import::{ExpectedMembers, ExpectedPassage, Written, read_expectations, topology_of, write_expectations};
 use sglab::reach::{Passage, admitted};
 use sglab::report::{self, Entry, left_out};
 use sglab::scenario::{Finding, RunVerdict, StepStatus};
@@ -96,7 +96,7 @@ fn held_against(account: &Account, expect: &Path, accept: bool) -> anyhow::Resul
     let now: Vec<Passage> = admitted(account).into_iter().filter(Passage::is_known).collect();
     if accept {
         let flows: IndexSet<String> = now.iter().flat_map(Passage::flows).collect();
-        let text = write_expectations(HEAD, flows);
+        let text = write_expectations(HEAD, flows, members_of(account, &now));
         file::write(expect, text.as_bytes()).with_context(|| format!("failed to write {}", told(expect)))?;
         screen::tell(&format!("accepted: {} says what is admitted now", told(expect)));
     }
@@ -114,7 +114,38 @@ fn held_against(account: &Account, expect: &Path, accept: bool) -> anyhow::Resul
             return Ok(None);
         }
     };
-    Ok(Some(differences(&now, &expected)))
+    other_numbers(account, &expected.members).iter().for_each(|line| screen::tell(line));
+    Ok(Some(differences(&now, &expected.passages)))
+}
+
+/// The numbers of members by group.
+fn sizes(account: &Account) -> HashMap<&str, usize> {
+    let mut sizes: HashMap<&str, usize> = HashMap::new();
+    for interface in account.interfaces.values() {
+        let groups = interface.groups.known().into_iter().flatten().filter_map(|id| account.groups.get(id));
+        groups.for_each(|group| *sizes.entry(group.label.as_str()).or_default() += 1);
+    }
+    sizes
+}
+
+/// The numbers of members of the groups that passages name.
+fn members_of(account: &Account, passages: &[Passage]) -> Vec<(String, usize)> {
+    let ends = passages.iter().flat_map(|passage| [passage.from.as_str(), passage.to.as_str()]);
+    let named: HashSet<&str> = ends.flat_map(|end| end.split('+')).collect();
+    let sizes = sizes(account);
+    let groups = account.groups.values().map(|group| group.label.as_str()).filter(|label| named.contains(label));
+    groups.map(|label| (label.to_owned(), sizes.get(label).copied().unwrap_or_default())).collect()
+}
+
+/// Says which groups have another number of members than was accepted.
+fn other_numbers(account: &Account, expected: &[ExpectedMembers]) -> Vec<String> {
+    let now = sizes(account);
+    let others = expected.iter().filter_map(|ExpectedMembers { group, count, place }| {
+        let has = now.get(group.as_str()).copied().unwrap_or_default();
+        let members = report::count(has, "member");
+        (has != *count).then(|| format!("note: {group} has {members}, and {count} when it was accepted\n    {place}"))
+    });
+    others.collect()
 }
 
 /// The topology with the table that is predicted of it, for packets to prove.

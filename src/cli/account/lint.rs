@@ -22,7 +22,7 @@ use super::fix::{self, Files};
 use super::sources::{KindChoice, Sources};
 use super::{prove_findings, sources};
 use crate::cli::common::{Exit, When, told};
-use crate::cli::{color, screen};
+use crate::cli::screen;
 
 /// `sglab lint`.
 #[derive(Debug, Args)]
@@ -148,7 +148,7 @@ pub(crate) enum LintFormat {
 }
 
 pub(super) fn run(arguments: &LintArguments) -> anyhow::Result<Exit> {
-    let color = color::wanted(arguments.color, stdout().is_terminal());
+    let color = screen::wanted(arguments.color, stdout().is_terminal());
     let style = Style { color, width: screen::width_of(&stdout()), verbose: arguments.all, ..Style::default() };
     if arguments.list {
         stdout().write_all(catalogue::list(style).as_bytes())?;

@@ -19,6 +19,9 @@ use crate::cli::live::session;
 use crate::cli::sources::PREFIX;
 use crate::cli::{folder, screen, sources};
 
+/// The largest source. Replies about the largest accounts have a tenth of it.
+const MAX_BYTES: u64 = 256 << 20;
+
 /// Names of labs that are up begin with it.
 const LAB: &str = "lab:";
 
@@ -176,9 +179,7 @@ pub(super) fn with_strangers(topology: Topology) -> Topology {
 fn texts_of(name: &str) -> anyhow::Result<Vec<Text>> {
     let path = Path::new(name);
     if name == "-" {
-        let mut bytes = Vec::new();
-        std::io::stdin().lock().read_to_end(&mut bytes).context("failed to read standard input")?;
-        return Ok(vec![text("-", bytes)?]);
+        return Ok(vec![text("-", bounded("-", std::io::stdin().lock(), "failed to read standard input")?)?]);
     }
     if name.starts_with(PREFIX) {
         let read = sources::read_clouds(&[name.to_owned()]);
@@ -209,8 +210,19 @@ fn texts_of(name: &str) -> anyhow::Result<Vec<Text>> {
 }
 
 fn file(path: &Path) -> anyhow::Result<Text> {
-    let bytes = std::fs::read(path).with_context(|| format!("failed to read {}", told(path)))?;
-    text(&path.to_string_lossy(), bytes)
+    let failed = format!("failed to read {}", told(path));
+    let file = std::fs::File::open(path).with_context(|| failed.clone())?;
+    text(&path.to_string_lossy(), bounded(&path.to_string_lossy(), file, &failed)?)
+}
+
+/// Reads to the end, or to the limit: a device or a pipe may have no end.
+fn bounded(name: &str, from: impl std::io::Read, failed: &str) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    from.take(MAX_BYTES + 1).read_to_end(&mut bytes).with_context(|| failed.to_owned())?;
+    if bytes.len() as u64 > MAX_BYTES {
+        bail!("{} is larger than the limit of {} MiB for a source", told(name), MAX_BYTES >> 20);
+    }
+    Ok(bytes)
 }
 
 /// A file of a revision: `main:shop.yaml`.

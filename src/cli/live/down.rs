@@ -8,7 +8,7 @@ use sglab::report::live::DownView;
 
 use super::session;
 use crate::cli::common::{Exit, PlainFormat};
-use crate::cli::progress;
+use crate::cli::screen;
 
 /// `sglab down`.
 #[derive(Debug, Args)]
@@ -80,7 +80,7 @@ fn bring_down(arguments: &DownArguments, views: &mut Vec<DownView>) -> anyhow::R
 /// Asks a lab to end, and waits until nothing of it is left.
 pub(super) fn down(place: &LabDir) -> anyhow::Result<()> {
     let of = place.clone();
-    let _telling = progress::waiting_for(move || {
+    let _telling = screen::waiting_for(move || {
         let force = format!("`sglab down --force {0}` kills it at once", of.name);
         match of.stopped() {
             Some(process) => format!(

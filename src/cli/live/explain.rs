@@ -12,10 +12,10 @@ use sglab::topology::TypedFlow;
 use super::session::{self, Invalid};
 use crate::cli::arguments::ExplainArguments;
 use crate::cli::common::{Exit, PlainFormat};
-use crate::cli::{color, screen};
+use crate::cli::screen;
 
 pub(in crate::cli) fn run(arguments: &ExplainArguments, flow: &TypedFlow) -> anyhow::Result<Exit> {
-    let color = arguments.format == PlainFormat::Text && color::wanted(arguments.color, stdout().is_terminal());
+    let color = arguments.format == PlainFormat::Text && screen::wanted(arguments.color, stdout().is_terminal());
     let width = screen::width_of(&stdout());
     let style = Style { width, ..Style::default() };
     let style = Style { color, ..style };

@@ -10,6 +10,7 @@ use super::session;
 use crate::cli::common::{Exit, LabChoice, told};
 use crate::cli::file;
 use crate::cli::outward::{self, To};
+use crate::cli::screen;
 
 /// `sglab export`.
 #[derive(Debug, Args)]
@@ -32,10 +33,19 @@ pub(crate) struct ExportArguments {
 }
 
 pub(super) fn run(arguments: &ExportArguments) -> anyhow::Result<Exit> {
+    use sglab::scenario::export;
+
     let state = session::state(&arguments.which)?;
     let title = format!("The lab {} as it stood when it was exported.", state.lab);
     let text = match arguments.to.form() {
-        None => sglab::scenario::export::export(&state.cloud, &title)?,
+        None => match export::export(&state.cloud, &title) {
+            Ok(text) => text,
+            Err(error) => {
+                let text = export::without_table(&state.cloud, &title)?;
+                screen::tell(&format!("note: written without a table of what is open: {error}"));
+                text
+            }
+        },
         Some(form) => outward::lab(&state, form, &title),
     };
     match &arguments.output {

@@ -13,7 +13,7 @@ use sglab::report::shown_lines;
 use sglab::topology::Problems;
 
 use crate::cli::common::{Exit, LabChoice, PlainFormat};
-use crate::cli::{progress, screen};
+use crate::cli::screen;
 
 /// A lab whose supervisor has ended is gone by then.
 const ENDING: Duration = Duration::from_secs(2);
@@ -88,7 +88,7 @@ pub(super) fn failed(place: &LabDir, error: ClientError) -> anyhow::Error {
 /// Asks the lab that is meant.
 pub(super) fn ask(which: &LabChoice, request: Request) -> anyhow::Result<Reply> {
     let place = choose(which.name.as_deref())?;
-    let _telling = progress::waiting(format!(
+    let _telling = screen::waiting(format!(
         "waiting for {}, which has not answered yet: a lab does one thing at a time",
         place.name
     ));

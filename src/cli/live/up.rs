@@ -20,7 +20,7 @@ use sglab::scenario;
 use sglab::topology::Topology;
 
 use crate::cli::common::{EraName, Exit, PlainFormat, no_step, told};
-use crate::cli::{host, progress, screen, signals, sources, steps};
+use crate::cli::{host, screen, signals, sources, steps};
 
 /// `sglab up`.
 #[derive(Debug, Args)]
@@ -117,7 +117,7 @@ pub(in crate::cli) fn start_at(place: &LabDir, topology: &Topology, arguments: &
         Side::Caller(word) => {
             // The lab has its own copies; with the lock's, this process would wait for itself where the lab does not come up.
             drop((listener, taken));
-            let tell = progress::tell_waits();
+            let tell = screen::tell_waits();
             let word = word.wait(|waits| tell.into_iter().for_each(|tell| tell(waits)));
             match word.context("failed to wait for the lab")? {
                 Begun::Ready(word) => {

@@ -9,23 +9,15 @@ use crate::network::nft::{Change, SetKey};
 use crate::network::text::transaction;
 
 #[test]
-fn the_articles_two_tiers() {
-    insta::assert_snapshot!(render(&two_tier(Era::Article)).unwrap());
+fn the_two_tiers_of_the_article_and_the_same_in_a_vpc() {
+    let [article, vpc] = [Era::Article, Era::Vpc].map(|era| render(&two_tier(era)).unwrap());
+    insta::assert_snapshot!(format!("{article}\n==== in a VPC\n{vpc}"));
 }
 
 #[test]
-fn the_same_in_a_vpc() {
-    insta::assert_snapshot!(render(&two_tier(Era::Vpc)).unwrap());
-}
-
-#[test]
-fn everything_there_is_as_rulesets() {
-    insta::assert_snapshot!(render(&everything()).unwrap());
-}
-
-#[test]
-fn everything_there_is_as_boxes() {
-    insta::assert_snapshot!(boxes(&network(&everything()).unwrap()));
+fn everything_there_is_as_rulesets_and_boxes() {
+    let (rulesets, boxes) = (render(&everything()).unwrap(), boxes(&network(&everything()).unwrap()));
+    insta::assert_snapshot!(format!("{rulesets}\n==== boxes\n{boxes}"));
 }
 
 /// A name is looked up in `/etc/protocols`, which a minimal system does not have.

@@ -9,6 +9,5 @@ mod fixture;
 mod golden;
 mod interpreter;
 mod layouts;
-mod load_balancers;
 mod naming;
 mod rules;

@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::feed::{Answer, Job};
-use super::frame::{REQUEST_TIMEOUT, frame};
+use super::feed::{REQUEST_TIMEOUT, frame};
 use super::programs::{self, StartProgram};
 use crate::protocol::{self, Envelope, FrameError, MAX_REQUEST, Reply, Request, VERSION};
 use crate::sandbox::ids;

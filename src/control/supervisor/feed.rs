@@ -2,16 +2,16 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::sys::eventfd::EventFd;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
-use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::oneshot;
 
-use super::frame::frame;
-use crate::protocol::{Event, EventKind, Reply, Request};
+use crate::protocol::{self, Event, EventKind, MAX_REPLY, Reply, Request};
 
 /// Answer to a connection.
 pub(super) enum Answer {
@@ -95,4 +95,14 @@ fn went_by(replies: u64) -> Reply {
 /// Seconds since 1970.
 pub(super) fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+}
+
+/// Time to send a request: a silent client must not hold a place for ever.
+pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A reply as a frame; one that is too large as the word that it is.
+pub(super) fn frame(reply: &Reply) -> Vec<u8> {
+    let frame = protocol::frame(reply, MAX_REPLY);
+    let frame = frame.or_else(|error| protocol::frame(&Reply::Failed(error.to_string()), MAX_REPLY));
+    frame.unwrap_or_default()
 }

@@ -6,10 +6,11 @@ use crate::model::Flow;
 use crate::network::record::Record;
 use crate::policy;
 use crate::policy::behind::listener;
-use crate::probe::{Batch, Drop, Logged, Observation, Outcome, Resolution, RunningBalancer};
-use crate::protocol::{AnswerDropped, EventKind, PacketVerdict, ProbeDetails, ProbeRecords, Probed, Reply};
+use crate::probe::{Batch, Logged, Observation, RunningBalancer};
+use crate::protocol::{EventKind, PacketVerdict, ProbeDetails, ProbeRecords, Probed, Reply};
 use crate::scenario::agreement::{Agreement, compare_all};
-use crate::scenario::{Class, explain, health};
+use crate::scenario::results::reason::Reason;
+use crate::scenario::{explain, health};
 
 impl Supervised {
     /// Probes flows, and tells whoever follows the events.
@@ -36,13 +37,10 @@ impl Supervised {
         let at_work = self.lab.balancers_at_work();
         let standings = |name: &_| at_work.get(name).map(RunningBalancer::standings).unwrap_or_default();
         let one = |seen: &Observation| {
-            let reason = explain::reason(&seen.flow, &seen.outcome, cloud).map(|reason| match &seen.outcome {
-                Outcome::Closed { .. } => {
-                    let found = health::observed_failures(cloud, &seen.flow, standings);
-                    std::iter::once(reason).chain(found).collect::<Vec<_>>().join("; ")
-                }
-                _ => reason,
-            });
+            let mut flow = explain::probed(seen, cloud);
+            if let Some(Reason::Closed { failed, .. }) = &mut flow.reason {
+                failed.extend(health::observed_failures(cloud, &seen.flow, standings));
+            }
             let records = match details {
                 ProbeDetails::None => None,
                 ProbeDetails::Records => Some(ProbeRecords {
@@ -50,15 +48,7 @@ impl Supervised {
                     met: seen.records.iter().map(|logged| verdict(&self.lab, logged)).collect(),
                 }),
             };
-            Probed {
-                flow: seen.flow.clone(),
-                outcome: Class::of(&seen.outcome),
-                rule: explain::deciding_rule(&seen.outcome, cloud),
-                reason,
-                address: seen.resolved.and_then(Resolution::address),
-                answer_dropped: seen.answer_dropped.as_ref().map(answer_dropped),
-                records,
-            }
+            Probed { flow, records }
         };
         batch.observations.iter().map(one).collect()
     }
@@ -92,8 +82,4 @@ pub(super) fn verdict(lab: &Lab, logged: &Logged) -> PacketVerdict {
         destination_port: tuple.destination_port,
         icmp: logged.icmp,
     }
-}
-
-fn answer_dropped(drop: &Drop) -> AnswerDropped {
-    AnswerDropped { record: drop.cause.record(), interface: drop.cause.interface().cloned() }
 }

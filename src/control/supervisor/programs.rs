@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 
-use super::frame::REQUEST_TIMEOUT;
+use super::feed::REQUEST_TIMEOUT;
 use super::supervised::Supervised;
 use crate::lab::{ProgramError, Site};
 use crate::model::{InstanceName, ProcessName};

@@ -6,7 +6,8 @@ use super::{ICMP_HEADER, length, payload};
 use crate::model::protocol::{ICMP, ICMPV6};
 
 /// Reason why a packet is not what was asked, though it has the same ends: what a filter makes of it says nothing of one that is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Flaw {
     /// The checksum of an ICMP message is wrong: connection tracking gives it no state, and so no rule for pings matches it.
     Checksum,

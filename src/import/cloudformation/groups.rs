@@ -40,6 +40,7 @@ pub fn group<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource: &Re
         group.ingress = vec![unknown_rule(why, &origin)];
         group.egress = group.ingress.clone();
     }
+    template.tag(reader, resource, template.id(resource.name));
     reader.into.account.groups.insert(template.id(resource.name), group);
 }
 

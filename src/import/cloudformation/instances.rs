@@ -65,6 +65,9 @@ fn make<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource: &Resourc
         addresses,
         origin: resource.origin(reader),
     };
+    if id == template.id(resource.name) {
+        template.tag(reader, resource, id.clone());
+    }
     reader.into.interface(id, interface);
 }
 

@@ -175,5 +175,6 @@ fn launched<'t>(
         public: members::public(reader, public, subnets, &[]),
         origin: resource.origin(reader),
     };
+    template.tag(reader, resource, template.id(resource.name));
     reader.into.interface(template.id(resource.name), interface);
 }

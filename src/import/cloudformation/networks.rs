@@ -111,6 +111,7 @@ pub fn prefix_list<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resourc
         }
     };
     let list = PrefixList { label: template.label(resource.name), entries, origin: resource.origin(reader) };
+    template.tag(reader, resource, template.id(resource.name));
     reader.into.account.prefix_lists.insert(template.id(resource.name), list);
 }
 

@@ -1,6 +1,5 @@
 //! Templates read into accounts.
 
-mod mistakes;
 mod shop;
 mod unknown;
 

@@ -4,15 +4,30 @@ use std::borrow::Cow;
 
 use ipnet::IpNet;
 
-use super::super::builder::Reader;
+use super::super::builder::{Reader, TagsOf};
 use super::super::fault::Mistake;
 use super::super::tree::Node;
 use super::super::words;
 use super::functions::{self, Failed};
+use super::resource::Resource;
 use super::template::Template;
 use super::value::{Found, Told, Value};
+use crate::account::{ResourceId, Tags};
 
 impl<'t> Template<'t> {
+    /// Notes the tags by which a resource is found again in an account.
+    pub fn tag(&self, reader: &mut Reader<'_>, resource: &Resource<'t>, id: ResourceId) {
+        let tags = self.elements_of(resource.properties, "Tags").unwrap_or_default();
+        let name = tags.into_iter().find_map(|tag| match tag.value {
+            Value::Object(tag) if self.known_text(tag, "Key").as_deref() == Some("Name") => {
+                self.known_text(tag, "Value")
+            }
+            _ => None,
+        });
+        let tags = Tags { logical_id: Some(resource.name.to_owned()), name };
+        reader.into.tags(id, tags, TagsOf::Itself);
+    }
+
     /// The text of a value.
     pub fn text(&self, found: &Found<'t>) -> Told<Cow<'t, str>> {
         if found.is_absent() {

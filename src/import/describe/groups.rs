@@ -1,9 +1,9 @@
 //! `describe-security-groups` and `describe-security-group-rules`.
 
-use super::super::builder::Reader;
+use super::super::builder::{Reader, TagsOf};
 use super::super::tree::Node;
 use super::super::words;
-use super::items::id_of;
+use super::items::{id_of, tags};
 use crate::account::{Known, Origin, Peer, Reason, ResourceId, Rule, SecurityGroup};
 
 /// Reads a group with its rules.
@@ -23,6 +23,7 @@ pub fn group(reader: &mut Reader<'_>, item: Node<'_>) {
         egress: rules(reader, "IpPermissionsEgress"),
         origin: reader.origin(item, id),
     };
+    reader.into.tags(ResourceId::new(id), tags(item), TagsOf::Itself);
     reader.into.group(ResourceId::new(id), group);
 }
 

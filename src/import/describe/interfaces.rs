@@ -4,10 +4,10 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::super::builder::Reader;
+use super::super::builder::{Reader, TagsOf};
 use super::super::tree::Node;
 use super::super::words;
-use super::items::{id_of, name_tag};
+use super::items::{id_of, name_tag, tags};
 use crate::account::{Holder, Interface, Known, Public, Reason, ResourceId};
 
 /// Reads the instances of a reservation.
@@ -32,6 +32,7 @@ pub fn instance(reader: &mut Reader<'_>, item: Node<'_>) {
     if interfaces.is_empty() {
         // A query or a collector has dropped them; what the instance says of itself is its first interface.
         let told = read_interface(reader, item, label.to_owned(), holder);
+        reader.into.tags(ResourceId::new(id), tags(item), TagsOf::Itself);
         reader.into.interface(ResourceId::new(id), told);
     }
     for interface in interfaces {
@@ -43,6 +44,9 @@ pub fn instance(reader: &mut Reader<'_>, item: Node<'_>) {
         let mut told = read_interface(reader, interface, label, holder);
         told.vpc = told.vpc.or_else(|| item.text_of("VpcId").map(ResourceId::new));
         told.origin.resource = ResourceId::new(id);
+        if device(interface) == 0 {
+            reader.into.tags(ResourceId::new(eni), tags(item), TagsOf::Holder);
+        }
         reader.into.interface(ResourceId::new(eni), told);
     }
 }
@@ -68,6 +72,7 @@ pub fn interface(reader: &mut Reader<'_>, item: Node<'_>) {
     if let Some(instance) = attached {
         told.origin.resource = ResourceId::new(instance);
     }
+    reader.into.tags(ResourceId::new(id), tags(item), TagsOf::Itself);
     reader.into.interface(ResourceId::new(id), told);
 }
 

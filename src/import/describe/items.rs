@@ -2,11 +2,23 @@
 
 use super::super::builder::Reader;
 use super::super::tree::Node;
+use crate::account::Tags;
 
-/// The value of the tag `Name`. An interface has its tags in `TagSet`.
+/// The value of the tag `Name`.
 pub fn name_tag(item: Node<'_>) -> Option<&str> {
-    let tag = item.items_of("Tags").chain(item.items_of("TagSet")).find(|tag| tag.text_of("Key") == Some("Name"))?;
-    tag.text_of("Value").filter(|name| !name.trim().is_empty())
+    tag(item, "Name")
+}
+
+/// The tags by which an item is found again in another source.
+pub fn tags(item: Node<'_>) -> Tags {
+    let own = |key| tag(item, key).map(str::to_owned);
+    Tags { logical_id: own("aws:cloudformation:logical-id"), name: own("Name") }
+}
+
+/// The value of a tag. An interface has its tags in `TagSet`.
+fn tag<'t>(item: Node<'t>, key: &str) -> Option<&'t str> {
+    let tag = item.items_of("Tags").chain(item.items_of("TagSet")).find(|tag| tag.text_of("Key") == Some(key))?;
+    tag.text_of("Value").filter(|value| !value.trim().is_empty())
 }
 
 /// The id of an item; one that has none is a mistake.

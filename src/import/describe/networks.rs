@@ -2,10 +2,10 @@
 
 use ipnet::IpNet;
 
-use super::super::builder::Reader;
+use super::super::builder::{Reader, TagsOf};
 use super::super::tree::Node;
 use super::super::words;
-use super::items::{id_of, name_tag};
+use super::items::{id_of, name_tag, tags};
 use crate::account::{Known, PrefixList, Reason, ResourceId, Subnet, Vpc};
 
 /// Reads a VPC with all its blocks.
@@ -78,6 +78,7 @@ pub fn prefix_list(reader: &mut Reader<'_>, item: Node<'_>) {
     };
     let label = item.text_of("PrefixListName").unwrap_or(id).to_owned();
     let origin = reader.origin(item, id);
+    reader.into.tags(ResourceId::new(id), tags(item), TagsOf::Itself);
     let lists = &mut reader.into.account.prefix_lists;
     // One reply has the name, another the entries.
     let known = lists.entry(ResourceId::new(id)).or_insert_with(|| PrefixList {

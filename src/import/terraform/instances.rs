@@ -37,7 +37,7 @@ pub fn interface<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resourc
         groups: members::listed(reader, resource, groups),
         addresses,
         public: if ipv6.is_empty() { Public::None } else { Public::At(ipv6) },
-        origin: reader.origin(resource.node, &resource.address),
+        origin: members::origin(reader, context, resource),
     };
     reader.into.interface(id.clone(), interface);
     for attachment in resource.body.blocks("attachment") {
@@ -165,7 +165,7 @@ fn first<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: &Reso
         public,
         subnet,
         addresses,
-        origin: reader.origin(resource.node, &resource.address),
+        origin: members::origin(reader, context, resource),
     };
     reader.into.interface(id, interface);
 }

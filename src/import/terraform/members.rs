@@ -9,10 +9,11 @@ use super::super::placed::{Groups, no_default_group};
 use super::super::tree::Node;
 use super::super::words;
 use super::context::Context;
+use super::digests;
 use super::resource::{Block, Resource, Value};
 use super::told::Told;
 use super::wanted::{VPCS, Wanted, default_group};
-use crate::account::{Known, Public, Reason, ResourceId};
+use crate::account::{Known, Origin, Public, Reason, ResourceId};
 
 /// Lists an interface whose groups are not known.
 pub fn listed(reader: &mut Reader<'_>, resource: &Resource<'_>, groups: Groups) -> Groups {
@@ -21,6 +22,13 @@ pub fn listed(reader: &mut Reader<'_>, resource: &Resource<'_>, groups: Groups) 
         reader.leave_out(resource.node, &resource.kind, &resource.address, reason);
     }
     groups
+}
+
+/// The place of an interface. It has the digest of what says its groups: those that are not known are the same where that is.
+pub fn origin(reader: &Reader<'_>, context: &Context<'_, '_>, resource: &Resource<'_>) -> Origin {
+    let keys = ["vpc_security_group_ids", "security_groups", "network_interface", "launch_template", "subnet_id"];
+    let digest = digests::of_attributes(reader.source, context.index, resource, &keys);
+    Origin { digest, ..reader.origin(resource.node, &resource.address) }
 }
 
 /// The groups that an attribute tells; nothing where nobody says any.

@@ -6,6 +6,7 @@
 mod address;
 mod configuration;
 mod context;
+mod digests;
 mod document;
 mod groups;
 mod index;
@@ -37,6 +38,7 @@ use resource::Resource;
 /// Reads a plan or a state: first what others refer to, then those.
 pub(super) fn read(reader: &mut Reader<'_>, root: Node<'_>) {
     let index = document::index(reader, root);
+    digests::note(reader, &index);
     let context = Context::new(&index);
     let used = templates_in_use(&context);
     let all = &index.resources;

@@ -2,7 +2,7 @@
 
 use ipnet::{IpNet, Ipv4Net};
 
-use super::super::builder::Reader;
+use super::super::builder::{Reader, mixed};
 use super::super::placed::Subnets;
 use super::super::tree::Node;
 use super::super::words;
@@ -137,13 +137,17 @@ pub fn entry<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: &
     };
     let cidr = resource.body.value("cidr");
     let nets = nets(reader, resource, cidr);
+    let digest = reader.origin(resource.node, &resource.address).digest;
     let Some(list) = reader.into.account.prefix_lists.get_mut(&id) else {
         let reason = Reason::StaleReference(id.to_string());
         return reader.leave_out(resource.node, &resource.kind, &resource.address, reason);
     };
     match (&mut list.entries, cidr) {
         (Known::Is(entries), Value::Is(_)) => entries.extend(nets),
-        (entries, _) => *entries = Known::Unknown("an entry is not known".to_owned()),
+        (entries, _) => {
+            *entries = Known::Unknown("an entry is not known".to_owned());
+            list.origin.digest = mixed(list.origin.digest, digest);
+        }
     }
 }
 

@@ -2,11 +2,12 @@
 
 use indexmap::IndexSet;
 
-use super::super::builder::Reader;
+use super::super::builder::{Reader, mixed};
 use super::super::placed::unknown_rule;
 use super::super::tree::Node;
 use super::super::words;
 use super::context::Context;
+use super::digests;
 use super::resource::{Block, Resource, Value};
 use super::told::Told;
 use super::wanted::Wanted;
@@ -56,7 +57,9 @@ pub fn inline<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: 
     let group = resource.id();
     let whole = |reader: &mut Reader<'_>, why: String| {
         reader.leave_out(resource.node, key, &resource.address, Reason::UnknownValue(why.clone()));
-        vec![unknown_rule(&why, &reader.origin(resource.node, &resource.address))]
+        let mut origin = reader.origin(resource.node, &resource.address);
+        origin.digest = digests::of_attributes(reader.source, context.index, resource, &[key]);
+        vec![unknown_rule(&why, &origin)]
     };
     match resource.body.value(key) {
         Value::Absent if resource.body.blocks(key).is_empty() => Vec::new(),
@@ -166,9 +169,12 @@ fn leave_out(reader: &mut Reader<'_>, resource: &Resource<'_>, why: String) {
 
 /// One rule for each peer.
 fn rules<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, said: Said<'_, 't>) -> Vec<Rule> {
-    let Said { resource, block, .. } = said;
+    let Said { resource, block, form, .. } = said;
     let node = block.values.filter(|_| !std::ptr::eq(block, &resource.body)).unwrap_or(resource.node);
-    let origin = reader.origin(node, &resource.address);
+    let mut origin = reader.origin(node, &resource.address);
+    if form.is_inline {
+        origin.digest = mixed(origin.digest, digests::of_block(reader.source, context.index, resource, block));
+    }
     let Some(traffic) = traffic(reader, said, node) else { return Vec::new() };
     let before = (reader.into.account.left_out.len(), reader.into.faults.len());
     let peers = peers(reader, context, said);

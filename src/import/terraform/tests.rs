@@ -4,11 +4,7 @@ mod support;
 
 mod documents;
 mod eks;
-mod inline;
 mod interfaces;
-mod left_out;
 mod modules;
 mod not_known;
-mod public_modules;
 mod references;
-mod services;

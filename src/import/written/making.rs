@@ -7,7 +7,7 @@ use indexmap::{IndexMap, IndexSet};
 use ipnet::{IpNet, Ipv4Net};
 
 use super::names::Names;
-use super::places::Places;
+use super::names::Places;
 use crate::account::{
     Account, Holder, Interface, Known, LeftOut, Origin, Peer, Public, Reason, ResourceId, SecurityGroup,
 };
@@ -141,17 +141,20 @@ impl<'a> Making<'a> {
         by_holder.into_iter().map(|((_, label), interfaces)| (self.names.unique(label), interfaces)).collect()
     }
 
-    /// Public addresses that a rule names become Elastic IPs, so that the rule goes on meaning their holder.
+    /// Public addresses that a rule names, or a block of which, become Elastic IPs, so that the rule goes on meaning their holder.
     pub fn elastic_ips(
         &mut self,
         mut builder: Builder,
         instances: &IndexMap<String, Vec<(&ResourceId, &Interface)>>,
     ) -> Builder {
-        let named = single_addresses(self.account);
+        let named = narrow_blocks(self.account);
         for (name, interfaces) in instances {
             for (device, (_, interface)) in interfaces.iter().enumerate() {
                 let Public::At(addresses) = &interface.public else { continue };
-                for address in addresses.iter().filter(|address| address.is_ipv4() && named.contains(*address)) {
+                for address in addresses
+                    .iter()
+                    .filter(|address| address.is_ipv4() && named.iter().any(|block| block.contains(*address)))
+                {
                     let elastic = self.names.unique(&format!("eip-{name}"));
                     let holder = if device == 0 { name.clone() } else { format!("{name}.eth{device}") };
                     builder = builder.elastic_ip_of(&elastic, &holder);
@@ -346,13 +349,15 @@ fn is_free(subnet: Ipv4Net, block: Ipv4Net) -> bool {
     subnet.contains(&block) && first >= 4 && !block.contains(&subnet.broadcast())
 }
 
-/// The single addresses that rules name.
-fn single_addresses(account: &Account) -> HashSet<IpAddr> {
+/// The blocks that rules name, of which a public address of the account itself is told as its Elastic IP. A wider one means the internet.
+fn narrow_blocks(account: &Account) -> Vec<IpNet> {
     let rules = account.groups.values().flat_map(|group| group.ingress.iter().chain(&group.egress));
-    rules
-        .filter_map(|rule| match rule.peer {
-            Peer::Block(block) if block.prefix_len() == block.max_prefix_len() => Some(block.addr()),
-            _ => None,
-        })
-        .collect()
+    let blocks = rules.filter_map(|rule| match rule.peer {
+        Peer::Block(block) if block.prefix_len() >= OF_ONE_OWNER => Some(block),
+        _ => None,
+    });
+    IpNet::aggregate(&blocks.collect())
 }
+
+/// The shortest prefix of a block that one owner may have.
+const OF_ONE_OWNER: u8 = 8;

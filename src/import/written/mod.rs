@@ -1,9 +1,7 @@
 //! An account as a topology that a lab can boot. What a lab cannot hold is listed, and never made wider.
 
-mod hosts;
 mod making;
 mod names;
-mod places;
 mod rules;
 
 use std::collections::HashMap;
@@ -15,7 +13,7 @@ use crate::model::{Cloud, Era, InstanceName, Operation, Refusal, SourceLocation,
 use crate::topology::{Builder, Problems, Topology};
 use making::Making;
 use names::Names;
-use places::Places;
+use names::Places;
 
 /// A topology that was made of an account.
 #[derive(Clone, Debug)]

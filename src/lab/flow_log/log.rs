@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use indexmap::{IndexMap, IndexSet};
 
+use super::records::Untracked;
 use super::records::{Action, Eni, FlowRecord, LogStatus, Side, Traffic, eni, minus, plus, rule};
-use super::untracked::Untracked;
 use crate::compile::memory::TRACKED_PROTOCOLS;
 use crate::fabric::counted::{Amount, Counted};
 use crate::fabric::packet::{ICMP, ICMPV6, Tuple};
-use crate::lab::packet_endpoints::PacketEndpoints;
+use crate::lab::heard::PacketEndpoints;
 use crate::model::{Cloud, Direction, Interface, InterfaceId, RuleId};
 use crate::network::NodeName;
 use crate::network::record::Record;

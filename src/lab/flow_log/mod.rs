@@ -7,7 +7,6 @@ mod journal;
 mod log;
 mod recording;
 mod records;
-mod untracked;
 
 pub use log::{FULL, FlowLog};
 pub use recording::FlowLogs;

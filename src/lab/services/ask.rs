@@ -12,11 +12,11 @@ use tokio::net::{TcpSocket, UdpSocket};
 use tokio::time::timeout;
 
 use super::answers::GivenAnswers;
-use super::dns::NoAddress;
 use super::{dns, http, time};
 use crate::compile::services::zone;
 use crate::fabric::Namespace;
 use crate::model::{Interface, VpcService};
+use crate::probe::NoAddress;
 
 /// Number of times that a datagram is sent that nobody answers, and the time that each waits.
 const TRIES: usize = 3;
@@ -45,7 +45,7 @@ pub enum ServiceResponse {
 /// Asks a resolver for the address of a name. What comes as the answer, and is not what the resolver has said, is none.
 ///
 /// # Errors
-/// In words, why there is none.
+/// Why there is none.
 pub(in crate::lab) async fn resolve(
     from: &Arc<Namespace>,
     source: IpAddr,
@@ -56,22 +56,19 @@ pub(in crate::lab) async fn resolve(
     let [high, low, ..] = chance();
     let id = u16::from_be_bytes([high, low]);
     let question = dns::question(id, name);
-    let question = question.ok_or_else(|| NoAddress::NoAnswer(format!("{name} is no name to ask for")))?;
+    let question = question.ok_or_else(|| NoAddress::NoName(name.to_owned()))?;
     let asking = async {
         let socket = connected(from, source, SocketAddr::new(resolver, 53)).await?;
         let awaited = said.await_answer(socket.local_addr()?);
         let read = |message: &[u8]| {
             let answer = dns::read_answer(message, id, name)?;
-            let not_said = || format!("what came as the answer about {name} is not what the resolver has said");
-            Some(if awaited.is_said(message) { answer } else { Err(NoAddress::NoAnswer(not_said())) })
+            Some(if awaited.is_said(message) { answer } else { Err(NoAddress::NotSaid(name.to_owned())) })
         };
         exchange(&socket, &question, read).await
     };
     match asking.await {
         Ok(answer) => answer,
-        Err(error) => {
-            Err(NoAddress::NoAnswer(format!("the resolver at {resolver} gave no answer about {name}: {error}")))
-        }
+        Err(error) => Err(NoAddress::Silent { resolver, name: name.to_owned(), error: error.to_string() }),
     }
 }
 

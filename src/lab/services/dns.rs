@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use super::answers::GivenAnswers;
 use super::now::{CurrentCloud, MAX_CONNECTIONS};
 use crate::compile::services::zone::{self, Answer, Data, Kind, View};
+use crate::probe::NoAddress;
 use crate::probe::connections::Connections;
 
 /// An answer of more bytes is cut over UDP, unless the question says that more will do.
@@ -158,18 +159,7 @@ pub(super) fn question(id: u16, name: &str) -> Option<Vec<u8>> {
     query.build_bytes_vec().ok()
 }
 
-/// Reason why a name has no address.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(in crate::lab) enum NoAddress {
-    /// The resolver says so.
-    #[error("{0}")]
-    NoSuchName(String),
-    /// Nobody says anything that would be an answer.
-    #[error("{0}")]
-    NoAnswer(String),
-}
-
-/// Reads the answer to that question: its first address, or in words that there is none. Nothing if the message is no
+/// Reads the answer to that question: its first address, or that there is none. Nothing if the message is no
 /// answer to it.
 pub(super) fn read_answer(message: &[u8], id: u16, name: &str) -> Option<Result<IpAddr, NoAddress>> {
     let packet = Packet::parse(message).ok()?;
@@ -186,10 +176,10 @@ pub(super) fn read_answer(message: &[u8], id: u16, name: &str) -> Option<Result<
                 RData::A(a) => Some(IpAddr::V4(a.address.into())),
                 _ => None,
             });
-            address.ok_or_else(|| NoAddress::NoSuchName(format!("the resolver knows no address of {name}")))
+            address.ok_or_else(|| NoAddress::Unknown(name.to_owned()))
         }
-        RCODE::NameError => Err(NoAddress::NoSuchName(format!("the resolver says that there is no {name}"))),
-        other => Err(NoAddress::NoAnswer(format!("the resolver has no answer for {name}: {other:?}"))),
+        RCODE::NameError => Err(NoAddress::NoSuchName(name.to_owned())),
+        other => Err(NoAddress::NoAnswer { name: name.to_owned(), code: format!("{other:?}") }),
     })
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Source: "Use the Instance Metadata Service to access instance metadata" (EC2 user guide).
 
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,7 +14,6 @@ use tokio::time::timeout;
 
 use super::answers::GivenAnswers;
 use super::now::{CurrentCloud, MAX_CONNECTIONS};
-use super::tokens::{LONGEST, Tokens};
 use crate::compile::services::metadata;
 use crate::model::{Cloud, Interface, VpcName, number};
 use crate::probe::connections::Connections;
@@ -231,6 +231,35 @@ pub(super) fn read_answer(bytes: &[u8]) -> Option<(u16, String)> {
     Some((head.code?, String::from_utf8_lossy(&bytes[length..]).into_owned()))
 }
 
+/// Longest lifetime of a token, in seconds ("Use the Instance Metadata Service", EC2 user guide).
+pub(super) const LONGEST: u32 = 21_600;
+
+/// Issues tokens and knows its own again. Nothing is kept: a token says whose it is and until when, under a seal that
+/// only this value can make.
+#[derive(Debug, Default)]
+pub(super) struct Tokens {
+    seal: RandomState,
+}
+
+impl Tokens {
+    /// A token for the interface of this number; `now` is the time since any beginning.
+    pub fn issue(&self, interface: u32, now: Duration, seconds: u32) -> String {
+        let until = (now + Duration::from_secs(seconds.into())).as_millis();
+        let until = u64::try_from(until).unwrap_or(u64::MAX);
+        format!("{until:016x}{:016x}", self.seal.hash_one((interface, until)))
+    }
+
+    /// Returns `true` if a token is one of that interface, and still good.
+    pub fn accepts(&self, token: &str, interface: u32, now: Duration) -> bool {
+        let hex = token.len() == 32 && token.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let Some((until, seal)) = hex.then(|| token.split_at(16)) else { return false };
+        let (Ok(until), Ok(seal)) = (u64::from_str_radix(until, 16), u64::from_str_radix(seal, 16)) else {
+            return false;
+        };
+        seal == self.seal.hash_one((interface, until)) && now.as_millis() < u128::from(until)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -327,5 +356,28 @@ mod tests {
         assert_eq!(read_answer(&reply.bytes(false, true)), Some((200, "WEB\nADMIN".to_owned())));
         assert_eq!(read_answer(&reply.bytes(true, true)), Some((200, String::new())), "a HEAD has no body");
         assert_eq!(read_answer(b"HTTP/1.1 200 OK\r\n"), None);
+    }
+
+    const LATER: Duration = Duration::from_secs(1_000);
+
+    #[test]
+    fn a_token_is_good_for_its_instance_until_it_ends() {
+        let tokens = Tokens::default();
+        let token = tokens.issue(7, LATER, 60);
+        assert!(tokens.accepts(&token, 7, LATER) && tokens.accepts(&token, 7, LATER + Duration::from_millis(59_999)));
+        assert!(!tokens.accepts(&token, 7, LATER + Duration::from_secs(60)));
+        assert!(!tokens.accepts(&token, 8, LATER), "another's token is none");
+    }
+
+    #[test]
+    fn what_was_not_issued_here_is_no_token() {
+        let tokens = Tokens::default();
+        let token = tokens.issue(7, LATER, 60);
+        assert!(!Tokens::default().accepts(&token, 7, LATER));
+        let longer = format!("{}{}", "f".repeat(16), &token[16..]);
+        let odd = format!("+{}", &token[1..]);
+        for forged in ["", "x", &token[1..], longer.as_str(), odd.as_str(), "\u{e9}".repeat(16).as_str()] {
+            assert!(!tokens.accepts(forged, 7, LATER), "{forged}");
+        }
     }
 }

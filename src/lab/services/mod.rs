@@ -11,7 +11,6 @@ mod now;
 #[cfg(any(test, fuzzing))]
 pub mod readers;
 mod time;
-mod tokens;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -24,7 +23,6 @@ use tokio::task::JoinSet;
 pub(in crate::lab) use answers::GivenAnswers;
 pub use ask::ServiceResponse;
 pub(super) use ask::{ask, resolve};
-pub(in crate::lab) use dns::NoAddress;
 pub use now::CurrentCloud;
 
 use crate::compile::names;
@@ -54,7 +52,7 @@ impl Services {
     pub async fn open(fabric: &Fabric, cloud: &Arc<Cloud>) -> Result<Self, FabricError> {
         let now = CurrentCloud::of(Arc::clone(cloud));
         let said = GivenAnswers::default();
-        let tokens = Arc::new(tokens::Tokens::default());
+        let tokens = Arc::new(http::Tokens::default());
         let mut tasks = JoinSet::new();
         for (name, vpc) in &cloud.vpcs {
             let view = View::Inside(name.clone());

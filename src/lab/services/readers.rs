@@ -5,9 +5,9 @@ use std::time::Duration;
 use simple_dns::Packet;
 
 use super::dns::{self, Carrier};
+use super::http::Tokens;
 use super::http::{self, Parsed};
 use super::time;
-use super::tokens::Tokens;
 use crate::compile::services::zone::{self, View};
 use crate::model::Cloud;
 

@@ -4,10 +4,10 @@ use indexmap::IndexSet;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::edit::Edit;
-use super::refuse::{because, refuse, unknown};
+use super::lookup::{because, refuse, unknown};
 use super::{address, lookup, quota, words};
 use crate::model::cloud::{Cloud, SecurityGroup};
-use crate::model::default_group::{DEFAULT_GROUP, default_group, vpc_of_default_group};
+use crate::model::cloud::{DEFAULT_GROUP, default_group, vpc_of_default_group};
 use crate::model::name::{Ec2Name, GroupName, RuleId, SubnetName, VpcName};
 use crate::model::refusal::{Refusal, RefusalCode};
 use crate::model::request::CreateGroup;

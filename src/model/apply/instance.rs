@@ -4,7 +4,7 @@ use indexmap::IndexSet;
 
 use super::edit::Edit;
 use super::lookup;
-use super::refuse::refuse;
+use super::lookup::refuse;
 use super::{address, group, interface, load_balancer};
 use crate::model::cloud::{Cloud, Instance, InstanceState};
 use crate::model::era::{ChangeGroups, ElasticIpOnStop, OnCrash, OnStart};

@@ -1,6 +1,5 @@
 //! Checks that every operation makes first: existence, and ownership.
 
-use super::refuse::{refuse, unknown};
 use crate::model::cloud::{Cloud, Instance};
 use crate::model::name::{GroupName, InstanceName};
 use crate::model::refusal::{Refusal, RefusalCode};
@@ -33,4 +32,19 @@ pub(super) fn only_in_a_vpc(cloud: &Cloud, what: &str) -> Result<(), Refusal> {
         return Ok(());
     }
     Err(refuse(RefusalCode::InvalidParameterCombination, format!("Instances of EC2-Classic {what}.")))
+}
+
+/// A refusal with EC2's code, and its text where it has one.
+pub(super) fn refuse(code: RefusalCode, message: impl Into<String>) -> Refusal {
+    Refusal { code, message: message.into(), unknown: Vec::new(), culprits: Vec::new() }
+}
+
+/// A refusal of a name that nobody has.
+pub(super) fn unknown(code: RefusalCode, name: impl std::fmt::Display, message: String) -> Refusal {
+    Refusal { unknown: vec![name.to_string()], ..refuse(code, message) }
+}
+
+/// A refusal with what is in the way.
+pub(super) fn because(refusal: Refusal, culprits: impl IntoIterator<Item = String>) -> Refusal {
+    Refusal { culprits: culprits.into_iter().collect(), ..refusal }
 }

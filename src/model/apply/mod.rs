@@ -11,25 +11,14 @@ pub(super) mod edit;
 #[cfg(test)]
 mod edit_tests;
 pub(super) mod elastic_ip;
-#[cfg(test)]
-mod elastic_ip_tests;
 pub(super) mod group;
 pub(super) mod instance;
 pub(super) mod interface;
-#[cfg(test)]
-mod interface_tests;
 pub(super) mod load_balancer;
-#[cfg(test)]
-mod load_balancer_tests;
 mod lookup;
 pub(super) mod prefix_list;
-#[cfg(test)]
-mod prefix_list_tests;
 mod quota;
-mod refuse;
 pub(super) mod rule;
-#[cfg(test)]
-mod secondary_tests;
 mod text;
 mod words;
 
@@ -39,13 +28,11 @@ mod never;
 mod refusals;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod words_tests;
 
 use indexmap::IndexSet;
 
 use super::cloud::Cloud;
-use super::default_group::{DEFAULT_GROUP, vpc_of_default_group};
+use super::cloud::{DEFAULT_GROUP, vpc_of_default_group};
 use super::name::VpcName;
 use super::operation::Operation;
 use super::refusal::Refusal;

@@ -5,7 +5,7 @@
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::refuse::{because, refuse};
+use super::lookup::{because, refuse};
 use crate::model::cloud::Cloud;
 use crate::model::era::Quotas;
 use crate::model::flow::Direction;

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::edit::Edit;
 use super::lookup;
-use super::refuse::refuse;
+use super::lookup::refuse;
 use super::{elastic_ip, group, prefix_list, quota, text, words};
 use crate::model::cloud::{Cloud, Instance, SecurityGroup};
 use crate::model::flow::Direction;

@@ -10,6 +10,7 @@ use crate::fabric::packet::{Says, Sighting, Tuple};
 use crate::model::{Direction, IcmpMessage};
 use crate::network::NodeName;
 use crate::network::record::Record;
+use crate::probe::failure::CloseReason;
 use crate::probe::parties::{Ends, Parties};
 
 /// A record of a filter about one probe.
@@ -52,15 +53,6 @@ pub(in crate::probe) struct ProbeRecord {
     pub(super) known: Mutex<Known>,
     /// Woken by every record of a drop and by every sighting.
     pub news: Notify,
-}
-
-/// Reason why a load balancer closed a connection that it took.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::probe) enum CloseReason {
-    /// It has nobody in service, or a filter has on record that it dropped what went to whose turn it was.
-    Rightly(String),
-    /// The instance whose turn it was has not taken it. That is the word of one, and others may be in service.
-    ByItsTarget(String),
 }
 
 /// The load balancer's own connection to an instance, made for one that it took.

@@ -15,6 +15,7 @@ use crate::probe::ask::{Ask, parties, tuples};
 use crate::probe::canary::Receiver;
 use crate::probe::dropped::{InterfaceLookup, SentBy, drop_of, words};
 use crate::probe::evidence::{Logged, ProbeRecord};
+use crate::probe::missing::WANT_OF_ROOM;
 use crate::probe::prober::Prober;
 use crate::probe::resolve;
 
@@ -33,7 +34,7 @@ impl Connection {
         lookup: InterfaceLookup<'_>,
     ) -> Result<Self, NotMet> {
         let server = ask.receiver.as_ref().ok_or_else(|| "nobody holds the address".to_owned())?.node.clone();
-        let (socket, port) = prober.open_socket(&ask).await.map_err(NotMet::Unproved)?;
+        let (socket, port) = prober.open_socket(&ask).await?;
         let token = prober.token();
         let there = tuples(&ask, port);
         let case = prober.board.register(&there, parties(&ask));
@@ -117,7 +118,8 @@ impl Connection {
         };
         let server = ask.receiver.as_ref().ok_or_else(|| "nobody holds the address".to_owned())?.node.clone();
         let port = port.0;
-        let socket = UdpSocket::from_std(prober.open_beside(&ask, port).await?.into()).map_err(text)?;
+        let socket = UdpSocket::from_std(prober.open_beside(&ask, port).await.map_err(|why| why.to_string())?.into())
+            .map_err(text)?;
         socket.connect(SocketAddr::new(ask.destination, at.0)).await.map_err(text)?;
         let client_node = Arc::clone(&ask.sender);
         let token = prober.token();
@@ -130,7 +132,7 @@ impl Connection {
             ((there, back), lacked_room) => {
                 let why = format!("what the one end sent {there}, and what the other sent {back}");
                 Err(if lacked_room {
-                    NotMet::Unproved(format!("{why}, {}", resolve::WANT_OF_ROOM))
+                    NotMet::Unproved(format!("{why}, {}", WANT_OF_ROOM))
                 } else if matches!(there, Way::Silent) || matches!(back, Way::Silent) {
                     NotMet::Unproved(why)
                 } else {
@@ -164,8 +166,8 @@ fn not_opened(why: String, case: &ProbeRecord, lookup: InterfaceLookup<'_>) -> N
         return if case.sent_back().refusal { NotMet::Apart(why) } else { NotMet::Unproved(why) };
     };
     match resolve::unjudged(logged).or_else(|| resolve::begun_before(logged, &records)) {
-        Some(why) => NotMet::Unproved(why),
-        None if lacked_room(case) => NotMet::Unproved(format!("a drop is on record, {}", resolve::WANT_OF_ROOM)),
+        Some(record) => NotMet::Unproved(record.to_string()),
+        None if lacked_room(case) => NotMet::Unproved(format!("a drop is on record, {}", WANT_OF_ROOM)),
         None => NotMet::Apart(words(&drop_of(logged, SentBy::Opener, lookup))),
     }
 }

@@ -8,7 +8,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
 
 use super::looks::{Appliance, Known, Shows, Watch};
-use super::marks::{LENGTH, Mark, Part, flow, mark};
+use super::looks::{LENGTH, Mark, Part, flow, mark};
 use crate::fabric::packet::{ECHO_REQUEST, ECHO_REQUEST_IPV6, ICMP, ICMPV6, TCP, Tuple, UDP};
 use crate::fabric::tap;
 use crate::network::NodeName;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::marks::{LENGTH, Mark, Part, payload};
+use super::looks::{LENGTH, Mark, Part, payload};
 use crate::fabric::Namespace;
 use crate::fabric::packet::{ECHO_REQUEST, ECHO_REQUEST_IPV6};
 use crate::model::{Port, Service};

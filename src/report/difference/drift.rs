@@ -6,7 +6,7 @@ use super::text::told;
 use super::{Change, verdict};
 use crate::account::Origin;
 use crate::model::Direction;
-use crate::reach::{Difference, EntryChange, GroupChange, MemberChange, RuleChange};
+use crate::reach::{AddressChange, Difference, EntryChange, GroupChange, MemberChange, RuleChange};
 use crate::report::text::Tone;
 use crate::report::{Style, count, shown_line};
 
@@ -18,21 +18,21 @@ pub fn text(difference: &Difference, names: (&str, &str), style: Style) -> Strin
             names.0,
             &difference.groups_removed,
             (&difference.rules_removed, &difference.entries_removed),
-            &difference.members_removed,
+            (&difference.members_removed, &difference.addresses_removed),
         ),
         (
             names.1,
             &difference.groups_added,
             (&difference.rules_added, &difference.entries_added),
-            &difference.members_added,
+            (&difference.members_added, &difference.addresses_added),
         ),
     ];
     let mut items = 0;
-    for (name, groups, (rules, entries), members) in sides {
+    for (name, groups, (rules, entries), (members, addresses)) in sides {
         // The rules of a group that the other has not go without saying.
         let whole = |rule: &&RuleChange| !groups.iter().any(|group| group.group == rule.group);
         let rules: Vec<&RuleChange> = rules.iter().filter(whole).collect();
-        let here = groups.len() + rules.len() + entries.len() + members.len();
+        let here = groups.len() + rules.len() + entries.len() + members.len() + addresses.len();
         if here == 0 {
             continue;
         }
@@ -53,6 +53,9 @@ pub fn text(difference: &Difference, names: (&str, &str), style: Style) -> Strin
         }
         for MemberChange { member, group, origin } in members {
             line(format!("{member} in {group}"), origin);
+        }
+        for AddressChange { member, address, origin } in addresses {
+            line(format!("{address} of {member}"), origin);
         }
         out.push('\n');
     }

@@ -6,7 +6,8 @@ use serde::Serialize;
 use crate::account::Origin;
 use crate::model::{Direction, SourceLocation};
 use crate::reach::{
-    Certainty, Difference, End, EntryChange, GroupChange, MemberChange, Passage, Reached, RuleChange, Way,
+    AddressChange, Certainty, Difference, End, EntryChange, GroupChange, MemberChange, Passage, Reached, RuleChange,
+    Way,
 };
 
 /// Version of the format; a change that programs would notice raises it.
@@ -22,6 +23,7 @@ struct Document<'a> {
     rules: Changes<RuleJson<'a>>,
     entries: Changes<EntryJson<'a>>,
     members: Changes<MemberJson<'a>>,
+    addresses: Changes<AddressJson<'a>>,
     not_known: Vec<NotKnownJson<'a>>,
 }
 
@@ -58,6 +60,8 @@ struct PassageJson<'a> {
     by: Vec<OriginJson<'a>>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     entries: &'a [IpNet],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    held_by: &'a [String],
     already: &'a [String],
     members: &'a [String],
     members_are: End,
@@ -98,6 +102,13 @@ struct MemberJson<'a> {
     by: OriginJson<'a>,
 }
 
+#[derive(Serialize)]
+struct AddressJson<'a> {
+    member: &'a str,
+    address: &'a str,
+    by: OriginJson<'a>,
+}
+
 /// The document.
 ///
 /// # Errors
@@ -130,6 +141,10 @@ pub fn json(difference: &Difference) -> Result<String, serde_json::Error> {
             added: difference.members_added.iter().map(member).collect(),
             removed: difference.members_removed.iter().map(member).collect(),
         },
+        addresses: Changes {
+            added: difference.addresses_added.iter().map(address).collect(),
+            removed: difference.addresses_removed.iter().map(address).collect(),
+        },
         not_known: difference
             .not_known
             .iter()
@@ -157,6 +172,7 @@ fn passage(passage: &Passage) -> PassageJson<'_> {
         unknown,
         by: passage.by.iter().map(origin).collect(),
         entries: &passage.entries,
+        held_by: &passage.held_by,
         already: &passage.already,
         members: &passage.members,
         members_are: passage.members_are,
@@ -178,4 +194,8 @@ fn entry(change: &EntryChange) -> EntryJson<'_> {
 
 fn member(change: &MemberChange) -> MemberJson<'_> {
     MemberJson { member: &change.member, group: &change.group, by: origin(&change.origin) }
+}
+
+fn address(change: &AddressChange) -> AddressJson<'_> {
+    AddressJson { member: &change.member, address: &change.address, by: origin(&change.origin) }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{behind, entries, verdict};
+use super::{behind, entries, held_by, verdict};
 use crate::reach::{Certainty, Difference, Passage, Way};
 
 /// A comment holds 65,536 characters; the rest is for what a workflow adds.
@@ -84,6 +84,7 @@ fn row(passage: &Passage) -> String {
         .map(|origin| format!("{}<br>{}", code(origin.resource.as_str()), cell(&origin.place.to_string())))
         .collect();
     by.extend(entries(passage).map(|entries| cell(&entries)));
+    by.extend(held_by(passage).map(|held_by| cell(&held_by)));
     if !passage.already.is_empty() {
         by.push(format!("in part before and after: {}", cell(&passage.already.join(", "))));
     }

@@ -47,6 +47,17 @@ fn entries(passage: &Passage) -> Option<String> {
     }
 }
 
+/// Says whose own public addresses are in the block at the other end.
+fn held_by(passage: &Passage) -> Option<String> {
+    match passage.held_by.as_slice() {
+        [] => None,
+        all if all.len() > 8 => {
+            Some(format!("own addresses in it: {} and {} more", all[..4].join(", "), all.len() - 4))
+        }
+        all => Some(format!("own addresses in it: {}", all.join(", "))),
+    }
+}
+
 /// Says who stands behind a group, and whether packets of the internet arrive there.
 fn behind(passage: &Passage) -> Option<String> {
     let members = match passage.members.as_slice() {
@@ -56,6 +67,7 @@ fn behind(passage: &Passage) -> Option<String> {
     };
     let way = match passage.reached {
         Reached::ByPublicAddress | Reached::Inside => None,
+        Reached::ByAddressAlone => Some("its public address is what differs"),
         Reached::NoMember => Some("no member yet"),
         Reached::NoPublicAddress => Some("no public address"),
         Reached::Unknown => Some("public address not known yet"),

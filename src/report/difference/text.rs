@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{Change, behind, verdict};
 use crate::model::Direction;
-use crate::reach::{Certainty, Difference, End, EntryChange, MemberChange, Passage, RuleChange, Way};
+use crate::reach::{AddressChange, Certainty, Difference, End, EntryChange, MemberChange, Passage, RuleChange, Way};
 use crate::report::text::Tone;
 use crate::report::{Style, shown_line};
 
@@ -35,11 +35,17 @@ pub fn text(difference: &Difference, style: Style) -> String {
             difference.rules_removed.len(),
             difference.members_added.len(),
             difference.members_removed.len(),
+            difference.addresses_added.len(),
+            difference.addresses_removed.len(),
         ];
         if changes.iter().any(|count| *count > 0) {
-            let [added, removed, joined, left] = changes;
+            let [added, removed, joined, left, gained, lost] = changes;
+            let addresses = match gained + lost {
+                0 => String::new(),
+                _ => format!("; public addresses: {gained} added, {lost} removed"),
+            };
             let line = format!(
-                "rules: {added} added, {removed} removed; memberships: {joined} added, {left} removed (--rules lists them)"
+                "rules: {added} added, {removed} removed; memberships: {joined} added, {left} removed{addresses} (--rules lists them)"
             );
             let _ = writeln!(out, "{}", style.fit(&line));
         }
@@ -82,6 +88,9 @@ pub(super) fn told(passage: &Passage, change: Change, style: Style) -> String {
     if let Some(entries) = super::entries(passage) {
         line(&format!("by {entries}"));
     }
+    if let Some(held_by) = super::held_by(passage) {
+        line(&held_by);
+    }
     if !passage.already.is_empty() {
         let when = match change {
             Change::Opened => "open before",
@@ -122,5 +131,10 @@ fn rules(difference: &Difference, style: Style) -> String {
     };
     members(&difference.members_added, '+');
     members(&difference.members_removed, '-');
+    for (sign, all) in [('+', &difference.addresses_added), ('-', &difference.addresses_removed)] {
+        for AddressChange { member, address, origin } in all {
+            let _ = writeln!(out, "{}  {origin}", shown_line(&format!("{sign} {address} of {member}")));
+        }
+    }
     if out.is_empty() { out } else { format!("\n{out}") }
 }

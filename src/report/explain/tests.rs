@@ -46,8 +46,7 @@ fn a_group_of_which_ec2_has_another_name_is_told_with_that() {
     assert!(told.contains("web1, group WEB; destination 10.0.0.12 (the private address of db1)\n"), "{told}");
 }
 
-#[test]
-fn what_is_open_and_what_is_not_and_what_would_open_it() {
+fn what_is_open_and_what_is_not_and_what_would_open_it() -> String {
     let flows = [
         "web1 -> db1:3306",
         "office -> web1:80",
@@ -58,15 +57,12 @@ fn what_is_open_and_what_is_not_and_what_would_open_it() {
         "db1 -> web1:53/udp",
         "web1 -> office:443",
     ];
-    insta::assert_snapshot!(explained(SHOP, Era::Vpc, 0, &flows));
+    explained(SHOP, Era::Vpc, 0, &flows)
 }
 
-#[test]
-fn a_group_that_names_itself_differs_by_era_and_what_is_stopped_is_unreachable() {
-    insta::assert_snapshot!(
-        [Era::Article, Era::Classic].map(|era| explained(SHOP, era, 0, &["db1 -> db2:22"])).concat()
-            + &explained(SHOP, Era::Vpc, 1, &["db1 -> db2:22", "web1 -> db2:3306 by dns name"])
-    );
+fn a_group_that_names_itself_differs_by_era_and_what_is_stopped_is_unreachable() -> String {
+    [Era::Article, Era::Classic].map(|era| explained(SHOP, era, 0, &["db1 -> db2:22"])).concat()
+        + &explained(SHOP, Era::Vpc, 1, &["db1 -> db2:22", "web1 -> db2:3306 by dns name"])
 }
 
 const NETWORK: &str = "sglab: 1
@@ -94,8 +90,7 @@ scenario:
     expect: {dropped: ['office -> box:22']}
 ";
 
-#[test]
-fn nat_instances_middleboxes_ipv6_forged_sources_and_second_interfaces() {
+fn nat_instances_middleboxes_ipv6_forged_sources_and_second_interfaces() -> String {
     let flows = [
         "app -> office:443",
         "lone -> office:443",
@@ -107,7 +102,7 @@ fn nat_instances_middleboxes_ipv6_forged_sources_and_second_interfaces() {
         "office -> two:80",
     ];
     let before = explained(NETWORK, Era::Vpc, 1, &flows);
-    insta::assert_snapshot!(before + &explained(NETWORK, Era::Vpc, 2, &["app -> office:443"]));
+    before + &explained(NETWORK, Era::Vpc, 2, &["app -> office:443"])
 }
 
 #[test]
@@ -132,14 +127,11 @@ fn every_remedy_opens_its_flow_in_a_file() {
     }
 }
 
-#[test]
-fn words_that_are_no_flow_are_told_with_a_caret() {
+fn words_that_are_no_flow_are_told_with_a_caret() -> String {
     let topology = Topology::parse("shop.yaml", SHOP.as_bytes()).unwrap();
     let cloud = topology.initial_cloud(Era::Vpc).unwrap();
     let told = |words: &str| FlowPattern::parse(words, &cloud).unwrap_err().to_string();
-    insta::assert_snapshot!(
-        [told("web1 -> bd1:22"), told("web1 - db1:22"), told("web1 -> db1"), told("web1 -> web1:80")].join("\n")
-    );
+    [told("web1 -> bd1:22"), told("web1 - db1:22"), told("web1 -> db1"), told("web1 -> web1:80")].join("\n")
 }
 
 #[test]
@@ -168,8 +160,7 @@ instances: {left: {groups: OPEN}, right: {groups: OPEN}, ruled: {groups: RULED},
 scenario: [{step: s, expect: {dropped: ['left -> right:1/udp']}}]
 ";
 
-#[test]
-fn what_both_ends_send_is_said_of_the_two_together() {
+fn what_both_ends_send_is_said_of_the_two_together() -> String {
     let flows = [
         "left <-> right:51820/udp",
         "left:500 <-> ruled:4500/udp",
@@ -179,7 +170,7 @@ fn what_both_ends_send_is_said_of_the_two_together() {
     ];
     let told = explained(PEERS, Era::Vpc, 0, &flows);
     let at = told.find("\nleft:51820 <->").expect("said");
-    insta::assert_snapshot!(&told[at..]);
+    told[at..].to_owned()
 }
 
 const SMALL: &str = "sglab: 1
@@ -193,8 +184,7 @@ instances: {web1: {groups: WEB}, told: {groups: TOLD}}
 scenario: [{step: s, expect: {dropped: ['home -> web1:22']}}]
 ";
 
-#[test]
-fn a_small_link_and_the_messages_of_routers_on_the_way() {
+fn a_small_link_and_the_messages_of_routers_on_the_way() -> String {
     let flows = [
         "home -> web1:443",
         "home -> told:443",
@@ -205,7 +195,27 @@ fn a_small_link_and_the_messages_of_routers_on_the_way() {
         "six -> web1:icmp 2",
         "home -> web1:icmp 13",
     ];
-    insta::assert_snapshot!(explained(SMALL, Era::Vpc, 0, &flows));
+    explained(SMALL, Era::Vpc, 0, &flows)
+}
+
+/// Each of the cases, with what is to be seen above it.
+#[test]
+fn explanations_read_like_this() {
+    let all = [
+        ("what is open and what is not and what would open it", what_is_open_and_what_is_not_and_what_would_open_it()),
+        (
+            "a group that names itself differs by era and what is stopped is unreachable",
+            a_group_that_names_itself_differs_by_era_and_what_is_stopped_is_unreachable(),
+        ),
+        (
+            "nat instances middleboxes ipv6 forged sources and second interfaces",
+            nat_instances_middleboxes_ipv6_forged_sources_and_second_interfaces(),
+        ),
+        ("words that are no flow are told with a caret", words_that_are_no_flow_are_told_with_a_caret()),
+        ("what both ends send is said of the two together", what_both_ends_send_is_said_of_the_two_together()),
+        ("a small link and the messages of routers on the way", a_small_link_and_the_messages_of_routers_on_the_way()),
+    ];
+    insta::assert_snapshot!(crate::report::testing::sections(&all));
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::policy::{Arrival, Memory, Mismatch, Path, Remedy, RuleEvaluation, Sma
 use crate::probe::DropCause;
 use crate::report::text;
 use crate::scenario::explain::{self, routes_for};
+use crate::scenario::results::reason;
 use crate::topology::write;
 
 /// Describes the verdict on a flow.
@@ -51,8 +52,8 @@ fn dropped(cloud: &Cloud, flow: &Flow, by: &DecidedBy) -> String {
             format!("dropped at {}'s {at}; no rule of {} admits it", interface.holder(), groups.join(", "))
         }
         DecidedBy::Route { .. } | DecidedBy::Translation { .. } | DecidedBy::SourceDestCheck { .. } => {
-            let why = explain::beyond_groups(flow, by, cloud).unwrap_or_default();
-            format!("{}; {why}", explain::cause(&DropCause::Decided(by.clone())))
+            let why = explain::beyond_groups(flow, by, cloud).map(|why| why.to_string()).unwrap_or_default();
+            format!("{}; {why}", reason::cause(&DropCause::Decided(by.clone())))
         }
     }
 }

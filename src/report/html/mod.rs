@@ -4,7 +4,6 @@
 
 mod grid;
 mod markup;
-mod style;
 
 use markup::{anchor, escaped};
 
@@ -44,7 +43,7 @@ pub fn html(entries: &[Entry], inputs: &[Input], versions: &Versions) -> String 
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
          <title>{}</title>\n<style>{}</style>\n</head>\n<body>\n<main>\n{body}</main>\n{}</body>\n</html>\n",
         escaped(&title),
-        style::STYLE,
+        markup::STYLE,
         footer(inputs, versions)
     )
 }

@@ -4,10 +4,8 @@ use indexmap::IndexSet;
 
 use super::grid::{self, Rows};
 use crate::model::Flow;
-use crate::report::Style;
-use crate::report::bundle;
-use crate::report::held_connections;
 use crate::report::text::{self, Tone};
+use crate::report::{Style, bundle, held_connections};
 use crate::scenario::{
     AddressChange, CellDetails, CellSource, Check, CheckStatus, Class, Counted, DecidingRule, Evidence, Head, Headline,
     Listing, SECTIONS, Section, StepResult, StepStatus,
@@ -47,7 +45,7 @@ pub fn step(head: &Head, earlier: &[StepResult], step: &StepResult, style: Style
     }
     for claim in &step.claims {
         if style.verbose || !earlier.iter().any(|before| before.claims.contains(claim)) {
-            out.push_str(&super::claims::lines(claim, style));
+            out.push_str(&lines(claim, style));
         }
     }
     for finding in &step.findings {
@@ -356,4 +354,10 @@ fn the_grid(head: &Head, earlier: &[StepResult], step: &StepResult, style: Style
     } else {
         String::new()
     }
+}
+
+/// The lines of one claim.
+pub fn lines(claim: &str, style: Style) -> String {
+    let lines = text::wrap(claim, style.room(7, 100));
+    lines.iter().map(|line| format!("       {}\n", style.paint(Tone::Unsure, line))).collect()
 }

@@ -61,3 +61,12 @@ pub(super) fn refuse() -> io::Result<()> {
     let program = BpfProgram::try_from(filter).map_err(io::Error::other)?;
     seccompiler::apply_filter(&program).map_err(io::Error::other)
 }
+
+/// An error, and at what.
+pub(super) type Failed = (String, io::Error);
+
+/// Says at what an error was.
+pub(super) fn at<E: Into<io::Error>>(attempt: impl Into<String>) -> impl FnOnce(E) -> Failed {
+    let attempt = attempt.into();
+    move |error| (attempt, error.into())
+}

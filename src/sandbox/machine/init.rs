@@ -23,7 +23,7 @@ use nix::unistd::{
 };
 
 use super::calls;
-use super::failed::Failed;
+use super::calls::Failed;
 use super::view::View;
 use super::{Folder, Job, Message, Order, Program, VARIABLE};
 use crate::sandbox::terminal::{Pty, Size};

@@ -9,7 +9,6 @@
 //! awaited from there has a size and a deadline.
 
 mod calls;
-mod failed;
 pub(super) mod init;
 pub mod links;
 pub mod owners;

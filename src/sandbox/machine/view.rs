@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 pub(super) use mounts::WithIds;
 pub use mounts::{Mount, Mounts, Source};
 
-use super::failed::{Failed, at};
+use super::calls::{Failed, at};
 use super::links::open_followed;
 use crate::model::DATA_FOLDER;
 use crate::sandbox::raw;

@@ -90,7 +90,7 @@ fn of_health(
             let cause = cause.map_or_else(String::new, |cause| format!("; {cause}"));
             (Some(Rotation::Out), format!("out of service; {why}{cause}"))
         }
-        Some(Health::Undecided { why }) => (None, why.clone()),
+        Some(Health::Undecided { why }) => (None, why.to_string()),
         None => (Some(Rotation::Out), "out of service; it is not registered".to_owned()),
     };
     let status = match is {

@@ -4,11 +4,12 @@ use std::net::IpAddr;
 
 use crate::lab::Listeners;
 use crate::model::{
-    Cloud, DecidedBy, Direction, Flow, Half, InstanceName, InstanceState, LoadBalancer, RuleId, Service, Verdict, Via,
+    Cloud, DecidedBy, Direction, Flow, Half, InstanceName, InstanceState, LoadBalancer, RuleId, Service, Unproved,
+    Verdict, Via,
 };
 use crate::policy::behind::{Behind, Listens};
-use crate::policy::{self, Stage, Unproved, Walk};
-use crate::probe::{Drop, DropCause, Observation, Outcome, Resolution, node_of, unheard};
+use crate::policy::{self, Stage, Walk};
+use crate::probe::{CloseReason, Drop, DropCause, MissingEvidence, Observation, Outcome, Resolution, node_of};
 use crate::scenario::health;
 
 /// Predicts what a probe of a flow would find.
@@ -30,18 +31,22 @@ pub fn observation(cloud: &Cloud, listeners: &Listeners, flow: &Flow) -> Observa
     Observation { resolved, answered_by, answer_dropped, ..Observation::of(flow.clone(), outcome) }
 }
 
+fn inconclusive(why: MissingEvidence) -> Outcome {
+    Outcome::Inconclusive { why }
+}
+
 /// The outcome of a flow of which no probe shows anything, and the drop of its answer where a filter records it.
 fn unproved(why: &Unproved) -> (Outcome, Option<Drop>) {
     match why {
         Unproved::AnswerToNobody { vpc, source } => {
             let cause = DropCause::Decided(DecidedBy::Route { vpc: vpc.clone() });
             let drop = Drop { cause, source: (*source).into() };
-            (Outcome::Inconclusive { why: unheard(&drop) }, Some(drop))
+            (inconclusive(MissingEvidence::AnswerDropped(Box::new(drop.clone()))), Some(drop))
         }
         Unproved::AnswerTranslated { .. }
         | Unproved::Untranslated { .. }
         | Unproved::FromItself { .. }
-        | Unproved::ByAnotherInterface { .. } => (Outcome::Inconclusive { why: why.to_string() }, None),
+        | Unproved::ByAnotherInterface { .. } => (inconclusive(MissingEvidence::Unproved(why.clone())), None),
     }
 }
 
@@ -49,7 +54,7 @@ fn unproved(why: &Unproved) -> (Outcome, Option<Drop>) {
 fn judged(cloud: &Cloud, listeners: &Listeners, flow: &Flow, walk: &Walk) -> (Outcome, Option<Drop>) {
     match outcome(cloud, listeners, flow, walk) {
         Outcome::Refused { admitted_by } => match refusal_dropped(cloud, flow, walk) {
-            Some(drop) => (Outcome::Inconclusive { why: unheard(&drop) }, Some(drop)),
+            Some(drop) => (inconclusive(MissingEvidence::AnswerDropped(Box::new(drop.clone()))), Some(drop)),
             None => (Outcome::Refused { admitted_by }, None),
         },
         other => (other, None),
@@ -85,21 +90,17 @@ fn outcome(cloud: &Cloud, listeners: &Listeners, flow: &Flow, walk: &Walk) -> Ou
             match ear(cloud, listeners, flow) {
                 ListenerState::Listens => Outcome::Open { admitted_by },
                 ListenerState::Deaf => Outcome::Refused { admitted_by },
-                ListenerState::Dead => {
-                    Outcome::Inconclusive { why: format!("{} has crashed, and would answer nothing", flow.to) }
-                }
+                ListenerState::Dead => inconclusive(MissingEvidence::ReceiverCrashed(flow.to.clone())),
             }
         }
         Verdict::Dropped { by, half } => match (source(walk), half) {
             (Some(source), Half::Request) => Outcome::Dropped(Drop { cause: DropCause::Decided(by.clone()), source }),
-            (Some(_), Half::Answer) => {
-                Outcome::Inconclusive { why: "its answer would be dropped, and nobody hears of that".to_owned() }
-            }
-            (None, _) => Outcome::Inconclusive { why: "nothing was sent".to_owned() },
+            (Some(_), Half::Answer) => inconclusive(MissingEvidence::AnswerWouldBeDropped),
+            (None, _) => inconclusive(MissingEvidence::NothingSent),
         },
         Verdict::Misdelivered { to } => Outcome::Misdelivered { answered_by: to.to_string() },
         Verdict::Unreachable { by } => Outcome::Unreachable { by: by.as_ref().map(node_of) },
-        Verdict::Unresolved => Outcome::Inconclusive { why: format!("{} has no public DNS name", flow.to) },
+        Verdict::Unresolved => inconclusive(MissingEvidence::NoDnsName(flow.to.clone())),
     }
 }
 
@@ -139,15 +140,11 @@ fn passed_on(
         Behind::Answered { .. } => Outcome::Open { admitted_by },
         Behind::Misdelivered { to } => Outcome::Misdelivered { answered_by: to.to_string() },
         Behind::Closed => {
-            let why = flow.service.tcp_port().map(|port| health::closed(cloud, balancer, port)).unwrap_or_default();
-            Outcome::Closed { why, admitted_by }
+            let why = flow.service.tcp_port().map(|port| health::closed(cloud, balancer, port));
+            Outcome::Closed { why: why.unwrap_or(CloseReason::NoneInService), admitted_by }
         }
-        Behind::InTurn => Outcome::Inconclusive {
-            why: format!("what becomes of it depends on whose turn it is behind {}", balancer.interface.id.holder()),
-        },
-        Behind::OnAProgram { of } => {
-            Outcome::Inconclusive { why: format!("what a program of {of} does is not predicted") }
-        }
+        Behind::InTurn => inconclusive(MissingEvidence::Turn(balancer.interface.id.holder())),
+        Behind::OnAProgram { of } => inconclusive(MissingEvidence::Program { of: Some(of.clone()) }),
     }
 }
 

@@ -1,11 +1,13 @@
 //! Outcomes of a step's probes, cell by cell.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::outcomes::Class;
+use super::reason::Reason;
 use crate::model::{Endpoint, Flow, GroupName, RuleId, Service, SourceLocation, Via};
 use crate::probe::Outcome;
 use crate::topology::ExpectedOutcome;
@@ -18,7 +20,7 @@ pub struct Probed {
     /// Every cell that was probed, with the class of its outcome.
     pub observed: IndexMap<Flow, Class>,
     /// The flows that somebody besides the step asked about, in their order.
-    pub asked: Vec<Seen>,
+    pub asked: Vec<ProbedFlow>,
     /// Cells whose outcome is another than at the step before.
     pub changed: Vec<ChangedCell>,
     /// True if the canaries gave what they must, and where nothing was probed.
@@ -83,19 +85,26 @@ pub struct DecidingRule {
     pub place: Option<SourceLocation>,
 }
 
-/// A flow with what was found, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
+/// A flow that was probed: what came of it, and why. One type from the run to reports, the socket of a lab that is up, and tests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbedFlow {
     /// Flow that was probed.
     pub flow: Flow,
-    /// Observed outcome.
+    /// Observed outcome, by evidence.
     pub outcome: Outcome,
-    /// The rule that let it in.
+    /// The rule that let it in, while it stands.
     pub rule: Option<DecidingRule>,
-    /// Reason for the outcome, such as the groups that dropped it.
-    pub reason: Option<String>,
+    /// Reason for the outcome: for want of which rule it was dropped, or what is not proved.
+    pub reason: Option<Reason>,
     /// The address that a flow by DNS name went to.
     pub resolved: Option<IpAddr>,
+}
+
+impl ProbedFlow {
+    /// The outcome in one word.
+    pub fn class(&self) -> Class {
+        Class::of(&self.outcome)
+    }
 }
 
 /// A cell whose outcome is another than at the step before.
@@ -109,4 +118,25 @@ pub struct ChangedCell {
     pub now: Class,
     /// The rule that lets it in now.
     pub rule: Option<DecidingRule>,
+}
+
+impl fmt::Display for ProbedFlow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.flow, self.class().as_str())?;
+        if let Outcome::Dropped(drop) = &self.outcome
+            && let Some((at, interface, _)) = drop.cause.groups()
+        {
+            write!(f, " at the {at} of {}", interface.holder())?;
+        }
+        if let Some(rule) = &self.rule {
+            write!(f, "\n    admitted by {} \"{}\"", rule.group, rule.written)?;
+            if let Some(place) = &rule.place {
+                write!(f, "   {place}")?;
+            }
+        }
+        if let Some(reason) = &self.reason {
+            write!(f, "\n    {reason}")?;
+        }
+        Ok(())
+    }
 }

@@ -1,10 +1,12 @@
-//! Findings of a step besides its checks and its cells.
+//! Findings of a step besides its checks and its cells, and evidence kept of it for later.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::lab::Captured;
 use crate::model::{InstanceName, PrivateIp, PublicIp, SourceLocation};
+use crate::probe::Observation;
 
 /// Something wrong that is not a matter of one cell.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -39,4 +41,20 @@ pub struct AddressChange {
     pub public_before: Option<PublicIp>,
     /// Its public address now.
     pub public_now: Option<PublicIp>,
+}
+
+/// At most so many cells of a step are probed again under a capture: a ruleset that opens everything fails everywhere.
+pub const MAX_CAPTURED: usize = 16;
+
+/// Evidence kept of a step.
+#[derive(Clone, Debug)]
+pub struct StepEvidence {
+    /// The ruleset that the compiler makes of the cloud at the end of the step, as text.
+    pub compiled: String,
+    /// Every probe.
+    pub probes: Vec<Observation>,
+    /// Failing cells, probed again under a capture.
+    pub captured: Vec<Captured>,
+    /// Failing cells beyond [`MAX_CAPTURED`].
+    pub not_captured: usize,
 }

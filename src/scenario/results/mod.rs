@@ -15,19 +15,20 @@ mod findings;
 mod head;
 mod model;
 mod outcomes;
-mod step_evidence;
+pub mod reason;
 
-pub use cells::{Cell, ChangedCell, DecidingRule, Grid, Probed, Row, Seen};
+pub use cells::{Cell, ChangedCell, DecidingRule, Grid, Probed, ProbedFlow, Row};
 pub use check::{Check, CheckStatus, Said};
 pub use coverage::{CountedRule, Coverage};
 pub use details::*;
 pub use findings::{AddressChange, Effects, Finding};
+pub use findings::{MAX_CAPTURED, StepEvidence};
 pub use head::{Head, ServicesTold};
 pub use model::{
     AgainstModel, Compared, Disagreement, DisagreementFiles, HeldDisagreement, NotCompared, PredictedState, Why,
 };
 pub use outcomes::{Class, Counts, Evidence, NotAsked, RunVerdict, StepStatus};
-pub use step_evidence::{MAX_CAPTURED, StepEvidence};
+pub use reason::Reason;
 
 /// One file, run under one era.
 #[derive(Clone, Debug)]

@@ -17,7 +17,7 @@ use super::doing;
 use super::past::Past;
 use crate::lab::LabError;
 use crate::model::Flow;
-use crate::probe::{Outcome, Resolution};
+use crate::probe::{MissingEvidence, Outcome, Resolution};
 use crate::topology::{ExpectedOutcome, Step, Topology};
 
 /// Runs one step; says besides whether it broke off before its probes.
@@ -83,7 +83,7 @@ pub(super) async fn run_step<L: Backend>(
         let outcome = if canaries_held {
             observation.outcome.clone()
         } else {
-            Outcome::Inconclusive { why: "the canaries did not hold".to_owned() }
+            Outcome::Inconclusive { why: MissingEvidence::Canaries }
         };
         observed.insert(observation.flow.clone(), outcome);
         let address = observation.resolved.and_then(Resolution::address);
@@ -93,7 +93,7 @@ pub(super) async fn run_step<L: Backend>(
         if let Some(outcome @ Outcome::Open { .. }) = observed.get_mut(&demand.flow)
             && lab.rests_on_a_program(&demand.flow)
         {
-            *outcome = Outcome::Inconclusive { why: "what a program behind it does is not predicted".to_owned() };
+            *outcome = Outcome::Inconclusive { why: MissingEvidence::Program { of: None } };
         }
     }
     let listeners = listeners(topology);

@@ -71,7 +71,7 @@ async fn a_refused_cell_is_neither_open_nor_dropped() {
 
 #[tokio::test]
 async fn what_nothing_proves_is_inconclusive_and_never_a_pass() {
-    let lab = Double::new(|_, _| Outcome::Inconclusive { why: "no record".to_owned() });
+    let lab = Double::new(|_, _| Outcome::Inconclusive { why: crate::probe::MissingEvidence::NoTrace });
     let result = results(lab, vec![step("s", vec![table("two-tier")])], Options::default()).await;
     assert_eq!(result.verdict, RunVerdict::Inconclusive);
     assert_eq!(result.counts.wrong, 0);

@@ -3,7 +3,6 @@
 //! Everything that knows keys comes from these types and their doc comments: the reader, which tells every problem of the
 //! shape at once; the JSON Schema; what `export` and the builder write. What names mean is found out above (`resolve`).
 
-pub mod balancers;
 pub mod groups;
 pub mod instances;
 pub mod networks;
@@ -18,8 +17,8 @@ pub mod yaml;
 use sglab_macros::Shape;
 
 use crate::model::{Era, GroupName, HostName, InstanceName, LoadBalancerName, PrefixListName, TableName, VpcName};
-use balancers::LoadBalancer;
 use groups::Group;
+use groups::LoadBalancer;
 use instances::Instance;
 use networks::{ElasticIps, Host, PrefixList, Vpc};
 use scenario::{Step, Table};

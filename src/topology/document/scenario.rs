@@ -2,7 +2,7 @@
 
 use sglab_macros::Shape;
 
-use super::balancers::Registered;
+use super::groups::Registered;
 use super::groups::{Group, Rules};
 use super::instances::{Instance, Interfaces};
 use super::networks::PrefixListEdit;

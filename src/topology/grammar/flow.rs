@@ -6,7 +6,6 @@ use std::str::FromStr;
 use ipnet::Ipv6Net;
 
 use super::services::{first_word, service};
-use super::within::Within;
 use crate::model::{Direction, Service, Via};
 use crate::topology::document::shape::SpannedText;
 use crate::topology::patterns::ColumnKind;
@@ -276,4 +275,17 @@ impl FromStr for TypedFlow {
         let flow = Self::new(text);
         flow.check().map(|()| flow)
     }
+}
+
+/// Context of a pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Within {
+    /// A truth table, which may name what is launched later.
+    Table,
+    /// An expectation of a step; whether it is one of drops.
+    Step { dropped: bool },
+    /// A connection that is held.
+    Held,
+    /// A question to the model alone, which needs no packet.
+    Question,
 }

@@ -4,9 +4,8 @@
 mod flow;
 mod rule;
 mod services;
-mod within;
 
+pub use flow::Within;
 pub use flow::{Ends, FORM, FlowTarget, TypedFlow, in_one_line};
 pub use rule::{RuleWords, TypedRule, is_all, whom};
 pub use services::{first_word, port, service, traffic, unknown_protocol, unprobeable};
-pub use within::Within;

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use super::names::EntityKind;
 use super::parse::MAX_BYTES;
-use super::refused::Refused;
 use super::resolver::{Held, Resolver};
+use super::standing::Refused;
 use crate::model::{
     Attachment, Cloud, Direction, Forwarding, GroupName, Operation, Permission, Scheme, Service, Via, default_group,
 };

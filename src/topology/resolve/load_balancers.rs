@@ -10,7 +10,7 @@ use crate::model::{
     CreateLoadBalancer, Era, GroupName, HealthCheck, InstanceName, InterfaceHolder, LoadBalancerName, Operation, Port,
     RefusalCode, Scheme, Service, number, suggest,
 };
-use crate::topology::document::balancers::{HealthCheck as CheckSaid, LoadBalancer, Registered, Targets};
+use crate::topology::document::groups::{HealthCheck as CheckSaid, LoadBalancer, Registered, Targets};
 use crate::topology::document::shape::{Field, Map, Span, SpannedText};
 use crate::topology::document::values::{Choice, Whole};
 use crate::topology::document::words::{Flow, Listener, Name};

@@ -1,12 +1,10 @@
 //! Resolution of a document: its names and words, against the file itself or a running cloud. Every problem is noted, and reading goes on.
 
 mod addressed;
-mod answers;
+mod beside_flows;
 mod connections;
-mod during;
 mod elastic_ips;
 mod expectations;
-mod flow_logs;
 mod flows;
 mod instances;
 mod interfaces;
@@ -18,10 +16,8 @@ mod naming;
 mod networks;
 mod outside;
 mod parse;
-mod peers;
 mod prefix_lists;
 mod processes;
-mod refused;
 mod resolver;
 mod rules;
 mod scenario;

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use indexmap::{IndexMap, IndexSet};
 
 use super::names::Names;
-use super::refused::Refused;
+use super::standing::Refused;
 use super::standing::StepEntities;
 use crate::model::{
     Attachment, Era, Forwarding, Host, HostName, InstanceName, InterfaceHolder, InterfaceId, LoadBalancerName, Service,

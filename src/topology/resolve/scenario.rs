@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use super::names::EntityKind;
-use super::refused::Refused;
 use super::resolver::Resolver;
 use super::rules::RuleContext;
 use super::secondary::Claims;
+use super::standing::Refused;
 use crate::model::{Direction, Era, GroupName, InstanceName, Operation, Permission, RefusalCode};
 use crate::topology::document::groups::Group;
 use crate::topology::document::instances::Instance;

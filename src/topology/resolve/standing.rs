@@ -1,4 +1,4 @@
-//! Groups, instances and Elastic IPs that exist at a step.
+//! Groups, instances and Elastic IPs that exist at a step, and the refusals that it expects.
 
 use std::collections::BTreeSet;
 
@@ -6,8 +6,9 @@ use indexmap::{IndexMap, IndexSet};
 
 use crate::model::{
     Attachment, AutomaticPublic, ElasticIpName, GroupName, InstanceName, InterfaceHolder, NameEffect, Operation,
-    SecondaryAddress, Target, VpcName,
+    RefusalCode, SecondaryAddress, Target, VpcName,
 };
+use crate::topology::document::scenario::Step as StepSaid;
 
 /// Groups and instances that exist at one step. A file may run under several eras, so this is lenient: what any
 /// earlier step made counts, and only what every era terminates is gone.
@@ -99,6 +100,38 @@ impl StepEntities {
     fn join(&mut self, instance: &InstanceName, groups: &IndexSet<GroupName>) {
         for group in groups {
             self.members.entry(group.clone()).or_default().insert(instance.into());
+        }
+    }
+}
+
+/// Expected refusal of the last operation of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// None.
+    No,
+    /// A refusal with this code.
+    With(RefusalCode),
+    /// A refusal with a code that could not be read.
+    Unread,
+    /// A running cloud refuses what it refuses, in EC2's words; the reader tells groups that nobody has, all of them.
+    AsItMay,
+    /// The same, but for names that nobody has: the reader tells all of them.
+    AsItMayKnown,
+}
+
+impl Refused {
+    /// Returns true if EC2 may refuse an unknown name here with this code, in place of the reader.
+    pub fn may_be(self, code: RefusalCode) -> bool {
+        self == Self::AsItMay && code != RefusalCode::InvalidGroupNotFound || self == Self::With(code)
+    }
+
+    /// As the expectations of a step say.
+    pub fn of(step: &StepSaid) -> Self {
+        let Some(refusal) = step.expect.get().map(|expect| &expect.refusal) else { return Self::No };
+        match refusal.get() {
+            Some(code) => Self::With(code.value),
+            None if refusal.is_there() => Self::Unread,
+            None => Self::No,
         }
     }
 }

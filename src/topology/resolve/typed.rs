@@ -1,9 +1,9 @@
 //! Operations of arguments, looked up in a running cloud.
 
 use super::live::read_words;
-use super::refused::Refused;
 use super::resolver::Resolver;
 use super::rules::RuleContext;
+use super::standing::Refused;
 use crate::model::{Cloud, GroupName, Operation, Permission};
 use crate::topology::builder::NewInstance;
 use crate::topology::document::scenario::{Operations, Verb};

@@ -8,7 +8,7 @@ use crate::model::{
     Cloud, ELB_GROUP, GroupName, HealthCheck, InstanceName, Interface, LoadBalancer, LoadBalancerName, Peer, Port,
     PrivateIp, Scheme, SecurityGroup, VpcName,
 };
-use crate::topology::document::balancers::{HealthCheck as CheckSaid, LoadBalancer as BalancerSaid};
+use crate::topology::document::groups::{HealthCheck as CheckSaid, LoadBalancer as BalancerSaid};
 use crate::topology::document::shape::Field;
 use crate::topology::document::values::Seconds;
 use crate::topology::document::words::Listener;

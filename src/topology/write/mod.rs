@@ -8,15 +8,15 @@ mod addresses;
 mod balancers;
 mod cloud;
 mod common;
-mod operation;
 #[cfg(test)]
 mod tests;
 
+pub use common::operation;
 pub use common::{Promise, Unwritable};
-pub use operation::operation;
 
 use super::checked::Topology;
 use super::document::shape::Shape;
+use super::outside_name::OutsideName;
 use super::patterns::ColumnKind;
 use crate::model::{Cloud, Endpoint, Flow, GroupName, Peer, Peers, Service, Via};
 
@@ -37,6 +37,15 @@ pub fn write(cloud: &Cloud, title: &str, promise: &Promise) -> Result<String, Un
         None => Ok(written),
         Some(difference) => Err(Unwritable::ReadsDifferently(difference)),
     }
+}
+
+/// The cloud without the hosts that only a table brings.
+pub fn without_strangers(cloud: &Cloud) -> Cloud {
+    let mut cloud = cloud.clone();
+    let names: Vec<String> = cloud.hosts.keys().map(ToString::to_string).collect();
+    let is_host = |word: &str| names.iter().any(|name| name == word);
+    cloud.hosts.retain(|name, _| OutsideName::of(name.as_str(), is_host).is_none());
+    cloud
 }
 
 /// A flow as a file writes it. A host with several addresses means each of them.

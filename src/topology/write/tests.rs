@@ -15,8 +15,7 @@ fn written(cloud: &Cloud) -> Result<String, Unwritable> {
     write(cloud, "a cloud", &dropped("office -> a:1"))
 }
 
-#[test]
-fn a_cloud_reads_like_a_file_that_people_write() {
+fn a_cloud_reads_like_a_file_that_people_write() -> String {
     let mut sample = Sample::new(Era::Vpc)
         .group("WEB", &["tcp 80 from anywhere", "icmp 8/0 from 10.0.0.0/8"])
         .group("DB", &["tcp 3306 from WEB"])
@@ -26,11 +25,10 @@ fn a_cloud_reads_like_a_file_that_people_write() {
         .with(stop("b"));
     sample.0.vpcs.shift_remove(&VpcName::new("other"));
     sample.0.groups[&GroupName::new("WEB")].ingress[0].description = Some("all: the #1 {world}".to_owned());
-    insta::assert_snapshot!(written(&sample.0).unwrap());
+    written(&sample.0).unwrap()
 }
 
-#[test]
-fn what_an_instance_mounts_is_written_as_it_was_said() {
+fn what_an_instance_mounts_is_written_as_it_was_said() -> String {
     let text = r#"
 sglab: 1
 era: vpc
@@ -51,7 +49,7 @@ instances:
     let written = write(&cloud, "a cloud", &dropped("web1 -> web1:1 by public address")).unwrap();
     let mounts = &read(&written).unwrap().instances[&InstanceName::new("web1")].mounts;
     assert_eq!(*mounts, cloud.instances[&InstanceName::new("web1")].mounts);
-    insta::assert_snapshot!(written);
+    written
 }
 
 #[test]
@@ -271,17 +269,30 @@ fn operation() -> impl Strategy<Value = Operation> {
     ]
 }
 
-#[test]
-fn a_load_balancer_is_written_with_all_that_it_has() {
+fn a_load_balancer_is_written_with_all_that_it_has() -> String {
     let mut sample = Sample::new(Era::Vpc).group("ELB", &["tcp 80 from anywhere"]).group("WEB", &["tcp 8080 from ELB"]);
     sample.0.vpcs.shift_remove(&VpcName::new("other"));
     let sample = sample.instance("a", &["WEB"]).instance("b", &["WEB"]).with(balancer(&["ELB"]));
     let mut sample = sample.with(register("lb", &["b", "a"])).with(stop("b"));
-    insta::assert_snapshot!(written(&sample.0).unwrap());
+    let told = written(&sample.0).unwrap();
     let check = &mut sample.0.load_balancers["lb"].health_check;
     (check.interval, check.healthy_threshold) = (std::time::Duration::from_millis(200), 2);
     let text = written(&sample.0).unwrap();
     assert!(text.contains("health-check: {port: 8080, interval: 0.2, timeout: 5, unhealthy: 2, healthy: 2}"), "{text}");
+    told
+}
+
+/// Each of them, with what is to be seen above it.
+#[test]
+fn files_are_written_like_this() {
+    let sections =
+        |all: &[(&str, String)]| all.iter().map(|(of, text)| format!("==== {of}\n{text}\n")).collect::<String>();
+    let all = [
+        ("a cloud reads like a file that people write", a_cloud_reads_like_a_file_that_people_write()),
+        ("what an instance mounts is written as it was said", what_an_instance_mounts_is_written_as_it_was_said()),
+        ("a load balancer is written with all that it has", a_load_balancer_is_written_with_all_that_it_has()),
+    ];
+    insta::assert_snapshot!(sections(&all));
 }
 
 #[test]

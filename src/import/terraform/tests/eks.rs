@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::public_modules::{group, rule, unknown_rules, vpc_module, vpc_resources};
+use super::modules::{group, rule, unknown_rules, vpc_module, vpc_resources};
 use super::support::{account, call, configured, constant, members, module, new, plan, refs, rules};
 
 /// terraform-aws-modules/eks, main.tf, node_groups.tf and modules/eks-managed-node-group/main.tf.

@@ -203,3 +203,186 @@ fn a_condition_that_chooses_among_groups_makes_members_unknown() {
     let account = account(&plan(&resources, configuration));
     assert!(members(&account)[0].starts_with("web: ?`vpc_security_group_ids` is known after apply, and may be"));
 }
+
+fn inline_rule(port: u16, more: Value) -> Value {
+    let mut rule = json!({"description": "", "protocol": "tcp", "from_port": port, "to_port": port, "cidr_blocks": [],
+        "ipv6_cidr_blocks": [], "prefix_list_ids": [], "security_groups": [], "self": false});
+    for (key, value) in more.as_object().expect("an object") {
+        rule[key] = value.clone();
+    }
+    rule
+}
+
+#[test]
+fn each_peer_of_an_inline_rule_is_a_rule_with_the_place_of_its_object() {
+    let everyone = json!({"cidr_blocks": ["10.1.2.3/8"], "ipv6_cidr_blocks": ["::/0"], "prefix_list_ids": ["pl-1"],
+        "security_groups": ["sg-0b", "111122223333/sg-0c"], "self": true, "description": "all"});
+    let state = json!({"format_version": "1.0", "values": {"root_module": {"resources": [
+        {"address": "aws_security_group.web", "mode": "managed", "type": "aws_security_group", "name": "web",
+            "values": {"id": "sg-0a", "ingress": [inline_rule(80, everyone), inline_rule(22, json!({"cidr_blocks": ["0.0.0.0/0"]}))],
+                "egress": []}}]}}});
+    let account = account(&state);
+    assert_eq!(
+        rules(&account),
+        [
+            "web < tcp 80 10.0.0.0/8",
+            "web < tcp 80 ::/0",
+            "web < tcp 80 pl-1",
+            "web < tcp 80 sg-0b",
+            "web < tcp 80 sg-0a",
+            "web < tcp 22 0.0.0.0/0"
+        ]
+    );
+    let web = &account.groups[0];
+    assert_eq!(web.ingress[0].description.as_deref(), Some("all"));
+    assert!(web.ingress[0].origin.place.line < web.ingress[5].origin.place.line, "each object has its own place");
+    assert!(reasons(&account).contains(&"aws_security_group.web: of another account".to_owned()));
+}
+
+#[test]
+fn without_egress_blocks_a_new_group_lets_nothing_out() {
+    let plan = plan(
+        &[new("aws_security_group.db", json!({}), json!({"id": true, "ingress": true, "egress": true}))],
+        json!({"resources": [configured("aws_security_group.db", json!({"name": constant(json!("db"))}))]}),
+    );
+    let account = account(&plan);
+    assert_eq!(rules(&account), [""; 0]);
+    assert_eq!(reasons(&account), [""; 0]);
+}
+
+#[test]
+fn rules_that_are_unknown_as_a_whole_are_one_unknown_rule() {
+    let plan = plan(
+        &[new("aws_security_group.db", json!({"egress": []}), json!({"id": true, "ingress": true}))],
+        json!({"resources": [configured("aws_security_group.db", json!({"ingress": refs(&["var.rules"])}))]}),
+    );
+    let account = account(&plan);
+    assert_eq!(rules(&account), ["db < ?`ingress` is known after apply ?`ingress` is known after apply"]);
+    assert_eq!(reasons(&account), ["aws_security_group.db: not known: `ingress` is known after apply"]);
+}
+
+/// A plan of a group whose inline rules refer to other groups, `count` of them.
+fn referring(references: &[&str]) -> Value {
+    let mut inline = inline_rule(8080, json!({}));
+    inline.as_object_mut().expect("an object").remove("security_groups");
+    plan(
+        &[
+            new("aws_security_group.lb", json!({}), json!({"id": true, "ingress": true, "egress": true})),
+            new("aws_security_group.bastion", json!({}), json!({"id": true, "ingress": true, "egress": true})),
+            new(
+                "aws_security_group.app",
+                json!({"ingress": [inline, inline_rule(9100, json!({"cidr_blocks": ["10.0.0.0/16"]}))]}),
+                json!({"id": true, "egress": true, "ingress": [
+                    {"cidr_blocks": [], "security_groups": true}, {"cidr_blocks": [false], "security_groups": []}]}),
+            ),
+        ],
+        json!({"resources": [
+            configured("aws_security_group.lb", json!({})),
+            configured("aws_security_group.bastion", json!({})),
+            configured("aws_security_group.app", json!({"ingress": refs(references)})),
+        ]}),
+    )
+}
+
+#[test]
+fn an_unknown_group_of_an_inline_rule_is_the_only_one_that_all_of_them_name() {
+    let account = account(&referring(&["aws_security_group.lb.id", "var.cidr"]));
+    assert_eq!(rules(&account), ["app < tcp 8080 aws_security_group.lb", "app < tcp 9100 10.0.0.0/16"]);
+}
+
+#[test]
+fn which_of_several_groups_an_inline_rule_names_is_unknown() {
+    let account = account(&referring(&["aws_security_group.lb.id", "aws_security_group.bastion.id"]));
+    let why = "`security_groups` is known after apply, and may be aws_security_group.lb or aws_security_group.bastion";
+    assert_eq!(rules(&account), [format!("app < tcp 8080 ?{why}"), "app < tcp 9100 10.0.0.0/16".to_owned()]);
+    assert_eq!(reasons(&account), [format!("aws_security_group.app: not known: {why}")]);
+}
+
+#[test]
+fn a_dynamic_block_may_refer_to_whatever_its_module_can() {
+    let mut document = referring(&[]);
+    // The configuration does not contain the expressions of a `dynamic` block.
+    document["configuration"]["root_module"]["resources"][2]["expressions"] = json!({});
+    let why = "`security_groups` is known after apply, and may be";
+    assert!(rules(&account(&document))[0].starts_with(&format!("app < tcp 8080 ?{why}")));
+}
+
+#[test]
+fn a_block_of_an_address_that_is_known_after_apply_is_unknown() {
+    let inline = inline_rule(22, json!({"cidr_blocks": [null, "10.0.0.0/8"]}));
+    let plan = plan(
+        &[new(
+            "aws_security_group.db",
+            json!({"ingress": [inline]}),
+            json!({"id": true, "egress": true, "ingress": [{"cidr_blocks": [true, false]}]}),
+        )],
+        json!({"resources": [configured("aws_security_group.db", json!({"ingress": refs(&["aws_eip.nat.public_ip"])}))]}),
+    );
+    assert_eq!(
+        rules(&account(&plan)),
+        ["db < tcp 22 10.0.0.0/8", "db < tcp 22 ?`cidr_blocks` has an element that is not known"]
+    );
+}
+
+#[test]
+fn a_group_itself_that_is_not_known_is_an_unknown_peer() {
+    let mut inline = inline_rule(22, json!({"cidr_blocks": ["10.0.0.0/8"]}));
+    inline.as_object_mut().expect("an object").remove("self");
+    let apart = json!({"type": "ingress", "security_group_id": "sg-1", "protocol": "-1", "from_port": 0, "to_port": 0,
+        "cidr_blocks": ["10.0.0.0/8"]});
+    let given = json!({"self": refs(&["var.own"]), "cidr_blocks": constant(json!(["10.0.0.0/8"]))});
+    let plan = plan(
+        &[
+            new(
+                "aws_security_group.db",
+                json!({"id": "sg-1", "egress": [], "ingress": [inline]}),
+                json!({"ingress": [{"self": true}]}),
+            ),
+            new("aws_security_group_rule.given", apart.clone(), json!({"self": true})),
+            new("aws_security_group_rule.computed", apart, json!({"self": true, "source_security_group_id": true})),
+        ],
+        json!({"resources": [
+            configured("aws_security_group.db", json!({"ingress": refs(&["var.own"])})),
+            configured("aws_security_group_rule.given", given),
+            configured("aws_security_group_rule.computed", json!({"cidr_blocks": constant(json!(["10.0.0.0/8"]))})),
+        ]}),
+    );
+    assert_eq!(
+        rules(&account(&plan)),
+        [
+            "db < tcp 22 10.0.0.0/8",
+            "db < tcp 22 ?`self` is not known",
+            "db < all 10.0.0.0/8",
+            "db < all ?`self` is not known",
+            "db < all 10.0.0.0/8",
+        ]
+    );
+}
+
+#[test]
+fn a_dynamic_block_that_is_not_known_is_an_unknown_rule() {
+    let known = || inline_rule(22, json!({"cidr_blocks": ["10.0.0.0/8"]}));
+    let all = |key: &str| json!({key: true, "protocol": true, "from_port": true, "to_port": true});
+    let of = |values: Value, mask: Value| {
+        let mut group = json!({"id": "sg-1", "egress": []});
+        group.as_object_mut().expect("an object").extend(values.as_object().expect("an object").clone());
+        let plan = plan(
+            &[new("aws_security_group.db", group, json!({"ingress": mask}))],
+            json!({"resources": [configured("aws_security_group.db", json!({"name": constant(json!("db"))}))]}),
+        );
+        let account = account(&plan);
+        (rules(&account), reasons(&account))
+    };
+    let why = "a rule of `ingress` is known after apply";
+    let reason = format!("aws_security_group.db: not known: {why}");
+    let unknown = format!("db < ?{why} ?{why}");
+    for (values, mask) in [
+        (json!({"ingress": [{}]}), json!([all("cidr_blocks")])),
+        (json!({"ingress": [null]}), json!([true])),
+        (json!({}), json!([true])),
+    ] {
+        assert_eq!(of(values, mask), (vec![unknown.clone()], vec![reason.clone()]));
+    }
+    let beside = of(json!({"ingress": [known(), null]}), json!([{"cidr_blocks": [false]}, true]));
+    assert_eq!(beside, (vec!["db < tcp 22 10.0.0.0/8".to_owned(), unknown], vec![reason]));
+}

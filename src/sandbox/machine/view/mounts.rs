@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::tree::{Kind, Tree};
 use crate::model::{DATA_FOLDER, MountPlace};
-use crate::sandbox::machine::failed::{Failed, at};
+use crate::sandbox::machine::calls::{Failed, at};
 use crate::sandbox::machine::links::open_followed;
 use crate::sandbox::raw;
 

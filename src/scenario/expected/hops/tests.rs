@@ -98,7 +98,7 @@ fn without_packets_and_without_a_prediction_nothing_is_proved() {
     let cloud = topology.initial_cloud(Era::Vpc).expect("it is launched");
     let expected = super::super::Expected::of(&topology.steps[0]);
     let flow = cells::select(&expected.hops[0].flow, None, &cloud).expect("a flow").remove(0);
-    let why = Outcome::Inconclusive { why: "the canaries did not hold".to_owned() };
+    let why = Outcome::Inconclusive { why: crate::probe::MissingEvidence::Canaries };
     let seen = found(&flow, &why, &cloud, || Ok(vec![Station::Instance(InstanceName::new("nat"))]));
     assert!(matches!(seen, Found::Unproved(_)), "{seen:?}");
     let captured = Captured { observation: crate::probe::Observation::of(flow.clone(), why), boxes: Vec::new() };
