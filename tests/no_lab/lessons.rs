@@ -83,6 +83,16 @@ fn the_rule_that_leaks_and_the_one_that_is_missing_are_named() {
 }
 
 #[test]
+fn what_is_lacking_in_place_of_a_rule_that_is_too_wide_is_told_with_it() {
+    let lesson = lesson("a-group-that-names-itself");
+    let fix = task(&lesson, Kind::Fix);
+    let given = handed_in(fix, &fix.file());
+    let told = &faults(&given.wrong)[0].what;
+    let words = "CLUSTER \"tcp 7000-7001 from anywhere\" lets through what must be dropped; without it CLUSTER lacks";
+    assert!(told.starts_with(words) && told.ends_with("from CLUSTER`"), "{told}");
+}
+
+#[test]
 fn a_leak_on_a_port_that_only_this_file_names_costs_twice_what_is_missing() {
     let lesson = lesson("self-trust");
     let fix = task(&lesson, Kind::Fix);
@@ -136,6 +146,7 @@ fn the_hints_lead_from_the_start_to_the_goal() {
     assert!(levels[1].contains("DB") && !levels[1].contains("tcp 3306 from office"), "{}", levels[1]);
     assert!(levels[2].contains("DB \"tcp 3306 from office\""), "{}", levels[2]);
     assert!(levels[3].contains("take \"tcp 3306 from office\" out of DB"), "{}", levels[3]);
+    assert!(levels[0].ends_with("look at what db1 lets in"), "{}", levels[0]);
     let without = with(fix, "tcp 3306 from WEB, tcp 3306 from office", "tcp 3306 from WEB");
     let last = hint(&handed_in(fix, &without), Level::Remedy).expect("a hint");
     assert_eq!(last, "step 1: DB lacks `tcp 4444 from DB`");

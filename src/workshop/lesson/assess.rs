@@ -41,8 +41,8 @@ pub struct Assessment {
 /// A cell, or another expectation, that is not as the goal wants it.
 #[derive(Clone, Debug)]
 pub struct Wrong {
-    /// The era.
-    pub era: Era,
+    /// The era, where the task has several.
+    pub era: Option<Era>,
     /// The step's number in the file.
     pub step: usize,
     /// Kind of fault.
@@ -55,10 +55,18 @@ pub struct Wrong {
     pub given: bool,
     /// The rule that lets it through.
     pub rule: Option<DecidingRule>,
-    /// What would let it through, within the limits.
+    /// What would let it through, within the limits; of a leak, what is lacking once the rule is taken out.
     pub missing: Option<Missing>,
     /// The reason for what was found, where one is known.
     pub reason: Option<String>,
+}
+
+impl Wrong {
+    /// Where in the scenario it is: `step 2`, or `step 2 in era vpc`.
+    pub fn moment(&self) -> String {
+        let era = self.era.map_or_else(String::new, |era| format!(" in era {era}"));
+        format!("step {}{era}", self.step)
+    }
 }
 
 /// Kind of fault.
@@ -86,7 +94,7 @@ impl WrongKind {
 
 /// Holds what became of a file against the goal of its task.
 pub fn assess(task: &Task, submission: &Submission, runs: &[RunResult]) -> Assessment {
-    let mut counting = Counting::default();
+    let mut counting = Counting { eras: task.solution.eras.len(), ..Counting::default() };
     for era in &task.solution.eras {
         let clouds = moments(&submission.topology, *era);
         for goal in task.goal.steps.iter().filter(|step| step.era == *era) {
@@ -97,7 +105,7 @@ pub fn assess(task: &Task, submission: &Submission, runs: &[RunResult]) -> Asses
             }
         }
     }
-    let Counting { mut wrong, right, spoilt, unproved } = counting;
+    let Counting { mut wrong, right, spoilt, unproved, .. } = counting;
     wrong.sort_by_key(|it| it.kind);
     let of = task.goal.points();
     let broken = submission.broken.clone();
@@ -112,6 +120,7 @@ pub fn assess(task: &Task, submission: &Submission, runs: &[RunResult]) -> Asses
 
 #[derive(Default)]
 struct Counting {
+    eras: usize,
     wrong: Vec<Wrong>,
     right: usize,
     spoilt: usize,
@@ -119,12 +128,16 @@ struct Counting {
 }
 
 impl Counting {
+    fn era(&self, goal: &GoalStep) -> Option<Era> {
+        (self.eras > 1).then_some(goal.era)
+    }
+
     /// Nothing of a step is right that was not run.
     fn not_reached(&mut self, goal: &GoalStep) {
         let worth = goal.cells.values().chain(goal.others.values()).filter(|wanted| wanted.counts);
         if worth.count() > 0 {
             self.wrong.push(Wrong {
-                era: goal.era,
+                era: self.era(goal),
                 step: goal.number,
                 kind: WrongKind::Other,
                 subject: "the scenario did not get as far as this step".to_owned(),
@@ -197,16 +210,20 @@ impl Counting {
         remedies: &mut Remedies<'_>,
     ) {
         let check = step.cells().find(|(check, cell)| cell.flow == *flow && check.is_failed());
-        let (kind, rule, missing) = match wanted {
-            Fate::Kept => (
-                WrongKind::Leak,
-                check.and_then(|(_, cell)| cell.rule.clone()).or_else(|| admitting(cloud, flow)),
-                None,
-            ),
-            Fate::Through | Fate::Unknown => (WrongKind::Missing, None, remedies.of(flow)),
+        let (kind, rule) = match wanted {
+            Fate::Kept => {
+                let recorded = check.and_then(|(_, cell)| cell.rule.clone());
+                (WrongKind::Leak, recorded.or_else(|| admitting(cloud, flow)))
+            }
+            Fate::Through | Fate::Unknown => (WrongKind::Missing, None),
+        };
+        let missing = match (kind, &rule) {
+            (WrongKind::Leak, Some(rule)) => remedies.in_place_of(rule.id),
+            (WrongKind::Leak, None) => None,
+            (WrongKind::Missing | WrongKind::Other, _) => remedies.of(flow),
         };
         self.wrong.push(Wrong {
-            era: goal.era,
+            era: self.era(goal),
             step: goal.number,
             kind,
             subject: flow.to_string(),
@@ -220,7 +237,7 @@ impl Counting {
 
     fn other(&mut self, goal: &GoalStep, kind: WrongKind, subject: String, reason: Option<String>, given: bool) {
         self.wrong.push(Wrong {
-            era: goal.era,
+            era: self.era(goal),
             step: goal.number,
             kind,
             subject,

@@ -141,7 +141,7 @@ pub fn faults(wrong: &[Wrong]) -> Vec<Fault> {
         });
         fault.cells += 1;
         fault.given &= it.given;
-        let flow = format!("step {}: {}", it.step, it.subject);
+        let flow = format!("{}: {}", it.moment(), it.subject);
         if fault.flows.len() < MAX_FLOWS && it.flow.is_some() && !fault.flows.contains(&flow) {
             fault.flows.push(flow);
         }
@@ -152,7 +152,8 @@ pub fn faults(wrong: &[Wrong]) -> Vec<Fault> {
 fn told(wrong: &Wrong) -> (String, Option<String>) {
     if let Some(rule) = &wrong.rule {
         let place = rule.place.as_ref().map(ToString::to_string);
-        return (format!("{} \"{}\" lets through what must be dropped", rule.group, rule.written), place);
+        let then = wrong.missing.as_ref().map_or_else(String::new, |missing| format!("; without it {missing}"));
+        return (format!("{} \"{}\" lets through what must be dropped{then}", rule.group, rule.written), place);
     }
     if let Some(missing) = &wrong.missing {
         return (missing.to_string(), None);
@@ -163,7 +164,7 @@ fn told(wrong: &Wrong) -> (String, Option<String>) {
         (WrongKind::Leak, Some(_)) => format!("nothing stops {subject}{why}"),
         (WrongKind::Missing, Some(_)) => format!("{subject} does not get through{why}"),
         (WrongKind::Leak | WrongKind::Missing, None) => format!("{subject}{why}"),
-        (WrongKind::Other, _) => format!("step {}: {subject}{why}", wrong.step),
+        (WrongKind::Other, _) => format!("{}: {subject}{why}", wrong.moment()),
     };
     (what, None)
 }

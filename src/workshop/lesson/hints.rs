@@ -37,7 +37,7 @@ pub fn hint(assessment: &Assessment, level: Level) -> Option<String> {
     let Some(wrong) = assessment.wrong.first() else {
         return assessment.broken.first().map(|broken| format!("a limit is not kept: {broken}"));
     };
-    Some(format!("step {}: {}", wrong.step, of(wrong, level)))
+    Some(format!("{}: {}", wrong.moment(), of(wrong, level)))
 }
 
 fn of(wrong: &Wrong, level: Level) -> String {
@@ -45,19 +45,18 @@ fn of(wrong: &Wrong, level: Level) -> String {
     if let Some(rule) = &wrong.rule {
         let place = rule.place.as_ref().map_or_else(String::new, |place| format!(" ({place})"));
         return match level {
-            Level::End => format!("{subject} gets through and must not: look at who lets it in"),
+            Level::End => format!("{subject} gets through and must not: look at {}", end(wrong, Direction::Ingress)),
             Level::Group => format!("{subject} is let through by a rule of {}", rule.group),
             Level::Rule => format!("{subject} is let through by {} \"{}\"{place}", rule.group, rule.written),
-            Level::Remedy => format!(
-                "take \"{}\" out of {}{place}; what must stay open then needs a narrower rule",
-                rule.written, rule.group
-            ),
+            Level::Remedy => {
+                let then = wrong.missing.as_ref().map_or_else(String::new, |missing| format!("; then {missing}"));
+                format!("take \"{}\" out of {}{place}{then}", rule.written, rule.group)
+            }
         };
     }
     if let Some(missing) = &wrong.missing {
-        let end = if missing.at == Direction::Ingress { "its receiver lets it in" } else { "its sender lets it out" };
         return match level {
-            Level::End => format!("{subject} must get through and does not: look at whether {end}"),
+            Level::End => format!("{subject} must get through and does not: look at {}", end(wrong, missing.at)),
             Level::Group => format!("{subject} needs a rule in {}", missing.group),
             Level::Rule => format!("{subject} needs a rule for {} in {}", missing.traffic, missing.group),
             Level::Remedy => missing.to_string(),
@@ -67,5 +66,14 @@ fn of(wrong: &Wrong, level: Level) -> String {
     match kind {
         WrongKind::Leak | WrongKind::Missing => format!("{subject}{why}"),
         WrongKind::Other => subject.clone(),
+    }
+}
+
+/// The end at which to look.
+fn end(wrong: &Wrong, at: Direction) -> String {
+    match (&wrong.flow, at) {
+        (Some(flow), Direction::Ingress) if flow.to.interface().is_some() => format!("what {} lets in", flow.to),
+        (Some(flow), Direction::Ingress | Direction::Egress) => format!("what {} lets out", flow.from),
+        (None, _) => "its two ends".to_owned(),
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use super::fates::Fate;
 use super::goal::GoalStep;
 use super::task::Task;
-use crate::model::{Cloud, Direction, Flow, GroupName, Operation, Peer, PeerRequest, Permission, Rule, apply};
+use crate::model::{Cloud, Direction, Flow, GroupName, Operation, Peer, PeerRequest, Permission, Rule, RuleId, apply};
 use crate::policy::{self, RuleEvaluation, Stage};
 
 /// A rule that would let a flow through.
@@ -34,11 +34,13 @@ pub(super) struct Remedies<'a> {
     goal: &'a GoalStep,
     cloud: &'a Cloud,
     found: Vec<(Missing, Cloud)>,
+    /// What is lacking in place of rules that let through too much.
+    replaced: Vec<(RuleId, Option<Missing>)>,
 }
 
 impl<'a> Remedies<'a> {
     pub(super) fn new(task: &'a Task, goal: &'a GoalStep, cloud: &'a Cloud) -> Self {
-        Self { task, goal, cloud, found: Vec::new() }
+        Self { task, goal, cloud, found: Vec::new(), replaced: Vec::new() }
     }
 
     /// The rule that a flow lacks, the first one on its way.
@@ -49,6 +51,26 @@ impl<'a> Remedies<'a> {
         let (missing, cloud) = self.smallest(flow).or_else(|| self.of_the_solution(flow))?;
         self.found.push((missing.clone(), cloud));
         Some(missing)
+    }
+
+    /// The rule that is lacking once another, which lets through too much, is taken out; nothing where that one was needed for nothing.
+    pub(super) fn in_place_of(&mut self, id: RuleId) -> Option<Missing> {
+        if let Some((_, known)) = self.replaced.iter().find(|(known, _)| *known == id) {
+            return known.clone();
+        }
+        let mut cloud = self.cloud.clone();
+        for group in cloud.groups.values_mut() {
+            group.ingress.retain(|rule| rule.id != id);
+            group.egress.retain(|rule| rule.id != id);
+        }
+        let closes = self.goal.cells.iter().find(|(flow, wanted)| {
+            wanted.fate == Fate::Through
+                && Fate::predicted(self.cloud, flow) == Fate::Through
+                && Fate::predicted(&cloud, flow) != Fate::Through
+        });
+        let missing = closes.and_then(|(flow, _)| Remedies::new(self.task, self.goal, &cloud).of(flow));
+        self.replaced.push((id, missing.clone()));
+        missing
     }
 
     fn smallest(&self, flow: &Flow) -> Option<(Missing, Cloud)> {
