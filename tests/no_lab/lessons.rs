@@ -93,6 +93,20 @@ fn what_is_lacking_in_place_of_a_rule_that_is_too_wide_is_told_with_it() {
 }
 
 #[test]
+fn a_sender_outside_is_told_by_the_word_of_the_solution() {
+    let (ipv6, union) = (lesson("ipv6"), lesson("union-of-groups"));
+    let fix = task(&ipv6, Kind::Fix);
+    let given = handed_in(fix, &fix.file());
+    let told: Vec<String> = faults(&given.wrong).into_iter().map(|it| it.what).collect();
+    assert_eq!(told, ["WEB lacks `tcp 443 from ::/0`", "WEB lacks `icmpv6 echo from ::/0`"]);
+    let fix = task(&union, Kind::Fix);
+    let given = handed_in(fix, &fix.file());
+    let told = faults(&given.wrong);
+    assert!(told.iter().any(|it| it.what == "ADMIN lacks `tcp 22 from office`"), "{told:?}");
+    assert!(told.iter().any(|it| it.what.ends_with("without it ADMIN lacks `tcp 22 from office`")), "{told:?}");
+}
+
+#[test]
 fn a_leak_on_a_port_that_only_this_file_names_costs_twice_what_is_missing() {
     let lesson = lesson("self-trust");
     let fix = task(&lesson, Kind::Fix);

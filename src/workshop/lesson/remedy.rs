@@ -1,4 +1,5 @@
-//! The rule that is missing: the smallest that opens a flow, opens nothing that must stay closed, and keeps the limits; else the solution's own.
+//! The rule that is missing: the smallest that names a group and opens a flow, opens nothing that must stay closed, and keeps the limits; else the
+//! solution's own, which may name an address by a word of the file.
 
 use std::fmt;
 
@@ -48,7 +49,9 @@ impl<'a> Remedies<'a> {
         if let Some((missing, _)) = self.found.iter().find(|(_, cloud)| policy::judge(cloud, flow).is_open()) {
             return Some(missing.clone());
         }
-        let (missing, cloud) = self.smallest(flow).or_else(|| self.of_the_solution(flow))?;
+        let by_group = self.smallest(flow, |peer| matches!(peer, Peer::Group(_)));
+        let found = by_group.or_else(|| self.of_the_solution(flow));
+        let (missing, cloud) = found.or_else(|| self.smallest(flow, |_| true))?;
         self.found.push((missing.clone(), cloud));
         Some(missing)
     }
@@ -73,7 +76,8 @@ impl<'a> Remedies<'a> {
         missing
     }
 
-    fn smallest(&self, flow: &Flow) -> Option<(Missing, Cloud)> {
+    /// The smallest change by rules whose peers are good enough.
+    fn smallest(&self, flow: &Flow, is_good: fn(&Peer) -> bool) -> Option<(Missing, Cloud)> {
         policy::remedies(self.cloud, flow).into_iter().find_map(|remedy| {
             if remedy.via.is_some() || remedy.scheme.is_some() {
                 return None;
@@ -86,7 +90,7 @@ impl<'a> Remedies<'a> {
                     Operation::AuthorizeEgress(group, permissions) => (Direction::Egress, group, permissions),
                     _ => return None,
                 };
-                let permission = permissions.first().filter(|permission| self.may(group, permission))?;
+                let permission = permissions.first().filter(|permission| self.may(group, permission, is_good))?;
                 let (_, rule) = permission.peers.first()?;
                 apply(&mut cloud, change).ok()?;
                 let traffic = permission.traffic.to_string();
@@ -97,9 +101,9 @@ impl<'a> Remedies<'a> {
     }
 
     /// Reports whether a learner may write a rule.
-    fn may(&self, group: &GroupName, permission: &Permission) -> bool {
+    fn may(&self, group: &GroupName, permission: &Permission, is_good: fn(&Peer) -> bool) -> bool {
         let peer = |request: &PeerRequest| match request {
-            PeerRequest::Peer(peer) => self.task.limits.allows(peer, self.cloud),
+            PeerRequest::Peer(peer) => is_good(peer) && self.task.limits.allows(peer, self.cloud),
             // No file can name the address of an instance in a group's rules.
             _ => false,
         };
