@@ -1,4 +1,4 @@
-//! Lists the topologies of the checkout for the program to have them with it: `sglab list`, `example:NAME`.
+//! Lists the topologies and lessons of the checkout for the program to have them with it: `sglab list`, `example:NAME`, `sglab learn`.
 
 use std::error::Error;
 use std::fmt::Write;
@@ -20,6 +20,26 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     list.push_str("]\n");
     fs::write(Path::new(&env::var("OUT_DIR")?).join("examples.rs"), list)?;
+    lessons()
+}
+
+/// Lists the files of lessons: the folder, the stem of the file, its text. Folders are numbered in the order of teaching.
+fn lessons() -> Result<(), Box<dyn Error>> {
+    let root = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("lessons");
+    println!("cargo::rerun-if-changed=lessons");
+    let mut files = Vec::new();
+    collect(&root, &mut files)?;
+    files.sort();
+    let mut list = String::from("&[\n");
+    for file in files {
+        let name = |path: Option<&std::ffi::OsStr>| path.and_then(|it| it.to_str()).map(str::to_owned);
+        let folder = name(file.parent().and_then(Path::file_name)).ok_or("a name is not text")?;
+        let stem = name(file.file_stem()).ok_or("a name is not text")?;
+        let file = file.to_str().ok_or("a path is not text")?;
+        writeln!(list, "    ({folder:?}, {stem:?}, include_str!({file:?})),")?;
+    }
+    list.push_str("]\n");
+    fs::write(Path::new(&env::var("OUT_DIR")?).join("lessons.rs"), list)?;
     Ok(())
 }
 

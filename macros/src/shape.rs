@@ -208,6 +208,7 @@ fn of_enum(name: &str, said: &Attributes, parts: &[Part]) -> String {
             const WHAT: &'static str = {what};
             const NAME: &'static str = {name:?};
             const KEYS: &'static [&'static str] = &[{keys}];
+            const SEVERAL: (&'static str, &'static str) = {SHAPE}::several({name:?});
             const OTHERS: &'static [(&'static str, &'static str)] = &[{others}];
             fn read(key: &str, node: &{SHAPE}::Node, told: &mut {SHAPE}::Diagnostics) -> Option<Self> {{
                 match key {{ {read} _ => None }}

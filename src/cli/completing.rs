@@ -11,6 +11,7 @@ use clap_complete::engine::{
 use sglab::control::{Client, LabDir, LabName, lab_dir};
 use sglab::protocol::{Reply, Request, State};
 use sglab::topology::EXAMPLES;
+use sglab::workshop::lesson::built_in;
 
 use super::arguments::Arguments;
 use super::sources::PREFIX;
@@ -44,6 +45,7 @@ fn offer(argument: Arg) -> Arg {
     let offered: fn() -> Vec<CompletionCandidate> = match name.as_str() {
         "INSTANCE" => || of_lab(|state| names(state.cloud.instances.keys())),
         "INSTANCE|HOST" => || of_lab(places),
+        "LESSON" => || candidates(built_in::names().into_iter().map(str::to_owned).collect()),
         "GROUP" => || of_lab(|state| names(state.cloud.groups.keys())),
         "ELASTIC-IP" => || of_lab(|state| names(state.cloud.elastic_ips.keys())),
         "PREFIX-LIST" => || of_lab(|state| names(state.cloud.prefix_lists.keys())),

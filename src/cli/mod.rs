@@ -7,15 +7,18 @@ mod check;
 mod common;
 mod completing;
 mod completions;
+mod desk;
 mod doctor;
 mod evidence;
 mod explain;
 mod file;
 mod folder;
+mod grade;
 mod help;
 mod host;
 mod init;
 mod inside;
+mod learn;
 mod list;
 mod live;
 mod man;
@@ -66,6 +69,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Live(command) => live::run(command),
         Command::Operation(command) => live::operations::run(command),
         Command::Workshop(WorkshopCommand::Walk(arguments)) => walk::run(&arguments),
+        Command::Workshop(WorkshopCommand::Learn(arguments)) => learn::run(&arguments),
+        Command::Workshop(WorkshopCommand::Grade(arguments)) => grade::run(&arguments),
         Command::Workshop(WorkshopCommand::List(arguments)) => list::run(&arguments),
         Command::File(FileCommand::Init(arguments)) => init::run(&arguments),
         Command::File(FileCommand::Check(arguments)) => check::run(&arguments),

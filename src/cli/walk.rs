@@ -1,21 +1,21 @@
 //! `sglab walk`.
 
-use std::io::{BufRead, IsTerminal, Read, Write, stderr, stdin, stdout};
-use std::path::Path;
+use std::io::{Write, stdout};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use sglab::model::Era;
-use sglab::report::walk::{self as told, Ended, Walked};
+use sglab::report::walk::{self as told, Ended};
 use sglab::report::{Entry, Style, terminal};
 use sglab::scenario::subject::Subject;
-use sglab::scenario::{self, Backend, Options, RunError, Stepper};
-use sglab::topology::{MAX_BYTES, Prediction, Reply, Step, Topology, predictions};
+use sglab::scenario::{self, Backend, Options, RunError, RunResult, Stepper};
+use sglab::topology::{Prediction, Reply, Step, Topology};
 use sglab::workshop::grading::{self, GradedAnswer, Score};
 use sglab::workshop::questions::{self, Puzzle, Puzzles};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::arguments::WalkArguments;
 use super::common::{Exit, PlainFormat, no_step};
+use super::desk::{Desk, Source, Talk};
 use super::{broken, host, screen, signals, sources};
 
 pub(super) fn run(arguments: &WalkArguments) -> anyhow::Result<Exit> {
@@ -35,31 +35,17 @@ pub(super) fn run(arguments: &WalkArguments) -> anyhow::Result<Exit> {
         stdout().write_all(told::template(&topology, era, &puzzles).as_bytes())?;
         return Ok(Exit::Ok);
     }
-    let source = match &arguments.answers {
-        Some(path) => {
-            let (name, bytes) = answers(path)?;
-            match predictions(&name, &bytes, &questions::wanted(&puzzles)) {
-                Ok(replies) => Source::File(replies.into_iter()),
-                Err(problems) => {
-                    sources::tell(&[problems]);
-                    return Ok(Exit::BadInput);
-                }
-            }
-        }
-        None if stdin().is_terminal() => Source::Person,
-        None => Source::Nobody,
+    let Some(source) = Source::of(arguments.answers.as_deref(), &questions::wanted(&puzzles))? else {
+        return Ok(Exit::BadInput);
     };
-    let to_stdout = arguments.format == PlainFormat::Text;
-    let is_terminal = if to_stdout { stdout().is_terminal() } else { stderr().is_terminal() };
-    let width = if to_stdout { screen::width_of(&stdout()) } else { screen::width_of(&stderr()) };
-    let style = Style { color: screen::wanted(arguments.color, is_terminal), width, ..Style::default() };
+    let talk = Talk::new(arguments.format, arguments.color);
     let Some(_sandbox) = host::enter() else { return Ok(Exit::CannotHost) };
     let Some(runtime) = host::runtime() else { return Ok(Exit::CannotHost) };
-    let walk = Walk { arguments, topology: &topology, era, from, puzzles, style };
+    let walk = Walk { talk, topology: &topology, era, from, puzzles };
     let done = runtime.block_on(async {
         tokio::select! {
             signal = signals::received() => signal,
-            exit = walk.all(source) => exit,
+            exit = walk.all(source, arguments.format) => exit,
         }
     });
     // The lab goes with this process; so does the thread that waits for a line.
@@ -67,93 +53,92 @@ pub(super) fn run(arguments: &WalkArguments) -> anyhow::Result<Exit> {
     done
 }
 
-/// The file of answers: its name and its bytes.
-fn answers(path: &Path) -> anyhow::Result<(String, Vec<u8>)> {
-    if path != Path::new("-") {
-        return Ok((path.display().to_string(), sources::read_file(path)?));
-    }
-    let mut bytes = Vec::new();
-    stdin().lock().take(MAX_BYTES as u64).read_to_end(&mut bytes).context("failed to read the answers")?;
-    Ok(("<input>".to_owned(), bytes))
+/// A walk through a topology.
+pub(super) struct Walk<'a> {
+    pub talk: Talk,
+    pub topology: &'a Topology,
+    pub era: Era,
+    /// The step to begin with; those before are run without a word.
+    pub from: usize,
+    pub puzzles: Vec<Puzzles>,
 }
 
-/// Source of predictions.
-enum Source {
-    /// From a file that fits the questions.
-    File(std::vec::IntoIter<Reply>),
-    /// From whoever sits at the terminal.
-    Person,
-    /// From nowhere: all is told, and nothing asked.
-    Nobody,
-}
-
-struct Walk<'a> {
-    arguments: &'a WalkArguments,
-    topology: &'a Topology,
-    era: Era,
-    from: usize,
-    puzzles: Vec<Puzzles>,
-    style: Style,
+/// Result of a walk.
+pub(super) struct Walked {
+    pub result: RunResult,
+    pub steps: Vec<told::Walked>,
+    pub score: Score,
+    pub ended: Ended,
 }
 
 impl Walk<'_> {
-    async fn all(&self, source: Source) -> anyhow::Result<Exit> {
+    async fn all(&self, source: Source, format: PlainFormat) -> anyhow::Result<Exit> {
+        if matches!(source, Source::Nobody) {
+            screen::tell("the input is no terminal, and there are no answers (--answers FILE): nothing is asked");
+        }
+        let walked = match self.take(&mut Desk::new(source)).await? {
+            Ok(walked) => walked,
+            Err(exit) => return Ok(exit),
+        };
+        if format == PlainFormat::Json {
+            let told = told::transcript(&walked.result, &walked.steps, walked.score, walked.ended)?;
+            stdout().write_all(told.as_bytes())?;
+        }
+        Ok(Entry::from(walked.result).exit_code().into())
+    }
+
+    /// Takes all of it; where the lab fails, that has been told.
+    pub(super) async fn take(&self, desk: &mut Desk) -> anyhow::Result<Result<Walked, Exit>> {
         let broken = |error: &RunError| {
             let entry = Entry::Broken(broken::of(self.topology, self.era, error));
             eprint!("{}", terminal::entry(&entry, Style::default()));
             Exit::from(entry.exit_code())
         };
+        let style = self.talk.style;
         let (mut lab, boot) = match scenario::boot(self.topology, self.era).await {
             Ok(booted) => booted,
-            Err(error) => return Ok(broken(&error)),
+            Err(error) => return Ok(Err(broken(&error))),
         };
         lab.tell_waits(screen::tell_waits());
         let mut stepper = Stepper::new(&mut lab, self.topology, boot, Options::default());
-        self.say(&terminal::head(stepper.head(), self.style))?;
-        self.say(&told::opening(self.topology, self.style))?;
-        if matches!(source, Source::Nobody) {
-            screen::tell("the input is no terminal, and there are no answers (--answers FILE): nothing is asked");
-        }
-        let mut desk = Desk::new(source);
-        let (mut walked, mut score, mut ended) = (Vec::new(), Score::default(), Ended::Finished);
+        self.talk.say(&terminal::head(stepper.head(), style))?;
+        self.talk.say(&told::opening(self.topology, style))?;
+        let (mut steps, mut score, mut ended) = (Vec::new(), Score::default(), Ended::Finished);
         let mut is_first = true;
         while let Some((number, step)) = stepper.upcoming() {
             let silent = number < self.from;
             let puzzles = self.puzzles.iter().find(|it| it.step == number && !stepper.is_halted());
             let puzzles = puzzles.map_or(&[][..], |it| &it.puzzles);
             if !silent {
-                if !self.tell(&mut desk, &stepper, number, step, is_first).await? {
+                if !self.tell(desk, &stepper, number, step, is_first).await? {
                     ended = Ended::Quit;
                     break;
                 }
                 is_first = false;
             }
-            let Some(predictions) = self.ask(&mut desk, puzzles, &stepper).await? else {
+            let Some(predictions) = self.ask(desk, puzzles, &stepper).await? else {
                 ended = Ended::Quit;
                 break;
             };
             let asked: Vec<_> = puzzles.iter().filter_map(flow).collect();
             if let Err(error) = stepper.take(&asked).await {
-                return Ok(broken(&error));
+                return Ok(Err(broken(&error)));
             }
             let (Some(result), earlier) = (stepper.taken().last(), stepper.taken().len() - 1) else { break };
             let answers: Vec<GradedAnswer> = grading::told(puzzles, &predictions, result);
             score.add(&answers);
             if !silent {
                 let earlier = &stepper.taken()[..earlier];
-                self.say(&told::reveal(stepper.head(), earlier, result, &answers, self.style))?;
+                self.talk.say(&told::reveal(stepper.head(), earlier, result, &answers, style))?;
             }
-            walked.push(Walked::new(step, answers));
+            steps.push(told::Walked::new(step, answers));
         }
         let result = stepper.finish();
         if ended == Ended::Finished {
-            self.say(&format!("\n{}", told::moral(self.topology, self.style)))?;
+            self.talk.say(&format!("\n{}", told::moral(self.topology, style)))?;
         }
-        self.say(&format!("\n{}{}", terminal::foot(&result, self.style), told::score(&score)))?;
-        if self.arguments.format == PlainFormat::Json {
-            stdout().write_all(told::transcript(&result, &walked, score, ended)?.as_bytes())?;
-        }
-        Ok(Entry::from(result).exit_code().into())
+        self.talk.say(&format!("\n{}{}", terminal::foot(&result, style), told::score(&score)))?;
+        Ok(Ok(Walked { result, steps, score, ended }))
     }
 
     /// Stops before a step and tells it; says whether to go on.
@@ -166,12 +151,12 @@ impl Walk<'_> {
         is_first: bool,
     ) -> anyhow::Result<bool> {
         if is_first {
-            self.say(&told::cloud(stepper.cloud(), self.style))?;
+            self.talk.say(&told::cloud(stepper.cloud(), self.talk.style))?;
         } else if !self.pause(desk, stepper, &format!("\nEnter for step {number}, c for the cloud, q to end: ")).await?
         {
             return Ok(false);
         }
-        self.say(&told::step(number, step, self.style))?;
+        self.talk.say(&told::step(number, step, self.talk.style))?;
         let asks = self.puzzles.iter().any(|it| it.step == number && !it.puzzles.is_empty());
         if asks || stepper.is_halted() {
             return Ok(true);
@@ -183,14 +168,14 @@ impl Walk<'_> {
     async fn pause<L: Backend>(&self, desk: &mut Desk, stepper: &Stepper<'_, L>, prompt: &str) -> anyhow::Result<bool> {
         let Desk::Person(lines) = desk else { return Ok(true) };
         loop {
-            self.say(prompt)?;
+            self.talk.say(prompt)?;
             match lines.recv().await.as_deref().map(str::trim) {
                 None => {
-                    self.say("\n")?;
+                    self.talk.say("\n")?;
                     return Ok(false);
                 }
                 Some("q" | "quit") => return Ok(false),
-                Some("c" | "cloud") => self.say(&told::cloud(stepper.cloud(), self.style))?,
+                Some("c" | "cloud") => self.talk.say(&told::cloud(stepper.cloud(), self.talk.style))?,
                 Some(_) => return Ok(true),
             }
         }
@@ -212,11 +197,11 @@ impl Walk<'_> {
             };
             let predicted = match reply {
                 Reply::Predicted(predicted) => Some(predicted),
-                Reply::Skip => None,
+                Reply::Skip | Reply::Rule(_) => None,
                 Reply::Quit => return Ok(None),
             };
             if matches!(desk, Desk::File(_)) {
-                self.say(&told::answered(puzzle, predicted))?;
+                self.talk.say(&told::answered(puzzle, predicted))?;
             }
             predictions.push(predicted);
         }
@@ -231,9 +216,9 @@ impl Walk<'_> {
         stepper: &Stepper<'_, L>,
     ) -> anyhow::Result<Reply> {
         loop {
-            self.say(&told::question(puzzle))?;
+            self.talk.say(&told::question(puzzle))?;
             let Some(line) = lines.recv().await else {
-                self.say("\n")?;
+                self.talk.say("\n")?;
                 return Ok(Reply::Quit);
             };
             let word = line.trim();
@@ -241,25 +226,11 @@ impl Walk<'_> {
             match asked.reply(word) {
                 Some(reply) => return Ok(reply),
                 // `c` means `cut` where that is an answer.
-                None if word == "c" || word == "cloud" => self.say(&told::cloud(stepper.cloud(), self.style))?,
-                None => self.say(&format!("  {}, ? to skip, c for the cloud, q to end\n", asked.prompt()))?,
+                None if word == "c" || word == "cloud" => {
+                    self.talk.say(&told::cloud(stepper.cloud(), self.talk.style))?
+                }
+                None => self.talk.say(&format!("  {}, ? to skip, c for the cloud, q to end\n", asked.prompt()))?,
             }
-        }
-    }
-
-    /// Says something at once: on stdout, unless a transcript is to stand there.
-    fn say(&self, text: &str) -> std::io::Result<()> {
-        // An answer is typed behind the last line, which has no end.
-        let (lines, prompt) = text.split_at(text.rfind('\n').map_or(0, |end| end + 1));
-        let text = self.style.fit(lines) + prompt;
-        match self.arguments.format {
-            PlainFormat::Text => {
-                let mut out = stdout();
-                out.write_all(text.as_bytes())?;
-                out.flush()
-            }
-            PlainFormat::Json if stdin().is_terminal() => stderr().write_all(text.as_bytes()),
-            PlainFormat::Json => Ok(()),
         }
     }
 }
@@ -268,34 +239,5 @@ fn flow(puzzle: &Puzzle) -> Option<sglab::model::Flow> {
     match &puzzle.subject {
         Subject::Flow(flow) => Some(flow.clone()),
         Subject::Connection(_) => None,
-    }
-}
-
-/// Source of replies, once lines can be awaited.
-enum Desk {
-    File(std::vec::IntoIter<Reply>),
-    Person(UnboundedReceiver<String>),
-    Nobody,
-}
-
-impl Desk {
-    fn new(source: Source) -> Self {
-        match source {
-            Source::File(replies) => Self::File(replies),
-            Source::Nobody => Self::Nobody,
-            Source::Person => {
-                let (send, lines) = unbounded_channel();
-                // A plain thread: a read from a terminal cannot be taken back, and must not hold up the end.
-                std::thread::spawn(move || {
-                    for line in stdin().lock().lines() {
-                        let Ok(line) = line else { return };
-                        if send.send(line).is_err() {
-                            return;
-                        }
-                    }
-                });
-                Self::Person(lines)
-            }
-        }
     }
 }

@@ -4,7 +4,7 @@ mod builder;
 mod checked;
 mod columns;
 mod cut;
-mod document;
+pub(crate) mod document;
 mod expected;
 mod files;
 mod grammar;
@@ -13,10 +13,12 @@ mod patterns;
 mod placed;
 mod predictions;
 mod problem;
+pub(crate) mod reading;
 mod resolve;
 mod rule_blocks;
 #[cfg(test)]
 pub(crate) mod sample;
+mod sections;
 mod steps;
 mod story;
 mod synthetic_hosts;
@@ -36,12 +38,12 @@ pub use grammar::{RuleWords, TypedFlow, TypedRule};
 pub use patterns::{ColumnKind, Egress, FlowPattern, OpenCells, Pairs, Question, Selector, Table};
 pub use placed::Placed;
 pub use predictions::{Prediction, QuestionSubject, Reply, Wanted, predictions};
+pub(crate) use problem::{Diagnostic, Source, Span, quote};
 pub use problem::{Problem, Problems, Related};
-pub(crate) use problem::{Source, Span};
+pub use reading::MAX_BYTES;
 pub(crate) use resolve::is_reserved;
-pub use resolve::{
-    MAX_BYTES, read_flow, read_operations, read_operations_beside, read_question, read_rules, read_services,
-};
+pub use resolve::{read_flow, read_operations, read_operations_beside, read_question, read_rules, read_services};
+pub use sections::{ChangedEntry, Freedom, Sections};
 pub use steps::{Action, Opening, Step};
 pub use story::{Part, Story};
 pub use table_columns::{Columns, IcmpFamily};

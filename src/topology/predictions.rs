@@ -32,6 +32,11 @@ pub enum QuestionSubject {
     Flow,
     /// A connection that is held.
     Connection,
+    /// Which of so many rules lets a flow through.
+    Rule {
+        /// Number of rules to choose from.
+        of: usize,
+    },
 }
 
 /// Reply to a question.
@@ -39,6 +44,8 @@ pub enum QuestionSubject {
 pub enum Reply {
     /// A prediction.
     Predicted(Prediction),
+    /// The number of a rule, from 1; 0 for none.
+    Rule(usize),
     /// `?`: no prediction.
     Skip,
     /// `q`: that is the end of it.
@@ -66,11 +73,15 @@ impl QuestionSubject {
         match self {
             Self::Flow => &[Prediction::Open, Prediction::Dropped, Prediction::Refused, Prediction::Unreachable],
             Self::Connection => &[Prediction::Alive, Prediction::Cut, Prediction::Gone],
+            Self::Rule { .. } => &[],
         }
     }
 
     /// The words that answer it, as a prompt shows them: `o(pen) d(ropped) ...`.
     pub fn prompt(self) -> String {
+        if let Self::Rule { of } = self {
+            return format!("1 to {of}, or 0 for none");
+        }
         let words = self.answers().iter().map(|it| it.as_str()).map(|word| match word.split_at_checked(1) {
             Some((first, rest)) => format!("{first}({rest})"),
             None => word.to_owned(),
@@ -85,6 +96,10 @@ impl QuestionSubject {
             "?" | "skip" => return Some(Reply::Skip),
             "q" | "quit" => return Some(Reply::Quit),
             _ => {}
+        }
+        if let Self::Rule { of } = self {
+            let number = if word == "none" { Some(0) } else { word.parse().ok() };
+            return number.filter(|number| *number <= of).map(Reply::Rule);
         }
         let is = |it: &Prediction| it.as_str() == word || (word.len() == 1 && it.as_str().starts_with(&word));
         self.answers().iter().copied().find(is).map(Reply::Predicted)
@@ -128,7 +143,10 @@ pub fn predictions(file: &str, bytes: &[u8], wanted: &[Wanted]) -> Result<Vec<Re
             }
             None => {
                 let known = question.asked.answers().iter().map(|it| it.as_str());
-                let all = known.clone().collect::<Vec<_>>().join(", ");
+                let all = match question.asked {
+                    QuestionSubject::Rule { .. } => question.asked.prompt(),
+                    QuestionSubject::Flow | QuestionSubject::Connection => known.clone().collect::<Vec<_>>().join(", "),
+                };
                 let help = suggest(word, known).unwrap_or_else(|| format!("{all}, or `?` to skip"));
                 let message = format!("{} is no answer to {}", quote(word), question.words);
                 problems.push(Diagnostic::new(span, message).help(help));

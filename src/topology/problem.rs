@@ -134,7 +134,7 @@ impl std::error::Error for Problems {}
 
 impl Problems {
     /// Puts drafts into the file's order. An empty list is not told from one unknown problem: callers check before.
-    pub(super) fn new(source: &Source, mut drafts: Vec<Diagnostic>) -> Self {
+    pub(crate) fn new(source: &Source, mut drafts: Vec<Diagnostic>) -> Self {
         drafts.sort_by_key(|draft| draft.span);
         // An alias repeats its problems at one and the same place.
         drafts.dedup();
@@ -296,7 +296,7 @@ fn window(line: &str, column: usize, width: usize, room: usize) -> (String, usiz
 }
 
 /// Words of the file inside a message: in backticks, without control characters, and not too long.
-pub(super) fn quote(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     let mut quoted = String::from("`");
     for (index, c) in text.chars().enumerate() {
         if index >= 80 {

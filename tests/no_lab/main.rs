@@ -11,6 +11,7 @@ mod found_again;
 mod import_any;
 mod imported;
 mod later_expressions;
+mod lessons;
 mod licences;
 mod lint;
 mod outward;

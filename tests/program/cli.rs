@@ -379,6 +379,8 @@ fn the_help_of_every_command_is_as_it_was() {
         "replay",
         "list",
         "walk",
+        "learn",
+        "grade",
         "check",
         "lint",
         "render",

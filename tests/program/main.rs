@@ -18,6 +18,7 @@ mod hostile_files;
 mod ids;
 #[path = "../common/labs.rs"]
 mod labs;
+mod learn;
 mod lint;
 mod live;
 mod live_load_balancers;

@@ -214,7 +214,12 @@ fn without_a_terminal_nothing_is_asked_and_a_file_that_fails_is_still_1() {
 
 /// A walk at a pseudo-terminal: whenever it stops at the next of these words, this is typed. Gives what was said.
 fn at_a_terminal(program: &Program, dialogue: &[(&str, &str)]) -> (Option<i32>, String) {
-    let command = format!("{} walk {CASE} --era vpc", program.path().display());
+    typed(program, &format!("walk {CASE} --era vpc"), dialogue)
+}
+
+/// A command at a terminal: each time that it says something, something is typed.
+pub fn typed(program: &Program, command: &str, dialogue: &[(&str, &str)]) -> (Option<i32>, String) {
+    let command = format!("{} {command}", program.path().display());
     let mut script = program.dress(User::Ours, Command::new("script"), &["-qec", &command, "/dev/null"]);
     let mut script = script.stdin(Stdio::piped()).spawn().expect("script, of util-linux");
     let (mut input, mut output) = (script.stdin.take().unwrap(), script.stdout.take().unwrap());

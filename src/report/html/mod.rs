@@ -2,9 +2,11 @@
 //!
 //! The same results give the same page, apart from durations, which stand in elements of the class `duration`.
 
+mod grade;
 mod grid;
 mod markup;
 
+pub(super) use grade::grades;
 use markup::{anchor, escaped};
 
 use super::evidence::{Versions, sha256};

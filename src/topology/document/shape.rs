@@ -17,4 +17,4 @@ pub use field::{Field, Keyed, field, said};
 pub use lists::{Any, Either, Entry, List, Many, Map, One, Or};
 pub use schema::{Described, described, mapping_schema, merged, one_of_schema};
 pub use spanned_text::SpannedText;
-pub use traits::{Definitions, Leaf, Shape, Tagged};
+pub use traits::{Definitions, Leaf, Shape, Tagged, several};

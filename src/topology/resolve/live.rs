@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use super::names::EntityKind;
-use super::parse::MAX_BYTES;
 use super::resolver::{Held, Resolver};
 use super::standing::Refused;
 use crate::model::{
@@ -18,6 +17,7 @@ use crate::topology::grammar::{TypedFlow, TypedRule, Within};
 use crate::topology::patterns::FlowPattern;
 use crate::topology::placed::Placed;
 use crate::topology::problem::{Diagnostic, Problems, Source, Span, TYPED};
+use crate::topology::reading::MAX_BYTES;
 use crate::topology::steps::Action;
 use crate::topology::tree;
 use crate::topology::typed::TypedRules;

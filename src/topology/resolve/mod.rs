@@ -30,4 +30,3 @@ mod ways;
 
 pub use live::{read_flow, read_operations, read_operations_beside, read_question, read_rules, read_services};
 pub(crate) use naming::is_reserved;
-pub use parse::MAX_BYTES;

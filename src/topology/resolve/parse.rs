@@ -14,25 +14,21 @@ use crate::model::{
 use crate::topology::checked::{KnobOverrides, RefusedAtFirst, Topology};
 use crate::topology::document::Document;
 use crate::topology::document::settings::Knobs;
-use crate::topology::document::shape::{Diagnostics, Field, Shape};
+use crate::topology::document::shape::Field;
 use crate::topology::document::values::Choice;
 use crate::topology::expected::{Expectation, ExpectedOutcome};
 use crate::topology::files::Files;
 use crate::topology::patterns::Selector;
 use crate::topology::placed::Placed;
-use crate::topology::problem::{Diagnostic, Problems, Source, Span};
+use crate::topology::problem::{Diagnostic, Problems, Source};
+use crate::topology::reading::{self, START};
 use crate::topology::steps::Step;
 use crate::topology::story::Story;
 use crate::topology::table_columns::Columns;
-use crate::topology::tree::{self, Value};
 use crate::topology::{columns, synthetic_hosts};
-
-/// The largest topology file. A caller reads at most one byte more.
-pub const MAX_BYTES: usize = 1 << 20;
 
 /// Instances times ports that must not be listened on.
 const MAX_DEAF: usize = 1_000_000;
-const START: Span = Span { start: 0, end: 0 };
 
 impl Topology {
     /// Reads a topology file; `file` is its name as the user gave it.
@@ -68,30 +64,14 @@ impl Topology {
     }
 
     fn read(file: &str, bytes: &[u8], promise: Promise, files: Option<&dyn Files>) -> Result<Self, Problems> {
-        let text = match text(bytes) {
+        let text = match reading::text(bytes) {
             Ok(text) => text,
             // The lines of such a file are not fit to be shown.
             Err(draft) => return Err(Problems::new(&Source::new(file, ""), vec![draft])),
         };
         let source = Source::new(file, text);
         let mut problems = Vec::new();
-        let root = match tree::parse(text, &mut problems) {
-            Ok(root) => root,
-            Err(draft) => {
-                problems.push(draft);
-                return Err(Problems::new(&source, problems));
-            }
-        };
-        let document = match root {
-            Some(root) if !matches!(&root.value, Value::Scalar(s) if s.kind() == tree::Kind::Nothing) => {
-                Document::read(&root, Document::WHAT, &mut Diagnostics(&mut problems))
-            }
-            _ => {
-                problems
-                    .push(Diagnostic::new(START, "the file is empty").help("`sglab init` writes one to start from"));
-                None
-            }
-        };
+        let document = reading::document::<Document>(text, "`sglab init` writes one to start from", &mut problems);
         let mut resolver = Resolver::new(&source, problems, files);
         let topology = document.and_then(|document| resolver.topology(&document, promise));
         match topology {
@@ -106,25 +86,6 @@ impl Topology {
 enum Promise {
     Demanded,
     Optional,
-}
-
-/// The file as text.
-fn text(bytes: &[u8]) -> Result<&str, Diagnostic> {
-    if bytes.len() > MAX_BYTES {
-        return Err(Diagnostic::new(START, format!("the file is larger than {MAX_BYTES} bytes")));
-    }
-    let text = std::str::from_utf8(bytes).map_err(|error| {
-        let at = error.valid_up_to();
-        Diagnostic::new(START, format!("the file is not text: byte {} is not UTF-8", at + 1))
-    })?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    match text.char_indices().find(|(_, c)| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
-        Some((at, c)) => Err(Diagnostic::new(
-            START,
-            format!("the file is not text: byte {} is the control character {}", at + 1, c.escape_unicode()),
-        )),
-        None => Ok(text),
-    }
 }
 
 impl Resolver<'_> {

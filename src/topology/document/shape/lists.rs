@@ -294,8 +294,7 @@ impl<T: Tagged> Shape for One<T> {
             all.extend(T::read(&scalar.text, value, told).map(|one| (value.span, one)));
         }
         if let Some((key, _)) = entries.get(1) {
-            let draft = Diagnostic::new(key.span, "an entry of `do` holds one operation, since a mapping has no order");
-            told.report(draft.help("write a list: [{stop: web1}, {start: web1}]"));
+            told.report(Diagnostic::new(key.span, T::SEVERAL.0).help(T::SEVERAL.1));
         }
         Some(Self { at, all })
     }

@@ -43,6 +43,8 @@ pub trait Tagged: Sized {
     const NAME: &'static str;
     /// Every key.
     const KEYS: &'static [&'static str];
+    /// What is told of a mapping with several keys, and what to write.
+    const SEVERAL: (&'static str, &'static str);
     /// Keys that other tools have, each with what to write here.
     const OTHERS: &'static [(&'static str, &'static str)];
 
@@ -54,6 +56,17 @@ pub trait Tagged: Sized {
     fn value(&self) -> Yaml;
     /// All that it can be.
     fn schema(definitions: &mut Definitions) -> Value;
+}
+
+/// What is told of a mapping that must have one key, by the name of what it is.
+pub const fn several(name: &str) -> (&'static str, &'static str) {
+    match name.as_bytes() {
+        b"Stage" => ("an entry of `stages` is one stage", "write a list: [{predict: start}, {fix: {rules: 3}}]"),
+        _ => (
+            "an entry of `do` holds one operation, since a mapping has no order",
+            "write a list: [{stop: web1}, {start: web1}]",
+        ),
+    }
 }
 
 /// A part that is one word or sentence.
