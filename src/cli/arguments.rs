@@ -372,15 +372,15 @@ pub(crate) struct WalkArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  sglab learn                            the lessons by theme, with what surprises
-  sglab learn self-trust                 play one in the terminal, on real packets
+  sglab learn                         the lessons, a line each
+  sglab learn self-trust              play one, on real packets
   sglab learn self-trust --into here
       with the files to edit in this folder; Enter checks them again
   sglab learn self-trust --solution mine.yaml --format json
       hand in a file, without a terminal
   sglab learn self-trust --questions > answers.txt
   sglab learn self-trust --answers answers.txt
-  sglab learn --check                    hold all lessons to their word
+  sglab learn --check                 hold all lessons to their word
   sglab learn --check mine/01-lesson --packets
 
 At a terminal `h` asks for a hint on a file: which end, then which group, the rule, the remedy; they cost 5, 10, 15 and 20 \

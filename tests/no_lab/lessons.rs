@@ -56,7 +56,7 @@ fn each_needs_only_what_comes_before_it_and_has_something_to_do() {
         let before: Vec<&str> = all[..index].iter().map(|it| it.name.as_str()).collect();
         assert!(lesson.needs.iter().all(|need| before.contains(&need.as_str())), "{}: {:?}", lesson.name, lesson.needs);
         assert!(lesson.tasks().count() > 0, "{}", lesson.name);
-        assert!(lesson.surprise.chars().count() <= 110, "{}", lesson.surprise);
+        assert!(lesson.surprise.chars().count() <= 49, "{}", lesson.surprise);
     }
 }
 

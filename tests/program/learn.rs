@@ -45,6 +45,8 @@ fn lessons_are_listed_by_theme_within_80_columns() {
     assert!(said.lines().all(|line| line.chars().count() <= 80), "{said}");
     let lessons = json(&run(&program, &["learn", "--format", "json"]))["lessons"].as_array().expect("a list").clone();
     assert!(lessons.len() >= 14);
+    let lines = said.lines().filter(|line| line.starts_with("  ")).count();
+    assert_eq!(lines, lessons.len(), "a line each: {said}");
     let folders = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("lessons")).unwrap().count();
     assert_eq!(lessons.len(), folders);
     let unknown = run(&program, &["learn", "self-trsut"]);
