@@ -1,12 +1,24 @@
 //! Files that say what an account admits, by group: made once, then held against what the account admits later.
 
+use super::allowances::items;
 use super::fault::{Faults, Mistake};
 use super::tree::{self, Node};
 use crate::model::SourceLocation;
 use crate::topology::Source;
 
-/// The one key of such a file.
-const KEY: &str = "admits";
+/// The key of what is admitted.
+const ADMITS: &str = "admits";
+/// The key of what is allowed though a change opens it.
+const ALLOWS: &str = "allows";
+
+/// Such a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Expectations {
+    /// What is admitted.
+    pub admits: Vec<ExpectedPassage>,
+    /// What may be newly open, with a reason.
+    pub allows: Vec<AllowedFlowWords>,
+}
 
 /// A line of such a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,50 +29,90 @@ pub struct ExpectedPassage {
     pub place: SourceLocation,
 }
 
+/// The words of an allowance, as they stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AllowedFlowWords {
+    /// Sender and receiver with its port: `anywhere -> web:443`.
+    pub flow: String,
+    /// The reason.
+    pub reason: String,
+    /// The last day.
+    pub until: Option<String>,
+    /// Its place.
+    pub place: SourceLocation,
+}
+
 /// Reads such a file.
 ///
 /// # Errors
 /// All its mistakes.
 ///
 /// ```
-/// let read = sglab::import::read_expectations("shop.expect.yaml", "admits:\n  - web -> db:5432\n")?;
-/// assert_eq!((read[0].flow.as_str(), read[0].place.line), ("web -> db:5432", 2));
+/// let text = "admits:\n  - web -> db:5432\nallows:\n  - {flow: 'anywhere -> web:443', reason: the launch, until: 2027-01-31}\n";
+/// let read = sglab::import::read_expectations("shop.expect.yaml", text)?;
+/// assert_eq!((read.admits[0].flow.as_str(), read.admits[0].place.line), ("web -> db:5432", 2));
+/// assert_eq!((read.allows[0].flow.as_str(), read.allows[0].place.line), ("anywhere -> web:443", 4));
 /// assert!(sglab::import::read_expectations("shop.expect.yaml", "admit: []\n").is_err());
 /// # Ok::<(), sglab::import::Faults>(())
 /// ```
-pub fn read_expectations(file: &str, text: &str) -> Result<Vec<ExpectedPassage>, Faults> {
+pub fn read_expectations(file: &str, text: &str) -> Result<Expectations, Faults> {
     let source = Source::new(file, text);
     let one = |mistake: Mistake| Faults::new(vec![mistake.placed(&source)]);
     let tree = tree::parse(text).map_err(one)?;
     let root = Node(&tree);
     let mut faults = Vec::new();
-    for (key, value) in root.entries().filter(|(key, _)| *key != KEY) {
+    let mut fault = |mistake: Mistake| faults.push(mistake.placed(&source));
+    let is_known = |key: &str| key == ADMITS || key == ALLOWS;
+    for (key, value) in root.entries().filter(|(key, _)| !is_known(key)) {
         let mistake = Mistake::new(value.span(), format!("unknown key `{key}`"));
-        faults.push(mistake.maybe_help(crate::model::suggest(key, [KEY])).placed(&source));
+        fault(mistake.maybe_help(crate::model::suggest(key, [ADMITS, ALLOWS])));
     }
-    if !root.entries().any(|(key, _)| key == KEY) {
-        faults.push(Mistake::new(root.span(), format!("`{KEY}` is missing")).placed(&source));
+    if !root.entries().any(|(key, _)| is_known(key)) {
+        fault(Mistake::new(root.span(), format!("`{ADMITS}` is missing")));
     }
-    let mut passages = Vec::new();
-    for item in root.items_of(KEY) {
-        match item.text().filter(|text| text.contains(" -> ")) {
-            Some(flow) => passages.push(ExpectedPassage { flow: flow.to_owned(), place: source.place(item.span()) }),
-            None => faults
-                .push(Mistake::new(item.span(), "this is no passage").help("such as `web -> db:5432`").placed(&source)),
+    let is_passage = |text: &str| text.contains(" -> ");
+    let no_passage = |span| Mistake::new(span, "this is no passage").help("such as `web -> db:5432`");
+    let mut read = Expectations::default();
+    for item in root.items_of(ADMITS) {
+        match item.text().filter(|text| is_passage(text)) {
+            Some(flow) => read.admits.push(ExpectedPassage { flow: flow.to_owned(), place: source.place(item.span()) }),
+            None => fault(no_passage(item.span())),
         }
     }
-    if faults.is_empty() { Ok(passages) } else { Err(Faults::new(faults)) }
+    if let Some(list) = root.get(ALLOWS) {
+        if !list.is_list() {
+            let mistake = Mistake::new(list.span(), format!("`{ALLOWS}` is a list"));
+            fault(mistake.help("write `- {flow: 'anywhere -> web:443', reason: WHY}`"));
+        }
+        for item in items(list, ["flow"], &mut fault) {
+            let [flow] = item.subject;
+            if !is_passage(&flow) {
+                fault(no_passage(item.span));
+            }
+            let place = source.place(item.span);
+            read.allows.push(AllowedFlowWords { flow, reason: item.reason, until: item.until, place });
+        }
+    }
+    if faults.is_empty() { Ok(read) } else { Err(Faults::new(faults)) }
 }
 
-/// Writes such a file.
-pub fn write_expectations(head: &str, flows: impl IntoIterator<Item = String>) -> String {
-    let mut text = format!("# {head}\n{KEY}:");
+/// Writes such a file: what is admitted, and allowances as they stand.
+pub fn write_expectations(head: &str, flows: impl IntoIterator<Item = String>, allows: &[AllowedFlowWords]) -> String {
+    // Single quotes take every character as it is.
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
+    let mut text = format!("# {head}\n{ADMITS}:");
     let mut any = false;
     for flow in flows {
         any = true;
-        // Single quotes take every character as it is.
-        text.push_str(&format!("\n  - '{}'", flow.replace('\'', "''")));
+        text.push_str(&format!("\n  - {}", quoted(&flow)));
     }
     text.push_str(if any { "\n" } else { " []\n" });
+    if !allows.is_empty() {
+        text.push_str(&format!("{ALLOWS}:\n"));
+    }
+    for AllowedFlowWords { flow, reason, until, .. } in allows {
+        let until = until.as_deref().map_or_else(String::new, |until| format!(", until: {}", quoted(until)));
+        text.push_str(&format!("  - {{flow: {}, reason: {}{until}}}\n", quoted(flow), quoted(reason)));
+    }
     text
 }
