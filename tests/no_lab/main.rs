@@ -4,6 +4,7 @@
 mod account_difference;
 mod bad_topologies;
 mod compile_loads;
+mod cures;
 mod facts;
 #[path = "../../fuzz/fuzz_targets/import_any.rs"]
 mod import_any;
