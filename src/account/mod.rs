@@ -210,8 +210,20 @@ pub struct PrefixList {
     pub label: String,
     /// Its entries.
     pub entries: Known<Vec<IpNet>>,
+    /// Texts of entries that have one.
+    pub descriptions: IndexMap<IpNet, String>,
+    /// As many entries as it may have, where a source tells it: a rule that names it counts as this many.
+    pub max_entries: Option<u32>,
     /// Its place in the sources.
     pub origin: Origin,
+}
+
+impl PrefixList {
+    /// As many entries as it may have; where no source tells it, as many as it has.
+    pub fn room(&self) -> u32 {
+        let entries = self.entries.known().map_or(0, Vec::len);
+        self.max_entries.unwrap_or_else(|| u32::try_from(entries).unwrap_or(u32::MAX).max(1))
+    }
 }
 
 /// A value, or the reason why no source tells it.
