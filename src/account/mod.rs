@@ -31,8 +31,19 @@ pub struct Account {
     pub interfaces: IndexMap<ResourceId, Interface>,
     /// Prefix lists by id.
     pub prefix_lists: IndexMap<ResourceId, PrefixList>,
+    /// Auto Scaling groups by the ids of interfaces that they launch, where a source tells them.
+    pub fleets: IndexMap<ResourceId, Fleet>,
     /// All that was read and is not here.
     pub left_out: Vec<LeftOut>,
+}
+
+/// An Auto Scaling group, by what its instances have in common. They stand for each other: it ends and launches them as it likes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Fleet {
+    /// Its name.
+    pub name: Option<String>,
+    /// The tag `Name` that it gives its instances.
+    pub tag: Option<String>,
 }
 
 /// A VPC.

@@ -6,6 +6,7 @@ mod bad_topologies;
 mod compile_loads;
 mod cures;
 mod facts;
+mod fleets;
 #[path = "../../fuzz/fuzz_targets/import_any.rs"]
 mod import_any;
 mod imported;
