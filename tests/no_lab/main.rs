@@ -5,7 +5,9 @@ mod account_difference;
 mod bad_topologies;
 mod certainties;
 mod compile_loads;
+mod cures;
 mod facts;
+mod fleets;
 mod found_again;
 #[path = "../../fuzz/fuzz_targets/import_any.rs"]
 mod import_any;

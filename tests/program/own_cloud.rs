@@ -374,7 +374,7 @@ fn an_entry_more_in_a_prefix_list_is_not_accepted_and_opens_what_it_opens() {
     // Packets of the office's own address, and of one elsewhere.
     let Said { code, out, err } = sglab(&program, &["diff", old, new, "--prove"]);
     assert_eq!(code, Some(1), "{out}{err}");
-    assert!(err.contains("proved by packets: "), "{err}");
+    assert!(out.contains("proved by packets: "), "{out}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use anyhow::bail;
 use clap::{Args, ValueEnum};
 use sglab::graph::{Picture, dot, mermaid, svg};
 
-use super::sources::{self, KindChoice};
+use super::sources::{self, Reading};
 use crate::cli::common::Exit;
 
 /// `sglab graph`.
@@ -25,7 +25,7 @@ pub(crate) struct GraphArguments {
     #[arg(required = true, value_name = "SOURCE")]
     pub sources: Vec<String>,
     #[command(flatten)]
-    pub kind: KindChoice,
+    pub reading: Reading,
     /// Format of the picture
     #[arg(long, value_enum, default_value_t = GraphFormat::Svg)]
     pub format: GraphFormat,
@@ -43,7 +43,7 @@ pub(crate) enum GraphFormat {
 }
 
 pub(super) fn run(arguments: &GraphArguments) -> anyhow::Result<Exit> {
-    let Some(account) = sources::read(&arguments.sources, arguments.kind)? else { return Ok(Exit::BadInput) };
+    let Some(account) = sources::read(&arguments.sources, &arguments.reading)? else { return Ok(Exit::BadInput) };
     let picture = Picture::new(&account);
     let title = format!("Who reaches whom in {}", arguments.sources.join(", "));
     let text = match arguments.format {

@@ -11,7 +11,7 @@ use sglab::outward::write;
 use sglab::report::count;
 
 use super::exported::exported;
-use super::sources::{self, KindChoice, with_strangers};
+use super::sources::{self, Reading, with_strangers};
 use crate::cli::common::{Exit, told, typed};
 use crate::cli::live::up::{self, UpArguments};
 use crate::cli::outward::{self, To};
@@ -41,7 +41,7 @@ pub(crate) struct ImportArguments {
     #[arg(required_unless_present = "commands", value_name = "SOURCE")]
     pub sources: Vec<String>,
     #[command(flatten)]
-    pub kind: KindChoice,
+    pub reading: Reading,
     /// Write the topology to this file, which must not be there yet, instead of the output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -76,7 +76,7 @@ pub(super) fn run(arguments: &ImportArguments) -> anyhow::Result<Exit> {
         stdout().write_all(COMMANDS.as_bytes())?;
         return Ok(Exit::Ok);
     }
-    let Some(account) = sources::read(&arguments.sources, arguments.kind)? else { return Ok(Exit::BadInput) };
+    let Some(account) = sources::read(&arguments.sources, &arguments.reading)? else { return Ok(Exit::BadInput) };
     let title = format!("Imported from {}.", arguments.sources.join(", "));
     if arguments.up {
         return boot(&account, arguments);

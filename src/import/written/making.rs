@@ -108,7 +108,12 @@ impl<'a> Making<'a> {
                 continue;
             }
             let name = self.names.unique(&list.label);
-            builder = builder.prefix_list(&name, entries.iter().map(ToString::to_string));
+            let most = usize::try_from(list.room()).unwrap_or(usize::MAX);
+            let words = entries.iter().map(ToString::to_string);
+            builder = match most > entries.len() {
+                true => builder.prefix_list_with_room(&name, words, list.room()),
+                false => builder.prefix_list(&name, words),
+            };
             self.lists.insert(id.clone(), name);
         }
         builder
