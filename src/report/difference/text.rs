@@ -18,8 +18,7 @@ pub fn text(difference: &Difference, style: Style) -> String {
     }
     for item in &difference.not_known {
         let line = format!("not known: {} of {}: {}", item.kind, item.origin.resource, item.reason);
-        let _ =
-            writeln!(out, "{}\n    {}", style.fit(&style.paint(Tone::Unsure, &shown_line(&line))), item.origin.place);
+        let _ = writeln!(out, "{}\n    {}", style.paint(Tone::Unsure, &shown_line(&line)), item.origin.place);
     }
     if style.verbose {
         out.push_str(&rules(difference, style));
@@ -41,10 +40,10 @@ pub fn text(difference: &Difference, style: Style) -> String {
             let line = format!(
                 "rules: {added} added, {removed} removed; memberships: {joined} added, {left} removed (--rules lists them)"
             );
-            let _ = writeln!(out, "{}", style.fit(&line));
+            let _ = writeln!(out, "{line}");
         }
     }
-    out
+    style.fit(&out)
 }
 
 /// Tells of one passage.
@@ -67,7 +66,7 @@ pub(super) fn told(passage: &Passage, change: Change, style: Style) -> String {
     resources.dedup();
     let mut out = format!("{}, by {}\n", style.paint(tone, &shown_line(&head)), shown_line(&resources.join(", ")));
     let mut line = |words: &str| {
-        let _ = writeln!(out, "    {}", style.fit(&shown_line(words)).replace('\n', "\n    "));
+        let _ = writeln!(out, "    {}", shown_line(words));
     };
     if passage.way == Way::FromOutside {
         let behind = behind(passage).map_or_else(String::new, |behind| format!(", to {behind}"));
