@@ -1,5 +1,7 @@
 //! Files that say what an account admits, by group: made once, then held against what the account admits later.
 
+use indexmap::IndexSet;
+
 use super::fault::{Faults, Mistake};
 use super::tree::{self, Node};
 use crate::model::SourceLocation;
@@ -7,6 +9,11 @@ use crate::topology::Source;
 
 /// The one key of such a file.
 const KEY: &str = "admits";
+
+/// Its first lines.
+const HEAD: &str = "# What the imported cloud admits, by group. Nothing writes it anew but
+# `sglab test --import SOURCE --expect FILE --accept`.
+";
 
 /// A line of such a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,15 +59,14 @@ pub fn read_expectations(file: &str, text: &str) -> Result<Vec<ExpectedPassage>,
     if faults.is_empty() { Ok(passages) } else { Err(Faults::new(faults)) }
 }
 
-/// Writes such a file.
-pub fn write_expectations(head: &str, flows: impl IntoIterator<Item = String>) -> String {
-    let mut text = format!("# {head}\n{KEY}:");
-    let mut any = false;
-    for flow in flows {
-        any = true;
+/// Writes such a file: flows in sections, each below its name.
+pub fn write_expectations(sections: &[(&str, IndexSet<String>)]) -> String {
+    let mut text = format!("{HEAD}{KEY}:");
+    for (name, flows) in sections.iter().filter(|(_, flows)| !flows.is_empty()) {
+        text.push_str(&format!("\n  # {name}"));
         // Single quotes take every character as it is.
-        text.push_str(&format!("\n  - '{}'", flow.replace('\'', "''")));
+        text.extend(flows.iter().map(|flow| format!("\n  - '{}'", flow.replace('\'', "''"))));
     }
-    text.push_str(if any { "\n" } else { " []\n" });
+    text.push_str(if sections.iter().all(|(_, flows)| flows.is_empty()) { " []\n" } else { "\n" });
     text
 }

@@ -8,6 +8,7 @@ mod facts;
 #[path = "../../fuzz/fuzz_targets/import_any.rs"]
 mod import_any;
 mod imported;
+mod imported_tables;
 mod licences;
 mod lint;
 mod outward;

@@ -10,7 +10,7 @@ use sglab::report::difference::{json, markdown, text};
 use super::prove;
 use super::sources::{self, KindChoice};
 use crate::cli::common::{Exit, When};
-use crate::cli::{color, screen};
+use crate::cli::{color, progress, screen};
 
 /// `sglab diff`.
 #[derive(Debug, Args)]
@@ -90,7 +90,9 @@ pub(super) fn run(arguments: &DiffArguments) -> anyhow::Result<Exit> {
     let read = |name: &String| sources::read(std::slice::from_ref(name), arguments.kind);
     let (old, new) = (read(&arguments.old)?, read(&arguments.new)?);
     let (Some(old), Some(new)) = (old, new) else { return Ok(Exit::BadInput) };
+    let working = progress::working("comparing who reaches whom");
     let difference = compare(&old, &new);
+    drop(working);
     let told = match arguments.format {
         DiffFormat::Json => json::json(&difference)?,
         DiffFormat::Markdown => markdown::markdown(&difference, &arguments.marker),

@@ -9,7 +9,7 @@ use sglab::report::difference::{drift, json};
 
 use super::sources::{self, KindChoice};
 use crate::cli::common::{Exit, PlainFormat, When};
-use crate::cli::{color, screen};
+use crate::cli::{color, progress, screen};
 
 /// `sglab drift`.
 #[derive(Debug, Args)]
@@ -43,7 +43,9 @@ pub(crate) struct DriftArguments {
 pub(super) fn run(arguments: &DriftArguments) -> anyhow::Result<Exit> {
     let read = |name: &String| sources::read(std::slice::from_ref(name), arguments.kind);
     let (Some(one), Some(other)) = (read(&arguments.one)?, read(&arguments.other)?) else { return Ok(Exit::BadInput) };
+    let working = progress::working("comparing who reaches whom");
     let difference = compare(&one, &other);
+    drop(working);
     let told = match arguments.format {
         PlainFormat::Json => json::json(&difference)?,
         PlainFormat::Text => {

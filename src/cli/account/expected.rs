@@ -4,17 +4,16 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use indexmap::IndexSet;
 use sglab::account::{Account, LeftOut};
 use sglab::import::{ExpectedPassage, Written, read_expectations, topology_of, write_expectations};
-use sglab::reach::{Passage, admitted};
+use sglab::reach::{Passage, Way, admitted};
 use sglab::report::{self, Entry, left_out};
 use sglab::scenario::{Finding, RunVerdict, StepStatus};
 
 use super::exported::exported;
 use super::sources::{self, KindChoice};
 use crate::cli::common::told;
-use crate::cli::{file, screen, sources as topologies};
+use crate::cli::{file, progress, screen, sources as topologies};
 
 /// A cloud that is imported for a run.
 pub(in crate::cli) struct Imported {
@@ -58,9 +57,6 @@ impl Imported {
     }
 }
 
-/// First line of a file of expectations.
-const HEAD: &str = "What the imported cloud admits, by group. `sglab test --import ... --accept` writes it anew.";
-
 /// Reads sources, and holds them against what is expected of them where a file says it. Says what is wrong, and gives nothing then.
 ///
 /// # Errors
@@ -95,8 +91,9 @@ pub(in crate::cli) fn read(
 fn held_against(account: &Account, expect: &Path, accept: bool) -> anyhow::Result<Option<Vec<Finding>>> {
     let now: Vec<Passage> = admitted(account).into_iter().filter(Passage::is_known).collect();
     if accept {
-        let flows: IndexSet<String> = now.iter().flat_map(Passage::flows).collect();
-        let text = write_expectations(HEAD, flows);
+        let of = |way: Way| now.iter().filter(|passage| passage.way == way).flat_map(Passage::flows).collect();
+        let ways = [("from outside", Way::FromOutside), ("inside", Way::Inside), ("to outside", Way::ToOutside)];
+        let text = write_expectations(&ways.map(|(name, way)| (name, of(way))));
         file::write(expect, text.as_bytes()).with_context(|| format!("failed to write {}", told(expect)))?;
         screen::tell(&format!("accepted: {} says what is admitted now", told(expect)));
     }
@@ -127,7 +124,9 @@ fn predicted(written: &Written, name: &str) -> anyhow::Result<Option<topologies:
         }
     };
     let Some(topology) = read("") else { return Ok(None) };
+    let working = progress::working("predicting what is open");
     let whole = exported(written, topology, "")??;
+    drop(working);
     // Behind the cloud stands what holds in it.
     let is_key = |line: &str| line.starts_with("tables:") || line.starts_with("scenario:");
     let sections = whole.lines().skip_while(|line| !is_key(line)).map(|line| format!("{line}\n"));

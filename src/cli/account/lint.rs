@@ -22,7 +22,7 @@ use super::fix::{self, Files};
 use super::sources::{KindChoice, Sources};
 use super::{prove_findings, sources};
 use crate::cli::common::{Exit, When, told};
-use crate::cli::{color, screen};
+use crate::cli::{color, progress, screen};
 
 /// `sglab lint`.
 #[derive(Debug, Args)]
@@ -185,6 +185,7 @@ pub(super) fn run(arguments: &LintArguments) -> anyhow::Result<Exit> {
 
 /// Judges a source. Says what is wrong with its allowances, and gives nothing then.
 fn judged(arguments: &LintArguments, source: &Sources, in_files: &[Allowance]) -> anyhow::Result<Option<Outcome>> {
+    let _working = progress::working("checking groups and rules");
     let mut allowances = in_files.to_vec();
     let (mut platform, mut listeners, mut cures) = (Platform::default(), None, CureWords::OfSources);
     if let Some(own) = &source.own {

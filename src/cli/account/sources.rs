@@ -17,7 +17,7 @@ use sglab::topology::Topology;
 use crate::cli::common::{LabChoice, told};
 use crate::cli::live::session;
 use crate::cli::sources::PREFIX;
-use crate::cli::{folder, screen, sources};
+use crate::cli::{folder, progress, screen, sources};
 
 /// Names of labs that are up begin with it.
 const LAB: &str = "lab:";
@@ -92,6 +92,8 @@ pub(super) fn read_whole(names: &[String], kind: KindChoice) -> anyhow::Result<O
         ([lab], [name]) => return of_lab(lab, name).map(Some),
         _ => return several("a lab"),
     }
+    let shown = |name: &String| if name == "-" { "standard input".to_owned() } else { shown_lines(name) };
+    let _working = progress::working(format!("reading {}", names.iter().map(shown).collect::<Vec<_>>().join(", ")));
     let mut texts = Vec::new();
     for name in names {
         texts.extend(texts_of(name)?);
