@@ -18,7 +18,7 @@ use crate::topology::write::{self, Promise};
 use crate::topology::{Egress, ExpectedOutcome, Topology, columns_of};
 use bits::Bits;
 use classes::ClassId;
-use cover::{Ports, cover};
+use cover::{Ports, Receivers, cover};
 use judged::{Cells, Judged};
 
 /// Listeners of load balancers.
@@ -83,8 +83,8 @@ fn closing(cloud: &Cloud) -> Option<Closing> {
 
 /// As a table, and what of it is closed. Nothing where it has no words for some cell.
 fn table(cloud: &Cloud, judged: &Judged, closing: &Closing) -> Option<Promise> {
-    let open = cover(cloud, judged, Ports::Kinds, |_, cells| cells.open.clone());
-    let closed = cover(cloud, judged, Ports::Each, closed(judged, closing));
+    let open = cover(cloud, judged, (Ports::Kinds, Receivers::ByGroup), |_, cells| cells.open.clone());
+    let closed = cover(cloud, judged, (Ports::Each, Receivers::ByName), closed(judged, closing));
     let ports = judged.columns.first().filter(|_| open.lines.is_empty()).map(ToString::to_string);
     open.is_whole.then(|| Promise::Table {
         egress: egress(cloud),
@@ -97,11 +97,12 @@ fn table(cloud: &Cloud, judged: &Judged, closing: &Closing) -> Option<Promise> {
 /// As lists of what is open, closed and dropped. What holds of one address of a host only is on none.
 fn lists(cloud: &Cloud, judged: &Judged, closing: &Closing) -> Promise {
     let closed = closed(judged, closing);
-    let open = cover(cloud, judged, Ports::Each, |pair, cells| cells.open.but(&closed(pair, cells)));
-    let dropped = cover(cloud, judged, Ports::Each, |_, cells| cells.refused.clone());
+    let open =
+        cover(cloud, judged, (Ports::Each, Receivers::ByGroup), |pair, cells| cells.open.but(&closed(pair, cells)));
+    let dropped = cover(cloud, judged, (Ports::Each, Receivers::ByGroup), |_, cells| cells.refused.clone());
     Promise::Flows(vec![
         (ExpectedOutcome::Open, open.lines),
-        (ExpectedOutcome::Closed, cover(cloud, judged, Ports::Each, &closed).lines),
+        (ExpectedOutcome::Closed, cover(cloud, judged, (Ports::Each, Receivers::ByName), &closed).lines),
         (ExpectedOutcome::Dropped, dropped.lines),
     ])
 }

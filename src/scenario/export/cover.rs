@@ -18,6 +18,15 @@ pub enum Ports {
     Kinds,
 }
 
+/// Receivers in the words of lines.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Receivers {
+    /// Groups, and the ends of which a group says too much.
+    ByGroup,
+    /// Each end by its name, as `closed` has load balancers.
+    ByName,
+}
+
 /// Lines that say where something holds.
 pub struct Cover {
     pub lines: Vec<String>,
@@ -48,7 +57,7 @@ enum Word {
 pub fn cover(
     cloud: &Cloud,
     judged: &Judged,
-    ports: Ports,
+    (ports, words): (Ports, Receivers),
     holds: impl Fn((ClassId, ClassId), &Cells) -> Bits,
 ) -> Cover {
     let mut open: HashMap<(ClassId, ClassId), Bits> = HashMap::new();
@@ -60,7 +69,7 @@ pub fn cover(
     }
     let (senders, receivers) = (senders(cloud, judged), receivers(cloud, judged));
     let mut candidates: Vec<Line<'_>> = Vec::new();
-    for to in &receivers {
+    for to in receivers.iter().filter(|to| words == Receivers::ByGroup || !to.is_group()) {
         for from in &senders {
             candidates.extend(lines(cloud, judged, &open, ports, from, to));
         }

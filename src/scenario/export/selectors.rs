@@ -5,6 +5,7 @@ use super::bits::Bits;
 use super::classes::ClassId;
 use super::judged::Judged;
 use crate::model::{Cloud, Endpoint, GroupName, HostName, IcmpMatch, Peer, Rule, Service, Traffic, Via};
+use crate::topology::write;
 
 /// The word of everybody.
 const ANY: &str = "any";
@@ -45,7 +46,7 @@ fn numbered(all: impl Iterator<Item = Selector>) -> Vec<Selector> {
 fn of_both_ends(cloud: &Cloud, judged: &Judged) -> Vec<Selector> {
     let classes = &judged.classes;
     let mut all: Vec<Selector> = cloud.hosts.keys().flat_map(|name| of_host(judged, name)).collect();
-    for name in cloud.groups.keys() {
+    for name in cloud.groups.keys().filter(|name| !write::is_amazons(name)) {
         let is_member = |end: &Endpoint| {
             let interface = end.interface().and_then(|id| cloud.interface(&id));
             interface.is_some_and(|interface| interface.groups.contains(name))

@@ -12,7 +12,7 @@ mod operation;
 #[cfg(test)]
 mod tests;
 
-pub use common::{Promise, Unwritable};
+pub use common::{Promise, Unwritable, is_amazons};
 pub use operation::operation;
 
 use super::checked::Topology;
