@@ -13,5 +13,5 @@ mod svg;
 
 pub use dot::dot;
 pub use mermaid::{MAX_EDGES, mermaid};
-pub use picture::{Arrow, ArrowKind, BoxKind, Line, NodeBox, Picture};
+pub use picture::{Arrow, ArrowKind, BoxKind, Line, Member, MemberState, NodeBox, Picture};
 pub use svg::svg;

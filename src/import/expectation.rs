@@ -1,5 +1,7 @@
 //! Files that say what an account admits, by group: made once, then held against what the account admits later.
 
+use indexmap::IndexSet;
+
 use super::allowances::items;
 use super::fault::{Faults, Mistake};
 use super::tree::{self, Node};
@@ -34,6 +36,11 @@ pub struct ExpectedMembers {
     /// Its place.
     pub place: SourceLocation,
 }
+
+/// Its first lines.
+const HEAD: &str = "# What the imported cloud admits, by group. Nothing writes it anew but
+# `sglab test --import SOURCE --expect FILE --accept`.
+";
 
 /// A line of such a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,26 +128,24 @@ pub fn read_expectations(file: &str, text: &str) -> Result<Expectations, Faults>
     if faults.is_empty() { Ok(read) } else { Err(Faults::new(faults)) }
 }
 
-/// Writes such a file: what is admitted, with the numbers of members, and allowances as they stand.
+/// Writes such a file: flows in sections, each below its name, the numbers of members, and allowances as they stand.
 pub fn write_expectations(
-    head: &str,
-    flows: impl IntoIterator<Item = String>,
+    sections: &[(&str, IndexSet<String>)],
     members: impl IntoIterator<Item = (String, usize)>,
     allows: &[AllowedFlowWords],
 ) -> String {
-    let mut text = format!("# {head}\n{ADMITS}:");
-    let mut any = false;
     // Single quotes take every character as it is.
     let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
-    for flow in flows {
-        any = true;
-        text.push_str(&format!("\n  - {}", quoted(&flow)));
+    let mut text = format!("{HEAD}{ADMITS}:");
+    for (name, flows) in sections.iter().filter(|(_, flows)| !flows.is_empty()) {
+        text.push_str(&format!("\n  # {name}"));
+        text.extend(flows.iter().map(|flow| format!("\n  - {}", quoted(flow))));
     }
-    text.push_str(if any { "\n" } else { " []\n" });
+    text.push_str(if sections.iter().all(|(_, flows)| flows.is_empty()) { " []\n" } else { "\n" });
     let members: Vec<String> =
         members.into_iter().map(|(group, count)| format!("  {}: {count}\n", quoted(&group))).collect();
     if !members.is_empty() {
-        text.push_str(&format!("# A line above accepts a group whoever is in it. Another number than this is a note, and no failure.\n{MEMBERS}:\n"));
+        text.push_str(&format!("# A line above accepts a group whoever is in it. Another number of members\n# than this is a note, and no failure.\n{MEMBERS}:\n"));
         text.extend(members);
     }
     if !allows.is_empty() {

@@ -12,6 +12,7 @@ mod found_again;
 #[path = "../../fuzz/fuzz_targets/import_any.rs"]
 mod import_any;
 mod imported;
+mod imported_tables;
 mod later_expressions;
 mod licences;
 mod lint;

@@ -101,7 +101,9 @@ pub(crate) enum DiffFormat {
 pub(super) fn run(arguments: &DiffArguments) -> anyhow::Result<Exit> {
     let read = sources::read_both(&arguments.old, arguments.new.as_deref(), &arguments.reading)?;
     let Some((old, new)) = read else { return Ok(Exit::BadInput) };
+    let working = screen::working("comparing who reaches whom");
     let difference = compare(&old, &new);
+    drop(working);
     let Some(allowances) = allowed_flows::in_files(&arguments.allow)? else { return Ok(Exit::BadInput) };
     let allowed = allow(&difference, &allowances, today()?);
     let proving = match arguments.prove {

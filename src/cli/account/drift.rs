@@ -43,7 +43,9 @@ pub(crate) struct DriftArguments {
 pub(super) fn run(arguments: &DriftArguments) -> anyhow::Result<Exit> {
     let read = sources::read_both(&arguments.one, Some(&arguments.other), &arguments.reading)?;
     let Some((one, other)) = read else { return Ok(Exit::BadInput) };
+    let working = screen::working("comparing who reaches whom");
     let difference = compare(&one, &other);
+    drop(working);
     let told = match arguments.format {
         PlainFormat::Json => json::json(&difference)?,
         PlainFormat::Text => {

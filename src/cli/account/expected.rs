@@ -4,12 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use indexmap::IndexSet;
 use sglab::account::{Account, LeftOut};
 use sglab::import::{
     Expectations, ExpectedMembers, ExpectedPassage, Written, read_expectations, topology_of, write_expectations,
 };
-use sglab::reach::{Passage, admitted};
+use sglab::reach::{Passage, Way, admitted};
 use sglab::report::{self, Entry, left_out};
 use sglab::scenario::{Finding, RunVerdict, StepStatus};
 
@@ -62,9 +61,6 @@ impl Imported {
     }
 }
 
-/// First line of a file of expectations.
-const HEAD: &str = "What the imported cloud admits, by group. `sglab test --import ... --accept` writes it anew.";
-
 /// Reads sources, and holds them against what is expected of them where a file says it. Says what is wrong, and gives nothing then.
 ///
 /// # Errors
@@ -105,9 +101,13 @@ fn held_against(account: &Account, expect: &Path, accept: bool) -> anyhow::Resul
     let today = today()?;
     let is_allowed = |flow: &String| allowances.iter().any(|it| it.flow == *flow && !it.is_over(today));
     if accept {
-        let flows: IndexSet<String> = now.iter().flat_map(Passage::flows).filter(|flow| !is_allowed(flow)).collect();
+        let of = |way: Way| {
+            let passages = now.iter().filter(|passage| passage.way == way);
+            passages.flat_map(Passage::flows).filter(|flow| !is_allowed(flow)).collect()
+        };
+        let ways = [("from outside", Way::FromOutside), ("inside", Way::Inside), ("to outside", Way::ToOutside)];
         let allows = before.as_ref().map_or(&[][..], |it| &it.allows);
-        let text = write_expectations(HEAD, flows, members_of(account, &now), allows);
+        let text = write_expectations(&ways.map(|(name, way)| (name, of(way))), members_of(account, &now), allows);
         file::write(expect, text.as_bytes()).with_context(|| format!("failed to write {}", told(expect)))?;
         screen::tell(&format!("accepted: {} says what is admitted now", told(expect)));
     }
@@ -178,7 +178,9 @@ fn predicted(written: &Written, name: &str) -> anyhow::Result<Option<topologies:
         }
     };
     let Some(topology) = read("") else { return Ok(None) };
+    let working = screen::working("predicting what is open");
     let whole = exported(written, topology, "")??;
+    drop(working);
     // Behind the cloud stands what holds in it.
     let is_key = |line: &str| line.starts_with("tables:") || line.starts_with("scenario:");
     let sections = whole.lines().skip_while(|line| !is_key(line)).map(|line| format!("{line}\n"));

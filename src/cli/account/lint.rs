@@ -185,6 +185,7 @@ pub(super) fn run(arguments: &LintArguments) -> anyhow::Result<Exit> {
 
 /// Judges a source. Says what is wrong with its allowances, and gives nothing then.
 fn judged(arguments: &LintArguments, source: &Sources, in_files: &[Allowance]) -> anyhow::Result<Option<Outcome>> {
+    let _working = screen::working("checking groups and rules");
     let mut allowances = in_files.to_vec();
     let (mut platform, mut listeners, mut cures) = (Platform::default(), None, CureWords::OfSources);
     if let Some(own) = &source.own {

@@ -10,6 +10,7 @@ use sglab::account::Account;
 use sglab::control::LabName;
 use sglab::import::{self, Kind, Parameters, Plan, Text};
 use sglab::model::{Cloud, Era, HostName, no_such};
+use sglab::report::shown_lines;
 use sglab::topology::Topology;
 
 use super::texts::texts_of;
@@ -166,6 +167,8 @@ fn gathered(names: &[String]) -> anyhow::Result<Gathered> {
         ([lab], [_]) => return Ok(of(What::Lab((*lab).to_owned()))),
         _ => return Err(of(What::Texts(Vec::new())).several("a lab")),
     }
+    let shown = |name: &String| if name == "-" { "standard input".to_owned() } else { shown_lines(name) };
+    let _working = screen::working(format!("reading {}", names.iter().map(shown).collect::<Vec<_>>().join(", ")));
     let mut texts = Vec::new();
     for name in names {
         texts.extend(texts_of(name)?);

@@ -24,8 +24,7 @@ pub fn text<'a>(whole: impl Into<Told<'a>>, style: Style) -> String {
     out.push_str(&allowances(whole, style));
     for item in &difference.not_known {
         let line = format!("not known: {} of {}: {}", item.kind, item.origin.resource, item.reason);
-        let _ =
-            writeln!(out, "{}\n    {}", style.fit(&style.paint(Tone::Unsure, &shown_line(&line))), item.origin.place);
+        let _ = writeln!(out, "{}\n    {}", style.paint(Tone::Unsure, &shown_line(&line)), item.origin.place);
     }
     if style.verbose {
         out.push_str(&rules(difference, style));
@@ -54,20 +53,20 @@ pub fn text<'a>(whole: impl Into<Told<'a>>, style: Style) -> String {
             let line = format!(
                 "rules: {added} added, {removed} removed; memberships: {joined} added, {left} removed{addresses} (--rules lists them)"
             );
-            let _ = writeln!(out, "{}", style.fit(&line));
+            let _ = writeln!(out, "{line}");
         }
     }
-    out
+    style.fit(&out)
 }
 
 /// Tells of what is allowed, and of allowances that allow nothing.
 fn allowances(whole: Told<'_>, style: Style) -> String {
     let mut out = String::new();
     for item in whole.allowed {
-        let _ =
-            writeln!(out, "{}", style.paint(Tone::Faint, &shown_line(&format!("allowed: {}", item.passage.flow()))));
+        let line = format!("allowed: {}", item.passage.flow());
+        let _ = writeln!(out, "{}", style.paint(Tone::Faint, &shown_line(&line)));
         for by in &item.by {
-            let _ = writeln!(out, "    {}\n    {}", style.fit(&shown_line(&reason(by))), by.place);
+            let _ = writeln!(out, "    {}\n    {}", shown_line(&reason(by)), by.place);
         }
     }
     for item in whole.useless {
@@ -83,7 +82,7 @@ fn proofs(whole: Told<'_>, style: Style) -> String {
     let mut out = format!("\n{}\n", proof::verdict(proved));
     let most = if style.verbose { usize::MAX } else { MAX_FLOWS };
     for line in proof::lines(proved).take(most) {
-        let _ = writeln!(out, "    {}", style.fit(&shown_line(&line)).replace('\n', "\n    "));
+        let _ = writeln!(out, "    {}", shown_line(&line));
     }
     let more = proved.flows.len().saturating_sub(most);
     if more > 0 {
@@ -112,7 +111,7 @@ pub(super) fn told(passage: &Passage, change: Change, style: Style) -> String {
     resources.dedup();
     let mut out = format!("{}, by {}\n", style.paint(tone, &shown_line(&head)), shown_line(&resources.join(", ")));
     let mut line = |words: &str| {
-        let _ = writeln!(out, "    {}", style.fit(&shown_line(words)).replace('\n', "\n    "));
+        let _ = writeln!(out, "    {}", shown_line(words));
     };
     if passage.way == Way::FromOutside {
         let behind = behind(passage).map_or_else(String::new, |behind| format!(", to {behind}"));
