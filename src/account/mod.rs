@@ -35,6 +35,8 @@ pub struct Account {
     pub tags: BTreeMap<ResourceId, Tags>,
     /// The kinds of the sources. What one kind leaves out another may not know of.
     pub sources: BTreeSet<SourceKind>,
+    /// Auto Scaling groups by the ids of interfaces that they launch, where a source tells them.
+    pub fleets: IndexMap<ResourceId, Fleet>,
     /// All that was read and is not here.
     pub left_out: Vec<LeftOut>,
 }
@@ -59,6 +61,15 @@ pub struct Tags {
     pub logical_id: Option<String>,
     /// The tag `Name`.
     pub name: Option<String>,
+}
+
+/// An Auto Scaling group, by what its instances have in common. They stand for each other: it ends and launches them as it likes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Fleet {
+    /// Its name.
+    pub name: Option<String>,
+    /// The tag `Name` that it gives its instances.
+    pub tag: Option<String>,
 }
 
 /// A VPC.
@@ -236,8 +247,20 @@ pub struct PrefixList {
     pub label: String,
     /// Its entries.
     pub entries: Known<Vec<IpNet>>,
+    /// Texts of entries that have one.
+    pub descriptions: IndexMap<IpNet, String>,
+    /// As many entries as it may have, where a source tells it: a rule that names it counts as this many.
+    pub max_entries: Option<u32>,
     /// Its place in the sources.
     pub origin: Origin,
+}
+
+impl PrefixList {
+    /// As many entries as it may have; where no source tells it, as many as it has.
+    pub fn room(&self) -> u32 {
+        let entries = self.entries.known().map_or(0, Vec::len);
+        self.max_entries.unwrap_or_else(|| u32::try_from(entries).unwrap_or(u32::MAX).max(1))
+    }
 }
 
 /// A value, or the reason why no source tells it.

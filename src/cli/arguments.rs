@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand};
 
-use super::account::sources::KindChoice;
+use super::account::sources::Reading;
 use super::common::{AddressKind, EraName, LabChoice, PlainFormat, When};
 use super::result_format::ResultFormat;
 use super::shard::Shard;
@@ -61,7 +61,7 @@ pub(crate) enum Command {
 #[derive(Debug, Subcommand)]
 pub(crate) enum RunCommand {
     /// Run topologies on real packets and say whether they hold
-    Test(TestArguments),
+    Test(Box<TestArguments>),
     /// Run again what `sglab test --evidence` kept, and say what differs
     Replay(ReplayArguments),
     /// Boot a lab, run it up to a step, and open a shell in it
@@ -142,7 +142,7 @@ pub(crate) struct TestArguments {
     #[arg(long, value_name = "SOURCE", num_args = 1.., conflicts_with = "topologies")]
     pub import: Vec<String>,
     #[command(flatten)]
-    pub kind: KindChoice,
+    pub reading: Reading,
     /// Passages that the cloud is expected to admit: a file that `--accept` writes
     #[arg(long, value_name = "FILE", requires = "import")]
     pub expect: Option<PathBuf>,

@@ -4,6 +4,10 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context, bail};
+
+use super::common::told;
+
 /// Writes a file that must not be there yet. It is not there afterwards if that fails.
 ///
 /// # Errors
@@ -11,6 +15,18 @@ use std::path::{Path, PathBuf};
 pub(super) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // Not a look before: nobody's file is overwritten, whatever happens in between.
     fill(OpenOptions::new().write(true).create_new(true).open(path)?, path, bytes)
+}
+
+/// Writes a text to a file that must not be there yet, or to the output where none is named.
+///
+/// # Errors
+/// If it is there already, or the system refuses.
+pub(super) fn write_new_or_out(path: Option<&Path>, bytes: &[u8]) -> anyhow::Result<()> {
+    let Some(path) = path else { return Ok(io::stdout().write_all(bytes)?) };
+    match write_new(path, bytes) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => bail!("{} is there already", told(path)),
+        done => done.with_context(|| format!("failed to write {}", told(path))),
+    }
 }
 
 /// Writes a file, or writes it anew. What was there before is there afterwards if that fails.

@@ -54,7 +54,7 @@ use common::{Exit, in_words, is_closed_pipe, typed};
 pub(crate) fn run() -> ExitCode {
     completing::answer();
     let done = match help::arguments().command {
-        Command::Run(RunCommand::Test(arguments)) => test::run(arguments),
+        Command::Run(RunCommand::Test(arguments)) => test::run(*arguments),
         Command::Run(RunCommand::Replay(arguments)) => replay::run(&arguments),
         Command::Run(RunCommand::Shell(arguments)) => shell::run(arguments),
         Command::Run(RunCommand::Doctor(arguments)) => doctor::run(&arguments),
@@ -63,7 +63,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Explain(ExplainCommand::Render(arguments)) => render::run(&arguments),
         Command::Account(AccountCommand::Import(import)) if import.test => {
             let of_import: TestArguments = typed(&["test", "--import", "-"]);
-            test::run(TestArguments { import: import.sources, kind: import.kind, ..of_import })
+            test::run(TestArguments { import: import.sources, reading: import.reading, ..of_import })
         }
         Command::Account(command) => account::run(command),
         Command::Live(command) => live::run(command),

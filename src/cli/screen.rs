@@ -70,6 +70,12 @@ pub(super) fn waiting_for(what: impl FnOnce() -> String + Send + 'static) -> Wai
     waiting_longer(WORTH_TELLING, what)
 }
 
+/// Works on something large from now on, which is told to who sits at a terminal.
+pub(super) fn working(what: impl Into<String>) -> Option<Waiting> {
+    let what = what.into();
+    stderr().is_terminal().then(|| waiting_longer(WORTH_TELLING, move || format!("{what} ...")))
+}
+
 fn waiting_longer(than: Duration, what: impl FnOnce() -> String + Send + 'static) -> Waiting {
     let (over, ended) = channel();
     // Nothing is told if no thread can be had.

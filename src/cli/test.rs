@@ -25,7 +25,7 @@ pub(super) fn run(arguments: TestArguments) -> anyhow::Result<Exit> {
     let expect = arguments.expect.as_deref();
     let imported = match arguments.import.as_slice() {
         [] => None,
-        names => match expected::read(names, arguments.kind, expect, arguments.accept)? {
+        names => match expected::read(names, &arguments.reading, expect, arguments.accept)? {
             Some(imported) => Some(imported),
             None => return Ok(Exit::BadInput),
         },

@@ -16,6 +16,7 @@ pub fn dot(picture: &Picture, title: &str) -> String {
         let head = one.head(&one.title);
         let label = std::iter::once(head.as_str()).chain(lines.iter().map(Line::words)).collect::<Vec<_>>().join("\n");
         let style = match one.kind {
+            _ if one.is_stopped() => ", fontcolor=\"#8c959f\", color=\"#8c959f\"",
             BoxKind::Outside => ", style=filled, fillcolor=\"#fff8c5\"",
             BoxKind::LoadBalancers => ", style=filled, fillcolor=\"#ddf4ff\"",
             BoxKind::Members => "",

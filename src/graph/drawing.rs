@@ -43,6 +43,8 @@ pub struct DrawnBox {
     pub height: i32,
     /// Its content.
     pub kind: BoxKind,
+    /// True if all of its members are stopped.
+    pub stopped: bool,
     /// Title with the number of its members, and the baseline of it.
     pub head: Words,
     /// Lines below.
@@ -78,6 +80,8 @@ pub struct DrawnLine {
 pub enum LineKind {
     /// A member.
     Member,
+    /// A member that is stopped.
+    Stopped,
     /// Traffic from outside without an arrow.
     FromOutside,
     /// Other traffic without an arrow.
@@ -137,6 +141,7 @@ fn a_box(picture: &Picture, index: usize, place: Place, told: Vec<String>) -> Dr
     let lines = one.lines().into_iter().map(|line| {
         let kind = match line {
             Line::Member(_) => LineKind::Member,
+            Line::Stopped(_) => LineKind::Stopped,
             Line::FromOutside(_) => LineKind::FromOutside,
             Line::Traffic(_) => LineKind::Traffic,
             Line::Note(_) => LineKind::Note,
@@ -145,7 +150,17 @@ fn a_box(picture: &Picture, index: usize, place: Place, told: Vec<String>) -> Dr
         at += LINE;
         DrawnLine { words, kind }
     });
-    DrawnBox { x, y, width: WIDTH, height, kind: one.kind, head, lines: lines.collect(), told }
+    DrawnBox {
+        x,
+        y,
+        width: WIDTH,
+        height,
+        kind: one.kind,
+        stopped: one.is_stopped(),
+        head,
+        lines: lines.collect(),
+        told,
+    }
 }
 
 /// All that an arrow says: `lb -> web: 8080, 8443`.

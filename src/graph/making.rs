@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::picture::{Arrow, ArrowKind, BoxKind, NodeBox, Picture, natural};
+use super::picture::{Arrow, ArrowKind, BoxKind, Member, MemberState, NodeBox, Picture, natural};
 use super::sparse::sparse;
 use crate::account::{Account, Holder, Interface, Peer, ResourceId};
 use crate::reach::{Certainty, Passage, Way, admitted};
@@ -73,7 +73,9 @@ impl<'a> Making<'a> {
         let labels: Vec<&str> = groups(interface).map(|id| self.label(id)).collect();
         let others = labels.iter().filter(|label| !titles.contains(*label)).map(|label| (*label).to_owned()).collect();
         let index = self.a_box(kind, &title);
-        self.boxes[index].members.push((interface.label.clone(), others));
+        let is_stopped = interface.holder == Holder::StoppedInstance;
+        let state = if is_stopped { MemberState::Stopped } else { MemberState::Running };
+        self.boxes[index].members.push(Member { name: interface.label.clone(), others, state });
         self.of_member.insert(interface.label.clone(), index);
         for label in labels {
             self.of_group.entry(label.to_owned()).or_default().insert(index);
@@ -159,7 +161,7 @@ impl<'a> Making<'a> {
         let arrows = arrows.collect();
         let mut boxes: Vec<NodeBox> = self.boxes.into_values().collect();
         for one in &mut boxes {
-            one.members.sort_by_cached_key(|(name, _)| natural(name));
+            one.members.sort_by_cached_key(|member| natural(&member.name));
         }
         Picture { boxes, arrows, told: Vec::new(), unknown: self.unknown }
     }

@@ -15,5 +15,5 @@ mod svg;
 pub use dot::dot;
 pub use drawing::{Drawing, DrawnArrow, DrawnBox, DrawnLabel, DrawnLine, LineKind, Words};
 pub use mermaid::{MAX_EDGES, mermaid};
-pub use picture::{Arrow, ArrowKind, BoxKind, Line, NodeBox, Picture};
+pub use picture::{Arrow, ArrowKind, BoxKind, Line, Member, MemberState, NodeBox, Picture};
 pub use svg::svg;

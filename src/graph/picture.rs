@@ -31,14 +31,50 @@ pub struct NodeBox {
     pub title: String,
     /// Its content.
     pub kind: BoxKind,
-    /// Its members, by their short names, each with its other groups.
-    pub members: Vec<(String, Vec<String>)>,
+    /// Its members.
+    pub members: Vec<Member>,
     /// Egress of members to outside: `all to anywhere`.
     pub outward: Vec<String>,
     /// Traffic to members for which no arrow is drawn: `22 from bastion`.
     pub inward: Vec<Line>,
     /// Traffic from members for which no arrow is drawn: `22 to 40 boxes`.
     pub reaching: Vec<Line>,
+}
+
+/// A member of a box.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Its short name.
+    pub name: String,
+    /// Its other groups.
+    pub others: Vec<String>,
+    /// Its state.
+    pub state: MemberState,
+}
+
+/// State of what holds an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemberState {
+    /// It answers.
+    Running,
+    /// It is stopped, and nothing answers.
+    Stopped,
+}
+
+impl Member {
+    /// A line of its own.
+    fn line(&self) -> Line {
+        let name = std::iter::once(&self.name).chain(&self.others).cloned().collect::<Vec<_>>();
+        let words = match name.as_slice() {
+            [name] => name.clone(),
+            [name, others @ ..] => format!("{name} + {}", others.join(", ")),
+            [] => String::new(),
+        };
+        match self.state {
+            MemberState::Running => Line::Member(words),
+            MemberState::Stopped => Line::Stopped(format!("{words} (stopped)")),
+        }
+    }
 }
 
 impl NodeBox {
@@ -49,19 +85,19 @@ impl NodeBox {
 
     /// The lines below its title.
     pub fn lines(&self) -> Vec<Line> {
-        let name = |(name, others): &(String, Vec<String>)| match others.as_slice() {
-            [] => name.clone(),
-            others => format!("{name} + {}", others.join(", ")),
+        let stopped = match self.members.iter().filter(|member| member.state == MemberState::Stopped).count() {
+            0 => String::new(),
+            count => format!(", {count} stopped"),
         };
         let members = match self.members.as_slice() {
             [] if self.kind == BoxKind::Empty => vec![Line::Note("no member".to_owned())],
             [first, second, others @ ..] if self.members.len() > Self::LISTED => {
                 vec![
-                    Line::Member(format!("{}, {}", first.0, second.0)),
-                    Line::Note(format!("and {} more", others.len())),
+                    Line::Member(format!("{}, {}", first.name, second.name)),
+                    Line::Note(format!("and {} more{stopped}", others.len())),
                 ]
             }
-            all => all.iter().map(name).map(Line::Member).collect(),
+            all => all.iter().map(Member::line).collect(),
         };
         let cut = |lines: &[Line]| match lines {
             all if all.len() <= Self::TOLD => all.to_vec(),
@@ -75,6 +111,11 @@ impl NodeBox {
         members.into_iter().chain(traffic).chain(outward).collect()
     }
 
+    /// Returns true if it has members, and all of them are stopped.
+    pub fn is_stopped(&self) -> bool {
+        !self.members.is_empty() && self.members.iter().all(|member| member.state == MemberState::Stopped)
+    }
+
     /// Its title with the number of its members: `web · 48`.
     pub fn head(&self, title: &str) -> String {
         if self.members.len() > 1 { format!("{title} · {}", self.members.len()) } else { title.to_owned() }
@@ -86,6 +127,8 @@ impl NodeBox {
 pub enum Line {
     /// A member.
     Member(String),
+    /// A member that is stopped.
+    Stopped(String),
     /// Traffic from outside for which no arrow is drawn.
     FromOutside(String),
     /// Other traffic for which no arrow is drawn.
@@ -98,7 +141,11 @@ impl Line {
     /// Its words.
     pub fn words(&self) -> &str {
         match self {
-            Self::Member(words) | Self::FromOutside(words) | Self::Traffic(words) | Self::Note(words) => words,
+            Self::Member(words)
+            | Self::Stopped(words)
+            | Self::FromOutside(words)
+            | Self::Traffic(words)
+            | Self::Note(words) => words,
         }
     }
 }

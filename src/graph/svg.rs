@@ -10,6 +10,7 @@ const STYLE: &str = "
   svg { color-scheme: light dark; }
   .page { fill: #ffffff; } .box { fill: #f6f8fa; stroke: #8c959f; } .outside { fill: #fff8c5; stroke: #bf8700; }
   .balancer { fill: #ddf4ff; stroke: #0969da; } .empty { fill: none; stroke: #8c959f; stroke-dasharray: 5 4; }
+  .stopped { fill-opacity: 0.4; stroke-opacity: 0.5; } .off { fill-opacity: 0.6; font-style: italic; }
   .title { fill: #1f2328; font-weight: 600; } text { fill: #424a53; font: 13px ui-sans-serif, system-ui, sans-serif; }
   .faint { fill: #656d76; font-size: 12px; } .traffic { fill: #0550ae; font-size: 12px; } .outside-words { fill: #cf222e; } .arrow { fill: none; stroke: #57606a; stroke-width: 1.5; }
   .from-outside { stroke: #cf222e; } .wide { stroke-opacity: 0.35; } .perhaps { stroke-dasharray: 6 4; } .head { fill: #57606a; } .outside-head { fill: #cf222e; }
@@ -50,6 +51,7 @@ fn marker(class: &str) -> String {
 
 fn a_box(out: &mut String, one: &DrawnBox) {
     let class = match one.kind {
+        _ if one.stopped => "box stopped",
         BoxKind::Outside => "box outside",
         BoxKind::LoadBalancers => "box balancer",
         BoxKind::Members => "box",
@@ -67,6 +69,7 @@ fn a_box(out: &mut String, one: &DrawnBox) {
     for line in &one.lines {
         let class = match line.kind {
             LineKind::Member => "member",
+            LineKind::Stopped => "member off",
             LineKind::FromOutside => "traffic outside-words",
             LineKind::Traffic => "traffic",
             LineKind::Note => "faint",

@@ -5,9 +5,50 @@ use std::sync::Arc;
 use super::fault::{Fault, Faults, Mistake};
 use super::tree::{self, Node};
 use crate::model::{SourceLocation, suggest};
-use crate::topology::Source;
+use crate::topology::{Source, Span};
 
-const KEYS: [&str; 4] = ["check", "resource", "reason", "until"];
+/// Keys that every allowance has beside those of its subject.
+const KEYS: [&str; 2] = ["reason", "until"];
+
+/// One allowance of a list: its subject by the keys that were asked for.
+pub(super) struct Item<const N: usize> {
+    pub subject: [String; N],
+    pub reason: String,
+    pub until: Option<String>,
+    pub span: Span,
+}
+
+/// Reads a list of allowances, whose subjects have these keys.
+pub(super) fn items<const N: usize>(
+    list: Node<'_>,
+    subject: [&'static str; N],
+    fault: &mut impl FnMut(Mistake),
+) -> Vec<Item<N>> {
+    let mut all = Vec::new();
+    for item in list.items().filter(|_| list.is_list()) {
+        let known = || subject.into_iter().chain(KEYS);
+        for (key, value) in item.entries().filter(|(key, _)| !known().any(|known| known == *key)) {
+            let mistake = Mistake::new(value.span(), format!("an allowance has no `{key}`"));
+            fault(mistake.maybe_help(suggest(key, known())));
+        }
+        let mut text_of = |key: &str| {
+            let text = item.text_of(key);
+            if text.is_none() {
+                fault(Mistake::new(item.span(), format!("an allowance lacks its `{key}`")));
+            }
+            text.map(str::to_owned)
+        };
+        let (words, reason) = (subject.map(&mut text_of), text_of("reason"));
+        let until = item.text_of("until").map(str::to_owned);
+        if until.is_none() && item.entries().any(|(key, _)| key == "until") {
+            fault(Mistake::new(item.span(), "`until` has no day: it would be for ever"));
+            continue;
+        }
+        let Some(reason) = reason.filter(|_| words.iter().all(Option::is_some)) else { continue };
+        all.push(Item { subject: words.map(Option::unwrap_or_default), reason, until, span: item.span() });
+    }
+    all
+}
 
 /// The words of one allowance, as they stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,29 +93,10 @@ pub fn allowances(file: &str, text: Arc<str>) -> Result<Vec<AllowanceWords>, Fau
                         .help("write `- {check: CHECK, resource: RESOURCE, reason: WHY}`"),
                 );
             }
-            for item in root.items().filter(|_| root.is_list()) {
-                for (key, value) in item.entries().filter(|(key, _)| !KEYS.contains(key)) {
-                    fault(
-                        Mistake::new(value.span(), format!("an allowance has no `{key}`"))
-                            .maybe_help(suggest(key, KEYS)),
-                    );
-                }
-                let mut text_of = |key: &str| {
-                    let text = item.text_of(key);
-                    if text.is_none() {
-                        fault(Mistake::new(item.span(), format!("an allowance lacks its `{key}`")));
-                    }
-                    text.map(str::to_owned)
-                };
-                let words = (text_of("check"), text_of("resource"), text_of("reason"));
-                if let (Some(check), Some(resource), Some(reason)) = words {
-                    let until = item.text_of("until").map(str::to_owned);
-                    if until.is_none() && item.entries().any(|(key, _)| key == "until") {
-                        fault(Mistake::new(item.span(), "`until` has no day: it would be for ever"));
-                        continue;
-                    }
-                    all.push(AllowanceWords { check, resource, reason, until, place: source.place(item.span()) });
-                }
+            for item in items(root, ["check", "resource"], &mut fault) {
+                let [check, resource] = item.subject;
+                let place = source.place(item.span);
+                all.push(AllowanceWords { check, resource, reason: item.reason, until: item.until, place });
             }
         }
     }

@@ -2,11 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use indexmap::{IndexMap, IndexSet};
 use ipnet::IpNet;
 
 use super::fault::{Fault, Mistake};
+use super::parameters::Parameters;
 use super::tree::Node;
 use super::words::Wrong;
 use crate::account::{
@@ -36,6 +38,8 @@ pub(super) struct Builder {
     pub written: HashMap<String, u64>,
     /// Other names of ids: a resource's address in Terraform.
     aliases: HashMap<String, ResourceId>,
+    /// Values of parameters of templates.
+    pub parameters: Arc<Parameters>,
 }
 
 /// What has tags that are told of a resource.
@@ -48,6 +52,11 @@ pub(super) enum TagsOf {
 }
 
 impl Builder {
+    /// An empty one, with values for parameters of templates.
+    pub fn with(parameters: Arc<Parameters>) -> Self {
+        Self { parameters, ..Self::default() }
+    }
+
     /// Says that a name means an id.
     pub fn alias(&mut self, name: &str, id: &ResourceId) {
         if name != id.as_str() {

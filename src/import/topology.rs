@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use indexmap::IndexSet;
+use indexmap::{IndexMap, IndexSet};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::account::{
@@ -43,7 +43,13 @@ pub fn account_of(cloud: &Cloud, file: &str) -> Account {
     }
     for (name, list) in &cloud.prefix_lists {
         let entries = Known::Is(list.entries.iter().copied().collect());
-        let list = PrefixList { label: name.to_string(), entries, origin: origin(name.as_str(), &None) };
+        let list = PrefixList {
+            label: name.to_string(),
+            entries,
+            descriptions: IndexMap::new(),
+            max_entries: Some(list.max_entries),
+            origin: origin(name.as_str(), &None),
+        };
         account.prefix_lists.insert(ResourceId::new(name.as_str()), list);
     }
     for (name, group) in &cloud.groups {

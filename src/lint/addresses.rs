@@ -7,12 +7,12 @@ use indexmap::IndexSet;
 use ipnet::IpNet;
 
 use super::check::{ARTICLE, Advice, Check};
-use super::cure;
+use super::cure::{self, Member, Other};
 use super::found::Found;
 use super::level::Level;
 use super::options::Profile;
 use super::proof::Claim;
-use super::subject::{Member, Ruled, Subject, listed};
+use super::subject::{self, Ruled, Subject, listed};
 use crate::account::{Interface, Peer, Public, ResourceId, SecurityGroup};
 use crate::model::{Direction, Traffic};
 
@@ -111,11 +111,23 @@ fn host(block: IpNet) -> Option<IpAddr> {
     (block.prefix_len() == block.max_prefix_len()).then(|| block.addr())
 }
 
+/// Returns true for a block that nobody is ever reached by. CloudFormation and CDK take a rule for one to say that nothing goes out: a group
+/// without any keeps the rule for everything that it is born with.
+///
+/// Source: "AWS::EC2::SecurityGroup", examples, `127.0.0.1/32` (AWS CloudFormation User Guide); `allowAllOutbound: false` of CDK writes
+/// `255.255.255.255/32`.
+fn is_nobody(block: IpNet) -> bool {
+    match block.addr() {
+        IpAddr::V4(address) => address.is_loopback() || address.is_broadcast(),
+        IpAddr::V6(address) => address.is_loopback() && block.prefix_len() == 128,
+    }
+}
+
 fn address_in_rule<'a>(subject: &Subject<'a>) -> Vec<Found> {
     let mut found = Vec::new();
     let mut known: HashMap<Kin<'a>, Option<Siblings<'a>>> = HashMap::new();
     for ruled in subject.rules().filter(|ruled| !ruled.is_anywhere()) {
-        let Some(block) = ruled.block() else { continue };
+        let Some(block) = ruled.block().filter(|block| !is_nobody(*block)) else { continue };
         let private = host(block).and_then(|address| subject.private_holder(address, ruled.group));
         let public = host(block).and_then(|address| subject.public_holder(address));
         let message = match (private, public) {
@@ -136,7 +148,7 @@ fn address_in_rule<'a>(subject: &Subject<'a>) -> Vec<Found> {
             }
         };
         let operations = match private.or(public) {
-            Some(Member { id, .. }) => {
+            Some(subject::Member { id, .. }) => {
                 let one = IndexSet::from([id]);
                 match subject.group_of_exactly(&one) {
                     None => {
@@ -144,7 +156,7 @@ fn address_in_rule<'a>(subject: &Subject<'a>) -> Vec<Found> {
                         match known.entry(kin).or_insert_with(|| siblings(subject, &ruled)) {
                             None => by_group(subject, &ruled, &one, None),
                             Some(Siblings { exact, revoke }) => {
-                                let authorize = cure::authorize(subject, &ruled, &exact.label);
+                                let authorize = cure::authorize(subject, &ruled, Other::Group(exact));
                                 [authorize].into_iter().chain(revoke.iter().cloned()).collect()
                             }
                         }
@@ -177,9 +189,9 @@ fn by_group(
     const FEW: usize = 4;
     let group = ruled.group;
     let revoke = cure::revoke(subject, ruled);
-    let instead = |peer: &str| cure::authorize(subject, ruled, peer);
+    let instead = |other: Other<'_>| cure::authorize(subject, ruled, other);
     if let Some(exact) = exact {
-        return vec![instead(&exact.label), revoke];
+        return vec![instead(Other::Group(exact)), revoke];
     }
     let some = members.iter().take(FEW + 1);
     let interfaces: Vec<&Interface> = some.filter_map(|id| subject.account.interfaces.get(*id)).collect();
@@ -194,16 +206,13 @@ fn by_group(
     } else {
         operations.push(cure::set_many(subject, &name, group));
     }
-    operations.extend([instead(&name), revoke]);
+    operations.extend([instead(Other::New(&name)), revoke]);
     operations
 }
 
 fn joined(subject: &Subject<'_>, interface: &Interface, name: &str) -> String {
-    let own = interface.groups.known().into_iter().flatten();
-    let labels =
-        own.map(|id| subject.account.groups.get(id).map_or_else(|| id.to_string(), |group| group.label.clone()));
-    let groups: Vec<String> = labels.chain([name.to_owned()]).collect();
-    let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
+    let mut groups = cure::groups_of(subject, interface, |_, _| true);
+    groups.push(Member::New(name));
     cure::set_groups(subject, &interface.label, interface, &groups)
 }
 
@@ -228,7 +237,7 @@ fn siblings<'a>(subject: &Subject<'a>, ruled: &Ruled<'a>) -> Option<Siblings<'a>
 
 fn address_of_outside(subject: &Subject<'_>) -> Vec<Found> {
     let outside = |ruled: &Ruled<'_>| {
-        let address = ruled.block().and_then(host)?;
+        let address = ruled.block().filter(|block| !is_nobody(*block)).and_then(host)?;
         let is_own = subject.private_holder(address, ruled.group).is_some()
             || subject.public_holder(address).is_some()
             || subject.vpc_blocks(ruled.group).iter().any(|own| own.contains(&address));
@@ -237,7 +246,7 @@ fn address_of_outside(subject: &Subject<'_>) -> Vec<Found> {
     let told = |ruled: Ruled<'_>| {
         let address = outside(&ruled)?;
         let message = format!("names the host {address}; a prefix list would give it a name and one place to edit");
-        let instead = cure::authorize(subject, &ruled, cure::PREFIX_LIST);
+        let instead = cure::authorize(subject, &ruled, Other::AnyList(cure::family(&ruled)));
         let revoke = cure::revoke(subject, &ruled);
         Some(subject.of_rule(&ruled, message).cured([instead, revoke]))
     };
@@ -302,7 +311,7 @@ fn public_path_surprise(subject: &Subject<'_>) -> Vec<Found> {
             "lets {} go to {to} by public address, where {to} lets them in by private address only",
             listed(closed)
         );
-        let instead = cure::authorize(subject, &ruled, &by_group.group.label);
+        let instead = cure::authorize(subject, &ruled, Other::Group(by_group.group));
         let revoke = cure::revoke(subject, &ruled);
         found.push(subject.of_rule(&ruled, message).beside(&by_group.rule.origin).cured([instead, revoke]));
     }

@@ -76,20 +76,27 @@ impl Allowance {
                 help.or_else(|| Some("`sglab lint --list` lists them".to_owned())),
             ));
         };
-        let reason = reason.trim();
-        if reason.is_empty() {
-            return Err(fault(
-                format!("an allowance of {check} has no reason"),
-                Some("say why: the next who reads it does not know".to_owned()),
-            ));
-        }
-        let date = |text: &str| {
-            text.parse::<Date>()
-                .map_err(|()| fault(format!("`{text}` is no day"), Some("a day is such as 2027-01-31".to_owned())))
-        };
-        let until = until.map(date).transpose()?;
-        Ok(Self { check: known.id, scope, reason: reason.to_owned(), until, place: place.clone() })
+        let (reason, until) = reasoned((known.id, reason, until), place)?;
+        Ok(Self { check: known.id, scope, reason, until, place: place.clone() })
     }
+}
+
+/// The reason and the last day of an allowance of something.
+pub(super) fn reasoned(
+    (what, reason, until): Words<'_>,
+    place: &SourceLocation,
+) -> Result<(String, Option<Date>), AllowanceFault> {
+    let fault =
+        |message: String, help: &str| AllowanceFault { place: place.clone(), message, help: Some(help.to_owned()) };
+    let reason = reason.trim();
+    if reason.is_empty() {
+        let message = format!("an allowance of {what} has no reason");
+        return Err(fault(message, "say why: the next who reads it does not know"));
+    }
+    let date = |text: &str| {
+        text.parse::<Date>().map_err(|()| fault(format!("`{text}` is no day"), "a day is such as 2027-01-31"))
+    };
+    Ok((reason.to_owned(), until.map(date).transpose()?))
 }
 
 /// Reads the allowances in the comments of a topology: `# sglab: allow CHECK - reason [until YYYY-MM-DD]`, on the line itself or above it.

@@ -3,13 +3,13 @@
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::check::{Advice, Check};
-use super::cure;
+use super::cure::{self, HTTPS, Other, Target};
 use super::found::Found;
 use super::level::Level;
 use super::options::Profile;
 use super::subject::{Ruled, Subject};
 use crate::account::Peer;
-use crate::model::{Direction, PortRange, Traffic};
+use crate::model::{Direction, PortRange, PrefixFamily, Traffic};
 use crate::reach::covers;
 
 const EC2_18: Advice = Advice {
@@ -173,7 +173,7 @@ fn admin_from_anywhere(subject: &Subject<'_>) -> Vec<Found> {
         (!admin.is_empty()).then(|| {
             let mut operations = vec![cure::revoke(subject, &ruled)];
             if range.is_single() {
-                operations.insert(0, cure::authorize(subject, &ruled, cure::PREFIX_LIST));
+                operations.insert(0, cure::authorize(subject, &ruled, Other::AnyList(cure::family(&ruled))));
             }
             subject.of_rule(&ruled, message).cured(operations)
         })
@@ -198,31 +198,22 @@ fn open_to_anywhere(subject: &Subject<'_>) -> Vec<Found> {
             (traffic @ Traffic::Protocol(_), None) if ruled.is_anywhere() => traffic.to_string(),
             _ => return None,
         };
-        let operations = [cure::authorize(subject, &ruled, "GROUP"), cure::revoke(subject, &ruled)];
+        let operations = [cure::authorize(subject, &ruled, Other::AnyGroup), cure::revoke(subject, &ruled)];
         Some(subject.of_rule(&ruled, format!("opens {what} to every address")).cured(operations))
     };
     subject.rules_in(Direction::Ingress).filter_map(told).collect()
 }
 
 fn v4_only(subject: &Subject<'_>) -> Vec<Found> {
-    one_family(subject, Family::V4)
+    one_family(subject, PrefixFamily::Ipv4)
 }
 
 fn v6_only(subject: &Subject<'_>) -> Vec<Found> {
-    one_family(subject, Family::V6)
+    one_family(subject, PrefixFamily::Ipv6)
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Family {
-    V4,
-    V6,
-}
-
-fn one_family<'a>(subject: &Subject<'a>, family: Family) -> Vec<Found> {
-    let of = |ruled: &Ruled<'_>| {
-        let block = ruled.block().filter(|_| ruled.is_anywhere())?;
-        Some(if block.addr().is_ipv4() { Family::V4 } else { Family::V6 })
-    };
+fn one_family<'a>(subject: &Subject<'a>, family: PrefixFamily) -> Vec<Found> {
+    let of = |ruled: &Ruled<'_>| ruled.block().filter(|_| ruled.is_anywhere()).map(PrefixFamily::of);
     let told = |ruled: Ruled<'a>| {
         let traffic = ruled.traffic().filter(|traffic| !matches!(traffic, Traffic::Icmp(_) | Traffic::Icmpv6(_)))?;
         let has_both = subject.vpc_blocks(ruled.group).iter().any(|block| block.addr().is_ipv6());
@@ -230,8 +221,8 @@ fn one_family<'a>(subject: &Subject<'a>, family: Family) -> Vec<Found> {
             return None;
         }
         let other = match family {
-            Family::V4 => IpNet::V6(Ipv6Net::default()),
-            Family::V6 => IpNet::V4(Ipv4Net::default()),
+            PrefixFamily::Ipv4 => IpNet::V6(Ipv6Net::default()),
+            PrefixFamily::Ipv6 => IpNet::V4(Ipv4Net::default()),
         };
         let twins = subject.found_by(ruled.id, ruled.direction, |index, found| {
             index.of_peer(&Peer::Block(other), traffic, found);
@@ -239,11 +230,11 @@ fn one_family<'a>(subject: &Subject<'a>, family: Family) -> Vec<Found> {
         if twins.iter().any(|twin| twin.traffic().is_some_and(|wide| covers(wide, traffic))) {
             return None;
         }
-        let (message, peer) = match family {
-            Family::V4 => ("is for every IPv4 address, and nothing is open over IPv6", "::/0"),
-            Family::V6 => ("is for every IPv6 address, and nothing is open over IPv4", "anywhere"),
+        let (message, missing) = match family {
+            PrefixFamily::Ipv4 => ("is for every IPv4 address, and nothing is open over IPv6", PrefixFamily::Ipv6),
+            PrefixFamily::Ipv6 => ("is for every IPv6 address, and nothing is open over IPv4", PrefixFamily::Ipv4),
         };
-        let open = cure::authorize(subject, &ruled, peer);
+        let open = cure::authorize(subject, &ruled, Other::Every(missing));
         Some(subject.of_rule(&ruled, message).cured([open]))
     };
     subject.rules().filter_map(told).collect()
@@ -251,8 +242,9 @@ fn one_family<'a>(subject: &Subject<'a>, family: Family) -> Vec<Found> {
 
 fn egress_open(subject: &Subject<'_>) -> Vec<Found> {
     let told = |ruled: Ruled<'_>| {
-        let operations =
-            [cure::open(subject, ruled.group, Direction::Egress, "tcp 443 to PEER"), cure::revoke(subject, &ruled)];
+        let narrow = (HTTPS, Other::AnyBlock(cure::family(&ruled)));
+        let target = (Target::There(ruled.group), &ruled.group.origin);
+        let operations = [cure::open(subject, target, Direction::Egress, narrow), cure::revoke(subject, &ruled)];
         subject.of_rule(&ruled, "lets members send anything to every address, as a group is born").cured(operations)
     };
     subject.rules_in(Direction::Egress).filter(Ruled::is_born).map(told).collect()

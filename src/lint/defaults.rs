@@ -1,7 +1,7 @@
 //! Checks of the group that each VPC is born with.
 
 use super::check::{Advice, Check};
-use super::cure;
+use super::cure::{self, Member};
 use super::found::Found;
 use super::level::Level;
 use super::options::Profile;
@@ -72,10 +72,11 @@ fn used(subject: &Subject<'_>) -> Vec<Found> {
     let told = groups.filter_map(|(id, group)| {
         let members = subject.members(id);
         let labels = listed(members.iter().map(|member| member.interface.label.as_str()));
-        let operations = members
-            .iter()
-            .take(4)
-            .map(|member| cure::set_groups(subject, &member.interface.label, member.interface, &["GROUP"]));
+        let operations = members.iter().take(4).map(|member| {
+            let others = cure::groups_of(subject, member.interface, |other, _| other != id);
+            let groups = if others.is_empty() { vec![Member::Chosen("GROUP")] } else { others };
+            cure::set_groups(subject, &member.interface.label, member.interface, &groups)
+        });
         (!members.is_empty()).then(|| subject.of_group((id, group), format!("has members: {labels}")).cured(operations))
     });
     told.collect()

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::check::{ARTICLE, Advice, Check};
-use super::cure;
+use super::cure::{self, Other};
 use super::found::Found;
 use super::level::Level;
 use super::options::Profile;
@@ -216,7 +216,7 @@ fn self_reference(subject: &Subject<'_>) -> Vec<Found> {
         // The default group's own rule has a check of its own.
         let is_own = matches!(&ruled.rule.peer, Peer::Group(id) if id == ruled.id) && !subject.is_default(ruled.group);
         let revoke = cure::revoke(subject, &ruled);
-        let instead = cure::authorize(subject, &ruled, "GROUP");
+        let instead = cure::authorize(subject, &ruled, Other::AnyGroup);
         is_own.then(|| subject.of_rule(&ruled, message).at_level(level).cured([instead, revoke]))
     };
     subject.rules().filter_map(told).collect()

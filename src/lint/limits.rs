@@ -49,7 +49,7 @@ instances: {web1: {groups: [a, b, c]}}
         id: "prefix-list-weight",
         level: Level::Note,
         title: "a prefix list counts as many rules",
-        why: "A rule that names a list counts as many rules as the list may have entries, whatever it has. An account does not hold that number, so the weight is told from the entries.",
+        why: "A rule that names a list counts as many rules as the list may have entries, whatever it has. Where no source tells that number, the weight is told from the entries.",
         advice: &[Advice {
             who: "Amazon, \"Managed prefix lists\"",
             link: "https://docs.aws.amazon.com/vpc/latest/userguide/working-with-managed-prefix-lists.html",
@@ -90,13 +90,18 @@ fn weight(account: &Account, ruled: &Ruled<'_>, family: PrefixFamily) -> usize {
     match &ruled.rule.peer {
         Peer::Block(block) => usize::from(PrefixFamily::of(*block) == family),
         Peer::Group(_) | Peer::Unknown(_) => 1,
-        Peer::PrefixList(id) => entries(account, id, family),
+        Peer::PrefixList(id) => room(account, id, family),
     }
 }
 
-fn entries(account: &Account, list: &ResourceId, family: PrefixFamily) -> usize {
-    let entries = account.prefix_lists.get(list).and_then(|list| list.entries.known());
-    entries.into_iter().flatten().filter(|block| PrefixFamily::of(**block) == family).count()
+/// As many entries of a family as a list may have; as it has, where no source tells that.
+fn room(account: &Account, list: &ResourceId, family: PrefixFamily) -> usize {
+    let Some(list) = account.prefix_lists.get(list) else { return 0 };
+    let entries = list.entries.known().map_or(&[][..], Vec::as_slice);
+    match (entries.first(), list.max_entries) {
+        (Some(first), Some(most)) if PrefixFamily::of(*first) == family => usize::try_from(most).unwrap_or(usize::MAX),
+        _ => entries.iter().filter(|block| PrefixFamily::of(**block) == family).count(),
+    }
 }
 
 /// Rules of a group, and groups of an interface.
@@ -146,11 +151,17 @@ fn near_quota(subject: &Subject<'_>) -> Vec<Found> {
 fn prefix_list_weight(subject: &Subject<'_>) -> Vec<Found> {
     let told = |ruled: Ruled<'_>| {
         let Peer::PrefixList(id) = &ruled.rule.peer else { return None };
-        let weight =
-            entries(subject.account, id, PrefixFamily::Ipv4).max(entries(subject.account, id, PrefixFamily::Ipv6));
+        let weight = room(subject.account, id, PrefixFamily::Ipv4).max(room(subject.account, id, PrefixFamily::Ipv6));
         let list = subject.account.prefix_lists.get(id).filter(|_| weight >= HEAVY)?;
-        let message =
-            format!("counts as at least {weight} of {RULES_IN_A_VPC} rules, since {} has {weight} entries", list.label);
+        let message = match list.max_entries {
+            Some(_) => {
+                format!("counts as {weight} of {RULES_IN_A_VPC} rules, since {} may have {weight} entries", list.label)
+            }
+            None => format!(
+                "counts as at least {weight} of {RULES_IN_A_VPC} rules, since {} has {weight} entries",
+                list.label
+            ),
+        };
         Some(subject.of_rule(&ruled, message).beside(&list.origin))
     };
     subject.rules().filter_map(told).collect()

@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use indexmap::IndexMap;
 
 use super::check::{Advice, Check};
-use super::cure;
+use super::cure::{self, Other, Target};
 use super::found::Found;
 use super::level::Level;
 use super::options::Profile;
 use super::subject::{self, Ruled, Subject};
 use crate::account::{Holder, Interface, ResourceId};
 use crate::model::{Direction, PortRange, Service, Traffic};
+use crate::outward::CallTraffic;
 use crate::reach::covers;
 
 const SGLAB: Advice = Advice { who: "sglab", link: "docs/topology.md" };
@@ -116,7 +117,10 @@ fn unreachable_listener(subject: &Subject<'_>) -> Vec<Found> {
     }
     for ((holder, service), (_, interface)) in closed.iter().filter(|(_, (open, _))| *open == 0) {
         let group = interface.groups.known().and_then(|groups| subject.account.groups.get(groups.first()?));
-        let open = group.map(|group| cure::open(subject, group, Direction::Ingress, &format!("{service} from GROUP")));
+        let open = group.zip(traffic(*service)).map(|(group, traffic)| {
+            let rule = (CallTraffic::Known(traffic), Other::AnyGroup);
+            cure::open(subject, (Target::There(group), &group.origin), Direction::Ingress, rule)
+        });
         let message = format!("listens on {service}, and no rule of its groups admits it");
         let mut one = subject.of_interface(interface, message).cured(open);
         one.key = format!("{holder} {service}");

@@ -8,6 +8,7 @@ use super::options::Profile;
 use super::subject::{Ruled, Subject, listed};
 use crate::account::Peer;
 use crate::model::{Direction, PortRange, Service, Traffic};
+use crate::outward::CallTraffic;
 use crate::reach::peer_words;
 
 pub(super) const CHECKS: &[Check] = &[
@@ -93,7 +94,10 @@ fn wide_range<'a>(subject: &Subject<'a>) -> Vec<Found> {
         }
         let listening = match listened(subject, &ruled) {
             Some(ports) if ports.is_empty() => "; no member listens on any of them".to_owned(),
-            Some(ports) => format!("; members listen on {}", listed(ports.iter().map(String::as_str))),
+            Some(ports) => {
+                let ports: Vec<String> = ports.iter().map(ToString::to_string).collect();
+                format!("; members listen on {}", listed(ports.iter().map(String::as_str)))
+            }
             None => String::new(),
         };
         Some(narrowed(subject, &ruled, format!("opens {count} ports{listening}")))
@@ -102,21 +106,28 @@ fn wide_range<'a>(subject: &Subject<'a>) -> Vec<Found> {
 }
 
 fn narrowed<'a>(subject: &Subject<'a>, ruled: &Ruled<'a>, message: String) -> Found {
-    let peer = cure::peer(subject.account, &ruled.rule.peer);
-    let used = listened(subject, ruled).filter(|used| !used.is_empty()).unwrap_or_else(|| vec![placeholder(ruled)]);
-    let narrow =
-        used.iter().map(|traffic| cure::open(subject, ruled.group, ruled.direction, &format!("{traffic} from {peer}")));
-    let revoke = cure::revoke(subject, ruled);
-    subject.of_rule(ruled, message).cured(narrow).cured([revoke])
+    let used = listened(subject, ruled).unwrap_or_default();
+    let used: Vec<CallTraffic> = used.into_iter().filter_map(one_port).map(CallTraffic::Known).collect();
+    let narrow = if used.is_empty() { vec![placeholder(ruled)] } else { used };
+    subject.of_rule(ruled, message).cured(cure::narrow(subject, ruled, &narrow))
+}
+
+/// The port of a service as traffic.
+fn one_port(service: Service) -> Option<Traffic> {
+    match service {
+        Service::Tcp(port) => Some(Traffic::Tcp(PortRange::single(port))),
+        Service::Udp(port) => Some(Traffic::Udp(PortRange::single(port))),
+        Service::IcmpEcho | Service::Icmp(_) | Service::Protocol(_) => None,
+    }
 }
 
 /// A port of the rule's protocol, to be filled in.
-fn placeholder(ruled: &Ruled<'_>) -> String {
-    if matches!(ruled.traffic(), Some(Traffic::Udp(_))) { "udp PORT".to_owned() } else { "tcp PORT".to_owned() }
+fn placeholder(ruled: &Ruled<'_>) -> CallTraffic {
+    if matches!(ruled.traffic(), Some(Traffic::Udp(_))) { CallTraffic::UdpPort } else { CallTraffic::TcpPort }
 }
 
 /// The services of members that a rule admits, where the source tells who listens.
-fn listened<'a>(subject: &Subject<'a>, ruled: &Ruled<'a>) -> Option<Vec<String>> {
+fn listened<'a>(subject: &Subject<'a>, ruled: &Ruled<'a>) -> Option<Vec<Service>> {
     let served = subject.served(ruled.id)?;
     let traffic = ruled.traffic()?;
     let is_admitted = |service: &&Service| match (traffic, **service) {
@@ -124,5 +135,5 @@ fn listened<'a>(subject: &Subject<'a>, ruled: &Ruled<'a>) -> Option<Vec<String>>
         (Traffic::All, Service::Tcp(_) | Service::Udp(_)) => true,
         _ => false,
     };
-    Some(served.services.iter().filter(is_admitted).map(ToString::to_string).collect())
+    Some(served.services.iter().filter(is_admitted).copied().collect())
 }

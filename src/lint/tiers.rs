@@ -4,7 +4,7 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::check::{ARTICLE, Check};
 use super::convention::Role;
-use super::cure;
+use super::cure::{self, Member, Target};
 use super::found::Found;
 use super::level::Level;
 use super::options::Profile;
@@ -119,11 +119,8 @@ fn instance_group_with_rules(subject: &Subject<'_>) -> Vec<Found> {
     for id in instance_groups(subject) {
         let rules = subject.rules_of(id, Direction::Ingress).chain(subject.rules_of(id, Direction::Egress));
         for ruled in rules.filter(|ruled| !ruled.is_born()) {
-            let words = subject.words(&ruled);
-            let operations = [
-                cure::open_in(subject, ("TIER-GROUP", &ruled.group.origin), ruled.direction, &words),
-                cure::revoke(subject, &ruled),
-            ];
+            let moved = cure::moved(subject, &ruled, Target::Chosen("TIER-GROUP"));
+            let operations = moved.into_iter().chain([cure::revoke(subject, &ruled)]);
             found.push(
                 subject.of_rule(&ruled, "is a rule of a group that is the name of an instance").cured(operations),
             );
@@ -141,9 +138,16 @@ fn instance_group_shared(subject: &Subject<'_>) -> Vec<Found> {
         let further = holders.iter().skip(1).filter_map(|name| {
             let own = subject.options.convention.instance.replacen('*', &name.to_uppercase(), 1);
             let member = subject.members(id).iter().find(|member| holder(member.interface) == *name)?;
-            Some(cure::set_groups(subject, name, member.interface, &["GROUPS", &own]))
+            let mut groups = cure::groups_of(subject, member.interface, |other, _| other != id);
+            let (made, of) = match cure::group_named(subject, &own) {
+                Some(known) => (None, Member::Of(known)),
+                None => (Some(cure::create_group(subject, &own, group)), Member::New(&own)),
+            };
+            groups.push(of);
+            let set = cure::set_groups(subject, name, member.interface, &groups);
+            Some(made.into_iter().chain([set]).collect::<Vec<_>>())
         });
-        let operations: Vec<String> = further.collect();
+        let operations: Vec<String> = further.flatten().collect();
         let message = format!("is the name of one instance and has {} members: {labels}", holders.len());
         found.push(subject.of_group((id, group), message).cured(operations));
     }
@@ -174,7 +178,9 @@ fn tier_group_missing(subject: &Subject<'_>) -> Vec<Found> {
             1 => continue,
             _ => format!("is in the groups of several tiers: {}", listed(tiers.iter().copied())),
         };
-        let set = cure::set_groups(subject, name, interfaces[0], &["TIER-GROUP", "GROUPS"]);
+        let others = cure::groups_of(subject, interfaces[0], |id, _| tier(id).is_none());
+        let groups: Vec<Member<'_>> = [Member::Chosen("TIER-GROUP")].into_iter().chain(others).collect();
+        let set = cure::set_groups(subject, name, interfaces[0], &groups);
         found.push(subject.of_interface(interfaces[0], message).cured([set]));
     }
     found
@@ -190,11 +196,12 @@ fn admin_group_missing(subject: &Subject<'_>) -> Vec<Found> {
         let mut ports = subject.options.admin.iter().filter(|port| range.contains(**port));
         let port = ports.next().filter(|_| subject.role(ruled.group) == Some(Role::Tier))?;
         let admin = &subject.options.convention.admin;
-        let words = subject.words(&ruled);
-        let operations = [
-            cure::open_in(subject, (admin, &ruled.group.origin), ruled.direction, &words),
-            cure::revoke(subject, &ruled),
-        ];
+        let (made, target) = match cure::group_named(subject, admin) {
+            Some(known) => (None, Target::There(known)),
+            None => (Some(cure::create_group(subject, admin, ruled.group)), Target::New(admin)),
+        };
+        let moved = made.into_iter().chain(cure::moved(subject, &ruled, target));
+        let operations = moved.chain([cure::revoke(subject, &ruled)]);
         Some(subject.of_rule(&ruled, format!("opens port {port} of a tier beside the group {admin}")).cured(operations))
     };
     subject.rules_in(Direction::Ingress).filter_map(told).collect()

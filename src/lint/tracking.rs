@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use indexmap::IndexSet;
 
 use super::check::{Advice, Check};
-use super::cure;
+use super::cure::{self, HTTPS, Other, Target};
 use super::found::Found;
 use super::level::Level;
 use super::options::EgressRules;
 use super::options::Profile;
 use super::subject::{Ruled, Subject};
-use crate::account::{Peer, ResourceId};
+use crate::account::{Holder, Peer, ResourceId};
 use crate::model::{Direction, PortRange, Traffic};
 
 pub(super) const CHECKS: &[Check] = &[Check {
@@ -46,7 +46,7 @@ fn untracked_session<'a>(subject: &Subject<'a>) -> Vec<Found> {
     let mut open: HashMap<&ResourceId, Vec<Ruled<'a>>> = HashMap::new();
     let told = |ruled: Ruled<'a>| {
         let traffic = ruled.traffic().filter(|traffic| matches!(traffic, Traffic::Tcp(_) | Traffic::Udp(_)))?;
-        if !ruled.is_anywhere() {
+        if !ruled.is_anywhere() || is_of_services(subject, ruled.id) {
             return None;
         }
         let message = |back: &str| format!("admits sessions that a revoke cuts: {back}");
@@ -60,11 +60,26 @@ fn untracked_session<'a>(subject: &Subject<'a>) -> Vec<Found> {
         });
         let back = open.iter().find(|egress| opens_all(egress, &ruled, traffic))?;
         let words = message(&format!("\"{}\" of {} opens the way back", subject.words(back), back.group.label));
-        let operations =
-            [cure::open(subject, back.group, Direction::Egress, "tcp 443 to anywhere"), cure::revoke(subject, back)];
+        let narrow = (HTTPS, Other::Every(cure::family(back)));
+        let target = (Target::There(back.group), &back.group.origin);
+        let operations = [cure::open(subject, target, Direction::Egress, narrow), cure::revoke(subject, back)];
         Some(subject.of_rule(&ruled, words).beside(&back.rule.origin).cured(operations))
     };
     subject.rules_in(Direction::Ingress).filter_map(told).collect()
+}
+
+/// Returns true for a group of load balancers and other services of Amazon's alone. Their sessions are Amazon's to keep, and what they send out is how
+/// they reach their targets: to narrow it would cut the service and not the session.
+fn is_of_services(subject: &Subject<'_>, group: &ResourceId) -> bool {
+    let members = subject.members(group);
+    !members.is_empty() && members.iter().all(|member| is_service(member.interface.holder))
+}
+
+fn is_service(holder: Holder) -> bool {
+    match holder {
+        Holder::LoadBalancer | Holder::Database | Holder::Function | Holder::Service => true,
+        Holder::Instance | Holder::StoppedInstance | Holder::Nobody => false,
+    }
 }
 
 /// The group, and all that some member of it is in as well.

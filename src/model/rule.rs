@@ -27,7 +27,7 @@ impl PortRange {
     }
 
     /// A single port.
-    pub fn single(port: Port) -> Self {
+    pub const fn single(port: Port) -> Self {
         Self { from: port, to: port }
     }
 

@@ -154,9 +154,18 @@ impl Script<'_> {
                 continue;
             };
             let family = if entries.first().is_some_and(|entry| entry.addr().is_ipv6()) { "IPv6" } else { "IPv4" };
-            let each: Vec<String> = entries.iter().map(|entry| format!("Cidr={entry}")).collect();
+            let each: Vec<String> = match list.descriptions.is_empty() {
+                true => entries.iter().map(|entry| format!("Cidr={entry}")).collect(),
+                false => {
+                    let each = entries.iter().map(|entry| match list.descriptions.get(entry) {
+                        Some(text) => json!({ "Cidr": entry.to_string(), "Description": text }),
+                        None => json!({ "Cidr": entry.to_string() }),
+                    });
+                    vec![shell_word(&serde_json::Value::from_iter(each).to_string())]
+                }
+            };
             let each = if each.is_empty() { String::new() } else { format!(" --entries {}", each.join(" ")) };
-            let (label, most) = (value(&list.label), entries.len().max(1));
+            let (label, most) = (value(&list.label), list.room());
             let call = format!(
                 "create-managed-prefix-list --prefix-list-name={label} --address-family {family} --max-entries {most}{each}"
             );

@@ -184,14 +184,17 @@ impl Template<'_> {
                 continue;
             };
             let family = if entries.first().is_some_and(|entry| entry.addr().is_ipv6()) { "IPv6" } else { "IPv4" };
-            let each = entries.iter().map(|entry| Yaml::map([("Cidr", Some(Yaml::Text(entry.to_string())))]));
+            let each = entries.iter().map(|entry| {
+                let text = list.descriptions.get(entry).map(|text| Yaml::text(text));
+                Yaml::map([("Cidr", Some(Yaml::Text(entry.to_string()))), ("Description", text)])
+            });
             self.add(
                 &name,
                 "PrefixList",
                 [
                     ("PrefixListName", Some(Yaml::text(&list.label))),
                     ("AddressFamily", Some(Yaml::text(family))),
-                    ("MaxEntries", Some(Yaml::Plain(entries.len().max(1).to_string()))),
+                    ("MaxEntries", Some(Yaml::Plain(list.room().to_string()))),
                     ("Entries", Some(Yaml::List(each.collect()))),
                 ],
             );

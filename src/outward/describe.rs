@@ -90,12 +90,16 @@ fn list(id: &ResourceId, list: &PrefixList) -> Value {
     let entries = list.entries.known();
     let family =
         entries.and_then(|entries| entries.first()).map(|entry| if entry.addr().is_ipv6() { "IPv6" } else { "IPv4" });
-    let each = |entries: &Vec<IpNet>| entries.iter().map(|entry| json!({ "Cidr": entry.to_string() })).collect();
+    let each = |entry: &IpNet| {
+        let text = list.descriptions.get(entry);
+        object([("Cidr", Some(entry.to_string().into())), ("Description", text.map(|text| text.as_str().into()))])
+    };
+    let each = |entries: &Vec<IpNet>| entries.iter().map(each).collect();
     object([
         ("PrefixListId", id_of(Some(id))),
         ("PrefixListName", Some(list.label.as_str().into())),
         ("AddressFamily", family.map(Value::from)),
-        ("MaxEntries", entries.map(|entries| entries.len().into())),
+        ("MaxEntries", entries.map(|_| list.room().into())),
         ("Entries", entries.map(each)),
     ])
 }

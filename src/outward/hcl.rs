@@ -2,6 +2,9 @@
 
 use std::fmt::Write;
 
+/// Beginnings of ids of EC2.
+const IDS: [&str; 4] = ["vpc-", "subnet-", "i-", "eni-"];
+
 /// A block with its attributes, and blocks inside.
 pub struct Block {
     head: String,
@@ -33,9 +36,12 @@ impl Block {
         }
     }
 
-    /// The tag `Name`.
-    pub fn named(self, label: &str) -> Self {
-        self.is("tags", format!("{{ Name = {} }}", text(label)))
+    /// The tag `Name`, where a label is a name that somebody gave: neither an id of EC2 nor what a resource of Terraform is called in its files.
+    pub fn named(self, label: &str, resource: &str) -> Self {
+        let is_id = label == resource && IDS.iter().any(|kind| resource.starts_with(kind));
+        let is_declared = ["aws_", "module.", "data."].iter().any(|kind| resource.starts_with(kind));
+        let tags = format!("{{ Name = {} }}", text(label));
+        self.maybe("tags", (!is_id && !is_declared).then_some(tags))
     }
 
     pub fn with(mut self, block: Block) -> Self {

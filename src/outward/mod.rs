@@ -17,7 +17,7 @@ mod terraform_members;
 mod yaml;
 
 pub use notes::Outward;
-pub use rule_calls::{RuleVerb, rule_call};
+pub use rule_calls::{CallGroup, CallPeer, CallTraffic, MADE, RuleVerb, block_to_choose, rule_call};
 
 use crate::account::Account;
 

@@ -7,7 +7,7 @@ use super::names::Language;
 use super::notes::Outward;
 use super::plan::{Id, Plan, PlannedPeer, PlannedRule};
 use super::terraform_members::{group_reference, members, reference};
-use crate::account::{Account, SecurityGroup};
+use crate::account::{Account, PrefixList, SecurityGroup};
 use crate::model::Direction;
 
 /// Provider, and what no source tells: an image.
@@ -37,7 +37,7 @@ pub fn write(account: &Account, title: &str) -> Outward {
     let mut blocks = networks(&mut plan);
     blocks.extend(account.prefix_lists.iter().filter_map(|(id, list)| {
         let name = plan.lists.get(id)?;
-        Some(prefix_list(name, list.entries.known()?, &list.label))
+        Some(prefix_list(name, list, list.entries.known()?))
     }));
     for (id, group) in &account.groups {
         let name = plan.groups[id].clone();
@@ -71,7 +71,8 @@ fn networks(plan: &mut Plan<'_>) -> Vec<Block> {
             plan.notes.add("IPv6 block", "Amazon gives another one", &vpc.origin);
         }
         let own = Block::resource("aws_vpc", &name).is("cidr_block", block);
-        blocks.push(own.maybe("assign_generated_ipv6_cidr_block", ipv6).named(&vpc.label));
+        blocks
+            .push(own.maybe("assign_generated_ipv6_cidr_block", ipv6).named(&vpc.label, vpc.origin.resource.as_str()));
         for (index, block) in vpc.blocks.iter().enumerate().skip(1) {
             let further = Block::resource("aws_vpc_ipv4_cidr_block_association", &format!("{name}_{index}"));
             blocks.push(further.is("vpc_id", format!("aws_vpc.{name}.id")).is("cidr_block", text(&block.to_string())));
@@ -96,7 +97,9 @@ fn networks(plan: &mut Plan<'_>) -> Vec<Block> {
         let automatic = subnet.automatic_public.known().map(bool::to_string);
         let own = Block::resource("aws_subnet", &name).maybe("vpc_id", of.map(|id| reference("aws_vpc", &id)));
         let own = own.is("cidr_block", block).maybe("ipv6_cidr_block", ipv6);
-        blocks.push(own.maybe("map_public_ip_on_launch", automatic).named(&subnet.label));
+        blocks.push(
+            own.maybe("map_public_ip_on_launch", automatic).named(&subnet.label, subnet.origin.resource.as_str()),
+        );
     }
     blocks
 }
@@ -117,13 +120,16 @@ fn gateway(vpc: &str, ipv6: bool) -> Vec<Block> {
     blocks
 }
 
-fn prefix_list(name: &str, entries: &[IpNet], label: &str) -> Block {
+fn prefix_list(name: &str, list: &PrefixList, entries: &[IpNet]) -> Block {
     let family = if entries.first().is_some_and(|entry| entry.addr().is_ipv6()) { "IPv6" } else { "IPv4" };
     let own = Block::resource("aws_ec2_managed_prefix_list", name)
-        .is("name", text(label))
+        .is("name", text(&list.label))
         .is("address_family", text(family))
-        .is("max_entries", entries.len().max(1).to_string());
-    entries.iter().fold(own, |own, entry| own.with(Block::new("entry").is("cidr", text(&entry.to_string()))))
+        .is("max_entries", list.room().to_string());
+    entries.iter().fold(own, |own, entry| {
+        let description = list.descriptions.get(entry).map(|words| text(words));
+        own.with(Block::new("entry").is("cidr", text(&entry.to_string())).maybe("description", description))
+    })
 }
 
 /// A group and its rules. The group `default` is there with its VPC, and has its rules inside: so Terraform takes away those that AWS gave it.
@@ -131,15 +137,14 @@ fn group_blocks(plan: &mut Plan<'_>, name: &str, group: &SecurityGroup) -> Vec<B
     let of = plan.vpc(group.vpc.as_ref(), &group.origin).map(|id| reference("aws_vpc", &id));
     let (ingress, egress) = (plan.rules(&group.ingress), plan.rules(&group.egress));
     if plan.defaults.contains(name) {
-        let own = Block::resource("aws_default_security_group", name).maybe("vpc_id", of).named(&group.label);
+        let own = Block::resource("aws_default_security_group", name).maybe("vpc_id", of);
         let own = ingress.iter().fold(own, |own, rule| own.with(inside(plan, name, "ingress", rule)));
         return vec![egress.iter().fold(own, |own, rule| own.with(inside(plan, name, "egress", rule)))];
     }
     let own = Block::resource("aws_security_group", name)
         .is("name", text(Plan::name_of(group)))
         .is("description", text(Plan::description_of(group)))
-        .maybe("vpc_id", of)
-        .named(&group.label);
+        .maybe("vpc_id", of);
     let mut blocks = vec![own];
     for (direction, rules) in [(Direction::Ingress, ingress), (Direction::Egress, egress)] {
         blocks.extend(rules.iter().enumerate().map(|(index, rule)| apart(plan, name, direction, index, rule)));

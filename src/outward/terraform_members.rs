@@ -74,7 +74,7 @@ fn instance(plan: &Plan<'_>, machine: &Machine<'_>, interface: &PlannedInterface
         .maybe("ipv6_address_count", (interface.ipv6 > 0).then(|| interface.ipv6.to_string()))
         .is("vpc_security_group_ids", list(groups))
         .maybe("associate_public_ip_address", interface.automatic.as_ref().map(bool::to_string))
-        .named(machine.held.label)
+        .named(machine.held.label, machine.held.id.as_str())
 }
 
 /// An interface of its own. That of a service is made as one that nobody holds: its groups have it as a member.
@@ -88,5 +88,5 @@ fn interface_block(plan: &Plan<'_>, machine: &Machine<'_>, interface: &PlannedIn
         .maybe("ipv4_prefixes", (!prefixes.is_empty()).then(|| list(prefixes)))
         .maybe("ipv6_address_count", (interface.ipv6 > 0).then(|| interface.ipv6.to_string()))
         .is("security_groups", list(groups))
-        .named(machine.held.label)
+        .named(machine.held.label, machine.held.id.as_str())
 }

@@ -91,7 +91,8 @@ fn left_out_of_one(of: &Account, other: &Account) -> Vec<LeftOut> {
 
 /// All that an account admits, by group: what is newly open where nothing was before.
 pub fn admitted(account: &Account) -> Vec<Passage> {
-    of_all(&Account::default(), account, &Matching::default()).opened
+    let none = Matching::default();
+    of_all(&Account::default(), account, (&none, &none)).opened
 }
 
 /// Compares two accounts.
@@ -112,15 +113,16 @@ pub fn admitted(account: &Account) -> Vec<Passage> {
 /// # Ok::<(), sglab::import::Faults>(())
 /// ```
 pub fn compare(before: &Account, after: &Account) -> Difference {
-    let to_before = Matching::new(after, before);
-    let before = without(before, &to_before.reversed());
-    let after = without(after, &to_before);
-    of_all(&before, &after, &to_before)
+    let mut to_before = Matching::new(after, before);
+    let mut to_after = to_before.reversed();
+    let (before, after) = (without(before, &to_after), without(after, &to_before));
+    to_before.add_fleets(&after, &before);
+    to_after.add_fleets(&before, &after);
+    of_all(&before, &after, (&to_before, &to_after))
 }
 
 /// Compares two accounts, whose resources are matched.
-fn of_all(before: &Account, after: &Account, to_before: &Matching) -> Difference {
-    let to_after = &to_before.reversed();
+fn of_all(before: &Account, after: &Account, (to_before, to_after): (&Matching, &Matching)) -> Difference {
     Difference {
         opened: gained(before, after, &classes(after, before, to_before), to_before),
         closed: gained(after, before, &classes(before, after, to_after), to_after),

@@ -83,6 +83,45 @@ impl Matching {
         }
     }
 
+    /// Matches instances that stand for each other, as many as there may be: an Auto Scaling group ends and launches them as it likes, and gives all of
+    /// them one name. A source that does not tell the group has several instances of one name.
+    pub fn add_fleets(&mut self, of: &Account, among: &Account) {
+        let mut theirs: HashMap<FleetKey<'_>, Vec<&ResourceId>> = HashMap::new();
+        for (id, interface) in &among.interfaces {
+            fleet_keys(among, id, interface).into_iter().for_each(|key| theirs.entry(key).or_default().push(id));
+        }
+        let mut own: HashMap<FleetKey<'_>, usize> = HashMap::new();
+        for (id, interface) in &of.interfaces {
+            fleet_keys(of, id, interface).into_iter().for_each(|key| *own.entry(key).or_default() += 1);
+        }
+        let is_fleet = |key: &FleetKey<'_>, id: &ResourceId, candidates: &[&ResourceId]| {
+            own.get(key).is_some_and(|count| *count > 1)
+                || candidates.len() > 1
+                || of.fleets.contains_key(id)
+                || candidates.iter().any(|id| among.fleets.contains_key(*id))
+        };
+        let mut found = Vec::new();
+        for (id, interface) in of.interfaces.iter().filter(|(id, _)| !self.interfaces.contains_key(*id)) {
+            let keys = fleet_keys(of, id, interface);
+            let twins = keys.iter().filter_map(|key| Some((key, theirs.get(key)?)));
+            let Some((_, candidates)) = twins.into_iter().find(|(key, candidates)| is_fleet(key, id, candidates))
+            else {
+                continue;
+            };
+            let groups = |interface: &Interface| interface.groups.known().cloned();
+            let mapped = groups(interface).map(|groups| -> HashSet<ResourceId> {
+                groups.iter().map(|id| self.groups.get(id).unwrap_or(id).clone()).collect()
+            });
+            let has_same = |id: &&&ResourceId| {
+                let theirs = among.interfaces.get(**id).and_then(groups);
+                theirs.map(|theirs| theirs.into_iter().collect::<HashSet<_>>()) == mapped
+            };
+            let twin = candidates.iter().find(has_same).or_else(|| candidates.first());
+            found.extend(twin.map(|twin| (id.clone(), (*twin).clone())));
+        }
+        self.interfaces.extend(found);
+    }
+
     /// The same the other way round.
     pub fn reversed(&self) -> Self {
         let turned =
@@ -93,6 +132,36 @@ impl Matching {
             prefix_lists: turned(&self.prefix_lists),
         }
     }
+}
+
+/// A name that instances share, and which of their interfaces it is.
+type FleetKey<'a> = (FleetName<'a>, i64);
+
+/// A name that instances of one Auto Scaling group have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum FleetName<'a> {
+    /// The group's own.
+    Group(&'a str),
+    /// The name that the group has in its template, which its instances have as a tag too.
+    Declared(&'a str),
+    /// Their tag `Name`.
+    Tag(&'a str),
+}
+
+/// The names by which an instance may be one of a fleet.
+fn fleet_keys<'a>(account: &'a Account, id: &ResourceId, interface: &'a Interface) -> Vec<FleetKey<'a>> {
+    if !interface.holder.is_instance() {
+        return Vec::new();
+    }
+    let (holder, device) = interface.holder_and_device();
+    let device = i64::from(device);
+    let fleet = account.fleets.get(id);
+    let group = fleet.and_then(|fleet| fleet.name.as_deref()).map(FleetName::Group);
+    let tags = fleet.and_then(|_| account.tags.get(id));
+    let declared = tags.and_then(|tags| tags.logical_id.as_deref()).map(FleetName::Declared);
+    // What a plan calls its Auto Scaling group is no name of an instance.
+    let tag = fleet.map_or(Some(holder), |fleet| fleet.tag.as_deref()).map(FleetName::Tag);
+    group.into_iter().chain(declared).chain(tag).map(|name| (name, device)).collect()
 }
 
 /// Returns true for what a topology has: it has no other id than its name.

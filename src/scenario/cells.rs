@@ -9,6 +9,6 @@ mod select;
 #[cfg(test)]
 mod tests;
 
-pub use ends::{balancers, running};
+pub use ends::{balancers, ends, running, via_of};
 pub use grid::{Extent, columns_of, grid, path, senders};
 pub use select::{askers, meant, opened, peers, select};

@@ -7,53 +7,79 @@ use crate::model::{Cloud, Endpoint, Flow, HostName, Service, Via};
 use crate::policy::judge;
 use crate::topology::{Egress, columns_of, write};
 
-/// Flows that are open in one of two clouds and dropped in the other, in the words of a file.
+/// A flow that is open in one of two clouds and dropped in the other, or at ends that only the second has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DifferingFlow {
+    /// The flow.
+    pub flow: Flow,
+    /// The change that prediction tells.
+    pub change: FlowChange,
+    /// The flow in the words of a file of the first cloud.
+    first: String,
+    /// In those of the second.
+    second: String,
+}
+
+/// Change of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlowChange {
+    /// Dropped in the first, open in the second.
+    Opened,
+    /// Open in the second; the first has not both ends.
+    OpenedAtNewEnds,
+    /// Open in the first, dropped in the second.
+    Closed,
+}
+
+/// Flows that two clouds judge differently.
 #[derive(Clone, Debug, Default)]
 pub struct Differing {
-    /// Open in the second, and dropped in the first where it has both ends.
-    pub opened: Vec<String>,
-    /// Those of `opened` whose ends the first has.
-    pub dropped_before: Vec<String>,
-    /// Open in the first, and dropped in the second.
-    pub closed: Vec<String>,
+    /// In the order of the second cloud's cells.
+    pub flows: Vec<DifferingFlow>,
 }
 
 impl Differing {
     /// Finds them by prediction, over every cell of both.
     pub fn new(first: &Cloud, second: &Cloud) -> Self {
-        let mut differing = Self::default();
+        let mut flows = Vec::new();
         let services: IndexSet<Service> = services(second).into_iter().chain(services(first)).collect();
-        for flow in flows(second, &services) {
-            let (now, words) = (judge(second, &flow).is_open(), words(second, &flow));
+        for flow in all_flows(second, &services) {
+            let now = judge(second, &flow);
             let known = has(first, &flow.from) && has(first, &flow.to);
-            match (now, known.then(|| judge(first, &flow))) {
-                (true, None) => differing.opened.push(words),
-                (true, Some(before)) if before.refused_at().is_some() => {
-                    differing.opened.push(words.clone());
-                    differing.dropped_before.push(words);
-                }
-                (false, Some(before)) if before.is_open() && judge(second, &flow).refused_at().is_some() => {
-                    differing.closed.push(words);
-                }
-                _ => {}
-            }
+            let change = match known.then(|| judge(first, &flow)) {
+                None if now.is_open() => FlowChange::OpenedAtNewEnds,
+                Some(before) if now.is_open() && before.refused_at().is_some() => FlowChange::Opened,
+                Some(before) if before.is_open() && now.refused_at().is_some() => FlowChange::Closed,
+                _ => continue,
+            };
+            let (first, second) = (words(first, &flow), words(second, &flow));
+            flows.push(DifferingFlow { flow, change, first, second });
         }
-        differing
+        Self { flows }
     }
 
     /// Returns true if packets tell no difference.
     pub fn is_empty(&self) -> bool {
-        self.opened.is_empty() && self.closed.is_empty()
+        self.flows.is_empty()
     }
 
     /// The scenario that proves the first cloud's side.
     pub fn of_first(&self) -> String {
-        scenario(&self.closed, &self.dropped_before)
+        let of = |change| self.with(change).map(|flow| flow.first.as_str()).collect::<Vec<_>>();
+        scenario(&of(FlowChange::Closed), &of(FlowChange::Opened))
     }
 
     /// The scenario that proves the second cloud's side.
     pub fn of_second(&self) -> String {
-        scenario(&self.opened, &self.closed)
+        let of = |changes: &[FlowChange]| {
+            let flows = self.flows.iter().filter(|flow| changes.contains(&flow.change));
+            flows.map(|flow| flow.second.as_str()).collect::<Vec<_>>()
+        };
+        scenario(&of(&[FlowChange::Opened, FlowChange::OpenedAtNewEnds]), &of(&[FlowChange::Closed]))
+    }
+
+    fn with(&self, change: FlowChange) -> impl Iterator<Item = &DifferingFlow> {
+        self.flows.iter().filter(move |flow| flow.change == change)
     }
 }
 
@@ -78,7 +104,7 @@ fn services(cloud: &Cloud) -> Vec<Service> {
     columns_of(cloud, &Egress::All).iter().copied().collect()
 }
 
-fn flows(cloud: &Cloud, services: &IndexSet<Service>) -> Vec<Flow> {
+fn all_flows(cloud: &Cloud, services: &IndexSet<Service>) -> Vec<Flow> {
     let extent = cells::Extent { vias: IndexSet::from([None]), egress: Egress::All };
     let receivers = extent.receivers(cloud);
     let mut flows = Vec::new();
@@ -104,9 +130,9 @@ fn has(cloud: &Cloud, end: &Endpoint) -> bool {
     }
 }
 
-fn scenario(open: &[String], dropped: &[String]) -> String {
-    let list = |word: &str, flows: &[String]| {
-        let flows: IndexSet<&String> = flows.iter().collect();
+fn scenario(open: &[&str], dropped: &[&str]) -> String {
+    let list = |word: &str, flows: &[&str]| {
+        let flows: IndexSet<&&str> = flows.iter().collect();
         let items: String = flows.iter().map(|flow| format!("\n        - '{flow}'")).collect();
         if items.is_empty() { String::new() } else { format!("\n      {word}:{items}") }
     };

@@ -28,6 +28,7 @@ pub mod held;
 pub mod judge;
 mod kept;
 pub mod predict;
+pub mod proved;
 pub mod proving;
 #[cfg(any(test, fuzzing))]
 pub mod readers;

@@ -7,7 +7,7 @@ use super::checked::Topology;
 use super::document::Document;
 use super::document::groups::{LongGroup, Rules};
 use super::document::instances::{Instance, Interface, Process};
-use super::document::networks::{ElasticIps, LongHost, PrefixList, Vpc};
+use super::document::networks::{ElasticIps, LongHost, LongPrefixList, PrefixList, Vpc};
 use super::document::scenario::Verb;
 use super::document::shape::{Either, Entry, Field, Map, Or, Shape};
 use super::document::values::{Choice, Version};
@@ -116,6 +116,14 @@ impl Builder {
     pub fn prefix_list(mut self, name: &str, entries: words!()) -> Self {
         let entries = list::<ListedBlock, _>(entries);
         self.document.prefix_lists.get_mut().push(name.into(), PrefixList::Short(entries));
+        self
+    }
+
+    /// A prefix list that may have more entries than it has.
+    pub fn prefix_list_with_room(mut self, name: &str, entries: words!(), max_entries: u32) -> Self {
+        let entries = Field::of(list::<ListedBlock, _>(entries));
+        let long = LongPrefixList { entries, max_entries: Field::of(max_entries.into()), ..LongPrefixList::default() };
+        self.document.prefix_lists.get_mut().push(name.into(), PrefixList::Long(long));
         self
     }
 

@@ -118,7 +118,7 @@ impl OpenCells {
 }
 
 /// Columns of a table, by kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ColumnKind {
     /// Every column.
     All,

@@ -11,12 +11,12 @@ use ipnet::{IpNet, Ipv4Net};
 
 use super::checked::Topology;
 use super::outside_name::OutsideName;
-use super::patterns::Egress;
+use super::patterns::{Egress, Table};
 use super::problem::Span;
 use super::rule_blocks::{BlockClass, RuleBlocks, everything};
 use super::steps::Step;
 use crate::model::reserved_addresses::{belongs, reserved_blocks};
-use crate::model::{Host, HostIp, HostName, Mtu, Operation};
+use crate::model::{Host, HostIp, HostName, Mtu, Operation, SourceLocation, TableName};
 
 /// The addresses outside that flows of a file name and that it makes no host for, each by its last place.
 pub(super) type NamedOutside = IndexMap<HostName, (OutsideName, Span)>;
@@ -61,6 +61,18 @@ impl Topology {
             .filter_map(|name| Some((name.clone(), (OutsideName::of(name.as_str(), is_host)?, Span::default()))));
         let named: NamedOutside = named.collect();
         add(&mut self, &named);
+        self
+    }
+
+    /// The same, with the addresses outside that a table brings which has all hosts as receivers.
+    #[must_use]
+    pub fn with_hosts_of_a_table(mut self) -> Self {
+        let tables = std::mem::take(&mut self.tables);
+        let place = SourceLocation { file: self.file.clone(), line: 1, column: 1 };
+        let table = Table { place, like: None, open: Vec::new(), egress: Egress::All, via: None };
+        self.tables.insert(TableName::new("any"), table);
+        add(&mut self, &NamedOutside::new());
+        self.tables = tables;
         self
     }
 }

@@ -11,8 +11,8 @@ use super::problem::{Diagnostic, Span};
 
 /// Maximum depth of lists and mappings. Everything that walks the tree recurses at most this far.
 const MAX_DEPTH: usize = 64;
-/// Maximum number of nodes of a file once its aliases are expanded.
-const MAX_NODES: usize = 200_000;
+/// Maximum number of nodes of a file once its aliases are expanded: as many as the largest file has that `import` writes.
+const MAX_NODES: usize = 1_000_000;
 /// Start of a complaint of the YAML parser itself.
 const NOT_YAML: &str = "this is not YAML";
 

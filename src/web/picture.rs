@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::classes::{Class, ClassKey, Classes};
 use super::table::{Shown, Standing, Table};
-use crate::graph::{BoxKind, Drawing, Line, NodeBox, Picture};
+use crate::graph::{BoxKind, Drawing, Line, Member, MemberState, NodeBox, Picture};
 use crate::model::{Cloud, Endpoint, InterfaceId};
 use crate::scenario;
 
@@ -173,7 +173,8 @@ fn put(cloud: &Cloud, class: &Class, boxes: &mut IndexMap<(u8, String), (NodeBox
     });
     for member in &class.members {
         let text = if class.members.len() > NAMED { member.end.to_string() } else { line(cloud, &member.end) };
-        drawn.members.push((text, Vec::new()));
+        // Its line says the state in its own word: stopped, crashed, pending.
+        drawn.members.push(Member { name: text, others: Vec::new(), state: MemberState::Running });
         live.members.push(member.end.to_string());
     }
     index

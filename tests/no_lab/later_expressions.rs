@@ -96,3 +96,43 @@ fn groups_that_are_known_later_are_the_same_by_the_same_expression_only() {
         "{difference:?}"
     );
 }
+
+/// A plan with the state that it was made against: a rule for a group of another account, and a firewall that is not emulated.
+fn one_plan(action: &str, after: &str) -> Value {
+    let resource = |kind: &str, name: &str, values: Value| json!({"address": format!("{kind}.{name}"), "mode": "managed", "type": kind, "name": name, "values": values});
+    let rule = json!({"security_group_id": "sg-1", "ip_protocol": "tcp", "from_port": 22, "to_port": 22, "referenced_security_group_id": "123456789012/sg-9"});
+    let firewall =
+        |policy: &str| resource("aws_networkfirewall_firewall", "edge", json!({"name": "edge", "policy": policy}));
+    let all = |firewall: Value| vec![group(), resource(RULE, "ssh", rule.clone()), firewall];
+    let mut before = all(firewall("a"));
+    // A state lists the dependencies of each resource, and a plan does not.
+    before.iter_mut().for_each(|resource| resource["depends_on"] = json!(["aws_vpc.main"]));
+    let expression = json!({"references": ["var.other"]});
+    let change = |address: String, actions: &str| json!({"address": address, "change": {"actions": [actions]}});
+    json!({
+        "format_version": "1.2",
+        "prior_state": {"format_version": "1.0", "values": {"root_module": {"resources": before}}},
+        "planned_values": {"root_module": {"resources": all(firewall(after))}},
+        "resource_changes": [change(format!("{RULE}.ssh"), "no-op"), change("aws_networkfirewall_firewall.edge".to_owned(), action)],
+        "configuration": {"root_module": {"resources": [
+            {"address": format!("{RULE}.ssh"), "mode": "managed", "type": RULE, "name": "ssh", "expressions": {"referenced_security_group_id": expression}},
+            {"address": "aws_networkfirewall_firewall.edge", "mode": "managed", "type": "aws_networkfirewall_firewall", "name": "edge",
+             "expressions": {"policy": expression}},
+        ]}},
+    })
+}
+
+#[test]
+fn what_one_plan_leaves_as_it_is_differs_in_nothing_from_its_state() {
+    let difference = |plan: &Value| {
+        let text = Text { name: "plan.json".into(), text: plan.to_string().into() };
+        let plan = sglab::import::plan(&text).unwrap_or_else(|faults| panic!("{faults}")).expect("a plan");
+        assert!(!plan.before.left_out.is_empty() && !plan.after.left_out.is_empty(), "{plan:?}");
+        compare(&plan.before, &plan.after)
+    };
+    let same = difference(&one_plan("no-op", "a"));
+    assert!(same.is_same(), "{same:?}");
+    let changed = difference(&one_plan("update", "b"));
+    let told: Vec<&str> = changed.not_known.iter().map(|item| item.origin.resource.as_str()).collect();
+    assert_eq!(told, ["aws_networkfirewall_firewall.edge"]);
+}

@@ -5,11 +5,14 @@ mod account_difference;
 mod bad_topologies;
 mod certainties;
 mod compile_loads;
+mod cures;
 mod facts;
+mod fleets;
 mod found_again;
 #[path = "../../fuzz/fuzz_targets/import_any.rs"]
 mod import_any;
 mod imported;
+mod imported_tables;
 mod later_expressions;
 mod lessons;
 mod licences;

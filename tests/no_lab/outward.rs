@@ -243,3 +243,34 @@ fn names_that_a_tool_would_resolve_are_changed_and_listed() {
     let (terraform, texts) = listed(Form::Terraform);
     assert!(terraform.contains("file:///etc/passwd") && texts == 0, "{terraform}");
 }
+
+#[test]
+fn a_prefix_list_keeps_its_room_and_its_descriptions() {
+    let reply = r#"{"PrefixLists": [{"PrefixListId": "pl-1", "PrefixListName": "office", "MaxEntries": 20,
+        "Entries": [{"Cidr": "203.0.113.0/24", "Description": "Berlin's \"new\" house"}, {"Cidr": "198.51.100.0/24"}]}],
+        "Vpcs": [{"VpcId": "vpc-1", "CidrBlock": "10.0.0.0/16", "Tags": [{"Key": "Name", "Value": "shop"}]}, {"VpcId": "vpc-2", "CidrBlock": "10.1.0.0/16"}],
+        "SecurityGroups": [{"GroupId": "sg-1", "GroupName": "web", "VpcId": "vpc-1",
+            "IpPermissions": [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "PrefixListIds": [{"PrefixListId": "pl-1"}]}]}]}"#;
+    let account = read(&[Text { name: "reply.json".into(), text: reply.into() }], None).unwrap();
+    let told = |account: &Account| {
+        let (_, list) = account.prefix_lists.first().unwrap();
+        (list.max_entries, list.descriptions.clone())
+    };
+    assert_eq!(told(&account).0, Some(20));
+    assert_eq!(told(&again(&account, Form::Describe)), told(&account));
+    assert_eq!(told(&again(&account, Form::CloudFormation)), told(&account));
+    let text = write(&account, Form::Terraform, "t").text;
+    assert!(text.contains("  max_entries    = 20\n"), "{text}");
+    let entry =
+        "  entry {\n    cidr        = \"203.0.113.0/24\"\n    description = \"Berlin's \\\"new\\\" house\"\n  }\n";
+    assert!(text.contains(entry), "{text}");
+    // Only what somebody has named has a name.
+    assert_eq!(text.matches("tags").count(), 1, "{text}");
+    assert!(text.contains("tags       = { Name = \"shop\" }"), "{text}");
+    let text = write(&account, Form::Cli, "t").text;
+    assert!(text.contains("--max-entries 20 --entries '[{\"Cidr\":\"203.0.113.0/24\",\"Description\":"), "{text}");
+    let plan = r#"{"format_version": "1.2", "configuration": {"root_module": {}}, "planned_values": {"root_module": {"resources": [
+        {"address": "aws_ec2_managed_prefix_list.office", "mode": "managed", "type": "aws_ec2_managed_prefix_list", "name": "office",
+         "values": {"name": "office", "max_entries": 20, "entry": [{"cidr": "203.0.113.0/24", "description": "Berlin's \"new\" house"}, {"cidr": "198.51.100.0/24", "description": ""}]}}]}}}"#;
+    assert_eq!(told(&read(&[Text { name: "plan.json".into(), text: plan.into() }], None).unwrap()), told(&account));
+}

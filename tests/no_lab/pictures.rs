@@ -43,7 +43,7 @@ fn lanes_go_from_outside_inwards() {
 fn members_of_a_group_are_one_box_and_an_arrow_has_its_ports() {
     let picture = picture(SHOP);
     let web = picture.boxes.iter().find(|one| one.title == "web").unwrap();
-    let names: Vec<&str> = web.members.iter().map(|(name, _)| name.as_str()).collect();
+    let names: Vec<&str> = web.members.iter().map(|member| member.name.as_str()).collect();
     assert_eq!(names, ["web1", "web2", "web10"]);
     assert_eq!(web.kind, BoxKind::Members);
     let title = |index: usize| picture.boxes[index].title.as_str();
@@ -53,6 +53,23 @@ fn members_of_a_group_are_one_box_and_an_arrow_has_its_ports() {
         .map(|arrow| format!("{} {} {}", title(arrow.from), arrow.traffic.join(","), title(arrow.to)))
         .collect();
     assert_eq!(arrows, ["anywhere 443 lb", "lb 8080 web", "web 5432 db"]);
+}
+
+#[test]
+fn what_is_stopped_is_drawn_as_stopped() {
+    let reply = r#"{"SecurityGroups": [{"GroupId": "sg-1", "GroupName": "web"}, {"GroupId": "sg-2", "GroupName": "old"}],
+        "Reservations": [{"Instances": [
+            {"InstanceId": "i-1", "State": {"Name": "running"}, "NetworkInterfaces": [{"NetworkInterfaceId": "eni-1", "Groups": [{"GroupId": "sg-1"}]}]},
+            {"InstanceId": "i-2", "State": {"Name": "stopped"}, "NetworkInterfaces": [{"NetworkInterfaceId": "eni-2", "Groups": [{"GroupId": "sg-1"}]}]},
+            {"InstanceId": "i-3", "State": {"Name": "stopped"}, "NetworkInterfaces": [{"NetworkInterfaceId": "eni-3", "Groups": [{"GroupId": "sg-2"}]}]}]}]}"#;
+    let text = sglab::import::Text { name: "dump.json".into(), text: reply.into() };
+    let picture = Picture::new(&sglab::import::read(&[text], None).unwrap_or_else(|faults| panic!("{faults}")));
+    let drawn = svg(&picture, "t");
+    assert!(drawn.contains(">i-1</text>") && drawn.contains(">i-2 (stopped)</text>"), "{drawn}");
+    assert_eq!(drawn.matches("class=\"member off\"").count(), 2, "{drawn}");
+    assert_eq!(drawn.matches("class=\"box stopped\"").count(), 1, "only the box in which all are stopped: {drawn}");
+    assert!(dot(&picture, "t").contains("i-3 (stopped)\", fontcolor"), "{}", dot(&picture, "t"));
+    assert!(mermaid(&picture).unwrap().contains("i-2 (stopped)"));
 }
 
 #[test]

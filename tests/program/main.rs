@@ -6,6 +6,7 @@
 mod addresses;
 mod cli;
 mod control_groups;
+mod differences;
 mod down;
 mod endurance;
 mod evidence;

@@ -1,8 +1,11 @@
 //! `sglab diff`, `import` and `test --import` on files of one's own cloud.
 
+use std::io::{BufRead, BufReader, Write};
+
 use serde_json::{Value, json};
 
 use crate::program::{Program, Said, User, run, said, sglab, write};
+use crate::pty::{Pty, pty};
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/terraform");
 
@@ -81,12 +84,99 @@ fn the_expectation_is_written_once_and_a_widened_rule_is_a_red_run() {
     let Said { code, err, out } = sglab(&program, &["test", "--import", old, "--expect", expect, "--accept"]);
     assert_eq!(code, Some(0), "{out}{err}");
     let written = std::fs::read_to_string(expect).unwrap();
-    assert!(written.contains("admits:\n  - '10.0.0.0/16 -> db:5432'"), "{written}");
+    assert!(written.contains("admits:\n  # from outside\n  - '10.0.0.0/16 -> db:5432'"), "{written}");
     let Said { code, err, .. } = sglab(&program, &["test", "--import", new, "--expect", expect]);
     assert_eq!(code, Some(1), "{err}");
     assert!(err.contains("not accepted: anywhere -> db:5432, by sg-1\n") && err.contains("new.json:1:"), "{err}");
     assert!(err.contains("accepted, and not open any more: 10.0.0.0/16 -> db:5432\n"), "{err}");
     assert_eq!(std::fs::read_to_string(expect).unwrap(), written);
+}
+
+#[test]
+fn no_line_of_a_difference_is_wider_than_its_terminal() {
+    let program = Program::copy();
+    let port = |port: u16| json!({"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]});
+    let group = |rules: &[Value]| {
+        let name = "a group with a name that is long, though not longer than EC2 has it, and says much";
+        json!({"SecurityGroups": [{"GroupId": "sg-0123456789abcdef0", "GroupName": name, "IpPermissions": rules}]})
+            .to_string()
+    };
+    let old = write(&program, "old.json", &group(&[]));
+    let new = write(&program, "new.json", &group(&[port(22), port(5432)]));
+    for command in ["diff", "drift"] {
+        let Pty { master, slave } = pty(40, 80);
+        let mut run = program.run(User::Ours, &[command, "old.json", "new.json"]);
+        let mut child = run.current_dir(program.scratch()).env("NO_COLOR", "1").stdout(slave).spawn().unwrap();
+        drop(run);
+        let lines: Vec<String> = BufReader::new(master).lines().map_while(Result::ok).collect();
+        child.wait().unwrap();
+        assert!(lines.iter().any(|line| line.contains("newly open from outside")), "{lines:?}");
+        let wide: Vec<&String> = lines.iter().filter(|line| line.trim_end().chars().count() > 80).collect();
+        assert!(wide.is_empty(), "{wide:#?} of {lines:#?}");
+        assert!(old.is_file() && new.is_file());
+    }
+}
+
+#[test]
+fn what_takes_long_is_told_at_a_terminal() {
+    let program = Program::copy();
+    let Pty { master, slave } = pty(40, 80);
+    let mut run = program.run(User::Ours, &["import", "-", "--check"]);
+    let mut child = run.stdin(std::process::Stdio::piped()).stderr(slave).spawn().unwrap();
+    drop(run);
+    let mut lines = BufReader::new(master).lines();
+    // The source is held back until it is told.
+    assert_eq!(lines.next().unwrap().unwrap().trim_end(), "reading standard input ...");
+    child.stdin.take().unwrap().write_all(groups(&[]).as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_picture_is_written_to_a_file_that_is_not_there_yet() {
+    let program = Program::copy();
+    let picture = program.scratch().join("shop.svg");
+    let picture = picture.to_str().unwrap();
+    let Said { code, out, err } = sglab(&program, &["graph", &plan("head"), "-o", picture]);
+    assert_eq!((code, out.as_str(), err.as_str()), (Some(0), "", ""));
+    assert!(std::fs::read_to_string(picture).unwrap().starts_with("<svg "));
+    let Said { code, err, .. } = sglab(&program, &["graph", &plan("head"), "-o", picture]);
+    assert_eq!(code, Some(2));
+    assert!(err.contains("is there already"), "{err}");
+}
+
+#[test]
+fn guesses_are_counted_and_marked() {
+    let program = Program::copy();
+    let instance = json!([{"NetworkInterfaceId": "eni-1", "Groups": [{"GroupId": "sg-1"}], "Attachment": {"InstanceId": "i-1", "DeviceIndex": 0}}]);
+    let mut reply: Value = serde_json::from_str(&groups(&[from("0.0.0.0/0")])).unwrap();
+    reply["NetworkInterfaces"] = instance;
+    let reply = write(&program, "reply.json", &reply.to_string());
+    let reply = reply.to_str().unwrap();
+    let Said { code, out, .. } = sglab(&program, &["import", reply, "--check"]);
+    assert_eq!(code, Some(0), "{out}");
+    assert!(out.ends_with(", 1 service guessed\n"), "{out}");
+    for more in [&[][..], &["--cloud-only"]] {
+        let Said { code, out, err } = sglab(&program, &[&["import", reply], more].concat());
+        assert_eq!(code, Some(0), "{err}");
+        assert_eq!(
+            out.lines().filter(|line| line.contains("listens: [tcp 5432]") && line.ends_with("# guessed")).count(),
+            1,
+            "{out}"
+        );
+    }
+}
+
+#[test]
+fn the_expectation_of_the_page_is_what_is_written() {
+    let program = Program::copy();
+    let expect = program.scratch().join("shop.expect.yaml");
+    let Said { code, out, err } =
+        sglab(&program, &["test", "--import", &plan("base"), "--expect", expect.to_str().unwrap(), "--accept"]);
+    assert_eq!(code, Some(0), "{out}{err}");
+    let written = std::fs::read_to_string(&expect).unwrap();
+    let page = include_str!("../../docs/own-cloud.md");
+    assert!(page.contains(&format!("```yaml\n{written}```\n")), "{written}");
+    assert!(written.lines().all(|line| line.len() <= 80), "{written}");
 }
 
 #[test]
@@ -140,6 +230,8 @@ fn an_account_does_not_drift_from_its_own_import() {
     assert!(written.contains("shop-2: {vpc: vpc-1, groups: shop") && written.contains("groups: default"), "{written}");
     let Said { code, out, .. } = sglab(&program, &["drift", reply, topology]);
     assert_eq!((code, out.as_str()), (Some(0), "no drift\n"));
+    // Nobody is in the group then that the table names.
+    let Said { out: written, .. } = sglab(&program, &["import", reply, "--cloud-only"]);
     let narrower = written.replace("groups: default", "groups: shop");
     let narrower = write(&program, "narrower.yaml", &narrower);
     let Said { code, out, .. } = sglab(&program, &["drift", reply, narrower.to_str().unwrap()]);
@@ -179,7 +271,10 @@ fn one_instance_that_nobody_outside_reaches_is_a_topology_too() {
     let Said { code, out, err } = sglab(&program, &["import", reply.to_str().unwrap()]);
     assert_eq!(code, Some(0), "{err}");
     assert!(out.contains("tcp 5432 from 10.0.0.0/8"), "{out}");
-    assert!(err.contains("note: written without a table of what is open"), "{err}");
+    assert!(
+        out.contains("\ntables:\n  as-it-stands: {ports: [tcp 5432], egress: all}\n") && err.is_empty(),
+        "{out}{err}"
+    );
 }
 
 #[test]
@@ -374,7 +469,7 @@ fn an_entry_more_in_a_prefix_list_is_not_accepted_and_opens_what_it_opens() {
     // Packets of the office's own address, and of one elsewhere.
     let Said { code, out, err } = sglab(&program, &["diff", old, new, "--prove"]);
     assert_eq!(code, Some(1), "{out}{err}");
-    assert!(err.contains("proved by packets: "), "{err}");
+    assert!(out.contains("proved by packets: "), "{out}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use sglab::reach::compare;
 use sglab::report::Style;
 use sglab::report::difference::{drift, json};
 
-use super::sources::{self, KindChoice};
+use super::sources::{self, Reading};
 use crate::cli::common::{Exit, PlainFormat, When};
 use crate::cli::screen;
 
@@ -24,14 +24,14 @@ are matched by id, else by the resource that declares them, else by name.
 
 Exit codes: 0 no drift, 1 drift, 2 bad input.")]
 pub(crate) struct DriftArguments {
-    /// A source: a file, a folder, `-`, `example:NAME`, `lab:NAME`, `REVISION:FILE` of git
+    /// A source: a file, a folder, `-`, `example:NAME`, `lab:NAME`, `REVISION:PATH` of git
     #[arg(value_name = "A")]
     pub one: String,
     /// The other
     #[arg(value_name = "B")]
     pub other: String,
     #[command(flatten)]
-    pub kind: KindChoice,
+    pub reading: Reading,
     /// How to print the drift
     #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
     pub format: PlainFormat,
@@ -41,9 +41,11 @@ pub(crate) struct DriftArguments {
 }
 
 pub(super) fn run(arguments: &DriftArguments) -> anyhow::Result<Exit> {
-    let read = |name: &String| sources::read(std::slice::from_ref(name), arguments.kind);
-    let (Some(one), Some(other)) = (read(&arguments.one)?, read(&arguments.other)?) else { return Ok(Exit::BadInput) };
+    let read = sources::read_both(&arguments.one, Some(&arguments.other), &arguments.reading)?;
+    let Some((one, other)) = read else { return Ok(Exit::BadInput) };
+    let working = screen::working("comparing who reaches whom");
     let difference = compare(&one, &other);
+    drop(working);
     let told = match arguments.format {
         PlainFormat::Json => json::json(&difference)?,
         PlainFormat::Text => {

@@ -4,15 +4,18 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use indexmap::IndexSet;
 use sglab::account::{Account, LeftOut};
-use sglab::import::{ExpectedMembers, ExpectedPassage, Written, read_expectations, topology_of, write_expectations};
-use sglab::reach::{Passage, admitted};
+use sglab::import::{
+    Expectations, ExpectedMembers, ExpectedPassage, Written, read_expectations, topology_of, write_expectations,
+};
+use sglab::reach::{Passage, Way, admitted};
 use sglab::report::{self, Entry, left_out};
 use sglab::scenario::{Finding, RunVerdict, StepStatus};
 
+use super::allowed_flows;
 use super::exported::exported;
-use super::sources::{self, KindChoice};
+use super::lint::today;
+use super::sources::{self, Reading};
 use crate::cli::common::told;
 use crate::cli::{file, screen, sources as topologies};
 
@@ -58,20 +61,17 @@ impl Imported {
     }
 }
 
-/// First line of a file of expectations.
-const HEAD: &str = "What the imported cloud admits, by group. `sglab test --import ... --accept` writes it anew.";
-
 /// Reads sources, and holds them against what is expected of them where a file says it. Says what is wrong, and gives nothing then.
 ///
 /// # Errors
 /// If a file cannot be found, read or written.
 pub(in crate::cli) fn read(
     names: &[String],
-    kind: KindChoice,
+    reading: &Reading,
     expect: Option<&Path>,
     accept: bool,
 ) -> anyhow::Result<Option<Imported>> {
-    let Some(account) = sources::read(names, kind)? else { return Ok(None) };
+    let Some(account) = sources::read(names, reading)? else { return Ok(None) };
     let written = topology_of(&account);
     let missing: Vec<LeftOut> =
         account.left_out.iter().chain(&written.left_out).filter(|item| item.matters()).cloned().collect();
@@ -94,28 +94,48 @@ pub(in crate::cli) fn read(
 /// then.
 fn held_against(account: &Account, expect: &Path, accept: bool) -> anyhow::Result<Option<Vec<Finding>>> {
     let now: Vec<Passage> = admitted(account).into_iter().filter(Passage::is_known).collect();
+    let Some(before) = expectations(expect)? else { return Ok(None) };
+    let Some(allowances) = allowed_flows::of_words(before.as_ref().map_or(&[][..], |it| &it.allows)) else {
+        return Ok(None);
+    };
+    let today = today()?;
+    let is_allowed = |flow: &String| allowances.iter().any(|it| it.flow == *flow && !it.is_over(today));
     if accept {
-        let flows: IndexSet<String> = now.iter().flat_map(Passage::flows).collect();
-        let text = write_expectations(HEAD, flows, members_of(account, &now));
+        let of = |way: Way| {
+            let passages = now.iter().filter(|passage| passage.way == way);
+            passages.flat_map(Passage::flows).filter(|flow| !is_allowed(flow)).collect()
+        };
+        let ways = [("from outside", Way::FromOutside), ("inside", Way::Inside), ("to outside", Way::ToOutside)];
+        let allows = before.as_ref().map_or(&[][..], |it| &it.allows);
+        let text = write_expectations(&ways.map(|(name, way)| (name, of(way))), members_of(account, &now), allows);
         file::write(expect, text.as_bytes()).with_context(|| format!("failed to write {}", told(expect)))?;
         screen::tell(&format!("accepted: {} says what is admitted now", told(expect)));
     }
-    let text = match std::fs::read_to_string(expect) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            bail!("{} is not there; `--accept` writes what is admitted now", told(expect))
+    let expected = if accept { expectations(expect)? } else { Some(before) };
+    match expected {
+        None => Ok(None),
+        Some(None) => bail!("{} is not there; `--accept` writes what is admitted now", told(expect)),
+        Some(Some(expected)) => {
+            other_numbers(account, &expected.members).iter().for_each(|line| screen::tell(line));
+            Ok(Some(differences(&now, &expected.admits, &is_allowed)))
         }
-        Err(error) => return Err(error).with_context(|| format!("failed to read {}", told(expect))),
+    }
+}
+
+/// A file of expectations, if it is there. Says what is wrong with it, and gives nothing then.
+fn expectations(path: &Path) -> anyhow::Result<Option<Option<Expectations>>> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Some(None)),
+        Err(error) => return Err(error).with_context(|| format!("failed to read {}", told(path))),
     };
-    let expected = match read_expectations(&expect.to_string_lossy(), &text) {
-        Ok(expected) => expected,
+    match read_expectations(&path.to_string_lossy(), &text) {
+        Ok(expectations) => Ok(Some(Some(expectations))),
         Err(faults) => {
             screen::tell(&faults.to_string());
-            return Ok(None);
+            Ok(None)
         }
-    };
-    other_numbers(account, &expected.members).iter().for_each(|line| screen::tell(line));
-    Ok(Some(differences(&now, &expected.passages)))
+    }
 }
 
 /// The numbers of members by group.
@@ -158,7 +178,9 @@ fn predicted(written: &Written, name: &str) -> anyhow::Result<Option<topologies:
         }
     };
     let Some(topology) = read("") else { return Ok(None) };
+    let working = screen::working("predicting what is open");
     let whole = exported(written, topology, "")??;
+    drop(working);
     // Behind the cloud stands what holds in it.
     let is_key = |line: &str| line.starts_with("tables:") || line.starts_with("scenario:");
     let sections = whole.lines().skip_while(|line| !is_key(line)).map(|line| format!("{line}\n"));
@@ -167,15 +189,17 @@ fn predicted(written: &Written, name: &str) -> anyhow::Result<Option<topologies:
     Ok(Some(topologies::Read::of(topology, written.builder.to_yaml() + &sections)))
 }
 
-fn differences(now: &[Passage], expected: &[ExpectedPassage]) -> Vec<Finding> {
+fn differences(now: &[Passage], expected: &[ExpectedPassage], is_allowed: &impl Fn(&String) -> bool) -> Vec<Finding> {
     let accepted: HashSet<&str> = expected.iter().map(|passage| passage.flow.as_str()).collect();
     let open: HashSet<String> = now.iter().flat_map(Passage::flows).collect();
     let opened = now.iter().flat_map(|passage| passage.flows().into_iter().map(move |flow| (passage, flow)));
-    let opened = opened.filter(|(_, flow)| !accepted.contains(flow.as_str())).filter_map(|(passage, flow)| {
-        let by: Vec<String> = passage.by.iter().map(|origin| origin.resource.to_string()).collect();
-        let text = format!("not accepted: {flow}, by {}", by.join(", "));
-        Some(Finding { text, place: passage.by.first()?.place.clone() })
-    });
+    let opened = opened.filter(|(_, flow)| !accepted.contains(flow.as_str()) && !is_allowed(flow)).filter_map(
+        |(passage, flow)| {
+            let by: Vec<String> = passage.by.iter().map(|origin| origin.resource.to_string()).collect();
+            let text = format!("not accepted: {flow}, by {}", by.join(", "));
+            Some(Finding { text, place: passage.by.first()?.place.clone() })
+        },
+    );
     let closed = expected.iter().filter(|passage| !open.contains(&passage.flow));
     let closed = closed.map(|passage| Finding {
         text: format!("accepted, and not open any more: {}", passage.flow),

@@ -4,8 +4,6 @@ use sglab::import::Written;
 use sglab::scenario::export::{ExportError, export};
 use sglab::topology::Topology;
 
-use super::sources::with_strangers;
-
 /// The file; the reason, where a file has no words for what is open.
 ///
 /// # Errors
@@ -15,7 +13,7 @@ pub(super) fn exported(
     topology: Topology,
     title: &str,
 ) -> anyhow::Result<Result<String, ExportError>> {
-    let cloud = written.cloud(&with_strangers(topology));
+    let cloud = written.cloud(&topology.with_hosts_of_a_table());
     let cloud = cloud.map_err(|(refusal, place)| anyhow::anyhow!("{place}: {refusal}"))?;
-    Ok(export(&cloud, title))
+    Ok(export(&cloud, "").map(|yaml| written.file(title, &yaml)))
 }

@@ -1,19 +1,20 @@
 //! `sglab graph`.
 
-use std::io::{Write, stdout};
+use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::{Args, ValueEnum};
 use sglab::graph::{Picture, dot, mermaid, svg};
 
-use super::sources::{self, KindChoice};
+use super::sources::{self, Reading};
 use crate::cli::common::Exit;
+use crate::cli::{file, screen};
 
 /// `sglab graph`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  sglab graph plan.json > shop.svg
+  sglab graph plan.json -o shop.svg
   sglab graph example:two-tier-vpc --format mermaid
       for Markdown that GitHub or GitLab shows
   sglab graph dump/ --format dot | dot -Tpng > account.png
@@ -25,7 +26,10 @@ pub(crate) struct GraphArguments {
     #[arg(required = true, value_name = "SOURCE")]
     pub sources: Vec<String>,
     #[command(flatten)]
-    pub kind: KindChoice,
+    pub reading: Reading,
+    /// Write the picture to this file, which must not be there yet, instead of the output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
     /// Format of the picture
     #[arg(long, value_enum, default_value_t = GraphFormat::Svg)]
     pub format: GraphFormat,
@@ -43,7 +47,8 @@ pub(crate) enum GraphFormat {
 }
 
 pub(super) fn run(arguments: &GraphArguments) -> anyhow::Result<Exit> {
-    let Some(account) = sources::read(&arguments.sources, arguments.kind)? else { return Ok(Exit::BadInput) };
+    let Some(account) = sources::read(&arguments.sources, &arguments.reading)? else { return Ok(Exit::BadInput) };
+    let _working = screen::working("drawing who reaches whom");
     let picture = Picture::new(&account);
     let title = format!("Who reaches whom in {}", arguments.sources.join(", "));
     let text = match arguments.format {
@@ -56,6 +61,6 @@ pub(super) fn run(arguments: &GraphArguments) -> anyhow::Result<Exit> {
             }
         },
     };
-    stdout().write_all(text.as_bytes())?;
+    file::write_new_or_out(arguments.output.as_deref(), text.as_bytes())?;
     Ok(Exit::Ok)
 }

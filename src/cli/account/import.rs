@@ -1,9 +1,8 @@
 //! `sglab import`.
 
-use std::io::{ErrorKind, Write, stdout};
+use std::io::{Write, stdout};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
 use clap::Args;
 use sglab::account::{Account, LeftOut};
 use sglab::import::{Written, topology_of};
@@ -11,8 +10,8 @@ use sglab::outward::write;
 use sglab::report::count;
 
 use super::exported::exported;
-use super::sources::{self, KindChoice, with_strangers};
-use crate::cli::common::{Exit, told, typed};
+use super::sources::{self, Reading, with_strangers};
+use crate::cli::common::{Exit, typed};
 use crate::cli::live::up::{self, UpArguments};
 use crate::cli::outward::{self, To};
 use crate::cli::{file, screen, sources as topologies};
@@ -41,7 +40,7 @@ pub(crate) struct ImportArguments {
     #[arg(required_unless_present = "commands", value_name = "SOURCE")]
     pub sources: Vec<String>,
     #[command(flatten)]
-    pub kind: KindChoice,
+    pub reading: Reading,
     /// Write the topology to this file, which must not be there yet, instead of the output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -76,11 +75,12 @@ pub(super) fn run(arguments: &ImportArguments) -> anyhow::Result<Exit> {
         stdout().write_all(COMMANDS.as_bytes())?;
         return Ok(Exit::Ok);
     }
-    let Some(account) = sources::read(&arguments.sources, arguments.kind)? else { return Ok(Exit::BadInput) };
+    let Some(account) = sources::read(&arguments.sources, &arguments.reading)? else { return Ok(Exit::BadInput) };
     let title = format!("Imported from {}.", arguments.sources.join(", "));
     if arguments.up {
         return boot(&account, arguments);
     }
+    let _working = screen::working("writing what is read");
     let (body, more) = match arguments.to.form() {
         Some(form) => {
             let written = write(&account, form, &title);
@@ -96,21 +96,15 @@ pub(super) fn run(arguments: &ImportArguments) -> anyhow::Result<Exit> {
     if !is_whole && !arguments.check {
         return Ok(Exit::BadInput);
     }
-    if arguments.check {
-        writeln!(stdout(), "{}", counts(&account))?;
+    if let (true, Body::Topology(written)) = (arguments.check, &body) {
+        writeln!(stdout(), "{}", counts(&account, written.guessed))?;
     } else {
         let text = match body {
             Body::Others(text) => Some(text),
             Body::Topology(written) => text(&written, &title, arguments)?,
         };
         let Some(text) = text else { return Ok(Exit::BadInput) };
-        match &arguments.output {
-            None => stdout().write_all(text.as_bytes())?,
-            Some(path) => match file::write_new(path, text.as_bytes()) {
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => bail!("{} is there already", told(path)),
-                done => done.with_context(|| format!("failed to write {}", told(path)))?,
-            },
-        }
+        file::write_new_or_out(arguments.output.as_deref(), text.as_bytes())?;
     }
     Ok(if is_whole { Exit::Ok } else { Exit::BadInput })
 }
@@ -164,28 +158,30 @@ fn text(written: &Written, title: &str, arguments: &ImportArguments) -> anyhow::
             return Ok(None);
         }
     };
-    let cloud_only = format!("# {title}\n{}", written.builder.to_yaml());
+    let cloud_only = written.file(title, &written.builder.to_yaml());
     if arguments.cloud_only {
         return Ok(Some(cloud_only));
     }
+    let _working = screen::working("judging what is open today, for the table (`--cloud-only` has none)");
     Ok(Some(exported(written, topology, title)?.unwrap_or_else(|error| {
         screen::tell(&format!("note: written without a table of what is open: {error}"));
         cloud_only
     })))
 }
 
-fn counts(account: &Account) -> String {
+fn counts(account: &Account, guessed: usize) -> String {
     let rules: usize = account.groups.values().map(|group| group.ingress.len() + group.egress.len()).sum();
     let unknown = account.groups.values().flat_map(|group| group.ingress.iter().chain(&group.egress));
     let unknown = unknown.filter(|rule| rule.is_unknown()).count();
     format!(
-        "{}, {}, {} with {} ({unknown} unknown), {}, {}",
+        "{}, {}, {} with {} ({unknown} unknown), {}, {}, {} guessed",
         count(account.vpcs.len(), "VPC"),
         count(account.subnets.len(), "subnet"),
         count(account.groups.len(), "group"),
         count(rules, "rule"),
         count(account.interfaces.len(), "interface"),
-        count(account.prefix_lists.len(), "prefix list")
+        count(account.prefix_lists.len(), "prefix list"),
+        count(guessed, "service")
     )
 }
 

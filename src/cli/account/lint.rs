@@ -19,7 +19,7 @@ use sglab::report::lint::{catalogue, json, sarif, text, verdict};
 use sglab::report::shown_lines;
 
 use super::fix::{self, Files};
-use super::sources::{KindChoice, Sources};
+use super::sources::{Reading, Sources};
 use super::{prove_findings, sources};
 use crate::cli::common::{Exit, When, told};
 use crate::cli::screen;
@@ -51,11 +51,11 @@ changes nothing of who reaches whom.
 Exit codes: 0 nothing that `--fail-on` names, 1 something, or packets disprove a finding, 2 bad input, or nothing that `--fix` may write, \
 4 nothing that `--fail-on` names, but something that `--prove` was to prove is not proved.")]
 pub(crate) struct LintArguments {
-    /// Files, folders, `-` for standard input, `example:NAME`, `lab:NAME`, `REVISION:FILE` of git; several make one cloud
+    /// Files, folders, `-` for standard input, `example:NAME`, `lab:NAME`, `REVISION:PATH` of git; several make one cloud
     #[arg(value_name = "SOURCE", required_unless_present_any = ["list", "explain"])]
     pub sources: Vec<String>,
     #[command(flatten)]
-    pub kind: KindChoice,
+    pub reading: Reading,
     /// Profile: the source of the advice
     #[arg(long, value_parser = profiles(), default_value = Profile::All.as_str())]
     pub profile: Profile,
@@ -161,7 +161,7 @@ pub(super) fn run(arguments: &LintArguments) -> anyhow::Result<Exit> {
         stdout().write_all(text::explained(check, style).as_bytes())?;
         return Ok(Exit::Ok);
     }
-    let Some(source) = sources::read_whole(&arguments.sources, arguments.kind)? else { return Ok(Exit::BadInput) };
+    let Some(source) = sources::read_whole(&arguments.sources, &arguments.reading)? else { return Ok(Exit::BadInput) };
     let Some(allowances) = in_files(&arguments.allow)? else { return Ok(Exit::BadInput) };
     let judged = |source: &Sources| judged(arguments, source, &allowances);
     let Some(outcome) = judged(&source)? else { return Ok(Exit::BadInput) };
@@ -185,6 +185,7 @@ pub(super) fn run(arguments: &LintArguments) -> anyhow::Result<Exit> {
 
 /// Judges a source. Says what is wrong with its allowances, and gives nothing then.
 fn judged(arguments: &LintArguments, source: &Sources, in_files: &[Allowance]) -> anyhow::Result<Option<Outcome>> {
+    let _working = screen::working("checking groups and rules");
     let mut allowances = in_files.to_vec();
     let (mut platform, mut listeners, mut cures) = (Platform::default(), None, CureWords::OfSources);
     if let Some(own) = &source.own {
@@ -263,7 +264,7 @@ fn in_files(paths: &[PathBuf]) -> anyhow::Result<Option<Vec<Allowance>>> {
 }
 
 /// The day in UTC: the same on every machine of a team.
-fn today() -> anyhow::Result<Date> {
+pub(super) fn today() -> anyhow::Result<Date> {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock stands before 1970")?.as_secs();
     Ok(Date::of_days(u32::try_from(seconds / 86_400).unwrap_or(u32::MAX)))
 }

@@ -1,5 +1,6 @@
 //! The commands for clouds that people have of their own: what can be typed. Each is a file below.
 
+mod allowed_flows;
 mod diff;
 mod drift;
 pub(super) mod expected;
@@ -10,7 +11,10 @@ mod import;
 mod lint;
 mod prove;
 mod prove_findings;
+mod revision;
 pub(super) mod sources;
+mod texts;
+mod wrong_input;
 
 use clap::Subcommand;
 

@@ -4,8 +4,9 @@ use anyhow::bail;
 use sglab::account::Account;
 use sglab::import::{Written, topology_of};
 use sglab::model::{Cloud, Era};
-use sglab::report::{self, Entry, Style, TopologyOrigin, count, terminal};
-use sglab::scenario::differing::Differing;
+use sglab::report::{self, Entry, Style, TopologyOrigin, terminal};
+use sglab::scenario::differing::{Differing, FlowChange};
+use sglab::scenario::proved::ProvedDifference;
 use sglab::scenario::{self, Options};
 use sglab::topology::Topology;
 
@@ -13,36 +14,49 @@ use super::sources::{launched, with_strangers};
 use crate::cli::common::Exit;
 use crate::cli::{broken, host, screen, signals, sources as topologies};
 
-/// Boots both clouds and sends what differs. Says what was proved; gives the exit code of that.
+/// Result of a proof: the exit code that packets ask for, and what they met.
+pub(super) struct Proving {
+    pub exit: Exit,
+    pub proved: Option<ProvedDifference>,
+}
+
+impl From<Exit> for Proving {
+    fn from(exit: Exit) -> Self {
+        Self { exit, proved: None }
+    }
+}
+
+/// Boots both clouds and sends what differs. Says why, where it proves nothing.
 ///
 /// # Errors
 /// If a cloud cannot be made a topology.
-pub(super) fn run(old: &Account, new: &Account, is_same: bool) -> anyhow::Result<Exit> {
+pub(super) fn run(old: &Account, new: &Account, is_same: bool) -> anyhow::Result<Proving> {
     let sides = [("OLD", topology_of(old)), ("NEW", topology_of(new))];
     let clouds = sides.iter().map(|(name, written)| cloud(name, written)).collect::<anyhow::Result<Vec<Cloud>>>()?;
     let [first, second] = clouds.as_slice() else { bail!("two clouds are needed") };
     let differing = Differing::new(first, second);
-    if differing.is_empty() && is_same {
-        screen::tell("nothing is sent: there is no difference to prove");
-        return Ok(Exit::Ok);
-    }
     if differing.is_empty() {
-        screen::tell("no packet tells the difference: nobody has an address by which what differs is reached");
-        return Ok(Exit::Ok);
+        screen::tell(match is_same {
+            true => "nothing is sent: there is no difference to prove",
+            false => "no packet tells the difference: nobody has an address by which what differs is reached",
+        });
+        return Ok(Proving { exit: Exit::Ok, proved: Some(ProvedDifference::default()) });
     }
-    let texts = [differing.of_first(), differing.of_second()];
     let mut topologies = Vec::new();
-    for ((name, written), text) in sides.iter().zip(&texts).filter(|(_, text)| !text.is_empty()) {
-        match written.topology(name, text) {
-            Ok(topology) => topologies.push(with_strangers(topology)),
-            Err(problems) => {
-                topologies::tell(&[problems]);
-                return Ok(Exit::BadInput);
-            }
-        }
+    for ((name, written), text) in sides.iter().zip([differing.of_first(), differing.of_second()]) {
+        topologies.push(match text.is_empty() {
+            true => None,
+            false => match written.topology(name, &text) {
+                Ok(topology) => Some(with_strangers(topology)),
+                Err(problems) => {
+                    topologies::tell(&[problems]);
+                    return Ok(Exit::BadInput.into());
+                }
+            },
+        });
     }
-    let Some(_sandbox) = host::enter() else { return Ok(Exit::CannotHost) };
-    let Some(runtime) = host::runtime() else { return Ok(Exit::CannotHost) };
+    let Some(_sandbox) = host::enter() else { return Ok(Exit::CannotHost.into()) };
+    let Some(runtime) = host::runtime() else { return Ok(Exit::CannotHost.into()) };
     let entries = runtime.block_on(async {
         tokio::select! {
             signal = signals::received() => signal.map(Err),
@@ -50,29 +64,27 @@ pub(super) fn run(old: &Account, new: &Account, is_same: bool) -> anyhow::Result
         }
     });
     runtime.shutdown_background();
-    let entries = match entries? {
-        Ok(entries) => entries,
-        Err(exit) => return Ok(exit),
+    let labs = match entries? {
+        Ok(labs) => labs,
+        Err(exit) => return Ok(exit.into()),
     };
+    let ran = |side: usize| match labs.get(side) {
+        Some(Some(Entry::Ran(result))) => Some(result.as_ref()),
+        Some(Some(Entry::Broken(_)) | None) | None => None,
+    };
+    let proved = Some(ProvedDifference::new(&differing, ran(0), ran(1)));
+    let entries: Vec<Entry> = labs.iter().flatten().cloned().collect();
     let code = report::exit_code(&entries);
-    if code == report::PASSED {
-        let opened = count(differing.opened.len(), "flow");
-        screen::tell(&format!(
-            "proved by packets: {opened} open in NEW and not in OLD, {} the other way round",
-            differing.closed.len()
-        ));
-        if is_same {
-            screen::tell("error: packets show a difference that the comparison of rules does not");
-            return Ok(Exit::Differs);
-        }
-    } else {
-        let told: String = entries
-            .iter()
-            .map(|entry| terminal::whole(entry, Style { topology: TopologyOrigin::Import, ..Style::default() }))
-            .collect();
+    if code != report::PASSED {
+        let style = Style { topology: TopologyOrigin::Import, ..Style::default() };
+        let told: String = entries.iter().map(|entry| terminal::whole(entry, style)).collect();
         screen::tell(told.trim_end());
+    } else if is_same && differing.flows.iter().any(|flow| flow.change != FlowChange::OpenedAtNewEnds) {
+        // An instance that stands for another may have another name.
+        screen::tell("error: packets show a difference that the comparison of rules does not");
+        return Ok(Proving { exit: Exit::Differs, proved });
     }
-    Ok(code.into())
+    Ok(Proving { exit: code.into(), proved })
 }
 
 fn cloud(name: &str, written: &Written) -> anyhow::Result<Cloud> {
@@ -80,14 +92,19 @@ fn cloud(name: &str, written: &Written) -> anyhow::Result<Cloud> {
     launched(topology, Era::Vpc)
 }
 
-async fn all(topologies: &[Topology]) -> Vec<Entry> {
+/// Runs each side that has something to send.
+async fn all(topologies: &[Option<Topology>]) -> Vec<Option<Entry>> {
     let mut entries = Vec::new();
     for topology in topologies {
+        let Some(topology) = topology else {
+            entries.push(None);
+            continue;
+        };
         let ran = scenario::run(topology, Era::Vpc, &Options::default(), &mut |_| {}).await;
-        entries.push(match ran {
+        entries.push(Some(match ran {
             Ok(result) => Entry::from(result),
             Err(error) => Entry::Broken(broken::of(topology, Era::Vpc, &error)),
-        });
+        }));
     }
     entries
 }

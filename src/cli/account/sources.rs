@@ -1,36 +1,39 @@
-//! Accounts by file, folder, standard input, built-in name or git revision.
+//! Accounts of sources, and how these are read.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
+use indexmap::IndexSet;
 use sglab::account::Account;
 use sglab::control::LabName;
-use sglab::import::{self, Kind, Text};
-use sglab::model::{Cloud, Era, HostName};
+use sglab::import::{self, Kind, Parameters, Plan, Text};
+use sglab::model::{Cloud, Era, HostName, no_such};
 use sglab::report::shown_lines;
 use sglab::topology::Topology;
 
+use super::texts::texts_of;
 use crate::cli::common::{LabChoice, told};
 use crate::cli::live::session;
 use crate::cli::sources::PREFIX;
-use crate::cli::{folder, screen, sources};
-
-/// The largest source. Replies about the largest accounts have a tenth of it.
-const MAX_BYTES: u64 = 256 << 20;
+use crate::cli::{screen, sources};
 
 /// Names of labs that are up begin with it.
 const LAB: &str = "lab:";
 
-/// The kind of sources, where their content does not tell it.
-#[derive(Clone, Copy, Debug, Default, Args)]
-pub(in crate::cli) struct KindChoice {
+/// How sources are read, where their content does not tell it.
+#[derive(Clone, Debug, Default, Args)]
+pub(in crate::cli) struct Reading {
     /// Kind of every source; without it, each is recognised by its content
     #[arg(long, value_enum, value_name = "KIND")]
     pub from: Option<SourceKind>,
+    /// Value of a parameter of CloudFormation templates
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub parameter: Vec<String>,
+    /// A file of such values, as `aws cloudformation --parameters file://FILE` takes it
+    #[arg(long, value_name = "FILE")]
+    pub parameters: Vec<PathBuf>,
 }
 
 /// Kinds of sources as typed.
@@ -76,41 +79,153 @@ pub(super) struct OwnCloud {
 ///
 /// # Errors
 /// If a source cannot be found or read.
-pub(super) fn read(names: &[String], kind: KindChoice) -> anyhow::Result<Option<Account>> {
-    Ok(read_whole(names, kind)?.map(|sources| sources.account))
+pub(super) fn read(names: &[String], reading: &Reading) -> anyhow::Result<Option<Account>> {
+    Ok(read_whole(names, reading)?.map(|sources| sources.account))
 }
 
 /// As [`read`], with the cloud of sglab's own that it is of. Says what is wrong with them, and gives nothing then.
 ///
 /// # Errors
 /// If a source cannot be found or read.
-pub(super) fn read_whole(names: &[String], kind: KindChoice) -> anyhow::Result<Option<Sources>> {
-    let several = |what| {
-        let names = names.iter().map(told).collect::<Vec<_>>().join(", ");
-        bail!("{names} are several clouds: {what} is a cloud of its own")
+pub(super) fn read_whole(names: &[String], reading: &Reading) -> anyhow::Result<Option<Sources>> {
+    let gathered = gathered(names)?;
+    let Some(parameters) = parameters(reading, &[&gathered])? else { return Ok(None) };
+    account(gathered, reading, &parameters)
+}
+
+/// Reads the two sides of a comparison. One source alone is a Terraform plan, which is compared with its own prior state. Says what is wrong
+/// with them, and gives nothing then.
+///
+/// # Errors
+/// If a source cannot be found or read.
+pub(super) fn read_both(old: &str, new: Option<&str>, reading: &Reading) -> anyhow::Result<Option<(Account, Account)>> {
+    let old = gathered(&[old.to_owned()])?;
+    let Some(new) = new else {
+        if parameters(reading, &[&old])?.is_none() {
+            return Ok(None);
+        }
+        return own_change(&old);
     };
+    let new = gathered(&[new.to_owned()])?;
+    let Some(parameters) = parameters(reading, &[&old, &new])? else { return Ok(None) };
+    let read = |side| Ok::<_, anyhow::Error>(account(side, reading, &parameters)?.map(|sources| sources.account));
+    let (old, new) = (read(old)?, read(new)?);
+    Ok(old.zip(new))
+}
+
+/// The two sides of one Terraform plan.
+fn own_change(gathered: &Gathered) -> anyhow::Result<Option<(Account, Account)>> {
+    let plan = match &gathered.what {
+        What::Texts(texts) => match texts.as_slice() {
+            [text] => import::plan(text),
+            _ => Ok(None),
+        },
+        What::Lab(_) => Ok(None),
+    };
+    match plan {
+        Ok(Some(Plan { before, after })) => Ok(Some((before, after))),
+        Ok(None) => bail!(
+            "{} is no plan of Terraform, which alone can be compared with its own prior state: give a second source",
+            gathered.shown()
+        ),
+        Err(faults) => {
+            screen::tell(&faults.to_string());
+            Ok(None)
+        }
+    }
+}
+
+/// Sources as they were found.
+struct Gathered {
+    names: Vec<String>,
+    what: What,
+}
+
+/// Contents of sources.
+enum What {
+    /// A lab that is up.
+    Lab(String),
+    Texts(Vec<Text>),
+}
+
+impl Gathered {
+    /// Their names for people.
+    fn shown(&self) -> String {
+        self.names.iter().map(|name| told(name).to_string()).collect::<Vec<_>>().join(", ")
+    }
+
+    fn several(&self, what: &str) -> anyhow::Error {
+        anyhow::anyhow!("{} are several clouds: {what} is a cloud of its own", self.shown())
+    }
+}
+
+fn gathered(names: &[String]) -> anyhow::Result<Gathered> {
+    let of = |what| Gathered { names: names.to_vec(), what };
     let labs: Vec<&str> = names.iter().filter_map(|name| lab_of(name)).collect();
     match (labs.as_slice(), names) {
         ([], _) => {}
-        ([lab], [name]) => return of_lab(lab, name).map(Some),
-        _ => return several("a lab"),
+        ([lab], [_]) => return Ok(of(What::Lab((*lab).to_owned()))),
+        _ => return Err(of(What::Texts(Vec::new())).several("a lab")),
     }
+    let shown = |name: &String| if name == "-" { "standard input".to_owned() } else { shown_lines(name) };
+    let _working = screen::working(format!("reading {}", names.iter().map(shown).collect::<Vec<_>>().join(", ")));
     let mut texts = Vec::new();
     for name in names {
         texts.extend(texts_of(name)?);
     }
-    let is_topology = |text: &Text| match kind.from {
+    Ok(of(What::Texts(texts)))
+}
+
+/// The values of parameters, each of which a template must have. Says what is wrong with a file of them, and gives nothing then.
+fn parameters(reading: &Reading, sides: &[&Gathered]) -> anyhow::Result<Option<Arc<Parameters>>> {
+    let mut parameters = Parameters::default();
+    for path in &reading.parameters {
+        let text = std::fs::read_to_string(path).with_context(|| format!("failed to read {}", told(path)))?;
+        if let Err(faults) = parameters.take_file(&path.to_string_lossy(), &text) {
+            screen::tell(&faults.to_string());
+            return Ok(None);
+        }
+    }
+    for typed in &reading.parameter {
+        parameters.take(typed).map_err(|wrong| anyhow::anyhow!(wrong))?;
+    }
+    if parameters.names().next().is_some() {
+        let texts = sides.iter().filter_map(|side| match &side.what {
+            What::Texts(texts) => Some(texts.as_slice()),
+            What::Lab(_) => None,
+        });
+        let known: IndexSet<String> = texts.flat_map(import::parameters_of).collect();
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        if let Some(unknown) = parameters.names().find(|name| !known.contains(name)) {
+            match known.is_empty() {
+                true => bail!("there is no parameter `{unknown}`: no source is a CloudFormation template"),
+                false => bail!("{}", no_such("parameter", unknown, &known)),
+            }
+        }
+    }
+    Ok(Some(Arc::new(parameters)))
+}
+
+/// The account of some sources. Says what is wrong with them, and gives nothing then.
+fn account(gathered: Gathered, reading: &Reading, parameters: &Arc<Parameters>) -> anyhow::Result<Option<Sources>> {
+    let kind = reading.from;
+    let names = Gathered { names: gathered.names, what: What::Texts(Vec::new()) };
+    let texts = match gathered.what {
+        What::Lab(lab) => return of_lab(&lab, names.names.first().map_or("", String::as_str)).map(Some),
+        What::Texts(texts) => texts,
+    };
+    let is_topology = |text: &Text| match kind {
         Some(kind) => kind == SourceKind::Topology,
         None => import::is_topology(&text.text),
     };
     let (topologies, others): (Vec<Text>, Vec<Text>) = texts.into_iter().partition(is_topology);
     if let (Some(SourceKind::Topology), Some(wrong)) =
-        (kind.from, topologies.iter().find(|text| !import::is_topology(&text.text)))
+        (kind, topologies.iter().find(|text| !import::is_topology(&text.text)))
     {
         bail!("{} is no topology: it does not begin with `sglab: 1`", told(wrong.name.as_str()));
     }
     match (topologies.as_slice(), others.is_empty()) {
-        ([], _) => match import::read(&others, kind.from.and_then(SourceKind::imported)) {
+        ([], _) => match import::read_with(&others, kind.and_then(SourceKind::imported), parameters) {
             Ok(account) => Ok(Some(Sources { account, own: None })),
             Err(faults) => {
                 screen::tell(&faults.to_string());
@@ -118,7 +233,7 @@ pub(super) fn read_whole(names: &[String], kind: KindChoice) -> anyhow::Result<O
             }
         },
         ([topology], true) => of_topology(topology),
-        _ => several("a topology"),
+        _ => Err(names.several("a topology")),
     }
 }
 
@@ -174,72 +289,4 @@ pub(super) fn launched(topology: Topology, era: Era) -> anyhow::Result<Cloud> {
 /// The same topology with addresses outside that no rule names: what is open to anywhere is asked of them.
 pub(super) fn with_strangers(topology: Topology) -> Topology {
     topology.with_outside([HostName::new("elsewhere")].iter())
-}
-
-fn texts_of(name: &str) -> anyhow::Result<Vec<Text>> {
-    let path = Path::new(name);
-    if name == "-" {
-        return Ok(vec![text("-", bounded("-", std::io::stdin().lock(), "failed to read standard input")?)?]);
-    }
-    if name.starts_with(PREFIX) {
-        let read = sources::read_clouds(&[name.to_owned()]);
-        if let [unreadable, ..] = read.unreadable.as_slice() {
-            bail!("{}", shown_lines(&unreadable.message));
-        }
-        return read.texts.into_iter().map(|(name, bytes)| text(&name, bytes)).collect();
-    }
-    if path.is_dir() {
-        let found = folder::files(path, |ending| {
-            ["json", "yaml", "yml", "template", "tfstate"].iter().any(|known| ending == *known)
-        });
-        let found = found.map_err(|(path, error)| {
-            anyhow::Error::new(error).context(format!("failed to read the folder {}", told(&path)))
-        })?;
-        found.tell_skipped();
-        if found.files.is_empty() {
-            bail!("{}: there is no source (*.json, *.yaml, *.yml, *.template, *.tfstate) in this folder", told(path));
-        }
-        return found.files.iter().map(|path| file(path)).collect();
-    }
-    match name.split_once(':') {
-        Some((revision, inner)) if !path.exists() && !revision.is_empty() && !inner.is_empty() => {
-            of_git(name, revision)
-        }
-        _ => Ok(vec![file(path)?]),
-    }
-}
-
-fn file(path: &Path) -> anyhow::Result<Text> {
-    let failed = format!("failed to read {}", told(path));
-    let file = std::fs::File::open(path).with_context(|| failed.clone())?;
-    text(&path.to_string_lossy(), bounded(&path.to_string_lossy(), file, &failed)?)
-}
-
-/// Reads to the end, or to the limit: a device or a pipe may have no end.
-fn bounded(name: &str, from: impl std::io::Read, failed: &str) -> anyhow::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    from.take(MAX_BYTES + 1).read_to_end(&mut bytes).with_context(|| failed.to_owned())?;
-    if bytes.len() as u64 > MAX_BYTES {
-        bail!("{} is larger than the limit of {} MiB for a source", told(name), MAX_BYTES >> 20);
-    }
-    Ok(bytes)
-}
-
-/// A file of a revision: `main:shop.yaml`.
-fn of_git(name: &str, revision: &str) -> anyhow::Result<Vec<Text>> {
-    if revision.starts_with('-') {
-        bail!("`{}` is no revision of git", told(revision));
-    }
-    let output = Command::new("git").args(["cat-file", "blob", name]).output().context("failed to run git")?;
-    if !output.status.success() {
-        let words = String::from_utf8_lossy(&output.stderr);
-        bail!("failed to read {}: no such file, and git says: {}", told(name), shown_lines(words.trim()));
-    }
-    Ok(vec![text(name, output.stdout)?])
-}
-
-fn text(name: &str, bytes: Vec<u8>) -> anyhow::Result<Text> {
-    let text = String::from_utf8(bytes).with_context(|| format!("{} is no text in UTF-8", told(name)))?;
-    // Some shells of Windows begin a file with a mark of its encoding.
-    Ok(Text { name: name.to_owned(), text: Arc::from(text.strip_prefix('\u{feff}').unwrap_or(&text)) })
 }

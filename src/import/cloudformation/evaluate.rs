@@ -108,11 +108,14 @@ impl<'t> Template<'t> {
         if name == "AWS::NoValue" {
             return Found::absent(node);
         }
+        if let Some(given) = self.given.value(name).filter(|_| name.starts_with("AWS::")) {
+            return Found::new(node, Value::Text(Cow::Owned(given.to_owned())));
+        }
         if name.starts_with("AWS::") {
             return Found::unknown(node, format!("`{name}` is known when the stack is made"));
         }
         if let Some(parameter) = self.parameters.get(name) {
-            return Found::new(node, parameter_value(node, name, *parameter));
+            return Found::new(node, parameter_value((node, name), *parameter, self.given.value(name)));
         }
         match self.resources.get_key_value(name) {
             Some((name, _)) => Found::new(node, Value::Refers(Reference { resource: name, attribute: None })),
@@ -274,18 +277,24 @@ fn looked_up<'t>() -> Value<'t> {
     Value::Unknown("a dynamic reference is looked up when the stack is made".to_owned())
 }
 
-/// The value of a parameter: its default. What is marked `NoEcho` is not read.
-fn parameter_value<'t>(node: Node<'t>, name: &str, parameter: Node<'t>) -> Value<'t> {
-    if parameter.get("NoEcho").is_some_and(|secret| secret.boolean() != Some(false)) {
+/// The value of a parameter: what is given, else its default. The default of what is marked `NoEcho` is not read.
+fn parameter_value<'t>((node, name): (Node<'t>, &str), parameter: Node<'t>, given: Option<&str>) -> Value<'t> {
+    let is_secret = parameter.get("NoEcho").is_some_and(|secret| secret.boolean() != Some(false));
+    if is_secret && given.is_none() {
         return Value::Unknown(format!("the parameter `{name}` is marked as secret"));
     }
     let kind = parameter.text_of("Type").unwrap_or("String");
     if kind.starts_with("AWS::SSM::") {
         return Value::Unknown(format!("the parameter `{name}` is looked up when the stack is made"));
     }
-    let default = parameter.get("Default");
-    let Some(text) = default.and_then(|default| default.text().or_else(|| truth(default))) else {
-        return Value::Unknown(format!("the parameter `{name}` has no default"));
+    let default = || parameter.get("Default").and_then(|default| default.text().or_else(|| truth(default)));
+    let text: Cow<'t, str> = match (given, default()) {
+        (Some(given), _) => Cow::Owned(given.to_owned()),
+        (None, Some(default)) => Cow::Borrowed(default),
+        (None, None) => {
+            let why = format!("the parameter `{name}` has no default; `--parameter {name}=VALUE` gives it");
+            return Value::Unknown(why);
+        }
     };
     if text.contains("{{resolve:") {
         return looked_up();
@@ -293,7 +302,7 @@ fn parameter_value<'t>(node: Node<'t>, name: &str, parameter: Node<'t>) -> Value
     if kind == "CommaDelimitedList" || kind.starts_with("List<") {
         return Value::List(functions::list(node, text.split(',').map(|part| part.trim().to_owned())));
     }
-    Value::Text(Cow::Borrowed(text))
+    Value::Text(text)
 }
 
 fn truth(node: Node<'_>) -> Option<&'static str> {

@@ -11,7 +11,7 @@ use super::references::Wanted;
 use super::resource::Resource;
 use super::template::Template;
 use super::value::{Told, Value};
-use crate::account::{Holder, Interface, Known};
+use crate::account::{Fleet, Holder, Interface, Known};
 
 /// The types of templates.
 pub const TEMPLATES: &[&str] = &["AWS::EC2::LaunchTemplate", "AWS::AutoScaling::LaunchConfiguration"];
@@ -123,6 +123,15 @@ pub fn scaling_group<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resou
         Launch::Unknown(why) => (Some(Known::Unknown(why.clone())), Told::Unknown(why)),
     };
     launched(reader, template, resource, (&subnets, groups, public));
+    let tags = template.elements_of(resource.properties, "Tags").into_iter().flatten();
+    let tag = tags.filter_map(|tag| match tag.value {
+        Value::Object(tag) => Some(tag),
+        _ => None,
+    });
+    let mut tag = tag.filter(|tag| template.known_text(*tag, "Key").as_deref() == Some("Name"));
+    let tag = tag.next().and_then(|tag| template.known_text(tag, "Value"));
+    let name = template.known_text(resource.properties, "AutoScalingGroupName");
+    reader.into.account.fleets.insert(template.id(resource.name), Fleet { name, tag });
 }
 
 /// `AWS::EKS::Nodegroup`: without groups in its template, its nodes are in the cluster's group.

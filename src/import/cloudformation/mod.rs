@@ -29,6 +29,19 @@ use crate::model::Direction;
 use resource::Resource;
 use template::Template;
 
+/// Parameters that every template has.
+///
+/// Source: "Pseudo parameters reference" (AWS CloudFormation User Guide).
+pub(super) const PSEUDO: &[&str] = &[
+    "AWS::AccountId",
+    "AWS::NotificationARNs",
+    "AWS::Partition",
+    "AWS::Region",
+    "AWS::StackId",
+    "AWS::StackName",
+    "AWS::URLSuffix",
+];
+
 /// Returns true if a document is a template.
 pub(super) fn is_template(root: Node<'_>) -> bool {
     let has_type = |(_, resource): (&str, Node<'_>)| {

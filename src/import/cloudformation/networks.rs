@@ -1,8 +1,10 @@
 //! VPCs, subnets and prefix lists.
 
+use indexmap::IndexMap;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::super::builder::Reader;
+use super::super::words;
 use super::groups;
 use super::references::Wanted;
 use super::resource::Resource;
@@ -110,7 +112,17 @@ pub fn prefix_list<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resourc
             Known::Unknown(why)
         }
     };
-    let list = PrefixList { label: template.label(resource.name), entries, origin: resource.origin(reader) };
+    let mut descriptions = IndexMap::new();
+    for entry in template.elements_of(resource.properties, "Entries").into_iter().flatten() {
+        let Value::Object(entry) = entry.value else { continue };
+        let block = template.known_text(entry, "Cidr").and_then(|cidr| words::block(&cidr).ok());
+        let text = template.known_text(entry, "Description").filter(|text| !text.is_empty());
+        descriptions.extend(block.zip(text).map(|(block, text)| (block, text.to_string())));
+    }
+    let most = template.known_text(resource.properties, "MaxEntries");
+    let max_entries = most.and_then(|most| most.trim().parse().ok());
+    let (label, origin) = (template.label(resource.name), resource.origin(reader));
+    let list = PrefixList { label, entries, descriptions, max_entries, origin };
     template.tag(reader, resource, template.id(resource.name));
     reader.into.account.prefix_lists.insert(template.id(resource.name), list);
 }

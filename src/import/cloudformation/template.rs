@@ -2,11 +2,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 
 use super::super::builder::Reader;
 use super::super::fault::Mistake;
+use super::super::parameters::Parameters;
 use super::super::tree::Node;
 use super::resource::Resource;
 use crate::account::{Known, ResourceId};
@@ -26,6 +28,8 @@ type Mistakes = (HashSet<(usize, String)>, Vec<Mistake>);
 /// A template. Values are evaluated when they are asked for.
 pub struct Template<'t> {
     pub parameters: HashMap<&'t str, Node<'t>>,
+    /// Values that the user gives to parameters.
+    pub given: Arc<Parameters>,
     pub conditions: HashMap<&'t str, Node<'t>>,
     pub mappings: HashMap<&'t str, Node<'t>>,
     /// Resources by logical id, with those whose condition does not hold.
@@ -57,6 +61,7 @@ impl<'t> Template<'t> {
         };
         let mut template = Self {
             parameters: section("Parameters"),
+            given: Arc::clone(&reader.into.parameters),
             conditions: section("Conditions"),
             mappings: section("Mappings"),
             resources: IndexMap::new(),
@@ -68,6 +73,7 @@ impl<'t> Template<'t> {
             steps: Cell::new(0),
             mistakes: RefCell::default(),
         };
+        template.check_given();
         let Some(resources) = root.get("Resources").filter(|node| node.is_object()) else {
             reader.lacks(root, "this template", "Resources");
             return template;
@@ -88,6 +94,20 @@ impl<'t> Template<'t> {
         }
         template.prefix = template.free_prefix(reader);
         template
+    }
+
+    /// Values that are given to parameters must be among those that the template allows.
+    fn check_given(&self) {
+        for (name, parameter) in &self.parameters {
+            let Some(value) = self.given.value(name) else { continue };
+            let allowed: Vec<&str> = parameter.items_of("AllowedValues").filter_map(Node::text).collect();
+            if !allowed.is_empty() && !allowed.contains(&value) {
+                let message = format!("`{value}` is none of the values that the parameter `{name}` allows");
+                self.mistake(
+                    Mistake::new(parameter.start(), message).help(format!("it allows {}", allowed.join(", "))),
+                );
+            }
+        }
     }
 
     /// The account's id of a resource.

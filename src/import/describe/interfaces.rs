@@ -7,8 +7,13 @@ use ipnet::IpNet;
 use super::super::builder::{Reader, TagsOf};
 use super::super::tree::Node;
 use super::super::words;
-use super::items::{id_of, name_tag, tags};
-use crate::account::{Holder, Interface, Known, Public, Reason, ResourceId};
+use super::items::{id_of, name_tag, tag, tags};
+use crate::account::{Fleet, Holder, Interface, Known, Public, Reason, ResourceId};
+
+/// The tag that EC2 Auto Scaling gives each instance that it launches.
+///
+/// Source: "Tag Auto Scaling groups and instances" (Amazon EC2 Auto Scaling user guide).
+const SCALING_GROUP: &str = "aws:autoscaling:groupName";
 
 /// Reads the instances of a reservation.
 pub fn reservation(reader: &mut Reader<'_>, item: Node<'_>) {
@@ -27,6 +32,8 @@ pub fn instance(reader: &mut Reader<'_>, item: Node<'_>) {
         _ => Holder::Instance,
     };
     let label = name_tag(item).unwrap_or(id);
+    let fleet = tag(item, SCALING_GROUP);
+    let fleet = fleet.map(|name| Fleet { name: Some(name.to_owned()), tag: name_tag(item).map(str::to_owned) });
     let mut interfaces: Vec<Node<'_>> = item.items_of("NetworkInterfaces").collect();
     interfaces.sort_by_key(|interface| device(*interface));
     if interfaces.is_empty() {
@@ -34,6 +41,7 @@ pub fn instance(reader: &mut Reader<'_>, item: Node<'_>) {
         let told = read_interface(reader, item, label.to_owned(), holder);
         reader.into.tags(ResourceId::new(id), tags(item), TagsOf::Itself);
         reader.into.interface(ResourceId::new(id), told);
+        reader.into.account.fleets.extend(fleet.clone().map(|fleet| (ResourceId::new(id), fleet)));
     }
     for interface in interfaces {
         let Some(eni) = id_of(reader, interface, "NetworkInterfaceId") else { continue };
@@ -48,6 +56,7 @@ pub fn instance(reader: &mut Reader<'_>, item: Node<'_>) {
             reader.into.tags(ResourceId::new(eni), tags(item), TagsOf::Holder);
         }
         reader.into.interface(ResourceId::new(eni), told);
+        reader.into.account.fleets.extend(fleet.clone().map(|fleet| (ResourceId::new(eni), fleet)));
     }
 }
 

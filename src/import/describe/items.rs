@@ -15,8 +15,8 @@ pub fn tags(item: Node<'_>) -> Tags {
     Tags { logical_id: own("aws:cloudformation:logical-id"), name: own("Name") }
 }
 
-/// The value of a tag. An interface has its tags in `TagSet`.
-fn tag<'t>(item: Node<'t>, key: &str) -> Option<&'t str> {
+/// The value of a tag, unless it is empty. An interface has its tags in `TagSet`.
+pub fn tag<'t>(item: Node<'t>, key: &str) -> Option<&'t str> {
     let tag = item.items_of("Tags").chain(item.items_of("TagSet")).find(|tag| tag.text_of("Key") == Some(key))?;
     tag.text_of("Value").filter(|value| !value.trim().is_empty())
 }

@@ -1,5 +1,6 @@
 //! VPCs, subnets, route tables, network ACLs and prefix lists of `describe-*` replies.
 
+use indexmap::IndexMap;
 use ipnet::IpNet;
 
 use super::super::builder::{Reader, TagsOf};
@@ -76,6 +77,13 @@ pub fn prefix_list(reader: &mut Reader<'_>, item: Node<'_>) {
         Some(_) => Known::Is(read_blocks(reader, &nodes, id)),
         None => Known::Unknown("no source has its entries".to_owned()),
     };
+    let mut descriptions = IndexMap::new();
+    for entry in list.into_iter().flat_map(Node::items) {
+        let text = entry.text_of("Description").filter(|text| !text.is_empty());
+        let block = entry.text_of("Cidr").and_then(|cidr| words::block(cidr).ok());
+        descriptions.extend(block.zip(text).map(|(block, text)| (block, text.to_owned())));
+    }
+    let max_entries = item.get("MaxEntries").and_then(Node::number).and_then(|most| u32::try_from(most).ok());
     let label = item.text_of("PrefixListName").unwrap_or(id).to_owned();
     let origin = reader.origin(item, id);
     reader.into.tags(ResourceId::new(id), tags(item), TagsOf::Itself);
@@ -84,11 +92,15 @@ pub fn prefix_list(reader: &mut Reader<'_>, item: Node<'_>) {
     let known = lists.entry(ResourceId::new(id)).or_insert_with(|| PrefixList {
         label: label.clone(),
         entries: entries.clone(),
+        descriptions: descriptions.clone(),
+        max_entries,
         origin,
     });
     if known.entries.known().is_none() {
         known.entries = entries;
+        known.descriptions = descriptions;
     }
+    known.max_entries = known.max_entries.or(max_entries);
     if known.label == id {
         known.label = label;
     }

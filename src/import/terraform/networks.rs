@@ -1,5 +1,6 @@
 //! VPCs, subnets and prefix lists.
 
+use indexmap::IndexMap;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::super::builder::{Reader, mixed};
@@ -116,7 +117,16 @@ pub fn prefix_list(reader: &mut Reader<'_>, context: &Context<'_, '_>, resource:
         }
     };
     let label = context.labels.of(resource);
-    let list = PrefixList { label, entries, origin: reader.origin(resource.node, &resource.address) };
+    let mut descriptions = IndexMap::new();
+    for block in resource.body.blocks(key).iter().filter(|_| key != "cidr_blocks") {
+        let net = block.text("cidr").and_then(|cidr| words::block(cidr).ok());
+        let text = block.text("description").filter(|text| !text.is_empty());
+        descriptions.extend(net.zip(text).map(|(net, text)| (net, text.to_owned())));
+    }
+    let most = resource.body.value("max_entries").known().and_then(Node::number);
+    let max_entries = most.and_then(|most| u32::try_from(most).ok());
+    let origin = reader.origin(resource.node, &resource.address);
+    let list = PrefixList { label, entries, descriptions, max_entries, origin };
     let lists = &mut reader.into.account.prefix_lists;
     if resource.data {
         lists.entry(id).or_insert(list);
@@ -143,7 +153,11 @@ pub fn entry<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: &
         return reader.leave_out(resource.node, &resource.kind, &resource.address, reason);
     };
     match (&mut list.entries, cidr) {
-        (Known::Is(entries), Value::Is(_)) => entries.extend(nets),
+        (Known::Is(entries), Value::Is(_)) => {
+            let text = resource.body.text("description").filter(|text| !text.is_empty());
+            list.descriptions.extend(nets.iter().filter_map(|net| Some((*net, text?.to_owned()))));
+            entries.extend(nets);
+        }
         (entries, _) => {
             *entries = Known::Unknown("an entry is not known".to_owned());
             list.origin.digest = mixed(list.origin.digest, digest);

@@ -8,7 +8,7 @@ use super::networks;
 use super::resource::{Block, Resource, Value};
 use super::told::Told;
 use super::wanted::Wanted;
-use crate::account::{Holder, Interface, Known, Public, ResourceId};
+use crate::account::{Fleet, Holder, Interface, Known, Public, ResourceId};
 
 /// The types of templates.
 pub const TEMPLATES: &[&str] = &["aws_launch_template", "aws_launch_configuration"];
@@ -84,6 +84,11 @@ pub fn scaling_group<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, res
         Launch::Unknown(why) => unknown(why),
     };
     launched(reader, context, resource, &subnets, groups, public);
+    let tags = resource.body.blocks("tag");
+    let tag = tags.iter().find(|tag| tag.text("key") == Some("Name")).and_then(|tag| tag.text("value"));
+    let known = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
+    let fleet = Fleet { name: known(resource.body.text("name")), tag: known(tag) };
+    reader.into.account.fleets.insert(resource.id(), fleet);
 }
 
 fn unknown(why: String) -> (Option<Groups>, Public) {

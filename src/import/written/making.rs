@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use indexmap::{IndexMap, IndexSet};
 use ipnet::{IpNet, Ipv4Net};
 
+use super::guesses::guesses;
 use super::names::Names;
 use super::names::Places;
 use crate::account::{
@@ -32,6 +33,8 @@ pub struct Making<'a> {
     pub left_out: Vec<LeftOut>,
     /// Instances that are stopped.
     pub stopped: Vec<InstanceName>,
+    /// Number of services that are guessed.
+    pub guessed: usize,
     pub places: Places,
 }
 
@@ -108,7 +111,12 @@ impl<'a> Making<'a> {
                 continue;
             }
             let name = self.names.unique(&list.label);
-            builder = builder.prefix_list(&name, entries.iter().map(ToString::to_string));
+            let most = usize::try_from(list.room()).unwrap_or(usize::MAX);
+            let words = entries.iter().map(ToString::to_string);
+            builder = match most > entries.len() {
+                true => builder.prefix_list_with_room(&name, words, list.room()),
+                false => builder.prefix_list(&name, words),
+            };
             self.lists.insert(id.clone(), name);
         }
         builder
@@ -242,6 +250,11 @@ impl<'a> Making<'a> {
                 if !addresses.secondary.is_empty() {
                     instance = instance.interface_secondary_addresses(&device, &addresses.secondary);
                 }
+            }
+            let guesses = guesses(self.account, interfaces);
+            if !guesses.is_empty() {
+                self.guessed += guesses.len();
+                instance = instance.listens(guesses);
             }
             self.places.instance(name, &first.origin.place);
             if first.holder == Holder::StoppedInstance {

@@ -1,5 +1,6 @@
 //! An account as a topology that a lab can boot. What a lab cannot hold is listed, and never made wider.
 
+mod guesses;
 mod making;
 mod names;
 mod rules;
@@ -24,6 +25,8 @@ pub struct Written {
     pub left_out: Vec<LeftOut>,
     /// Instances that the account has stopped. A topology launches them, and a first step stops them.
     pub stopped: Vec<InstanceName>,
+    /// Number of services that are guessed.
+    pub guessed: usize,
     /// Places of its groups, rules and instances in the sources.
     places: Places,
 }
@@ -38,6 +41,13 @@ impl Written {
         let mut topology = Topology::parse_cloud(name, text.as_bytes())?;
         self.places.put_into(&mut topology);
         Ok(topology)
+    }
+
+    /// Returns a topology of it as a file under a title, with a mark behind what is guessed.
+    pub fn file(&self, title: &str, yaml: &str) -> String {
+        let of_guesses = "# `# guessed`: no source tells what listens; these are the single ports that rules name.\n";
+        let more = if self.guessed > 0 { of_guesses } else { "" };
+        format!("# {title}\n{more}{}", guesses::marked(yaml))
     }
 
     /// Returns the cloud of a topology that was read of it, as it stands in the account: its stopped instances are stopped.
@@ -76,6 +86,7 @@ pub fn topology_of(account: &Account) -> Written {
         elastic_ips: HashMap::new(),
         left_out: Vec::new(),
         stopped: Vec::new(),
+        guessed: 0,
         places: Places::default(),
     };
     let mut builder = Topology::builder(Era::Vpc).knob("quotas", "ignored");
@@ -87,5 +98,11 @@ pub fn topology_of(account: &Account) -> Written {
     builder = making.elastic_ips(builder, &instances);
     builder = making.groups(builder);
     builder = making.instances(builder, &instances);
-    Written { builder, left_out: making.left_out, stopped: making.stopped, places: making.places }
+    Written {
+        builder,
+        left_out: making.left_out,
+        stopped: making.stopped,
+        guessed: making.guessed,
+        places: making.places,
+    }
 }

@@ -1,6 +1,6 @@
 //! Rules of an account in the words of a topology, and hosts outside for the blocks that they name, so that what they admit is asked of somebody.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::net::IpAddr;
 
 use indexmap::{IndexMap, IndexSet};
@@ -93,16 +93,23 @@ impl<'a> Making<'a> {
             Peer::Group(_) | Peer::Unknown(_) => &[],
         });
         let own = self.public_addresses();
+        let named: BTreeSet<IpNet> = blocks.copied().filter(|block| block.prefix_len() > 0).collect();
         let mut hosts: IndexMap<IpAddr, IpNet> = IndexMap::new();
-        for &block in blocks {
-            let address = if block.prefix_len() == 0 { None } else { first_host(block) };
+        for &block in &named {
+            let address = first_host(block, &named);
             if let Some(address) = address.filter(|address| self.is_outside(*address, &own)) {
                 hosts.entry(address).or_insert(block);
             }
         }
         for (address, block) in hosts.into_iter().take(MAX_HOSTS) {
-            let name = format!("net-{block}");
-            let name = self.names.unique(name.strip_suffix("/32").unwrap_or(&name));
+            // The host of a block has the name that a table gives it.
+            let is_one = block.prefix_len() == block.max_prefix_len();
+            let wanted = if is_one {
+                format!("net-{address}")
+            } else {
+                format!("in-{}", block.to_string().replace(['.', ':', '/'], "-"))
+            };
+            let name = self.names.unique(&wanted);
             builder = builder.host(&name, [address.to_string()]);
         }
         builder
@@ -129,7 +136,37 @@ impl<'a> Making<'a> {
     }
 }
 
-/// The first address of a block that a host can have.
-fn first_host(block: IpNet) -> Option<IpAddr> {
-    block.hosts().next()
+/// The first address of a block that a host can have, and that lies in no narrower block that rules name.
+fn first_host(block: IpNet, named: &BTreeSet<IpNet>) -> Option<IpAddr> {
+    let mut address = block.hosts().next()?;
+    // Blocks lie in one another or apart, and those within begin in order of their first addresses.
+    for inner in named.range(block..).take_while(|other| block.contains(&other.network())) {
+        if *inner != block && inner.contains(&address) {
+            address = match inner.broadcast() {
+                IpAddr::V4(last) => IpAddr::from(u32::from(last).checked_add(1)?.to_be_bytes()),
+                IpAddr::V6(last) => IpAddr::from(u128::from(last).checked_add(1)?.to_be_bytes()),
+            };
+        }
+    }
+    let is_usable = block.prefix_len() + 1 >= block.max_prefix_len() || address != block.broadcast();
+    (block.contains(&address) && is_usable).then_some(address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_of_a_block_lies_in_no_narrower_one() {
+        let host = |blocks: &[&str]| {
+            let named: BTreeSet<IpNet> = blocks.iter().map(|block| block.parse().unwrap()).collect();
+            first_host(blocks[0].parse().unwrap(), &named).map(|address| address.to_string())
+        };
+        assert_eq!(host(&["203.0.113.0/24"]).as_deref(), Some("203.0.113.1"));
+        assert_eq!(host(&["203.0.113.0/24", "203.0.113.0/28", "203.0.113.16/32"]).as_deref(), Some("203.0.113.17"));
+        assert_eq!(host(&["203.0.113.0/24", "203.0.112.0/23", "203.0.113.128/25"]).as_deref(), Some("203.0.113.1"));
+        assert_eq!(host(&["203.0.113.0/24", "203.0.113.0/25", "203.0.113.128/25"]), None);
+        assert_eq!(host(&["203.0.113.7/32"]).as_deref(), Some("203.0.113.7"));
+        assert_eq!(host(&["2001:db8::/64", "2001:db8::/96"]).as_deref(), Some("2001:db8::1:0:0"));
+    }
 }

@@ -1,5 +1,6 @@
 //! The index finds what a look at each rule finds.
 
+use indexmap::IndexMap;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
@@ -62,7 +63,13 @@ fn account() -> impl Strategy<Value = Account> {
             [("halves", ["10.0.0.0/17", "10.0.128.0/17"]), ("far", ["198.51.100.0/25", "2001:db8::/48"])]
         {
             let entries = Known::Is(entries.iter().map(|entry| entry.parse().unwrap()).collect());
-            let list = PrefixList { label: label.to_owned(), entries, origin: origin() };
+            let list = PrefixList {
+                label: label.to_owned(),
+                entries,
+                descriptions: IndexMap::new(),
+                max_entries: None,
+                origin: origin(),
+            };
             account.prefix_lists.insert(ResourceId::new(label), list);
         }
         for (label, (ingress, egress)) in GROUPS.iter().zip(groups) {

@@ -74,7 +74,7 @@ pub fn text(difference: &Difference, names: (&str, &str), style: Style) -> Strin
             verdict(difference)
         ),
     };
-    out.push_str(&style.fit(&said));
+    out.push_str(&said);
     out.push('\n');
-    out
+    style.fit(&out)
 }

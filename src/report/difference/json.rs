@@ -3,11 +3,13 @@
 use ipnet::IpNet;
 use serde::Serialize;
 
+use super::Told;
+use super::proof::{self, ProofJson};
 use crate::account::Origin;
+use crate::lint::{AllowedPassage, FlowAllowance};
 use crate::model::{Direction, SourceLocation};
 use crate::reach::{
-    AddressChange, Certainty, Difference, End, EntryChange, GroupChange, MemberChange, Passage, Reached, RuleChange,
-    Way,
+    AddressChange, Certainty, End, EntryChange, GroupChange, MemberChange, Passage, Reached, RuleChange, Way,
 };
 
 /// Version of the format; a change that programs would notice raises it.
@@ -25,6 +27,35 @@ struct Document<'a> {
     members: Changes<MemberJson<'a>>,
     addresses: Changes<AddressJson<'a>>,
     not_known: Vec<NotKnownJson<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    allowed: Vec<AllowedJson<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    useless_allowances: Vec<UselessJson<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proof: Option<ProofJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct AllowedJson<'a> {
+    #[serde(flatten)]
+    passage: PassageJson<'a>,
+    allowed_by: Vec<AllowanceJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct UselessJson<'a> {
+    #[serde(flatten)]
+    allowance: AllowanceJson<'a>,
+    why: String,
+}
+
+#[derive(Serialize)]
+struct AllowanceJson<'a> {
+    flow: &'a str,
+    reason: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<String>,
+    place: &'a SourceLocation,
 }
 
 #[derive(Serialize)]
@@ -40,6 +71,7 @@ struct Verdict {
     opened_from_outside: usize,
     closed: usize,
     unknown: usize,
+    allowed: usize,
 }
 
 #[derive(Serialize)]
@@ -113,7 +145,9 @@ struct AddressJson<'a> {
 ///
 /// # Errors
 /// None that is known: all of it can be written.
-pub fn json(difference: &Difference) -> Result<String, serde_json::Error> {
+pub fn json<'a>(told: impl Into<Told<'a>>) -> Result<String, serde_json::Error> {
+    let told = told.into();
+    let difference = told.difference;
     let known = |all: &[Passage]| all.iter().filter(|passage| passage.is_known()).count();
     let document = Document {
         format: FORMAT,
@@ -122,6 +156,7 @@ pub fn json(difference: &Difference) -> Result<String, serde_json::Error> {
             opened_from_outside: difference.opened_from_outside().count(),
             closed: known(&difference.closed),
             unknown: difference.unknown().count() + difference.not_known.len(),
+            allowed: told.allowed.len(),
         },
         opened: difference.opened.iter().map(passage).collect(),
         closed: difference.closed.iter().map(passage).collect(),
@@ -150,12 +185,32 @@ pub fn json(difference: &Difference) -> Result<String, serde_json::Error> {
             .iter()
             .map(|item| NotKnownJson { kind: &item.kind, reason: item.reason.to_string(), by: origin(&item.origin) })
             .collect(),
+        allowed: told.allowed.iter().map(allowed).collect(),
+        useless_allowances: told
+            .useless
+            .iter()
+            .map(|item| UselessJson { allowance: allowance(&item.allowance), why: item.why.to_string() })
+            .collect(),
+        proof: told.proved.map(proof::json),
     };
     Ok(serde_json::to_string_pretty(&document)? + "\n")
 }
 
 fn origin(origin: &Origin) -> OriginJson<'_> {
     OriginJson { resource: origin.resource.as_str(), place: &origin.place }
+}
+
+fn allowed(item: &AllowedPassage) -> AllowedJson<'_> {
+    AllowedJson { passage: passage(&item.passage), allowed_by: item.by.iter().map(allowance).collect() }
+}
+
+fn allowance(allowance: &FlowAllowance) -> AllowanceJson<'_> {
+    AllowanceJson {
+        flow: &allowance.flow,
+        reason: &allowance.reason,
+        until: allowance.until.map(|until| until.to_string()),
+        place: &allowance.place,
+    }
 }
 
 fn passage(passage: &Passage) -> PassageJson<'_> {

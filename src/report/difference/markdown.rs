@@ -2,14 +2,16 @@
 
 use std::fmt::Write;
 
-use super::{behind, entries, held_by, verdict};
-use crate::reach::{Certainty, Difference, Passage, Way};
+use super::{Told, behind, entries, held_by, proof, reason, whole_verdict};
+use crate::reach::{Certainty, Passage, Way};
 
 /// A comment holds 65,536 characters; the rest is for what a workflow adds.
 const MAX_BYTES: usize = 60_000;
 
 /// The comment. `marker` is a word by which a workflow finds its own comment again.
-pub fn markdown(difference: &Difference, marker: &str) -> String {
+pub fn markdown<'a>(told: impl Into<Told<'a>>, marker: &str) -> String {
+    let told = told.into();
+    let difference = told.difference;
     let mut out = format!("<!-- sglab-diff:{} -->\n", marker.replace("--", "-").replace('>', ""));
     let outside = difference.opened_from_outside().count();
     if outside > 0 {
@@ -19,7 +21,7 @@ pub fn markdown(difference: &Difference, marker: &str) -> String {
     } else {
         let _ = writeln!(out, "### Nothing is newly open from outside\n");
     }
-    let _ = writeln!(out, "{}\n", cell(&verdict(difference)));
+    let _ = writeln!(out, "{}\n", cell(&whole_verdict(told)));
     let parts = [
         ("Newly open", &difference.opened, true),
         ("Newly closed", &difference.closed, true),
@@ -36,6 +38,21 @@ pub fn markdown(difference: &Difference, marker: &str) -> String {
             .iter()
             .map(|item| format!("{} of {}: {}", item.kind, item.origin.resource, item.reason));
         details(&mut out, "Not known, and so not compared", &lines.collect::<Vec<_>>());
+    }
+    let allowed = told
+        .allowed
+        .iter()
+        .flat_map(|item| item.by.iter().map(|by| format!("{}: {} ({})", item.passage.flow(), reason(by), by.place)));
+    let allowed: Vec<String> = allowed.collect();
+    if !allowed.is_empty() {
+        details(&mut out, "Newly open and allowed", &allowed);
+    }
+    let useless: Vec<String> = told.useless.iter().map(|item| format!("{item} ({})", item.allowance.place)).collect();
+    if !useless.is_empty() {
+        details(&mut out, "Allowances that allow nothing", &useless);
+    }
+    if let Some(proved) = told.proved.filter(|proved| !proved.flows.is_empty()) {
+        details(&mut out, &cell(&proof::verdict(proved)), &proof::lines(proved).collect::<Vec<_>>());
     }
     let rules = [('+', &difference.rules_added), ('-', &difference.rules_removed)];
     let lines: Vec<String> = rules

@@ -3,15 +3,52 @@
 pub mod drift;
 pub mod json;
 pub mod markdown;
+mod proof;
 pub mod text;
 
+use crate::lint::{AllowedPassage, FlowAllowance, UselessFlowAllowance};
 use crate::reach::{Difference, Passage, Reached};
+use crate::scenario::proved::ProvedDifference;
+
+/// A difference with what else is told of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'a> {
+    /// The difference, without what is allowed.
+    pub difference: &'a Difference,
+    /// Passages that are newly open and allowed.
+    pub allowed: &'a [AllowedPassage],
+    /// Allowances that allow nothing.
+    pub useless: &'a [UselessFlowAllowance],
+    /// What packets proved, where they were asked.
+    pub proved: Option<&'a ProvedDifference>,
+}
+
+/// A difference of which nothing else is told.
+impl<'a> From<&'a Difference> for Told<'a> {
+    fn from(difference: &'a Difference) -> Self {
+        Self { difference, allowed: &[], useless: &[], proved: None }
+    }
+}
 
 /// The direction of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Change {
     Opened,
     Closed,
+}
+
+/// The reason of an allowance, with its last day.
+fn reason(allowance: &FlowAllowance) -> String {
+    let until = allowance.until.map_or_else(String::new, |until| format!(", until {until}"));
+    format!("{}{until}", allowance.reason)
+}
+
+/// The verdict in one line, with what is allowed.
+fn whole_verdict(told: Told<'_>) -> String {
+    match told.allowed.len() {
+        0 => verdict(told.difference),
+        allowed => format!("{}; {allowed} allowed", verdict(told.difference)),
+    }
 }
 
 /// The verdict in one line.

@@ -2,32 +2,38 @@
 
 use std::fmt::Write;
 
-use super::{Change, behind, verdict};
+use super::{Change, Told, behind, proof, reason, whole_verdict};
 use crate::model::Direction;
 use crate::reach::{AddressChange, Certainty, Difference, End, EntryChange, MemberChange, Passage, RuleChange, Way};
 use crate::report::text::Tone;
 use crate::report::{Style, shown_line};
 
-/// Passages, then rules and members where they are asked for, then the verdict.
-pub fn text(difference: &Difference, style: Style) -> String {
+/// Flows of a proof, at most, unless everything is asked for.
+const MAX_FLOWS: usize = 40;
+
+/// Passages, then rules and members where they are asked for, then what packets proved, then the verdict.
+pub fn text<'a>(whole: impl Into<Told<'a>>, style: Style) -> String {
+    let whole = whole.into();
+    let difference = whole.difference;
     let mut out = String::new();
     for (passages, change) in [(&difference.opened, Change::Opened), (&difference.closed, Change::Closed)] {
         for passage in passages {
             out.push_str(&told(passage, change, style));
         }
     }
+    out.push_str(&allowances(whole, style));
     for item in &difference.not_known {
         let line = format!("not known: {} of {}: {}", item.kind, item.origin.resource, item.reason);
-        let _ =
-            writeln!(out, "{}\n    {}", style.fit(&style.paint(Tone::Unsure, &shown_line(&line))), item.origin.place);
+        let _ = writeln!(out, "{}\n    {}", style.paint(Tone::Unsure, &shown_line(&line)), item.origin.place);
     }
     if style.verbose {
         out.push_str(&rules(difference, style));
     }
+    out.push_str(&proofs(whole, style));
     if !out.is_empty() {
         out.push('\n');
     }
-    out.push_str(&verdict(difference));
+    out.push_str(&whole_verdict(whole));
     out.push('\n');
     if !style.verbose {
         let changes = [
@@ -47,8 +53,40 @@ pub fn text(difference: &Difference, style: Style) -> String {
             let line = format!(
                 "rules: {added} added, {removed} removed; memberships: {joined} added, {left} removed{addresses} (--rules lists them)"
             );
-            let _ = writeln!(out, "{}", style.fit(&line));
+            let _ = writeln!(out, "{line}");
         }
+    }
+    style.fit(&out)
+}
+
+/// Tells of what is allowed, and of allowances that allow nothing.
+fn allowances(whole: Told<'_>, style: Style) -> String {
+    let mut out = String::new();
+    for item in whole.allowed {
+        let line = format!("allowed: {}", item.passage.flow());
+        let _ = writeln!(out, "{}", style.paint(Tone::Faint, &shown_line(&line)));
+        for by in &item.by {
+            let _ = writeln!(out, "    {}\n    {}", shown_line(&reason(by)), by.place);
+        }
+    }
+    for item in whole.useless {
+        let line = shown_line(&item.to_string()).into_owned();
+        let _ = writeln!(out, "{}\n    {}", style.paint(Tone::Unsure, &line), item.allowance.place);
+    }
+    out
+}
+
+/// Tells of flows that packets were sent for.
+fn proofs(whole: Told<'_>, style: Style) -> String {
+    let Some(proved) = whole.proved.filter(|proved| !proved.flows.is_empty()) else { return String::new() };
+    let mut out = format!("\n{}\n", proof::verdict(proved));
+    let most = if style.verbose { usize::MAX } else { MAX_FLOWS };
+    for line in proof::lines(proved).take(most) {
+        let _ = writeln!(out, "    {}", shown_line(&line));
+    }
+    let more = proved.flows.len().saturating_sub(most);
+    if more > 0 {
+        let _ = writeln!(out, "    and {more} more (--rules and --format json list them)");
     }
     out
 }
@@ -73,7 +111,7 @@ pub(super) fn told(passage: &Passage, change: Change, style: Style) -> String {
     resources.dedup();
     let mut out = format!("{}, by {}\n", style.paint(tone, &shown_line(&head)), shown_line(&resources.join(", ")));
     let mut line = |words: &str| {
-        let _ = writeln!(out, "    {}", style.fit(&shown_line(words)).replace('\n', "\n    "));
+        let _ = writeln!(out, "    {}", shown_line(words));
     };
     if passage.way == Way::FromOutside {
         let behind = behind(passage).map_or_else(String::new, |behind| format!(", to {behind}"));

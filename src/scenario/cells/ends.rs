@@ -33,6 +33,11 @@ pub fn inside(cloud: &Cloud) -> impl Iterator<Item = Endpoint> + '_ {
     instances.chain(balancers(cloud))
 }
 
+/// Every end of a grid: the addresses of hosts, then the ends inside.
+pub fn ends(cloud: &Cloud) -> impl Iterator<Item = Endpoint> + '_ {
+    hosts(cloud).into_iter().chain(inside(cloud))
+}
+
 pub fn hosts(cloud: &Cloud) -> Vec<Endpoint> {
     let addresses = |(name, host): (&crate::model::HostName, &crate::model::Host)| {
         host.addresses.iter().map(|&address| Endpoint::Host(name.clone(), address)).collect::<Vec<_>>()

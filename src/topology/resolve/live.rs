@@ -17,7 +17,6 @@ use crate::topology::grammar::{TypedFlow, TypedRule, Within};
 use crate::topology::patterns::FlowPattern;
 use crate::topology::placed::Placed;
 use crate::topology::problem::{Diagnostic, Problems, Source, Span, TYPED};
-use crate::topology::reading::MAX_BYTES;
 use crate::topology::steps::Action;
 use crate::topology::tree;
 use crate::topology::typed::TypedRules;
@@ -176,7 +175,7 @@ fn read<S: Shape, T>(
 ) -> Result<T, Problems> {
     let source = Source::new(TYPED, text);
     let mut problems = Vec::new();
-    if text.len() > MAX_BYTES {
+    if text.len() > MAX_TYPED {
         return Err(Problems::new(&Source::new(TYPED, ""), vec![too_long()]));
     }
     let root = match tree::parse(text, &mut problems) {
@@ -209,7 +208,7 @@ fn read_words_of<T>(
     text: &str,
     take: impl FnOnce(&mut Resolver<'_>) -> T,
 ) -> Result<T, Problems> {
-    if text.len() > MAX_BYTES {
+    if text.len() > MAX_TYPED {
         return Err(Problems::new(&Source::new(name, ""), vec![too_long()]));
     }
     let source = Source::new(name, text);
@@ -219,10 +218,13 @@ fn read_words_of<T>(
     if resolver.told.problems.is_empty() { Ok(taken) } else { Err(Problems::new(&source, resolver.told.problems)) }
 }
 
+/// The longest words of a command.
+const MAX_TYPED: usize = 1 << 20;
+
 const START: Span = Span { start: 0, end: 0 };
 
 fn too_long() -> Diagnostic {
-    Diagnostic::new(START, format!("this is longer than {MAX_BYTES} bytes"))
+    Diagnostic::new(START, format!("this is longer than {MAX_TYPED} bytes"))
 }
 
 fn nothing(text: &str) -> Problems {

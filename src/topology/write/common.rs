@@ -45,7 +45,7 @@ pub enum Promise {
 }
 
 /// Returns true if a group is one of those of EC2-Classic's load balancers, whose names a file cannot give.
-pub(super) fn is_amazons(group: &GroupName) -> bool {
+pub fn is_amazons(group: &GroupName) -> bool {
     group.as_str().contains('/')
 }
 

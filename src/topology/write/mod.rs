@@ -12,7 +12,7 @@ mod common;
 mod tests;
 
 pub use common::operation;
-pub use common::{Promise, Unwritable};
+pub use common::{Promise, Unwritable, is_amazons};
 
 use super::checked::Topology;
 use super::document::shape::Shape;
@@ -50,21 +50,25 @@ pub fn without_strangers(cloud: &Cloud) -> Cloud {
 
 /// A flow as a file writes it. A host with several addresses means each of them.
 pub fn flow(flow: &Flow) -> String {
-    let service = match flow.service {
+    flow_between(&flow.from.to_string(), &flow.to.to_string(), flow.service) + &by(flow)
+}
+
+/// The flows of a service between ends by their words in a file, such as groups.
+pub fn flow_between(from: &str, to: &str, service: Service) -> String {
+    let service = match service {
         Service::Tcp(port) => port.to_string(),
         Service::Udp(port) => format!("{port}/udp"),
         Service::IcmpEcho => "ping".to_owned(),
-        Service::Icmp(_) | Service::Protocol(_) => flow.service.to_string(),
+        Service::Icmp(_) | Service::Protocol(_) => service.to_string(),
     };
     // An IPv6 address stands in brackets before a port.
-    let to = flow.to.to_string();
-    let to = if to.contains(':') { format!("[{to}]") } else { to };
-    format!("{} -> {to}:{service}{}", flow.from, by(flow))
+    let to = if to.contains(':') { format!("[{to}]") } else { to.to_owned() };
+    format!("{from} -> {to}:{service}")
 }
 
-/// Writes the cells of all columns of a kind, between the ends of a flow.
-pub fn open_cells(flow: &Flow, columns: ColumnKind) -> String {
-    format!("{} -> {}:{}{}", flow.from, flow.to, columns.words(), by(flow))
+/// The cells of all columns of a kind between such ends.
+pub fn open_cells_between(from: &str, to: &str, columns: ColumnKind) -> String {
+    format!("{from} -> {to}:{}", columns.words())
 }
 
 /// Two ends that send to each other as a file writes them.

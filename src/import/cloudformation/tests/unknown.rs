@@ -15,13 +15,19 @@ fn peer(words: &str) -> (Vec<String>, Vec<String>) {
 #[test]
 fn a_peer_that_no_template_tells_may_be_anybody() {
     for (words, why) in [
-        ("SourceSecurityGroupId: !Ref Given", "the parameter `Given` has no default"),
+        (
+            "SourceSecurityGroupId: !Ref Given",
+            "the parameter `Given` has no default; `--parameter Given=VALUE` gives it",
+        ),
         ("CidrIp: !Ref Secret", "the parameter `Secret` is marked as secret"),
         ("CidrIp: !Ref Looked", "the parameter `Looked` is looked up when the stack is made"),
         ("CidrIp: '{{resolve:ssm:block}}'", "a dynamic reference is looked up when the stack is made"),
         ("CidrIp: !ImportValue net-Block", "`net-Block` is exported by another stack"),
         ("CidrIp: !Sub '${AWS::Region}/32'", "`AWS::Region` is known when the stack is made"),
-        ("CidrIp: !Sub ['${A}/32', {A: !Ref Wanted}]", "the parameter `Wanted` has no default"),
+        (
+            "CidrIp: !Sub ['${A}/32', {A: !Ref Wanted}]",
+            "the parameter `Wanted` has no default; `--parameter Wanted=VALUE` gives it",
+        ),
         (
             "CidrIp: !Join [/, [!GetAtt Vpc.Ipv6CidrBlocks, '32']]",
             "`Vpc.Ipv6CidrBlocks` is known after the stack is made",
@@ -29,12 +35,12 @@ fn a_peer_that_no_template_tells_may_be_anybody() {
         ("CidrIp: !Select [0, !GetAZs '']", "`Fn::GetAZs` is not evaluated"),
         (
             "CidrIp: !If [Unclear, 10.0.0.0/8, 0.0.0.0/0]",
-            "the condition `Unclear` is not known: the parameter `Wanted` has no default",
+            "the condition `Unclear` is not known: the parameter `Wanted` has no default; `--parameter Wanted=VALUE` gives it",
         ),
         ("SourceSecurityGroupName: web", "no group of this template has the name `web`"),
         (
             "SourceSecurityGroupId: sg-1, SourceSecurityGroupOwnerId: !Ref Wanted",
-            "the account of its group: the parameter `Wanted` has no default",
+            "the account of its group: the parameter `Wanted` has no default; `--parameter Wanted=VALUE` gives it",
         ),
     ] {
         let (ingress, left_out) = peer(words);
@@ -51,11 +57,11 @@ fn ports_and_conditions_that_are_not_known_make_a_rule_unknown() {
   Inline: {Type: AWS::EC2::SecurityGroup, Properties: {VpcId: !Ref Vpc, SecurityGroupIngress: [!If [Unclear, {IpProtocol: '-1', CidrIp: 0.0.0.0/0}, !Ref 'AWS::NoValue']]}}
   Apart: {Type: AWS::EC2::SecurityGroupIngress, Properties: {GroupId: !Ref Given, IpProtocol: '-1', CidrIp: 0.0.0.0/0}}
 ");
-    let why = "the condition `Unclear` is not known: the parameter `Wanted` has no default";
+    let why = "the condition `Unclear` is not known: the parameter `Wanted` has no default; `--parameter Wanted=VALUE` gives it";
     assert_eq!(
         rules(&account),
         [
-            "App < ?the parameter `Wanted` has no default 10.0.0.0/8".to_owned(),
+            "App < ?the parameter `Wanted` has no default; `--parameter Wanted=VALUE` gives it 10.0.0.0/8".to_owned(),
             format!("App < tcp 23 ?{why}"),
             "App > all 127.0.0.1/32".to_owned(),
             format!("Inline < ?{why} ?{why}"),
@@ -66,9 +72,10 @@ fn ports_and_conditions_that_are_not_known_make_a_rule_unknown() {
         reasons(&account),
         [
             format!("Inline: not known: {why}"),
-            "Port: not known: the parameter `Wanted` has no default".to_owned(),
+            "Port: not known: the parameter `Wanted` has no default; `--parameter Wanted=VALUE` gives it".to_owned(),
             format!("Perhaps: not known: {why}"),
-            "Apart: not known: its group: the parameter `Given` has no default".to_owned(),
+            "Apart: not known: its group: the parameter `Given` has no default; `--parameter Given=VALUE` gives it"
+                .to_owned(),
         ]
     );
 }
@@ -92,11 +99,11 @@ fn members_that_are_not_known_are_listed() {
   C: {Type: AWS::EC2::Instance, Properties: {ImageId: ami-1}}
 ",
     );
-    let why = "the condition `Unclear` is not known: the parameter `Wanted` has no default";
+    let why = "the condition `Unclear` is not known: the parameter `Wanted` has no default; `--parameter Wanted=VALUE` gives it";
     assert_eq!(
         members(&account),
         [
-            "A: ?the parameter `Given` has no default".to_owned(),
+            "A: ?the parameter `Given` has no default; `--parameter Given=VALUE` gives it".to_owned(),
             format!("B: ?{why}"),
             "C: ?it names no group, and no source has the default group of its VPC".to_owned(),
         ]
@@ -217,7 +224,8 @@ fn a_subnet_that_is_not_known_may_give_public_addresses() {
   Fleet: {Type: AWS::AutoScaling::AutoScalingGroup, Properties: {VPCZoneIdentifier: [!Ref Private, !Ref Wanted], LaunchTemplate: {LaunchTemplateId: !Ref Launch, Version: '1'}}}
 ");
     let fleet = account.interfaces.values().next().expect("a fleet");
-    let why = "of its subnets, one is not known: the parameter `Wanted` has no default";
+    let why =
+        "of its subnets, one is not known: the parameter `Wanted` has no default; `--parameter Wanted=VALUE` gives it";
     assert_eq!(fleet.public, crate::account::Public::Unknown(why.to_owned()));
     assert_eq!(fleet.subnet, None);
 }
@@ -228,7 +236,7 @@ fn an_attachment_whose_condition_is_not_known_may_put_an_interface_anywhere() {
   Eni: {Type: AWS::EC2::NetworkInterface, Properties: {GroupSet: [!Ref App]}}
   Join: {Type: AWS::EC2::NetworkInterfaceAttachment, Condition: Unclear, Properties: {InstanceId: i-1, NetworkInterfaceId: !Ref Eni, DeviceIndex: '1'}}
 ");
-    let why = "the condition `Unclear` is not known: the parameter `Wanted` has no default";
+    let why = "the condition `Unclear` is not known: the parameter `Wanted` has no default; `--parameter Wanted=VALUE` gives it";
     assert_eq!(members(&account), [format!("i-1.eth1: ?{why}")]);
     assert_eq!(reasons(&account), [format!("Join: not known: {why}")]);
 }
@@ -260,7 +268,7 @@ fn a_load_balancer_of_an_unknown_type_or_subnet_is_unknown() {
   A: {Type: AWS::ElasticLoadBalancingV2::LoadBalancer, Properties: {Type: !Ref Wanted, Subnets: [subnet-1]}}
   B: {Type: AWS::ElasticLoadBalancingV2::LoadBalancer, Properties: {SecurityGroups: [!Ref App], SubnetMappings: [!If [Unclear, {SubnetId: subnet-1}, {SubnetId: subnet-2}], {SubnetId: subnet-3}]}}
 ");
-    let why = "the parameter `Wanted` has no default";
+    let why = "the parameter `Wanted` has no default; `--parameter Wanted=VALUE` gives it";
     assert_eq!(members(&account), [format!("A: ?its type: {why}"), "B: App".to_owned()]);
     assert!(
         account
@@ -293,7 +301,7 @@ fn an_attachment_of_what_no_template_has_is_listed() {
     assert_eq!(
         reasons(&account),
         [
-            "Join: not known: its instance: the parameter `Wanted` has no default",
+            "Join: not known: its instance: the parameter `Wanted` has no default; `--parameter Wanted=VALUE` gives it",
             "Join: names eni-1, which no source has"
         ]
     );
