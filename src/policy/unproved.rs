@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::holding::holds;
+use super::holding::{holds, holds_ipv6};
 use super::routes::{NextHop, next_hop};
 use super::walk::{Stage, Walk};
 use crate::model::protocol::{SCTP, UDP_LITE};
@@ -71,7 +71,7 @@ fn from_itself(cloud: &Cloud, flow: &Flow, walk: &Walk) -> Option<Unproved> {
     let mut own = cloud.interfaces_of(&receiver);
     let is_its_own = own.any(|own| match source {
         IpAddr::V4(source) => holds(own, source),
-        IpAddr::V6(source) => own.ipv6.is_some_and(|ipv6| ipv6.0 == source),
+        IpAddr::V6(source) => holds_ipv6(own, source),
     });
     (came_as_sent && is_its_own).then_some(Unproved::FromItself { receiver, source })
 }

@@ -176,7 +176,7 @@ struct Families {
 impl Families {
     fn note(&mut self, flow: &Flow, holds: bool) {
         let cells = self.pairs.entry((flow.from.to_string(), flow.to.to_string())).or_default();
-        cells[usize::from(flow.via == Via::Ipv6)].insert((flow.service, holds));
+        cells[usize::from(flow.via.is_ipv6())].insert((flow.service, holds));
     }
 
     /// Returns true if a cell of the pair holds by one family and not by the other.

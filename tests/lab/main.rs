@@ -45,6 +45,7 @@ mod hostile_instances;
 mod hosts_files;
 mod icmp_errors;
 mod ipv6;
+mod ipv6_addresses;
 mod liars;
 mod literal;
 mod load_balancers;

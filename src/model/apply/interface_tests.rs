@@ -7,6 +7,7 @@ fn interface(device: u8) -> NewInterface {
         subnet: SubnetName::new("default"),
         groups: [GroupName::new("H")].into(),
         address: AddressRequest::Automatic,
+        ipv6: AskedIpv6::Automatic,
         secondary: Vec::new(),
         source_dest_check: SourceDestCheck::On,
     }
