@@ -164,7 +164,8 @@ impl Batch {
     fn route(&mut self, route: &Route) {
         // Family, prefix length, table, protocol static; scope and kind by the way; on-link where there is a gateway.
         let (scope, kind, flags): (u8, u8, u32) = match route.way {
-            Way::Gateway { .. } => (0, 1, 4),
+            Way::Gateway { .. } | Way::Delegated { .. } => (0, 1, 4),
+            Way::Local { .. } => (254, 2, 0),
             Way::Link { .. } => (253, 1, 0),
             Way::Unreachable => (0, 7, 0),
             Way::Main => (0, 9, 0),
@@ -183,7 +184,13 @@ impl Batch {
                     address(bytes, 5, gateway);
                     source.into_iter().for_each(|source| address(bytes, 7, source));
                 }
-                Way::Link { index } => attribute(bytes, 4, |bytes| bytes.extend(index.to_ne_bytes())),
+                Way::Delegated { index, to } => {
+                    attribute(bytes, 4, |bytes| bytes.extend(index.to_ne_bytes()));
+                    address(bytes, 5, to);
+                }
+                Way::Link { index } | Way::Local { index } => {
+                    attribute(bytes, 4, |bytes| bytes.extend(index.to_ne_bytes()));
+                }
                 Way::Unreachable | Way::Main => {}
             }
         });

@@ -3,6 +3,7 @@
 //! Unlike a `Cloud`, which a lab can boot, an account may hold what no lab has: ids in place of names, interfaces of managed services, several
 //! addresses on one interface, and values that are known after a plan is applied only.
 
+mod ipv6;
 mod left_out;
 mod origin;
 
@@ -14,6 +15,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::model::{DEFAULT_GROUP, Traffic, number};
 
+pub use ipv6::Ipv6Block;
 pub use left_out::{LeftOut, Reason};
 pub use origin::{Origin, ResourceId};
 pub(crate) use origin::{plain_name, without_number};
@@ -72,6 +74,27 @@ pub struct Fleet {
     pub tag: Option<String>,
 }
 
+impl Account {
+    /// Returns true if a VPC has IPv6: a block of its own, or in it a subnet or an interface that has.
+    pub fn has_ipv6(&self, vpc: &ResourceId) -> bool {
+        let own = self.vpcs.get(vpc).is_some_and(|vpc| !vpc.ipv6.is_empty());
+        let of_subnets = self.subnets.values().filter(|subnet| subnet.vpc.as_ref() == Some(vpc));
+        let mut of_interfaces = self.interfaces.values().filter(|interface| interface.vpc.as_ref() == Some(vpc));
+        own || of_subnets.into_iter().any(|subnet| matches!(subnet.ipv6, Ipv6Block::Is(_) | Ipv6Block::Later))
+            || of_interfaces.any(Interface::has_ipv6)
+    }
+
+    /// Returns true if a subnet has an IPv6 block. Where that cannot be told it has one if an interface in it has an address.
+    pub fn subnet_has_ipv6(&self, id: &ResourceId) -> bool {
+        let mut inside = self.interfaces.values().filter(|interface| interface.subnet.as_ref() == Some(id));
+        match self.subnets.get(id).map(|subnet| &subnet.ipv6) {
+            Some(Ipv6Block::Is(_) | Ipv6Block::Later) => true,
+            Some(Ipv6Block::None) => false,
+            Some(Ipv6Block::Unknown(_)) | None => inside.any(Interface::has_ipv6),
+        }
+    }
+}
+
 /// A VPC.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vpc {
@@ -96,6 +119,10 @@ pub struct Subnet {
     pub block: Option<Ipv4Net>,
     /// Automatic public addresses for what is launched in it.
     pub automatic_public: Known<bool>,
+    /// Its IPv6 block.
+    pub ipv6: Ipv6Block,
+    /// An automatic IPv6 address for what is launched in it and does not say itself.
+    pub automatic_ipv6: Known<bool>,
     /// Its place in the sources.
     pub origin: Origin,
 }
@@ -187,6 +214,8 @@ pub struct Interface {
     pub groups: Known<IndexSet<ResourceId>>,
     /// Private addresses, prefixes, and IPv6 addresses, as blocks; empty where they are not known yet.
     pub addresses: Vec<IpNet>,
+    /// Number of IPv6 addresses that it gets beside these, and that are not known yet.
+    pub ipv6_later: usize,
     /// Ways from the internet to it.
     pub public: Public,
     /// Its place in the sources.
@@ -221,6 +250,11 @@ impl Holder {
 }
 
 impl Interface {
+    /// Returns true if it has an IPv6 address or gets one.
+    pub fn has_ipv6(&self) -> bool {
+        self.ipv6_later > 0 || self.addresses.iter().any(|block| matches!(block, IpNet::V6(_)))
+    }
+
     /// The name of its holder and its device number: `web1` and 1 of `web1.eth1`. What is no instance has one interface.
     pub fn holder_and_device(&self) -> (&str, u32) {
         let further = self.label.rsplit_once(".eth").filter(|_| self.holder.is_instance());

@@ -24,7 +24,7 @@ use super::common::Exit;
 pub(crate) enum LiveCommand {
     /// Boot a lab that stays up, in the background
     Up(up::UpArguments),
-    /// Show a lab on a page in the browser: picture, truth table, and every operation as a form
+    /// Show a lab on a page in the browser: picture, truth table, explanations, operations as forms
     Ui(ui::UiArguments),
     /// Take a lab down
     Down(down::DownArguments),

@@ -5,6 +5,7 @@
 
 use ipnet::IpNet;
 
+use super::blocks::{blocks, element};
 use super::error::CompileError;
 use super::members::{Appliances, Members};
 use super::names::{
@@ -41,7 +42,7 @@ pub fn ruleset(
     for (group, _) in &groups {
         ruleset.sets.insert(names::members(group), set("ipv4_addr", members.private(group)));
         if vpc.ipv6.is_some() {
-            ruleset.sets.insert(names::members_ipv6(group), set("ipv6_addr", members.ipv6(group)));
+            ruleset.sets.insert(names::members_ipv6(group), blocks("ipv6_addr", members.ipv6(group)));
         }
     }
     for (name, list) in &cloud.prefix_lists {
@@ -52,7 +53,7 @@ pub fn ruleset(
     ruleset.sets.insert(NOBODY.to_owned(), set("ipv4_addr", []));
     ruleset.sets.insert(SOURCES.to_owned(), set("ifname . ipv4_addr", sources(attached)));
     if vpc.ipv6.is_some() {
-        ruleset.sets.insert(SOURCES_IPV6.to_owned(), set("ifname . ipv6_addr", sources_ipv6(attached)));
+        ruleset.sets.insert(SOURCES_IPV6.to_owned(), blocks("ifname . ipv6_addr", sources_ipv6(attached)));
     }
     ruleset.sets.insert(UNCHECKED.to_owned(), set("ifname", unchecked(attached)));
     ruleset.sets.insert(SERVICES.to_owned(), set("ipv4_addr . inet_proto . inet_service", served(cloud, vpc, true)));
@@ -127,10 +128,11 @@ fn prefixes(list: &PrefixList) -> Set {
 
 fn sources_ipv6(attached: &[&Interface]) -> Vec<String> {
     let source = |interface: &&Interface| {
-        let ipv6 = interface.ipv6?;
-        Some(format!("\"{}\" . {ipv6}", names::port(&interface.id, interface.number)))
+        let port = names::port(&interface.id, interface.number);
+        let blocks = interface.ipv6_blocks().map(move |block| format!("\"{port}\" . {}", element(block.into())));
+        blocks.collect::<Vec<_>>()
     };
-    attached.iter().filter_map(source).collect()
+    attached.iter().flat_map(source).collect()
 }
 
 fn sources(attached: &[&Interface]) -> Vec<String> {

@@ -7,6 +7,8 @@
 
 use std::net::IpAddr;
 
+use ipnet::{IpNet, Ipv6Net};
+
 use super::names::{
     CANARY_ADDRESS, ENDS, GW, ON_THE_WAY, ROUTER_ADDRESS, SOURCES, SOURCES_IPV6, UNCHECKED, errors, related,
     router_ipv6,
@@ -37,11 +39,11 @@ pub fn add(
     (spoken, timeouts): (Families, Timeouts),
 ) -> Vec<NftRule> {
     let mut all = addresses(attached);
-    all.push(CANARY_ADDRESS.into());
+    all.push(IpAddr::V4(CANARY_ADDRESS).into());
     // What comes by the gateway with an address of the cloud comes from its instance.
     for interface in cloud.network_interfaces() {
-        all.extend(interface.public.map(|public| IpAddr::from(public.0)));
-        all.extend(interface.ipv6.map(|ipv6| IpAddr::from(ipv6.0)));
+        all.extend(interface.public.map(|public| IpNet::from(IpAddr::V4(public.0))));
+        all.extend(interface.ipv6_blocks().map(IpNet::V6));
     }
     add_ends(ruleset, &all, spoken);
     let has_appliances = doubts::are_possible(attached);
@@ -66,24 +68,32 @@ pub fn add(
     vec![own("on-the-way", format!("{comes_by} jump keep-on-the-way"))]
 }
 
-/// Adds the sets in which each address stands twice: nft compares no two fields of a packet, and finds both in one of these.
-pub fn add_ends(ruleset: &mut Ruleset, addresses: &[IpAddr], spoken: Families) {
+/// Adds the sets in which each address stands twice: nft compares no two fields of a packet, and finds both in one of these. A prefix stands
+/// there as a whole: each of its addresses speaks for the interface that all of them lead to.
+pub fn add_ends(ruleset: &mut Ruleset, addresses: &[IpNet], spoken: Families) {
     for family in families(spoken) {
-        let of_family = addresses.iter().filter(|address| address.is_ipv4() == (family == Family::Ipv4));
-        let twice = of_family.map(|address| match address {
-            IpAddr::V4(four) => format!("{:#010x} . {:#010x}", four.to_bits(), four.to_bits()),
-            IpAddr::V6(six) => format!("{:#034x} . {:#034x}", six.to_bits(), six.to_bits()),
+        let of_family = addresses.iter().filter(|address| address.addr().is_ipv4() == (family == Family::Ipv4));
+        let twice = of_family.map(|block| {
+            let one = match block {
+                IpNet::V4(four) => format!("{:#010x}", four.addr().to_bits()),
+                IpNet::V6(six) if six.prefix_len() == 128 => format!("{:#034x}", six.addr().to_bits()),
+                IpNet::V6(six) => format!("{:#034x}-{:#034x}", six.network().to_bits(), six.broadcast().to_bits()),
+            };
+            format!("{one} . {one}")
         });
-        let key = SetKey::ValuesOf(by_its_end(family));
+        let key = match family {
+            Family::Ipv4 => SetKey::ValuesOf(by_its_end(family)),
+            Family::Ipv6 => SetKey::IntervalsOf(by_its_end(family)),
+        };
         ruleset.sets.insert(of(family, ENDS), Set { key, elements: twice.collect() });
     }
 }
 
-/// The addresses that interfaces have inside.
-pub fn addresses(attached: &[&Interface]) -> Vec<IpAddr> {
+/// The addresses that interfaces have inside, and prefixes of IPv6.
+pub fn addresses(attached: &[&Interface]) -> Vec<IpNet> {
     let of_each = attached.iter().flat_map(|interface| {
-        let private = interface.private_addresses().map(|private| IpAddr::from(private.0));
-        private.chain(interface.ipv6.map(|ipv6| ipv6.0.into()))
+        let private = interface.private_addresses().map(|private| IpNet::from(IpAddr::V4(private.0)));
+        private.chain(interface.ipv6_blocks().map(IpNet::V6))
     });
     of_each.collect()
 }
@@ -166,7 +176,7 @@ pub fn to_the_router(spoken: Families) -> Vec<NftRule> {
 
 /// The rules of a gateway: it translates an error with the flow which that is about, and would give it the end's address
 /// whoever sends it.
-pub fn to_the_outside(inside: &str, vpc_ipv6: Option<ipnet::Ipv6Net>, spoken: Families) -> Vec<NftRule> {
+pub fn to_the_outside(inside: &str, vpc_ipv6: Option<Ipv6Net>, spoken: Families) -> Vec<NftRule> {
     let rules = families(spoken).filter_map(|family| {
         let (any, ip) = (family.any(), family.header());
         let (icmp, router) = match family {

@@ -27,7 +27,7 @@ use crate::network::{
 pub fn network(cloud: &Cloud) -> Result<Network, CompileError> {
     checks::names(cloud)?;
     let mut builder = Builder { network: Network::default(), inside: Mtu::inside(cloud.era) };
-    let mut bound: Vec<(String, IpAddr)> = Vec::new();
+    let mut bound: Vec<(String, IpNet)> = Vec::new();
     let timeouts = timeouts(&cloud.tracking);
     let anywhere = families(cloud.vpcs.values().any(|vpc| vpc.ipv6.is_some()));
     builder.node(names::internet(), NodeKind::Internet, anywhere, None)?;
@@ -49,9 +49,10 @@ pub fn network(cloud: &Cloud) -> Result<Network, CompileError> {
         // From its own address a gateway sends errors only.
         let own = std::iter::once(names::gateway_outside_address(number).into())
             .chain(vpc.ipv6.map(|_| IpAddr::V6(names::gateway_ipv6(number))));
-        bound.extend(own.map(|address| (names::gateway_port(name, number), address)));
-        let ipv6 = attached.iter().filter_map(|interface| interface.ipv6).map(|ipv6| ipv6.0.into());
-        let outside: Vec<IpAddr> = pairs.iter().map(|(_, public)| public.0.into()).chain(ipv6).collect();
+        bound.extend(own.map(|address: IpAddr| (names::gateway_port(name, number), address.into())));
+        let ipv6 = attached.iter().flat_map(|interface| interface.ipv6_blocks()).map(IpNet::V6);
+        let publics = pairs.iter().map(|(_, public)| IpNet::from(IpAddr::V4(public.0)));
+        let outside: Vec<IpNet> = publics.chain(ipv6).collect();
         builder.public_addresses(number, &outside);
         bound.extend(outside.into_iter().map(|address| (names::gateway_port(name, number), address)));
         builder.canary(name, number)?;
@@ -63,7 +64,7 @@ pub fn network(cloud: &Cloud) -> Result<Network, CompileError> {
     for (number, (name, host)) in (1..).zip(&cloud.hosts) {
         builder.host(name, host, number, anywhere)?;
         let port = names::host_port(name.as_str(), number);
-        bound.extend(host_addresses(host, anywhere).into_iter().map(|address| (port.clone(), address)));
+        bound.extend(host_addresses(host, anywhere).into_iter().map(|address| (port.clone(), address.into())));
     }
     if let Some(internet) = builder.network.nodes.get_mut(&names::internet()) {
         internet.ruleset = Some(translation::internet(&bound, anywhere));
@@ -268,12 +269,12 @@ impl Builder {
         }
     }
 
-    fn public_addresses(&mut self, number: u32, addresses: &[IpAddr]) {
+    fn public_addresses(&mut self, number: u32, addresses: &[IpNet]) {
         for address in addresses {
             let index = gateway_port_index(number);
             let way = match address {
-                IpAddr::V4(_) => by(index, names::gateway_outside_address(number)),
-                IpAddr::V6(_) => by(index, names::BACK_HOP_IPV6),
+                IpNet::V4(_) => by(index, names::gateway_outside_address(number)),
+                IpNet::V6(_) => by(index, names::BACK_HOP_IPV6),
             };
             self.route(&names::internet(), *address, way);
         }
@@ -325,9 +326,14 @@ impl Builder {
             self.node(node.clone(), kind, families, ruleset)?;
         }
         let ipv6 = interface.ipv6.map(|ipv6| ipv6.0);
+        let (further, prefixes): (Vec<Ipv6Net>, Vec<Ipv6Net>) =
+            interface.ipv6_blocks().partition(|block| block.prefix_len() == 128);
         // Each of a delegated prefix is one of them, so that whoever holds it is known by an address everywhere.
         let privates: Vec<IpAddr> = interface.private_addresses().map(|own| IpAddr::V4(own.0)).collect();
-        let held: Vec<IpAddr> = privates.iter().copied().chain(ipv6.map(IpAddr::V6)).collect();
+        let held: Vec<IpAddr> =
+            privates.iter().copied().chain(further.iter().map(|block| IpAddr::V6(block.addr()))).collect();
+        // All of a prefix is behind one neighbour.
+        let behind = (!prefixes.is_empty()).then_some(IpAddr::V6(names::BACK_HOP_IPV6));
         let next = ipv6.map(|_| IpAddr::V6(names::NEXT_HOP_IPV6));
         let index = names::port_index(interface.number);
         let device = u32::from(interface.id.device());
@@ -339,7 +345,7 @@ impl Builder {
                 index,
                 mtu: self.inside,
                 addresses: Vec::new(),
-                neighbours: held.clone(),
+                neighbours: held.iter().copied().chain(behind).collect(),
             },
             &Side {
                 node: &node,
@@ -353,8 +359,14 @@ impl Builder {
         for address in held {
             self.route(&router, address, Way::Link { index });
         }
+        for prefix in &prefixes {
+            self.route(&router, *prefix, Way::Delegated { index, to: names::BACK_HOP_IPV6.into() });
+        }
         if !answering {
             return Ok(());
+        }
+        for prefix in &prefixes {
+            self.route_in(Table::LOCAL, &node, *prefix, Way::Local { index: 2 + device });
         }
         // What the instance begins leaves by the first interface, and what has another's address leaves by that one.
         let table = Table(interface.id.device());
@@ -362,7 +374,7 @@ impl Builder {
         self.route_in(table, &node, EVERYWHERE, way);
         if device > 0 {
             for own in privates {
-                self.policy(&node, Selected::Source(own), table);
+                self.policy(&node, Selected::Source(own.into()), table);
             }
             // An appliance passes on by this interface what a route leads to it.
             if self.network.nodes.get(&node).is_some_and(|node| node.kind == NodeKind::Appliance) {
@@ -372,7 +384,9 @@ impl Builder {
         if let Some(ipv6) = ipv6 {
             self.route_in(table, &node, EVERYWHERE_IPV6, by_from(2 + device, names::NEXT_HOP_IPV6, ipv6));
             if device > 0 {
-                self.policy(&node, Selected::Source(ipv6.into()), table);
+                for block in further.iter().chain(&prefixes) {
+                    self.policy(&node, Selected::Source((*block).into()), table);
+                }
             }
         }
         Ok(())

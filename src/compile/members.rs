@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use super::blocks::element;
 use crate::model::{Cloud, GroupName, Interface, SourceDestCheck, VpcName};
 
 /// The interfaces that are in each group, in the order of the cloud.
@@ -26,9 +27,9 @@ impl<'a> Members<'a> {
         self.members(group).flat_map(Interface::private_addresses).map(|ip| ip.to_string())
     }
 
-    /// The IPv6 addresses of a group's members.
+    /// The IPv6 addresses of a group's members, and prefixes that are delegated to them.
     pub fn ipv6(&self, group: &GroupName) -> impl Iterator<Item = String> {
-        self.members(group).filter_map(|it| it.ipv6).map(|ip| ip.to_string())
+        self.members(group).flat_map(Interface::ipv6_blocks).map(|block| element(block.into()))
     }
 
     fn members(&self, group: &GroupName) -> impl Iterator<Item = &'a Interface> {
@@ -73,7 +74,8 @@ mod tests {
                     let scan = || cloud.network_interfaces().filter(|it| it.groups.contains(group));
                     let private: Vec<String> =
                         scan().flat_map(Interface::private_addresses).map(|ip| ip.to_string()).collect();
-                    let ipv6: Vec<String> = scan().filter_map(|it| it.ipv6).map(|ip| ip.to_string()).collect();
+                    let ipv6: Vec<String> =
+                        scan().flat_map(Interface::ipv6_blocks).map(|block| element(block.into())).collect();
                     found += private.len();
                     assert_eq!(members.private(group).collect::<Vec<_>>(), private, "{name}: {group}");
                     assert_eq!(members.ipv6(group).collect::<Vec<_>>(), ipv6, "{name}: {group}");

@@ -2,6 +2,7 @@
 //!
 //! [`network()`] says what should be, in the words of [`crate::network`].
 
+mod blocks;
 mod doubts;
 mod error;
 mod filter;

@@ -1,7 +1,8 @@
 //! The rulesets outside a VPC: a gateway's translation of addresses, and the internet's binding of sources.
 
-use ipnet::Ipv6Net;
+use ipnet::{IpNet, Ipv6Net};
 
+use super::blocks::{blocks, element};
 use super::filter::{BEFORE_FRAGMENTS, unreachable};
 use super::names::{
     GATEWAY_ADDRESS, GATEWAY_INSIDE, GATEWAY_OUTSIDE, HELD_IPV6, PUBLIC_OF, ROUTER_ADDRESS, SOURCES, SOURCES_IPV6,
@@ -16,19 +17,14 @@ use crate::network::Families;
 use crate::network::names::PRIVATE_OF;
 use crate::network::nft::{Chain, Map, NftRule, Ruleset};
 use crate::network::record::Record;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 
 /// The ruleset of a gateway: public and private address of each interface that has both, one to one, both ways.
 ///
 /// A packet from inside to a public address of the same VPC has both of its addresses translated and goes back in,
 /// where its source is a public address that no group reference can match. IPv6 passes as it is, from an address that an interface holds. `inside` are the addresses that
 /// interfaces have there, `outside` is the gateway's own.
-pub fn gateway(
-    pairs: &[(PrivateIp, PublicIp)],
-    ipv6: Option<Ipv6Net>,
-    inside: &[IpAddr],
-    outside: Ipv4Addr,
-) -> Ruleset {
+pub fn gateway(pairs: &[(PrivateIp, PublicIp)], ipv6: Option<Ipv6Net>, inside: &[IpNet], outside: Ipv4Addr) -> Ruleset {
     let mut ruleset = Ruleset::default();
     let families = if ipv6.is_some() { Families::Both } else { Families::Ipv4 };
     icmp_errors::add_ends(&mut ruleset, inside, families);
@@ -58,8 +54,8 @@ pub fn gateway(
         own("outside", format!("iifname \"{GATEWAY_OUTSIDE}\" meta nfproto ipv4 accept")),
     ]);
     if let Some(block) = ipv6 {
-        let held = inside.iter().filter(|address| address.is_ipv6()).map(ToString::to_string);
-        ruleset.sets.insert(HELD_IPV6.to_owned(), set("ipv6_addr", held));
+        let held = inside.iter().filter(|block| block.addr().is_ipv6()).map(|block| element(*block));
+        ruleset.sets.insert(HELD_IPV6.to_owned(), blocks("ipv6_addr", held));
         forward.push(own("inside-ipv6", format!("iifname \"{GATEWAY_INSIDE}\" ip6 saddr @{HELD_IPV6} accept")));
         forward.push(own("outside-ipv6", format!("iifname \"{GATEWAY_OUTSIDE}\" ip6 daddr {block} accept")));
     }
@@ -151,17 +147,17 @@ pub fn nat_instance() -> Ruleset {
 }
 
 /// The ruleset of the internet: every link is bound to the addresses behind it. No connection tracking.
-pub fn internet(bound: &[(String, IpAddr)], families: Families) -> Ruleset {
+pub fn internet(bound: &[(String, IpNet)], families: Families) -> Ruleset {
     let mut ruleset = Ruleset::default();
     let of_family = |four: bool| {
-        let of = bound.iter().filter(move |(_, address)| address.is_ipv4() == four);
-        of.map(|(interface, address)| format!("\"{interface}\" . {address}"))
+        let of = bound.iter().filter(move |(_, block)| block.addr().is_ipv4() == four);
+        of.map(|(interface, block)| format!("\"{interface}\" . {}", element(*block)))
     };
     ruleset.sets.insert(SOURCES.to_owned(), set("ifname . ipv4_addr", of_family(true)));
     let mut rules =
         vec![own("local", "iifname \"lo\" accept"), own("bound", format!("iifname . ip saddr @{SOURCES} accept"))];
     if families == Families::Both {
-        ruleset.sets.insert(SOURCES_IPV6.to_owned(), set("ifname . ipv6_addr", of_family(false)));
+        ruleset.sets.insert(SOURCES_IPV6.to_owned(), blocks("ifname . ipv6_addr", of_family(false)));
         rules.push(own("bound-ipv6", format!("iifname . ip6 saddr @{SOURCES_IPV6} accept")));
         rules.push(own("unspecified", "ip6 saddr :: drop"));
         // Its neighbours are permanent, and of an advertisement for an address of its own the kernel would write to the machine's log.

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::join_all;
 use indexmap::IndexMap;
+use ipnet::IpNet;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::constants::NETLINK_ROUTE;
 use nix::mount::{MsFlags, mount};
@@ -209,7 +210,7 @@ impl Fabric {
     /// Forgets flows in several namespaces. All are found before the first is forgotten, since there is no way back.
     async fn forget(
         &self,
-        flows: IndexMap<NodeName, (Arc<Namespace>, HashSet<IpAddr>)>,
+        flows: IndexMap<NodeName, (Arc<Namespace>, HashSet<IpNet>)>,
         one_by_one: bool,
     ) -> Result<(), FabricError> {
         let finding = flows.into_values().map(|(node, addresses)| find(node, addresses));
@@ -317,7 +318,10 @@ impl Fabric {
             Action::RemoveRoute(name, route) => {
                 // It goes with its link, and root in the instance at the other end may have deleted that.
                 let excuse = match route.way {
-                    Way::Gateway { index, .. } | Way::Link { index } => Excuse::Without(index),
+                    Way::Gateway { index, .. }
+                    | Way::Link { index }
+                    | Way::Delegated { index, .. }
+                    | Way::Local { index } => Excuse::Without(index),
                     Way::Unreachable | Way::Main => Excuse::Nothing,
                 };
                 let node = self.node(name)?;
@@ -379,7 +383,7 @@ struct Work {
     settle: ByNode<(u32, String)>,
     deliver: ByNode<Ipv6Addr>,
     transactions: Vec<(Arc<Namespace>, Transaction)>,
-    forget: IndexMap<NodeName, (Arc<Namespace>, HashSet<IpAddr>)>,
+    forget: IndexMap<NodeName, (Arc<Namespace>, HashSet<IpNet>)>,
     remove: Vec<NodeName>,
 }
 
@@ -475,8 +479,8 @@ async fn deliverable(node: Arc<Namespace>, addresses: Vec<Ipv6Addr>) -> Result<(
 /// The flows of addresses in a namespace.
 async fn find(
     node: Arc<Namespace>,
-    addresses: HashSet<IpAddr>,
-) -> Result<(Arc<Namespace>, HashSet<IpAddr>, Vec<conntrack::Flow>), FabricError> {
+    addresses: HashSet<IpNet>,
+) -> Result<(Arc<Namespace>, HashSet<IpNet>, Vec<conntrack::Flow>), FabricError> {
     if node.faults.step(&node.name, conntrack::LIST).is_some() {
         return Err(in_node(&node.name, Refused { attempt: conntrack::LIST.into(), source: faults::error() }));
     }
@@ -489,7 +493,7 @@ async fn find(
 /// Forgets flows of a namespace; where that fails, tells whether some are forgotten.
 async fn forget(
     node: Arc<Namespace>,
-    addresses: HashSet<IpAddr>,
+    addresses: HashSet<IpNet>,
     found: Vec<conntrack::Flow>,
 ) -> Result<(), (FabricError, bool)> {
     let (faults, name) = (node.faults.clone(), node.name.clone());

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
+use ipnet::IpNet;
 use netlink_packet_netfilter::conntrack::{ConntrackAttribute, ConntrackMessage, IPTuple, ProtoTuple, Tuple};
 use netlink_packet_netfilter::{NetfilterHeader, NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily};
 
@@ -34,13 +35,19 @@ pub(super) struct NotForgotten {
     pub some_are: bool,
 }
 
+/// Returns true if an address is one of those in some blocks, of which few are more than one address.
+fn is_within(blocks: &HashSet<IpNet>, address: IpAddr) -> bool {
+    let is_whole = |block: &&IpNet| block.prefix_len() < block.max_prefix_len();
+    blocks.contains(&IpNet::from(address)) || blocks.iter().filter(is_whole).any(|block| block.contains(&address))
+}
+
 /// Finds every flow that has one of the addresses at either end, before or after translation. Runs on a thread inside
 /// the namespace.
-pub(super) fn find(addresses: &HashSet<IpAddr>) -> Result<Vec<Flow>, Refused> {
+pub(super) fn find(addresses: &HashSet<IpNet>) -> Result<Vec<Flow>, Refused> {
     let wanted = |attributes: &[ConntrackAttribute]| {
         attributes.iter().any(|attribute| match attribute {
             ConntrackAttribute::CtaTupleOrig(tuples) | ConntrackAttribute::CtaTupleReply(tuples) => {
-                ends(tuples).any(|address| addresses.contains(&address))
+                ends(tuples).any(|address| is_within(addresses, address))
             }
             _ => false,
         })
@@ -52,7 +59,7 @@ pub(super) fn find(addresses: &HashSet<IpAddr>) -> Result<Vec<Flow>, Refused> {
 pub(super) fn forget(
     faults: &Faults,
     node: &NodeName,
-    addresses: &HashSet<IpAddr>,
+    addresses: &HashSet<IpNet>,
     mut found: Vec<Flow>,
 ) -> Result<(), NotForgotten> {
     let all = found.len();

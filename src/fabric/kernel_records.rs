@@ -1,7 +1,8 @@
 //! Records of what the kernel has told of a namespace, which the namespace keeps until somebody asks.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+
+use ipnet::IpNet;
 
 use crate::network::nft::Change;
 use crate::network::remembered::Remembered;
@@ -47,8 +48,9 @@ pub(super) struct Element {
 }
 
 impl Element {
-    pub fn names(&self, address: IpAddr) -> bool {
-        self.packet.own.0 == address || self.packet.other.0 == address
+    /// Returns true if an end of its packet has an address of a block.
+    pub fn names(&self, block: &IpNet) -> bool {
+        block.contains(&self.packet.own.0) || block.contains(&self.packet.other.0)
     }
 
     /// Elements of one set, out of it: of several together, each has a message of its own else. They may have timed out since they were

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use indexmap::IndexMap;
+use ipnet::IpNet;
 use serde_json::Value;
 
 use super::error::FabricError;
@@ -59,12 +60,12 @@ async fn expand(namespace: &Arc<Namespace>, changes: &[Change]) -> Result<Expand
     let (mut leaving, mut returning, mut others) = (HashSet::new(), HashSet::new(), Vec::new());
     for change in changes {
         match change {
-            Change::Forget(address) => drop(leaving.insert(*address)),
-            Change::Recall(address) => drop(returning.insert(*address)),
+            Change::Forget(block) => drop(leaving.insert(*block)),
+            Change::Recall(block) => drop(returning.insert(*block)),
             other => others.push(other.clone()),
         }
     }
-    let names = |addresses: &HashSet<IpAddr>, element: &Element| addresses.iter().any(|it| element.names(*it));
+    let names = |blocks: &HashSet<IpNet>, element: &Element| blocks.iter().any(|it| element.names(it));
     let held = if leaving.is_empty() { Vec::new() } else { elements(namespace).await? };
     let gone: Vec<Element> = held.into_iter().filter(|element| names(&leaving, element)).collect();
     let mut forgotten = namespace.forgotten.lock().unwrap_or_else(PoisonError::into_inner);
@@ -223,7 +224,8 @@ mod tests {
             ]
         );
         assert_eq!(read[1].amount, Some(Amount { packets: 1, bytes: 60 }));
-        assert!(read[0].names([10, 0, 0, 12].into()) && !read[0].names([10, 0, 0, 13].into()));
+        let names = |block: &str| read[0].names(&block.parse().unwrap());
+        assert!(names("10.0.0.12/32") && !names("10.0.0.13/32") && names("10.0.0.0/28"));
         let taken = Element::taken_out("udp-sent", &[&read[0], &read[0]]);
         let [Change::AddElements(set, added), Change::DeleteElements(of, deleted)] = taken.as_slice() else {
             panic!("elements are added before they are deleted")

@@ -158,10 +158,10 @@ fn policy_messages(policy: &Policy, families: Families) -> Vec<RuleMessage> {
         message
     };
     match &policy.of {
-        Selected::Source(address @ IpAddr::V4(_)) => {
-            vec![message(AddressFamily::Inet, RuleAttribute::Source(*address), 32)]
+        Selected::Source(block) => {
+            let family = if block.addr().is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+            vec![message(family, RuleAttribute::Source(block.addr()), block.prefix_len())]
         }
-        Selected::Source(address) => vec![message(AddressFamily::Inet6, RuleAttribute::Source(*address), 128)],
         Selected::From(interface) => {
             let of = |family| message(family, RuleAttribute::Iifname(interface.clone()), 0);
             match families {
@@ -200,6 +200,11 @@ fn main_route_message(route: &Route) -> RouteMessage {
                     let builder = if let IpAddr::V4(gateway) = gateway { builder.gateway(gateway) } else { builder };
                     if let Some(IpAddr::V4(source)) = source { builder.pref_source(source) } else { builder }
                 }
+                Way::Delegated { index, to } => match to {
+                    IpAddr::V4(to) => builder.output_interface(index).onlink().gateway(to),
+                    IpAddr::V6(_) => builder.output_interface(index),
+                },
+                Way::Local { index } => builder.output_interface(index).scope(RouteScope::Host).kind(RouteType::Local),
                 Way::Link { index } => builder.output_interface(index).scope(RouteScope::Link),
                 Way::Unreachable => builder.kind(RouteType::Unreachable),
                 Way::Main => builder.kind(RouteType::Throw),
@@ -214,6 +219,11 @@ fn main_route_message(route: &Route) -> RouteMessage {
                     let builder = if let IpAddr::V6(gateway) = gateway { builder.gateway(gateway) } else { builder };
                     if let Some(IpAddr::V6(source)) = source { builder.pref_source(source) } else { builder }
                 }
+                Way::Delegated { index, to } => match to {
+                    IpAddr::V6(to) => builder.output_interface(index).onlink().gateway(to),
+                    IpAddr::V4(_) => builder.output_interface(index),
+                },
+                Way::Local { index } => builder.output_interface(index).kind(RouteType::Local),
                 Way::Link { index } => builder.output_interface(index),
                 Way::Unreachable => builder.kind(RouteType::Unreachable),
                 Way::Main => builder.kind(RouteType::Throw),

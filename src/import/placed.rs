@@ -56,6 +56,13 @@ impl Subnets {
     }
 }
 
+impl Subnets {
+    /// Returns true if what is launched in one of them gets an IPv6 address by itself.
+    pub fn gives_ipv6(&self, account: &Account) -> bool {
+        self.known.iter().filter_map(|id| account.subnets.get(id)).any(|it| it.automatic_ipv6.known() == Some(&true))
+    }
+}
+
 impl From<Option<ResourceId>> for Subnets {
     fn from(one: Option<ResourceId>) -> Self {
         Self { known: one.into_iter().collect(), unknown: None }

@@ -7,8 +7,8 @@ use indexmap::{IndexMap, IndexSet};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::account::{
-    Account, Holder, Interface, Known, Origin, Peer, PrefixList, Public, ResourceId, Rule, SecurityGroup, SourceKind,
-    Subnet, Vpc,
+    Account, Holder, Interface, Ipv6Block, Known, Origin, Peer, PrefixList, Public, ResourceId, Rule, SecurityGroup,
+    SourceKind, Subnet, Vpc,
 };
 use crate::model::{
     Cloud, Instance, InstanceState, Interface as Eni, InterfaceId, Rule as ModelRule, Service, SourceLocation, Traffic,
@@ -36,6 +36,8 @@ pub fn account_of(cloud: &Cloud, file: &str) -> Account {
                     vpc: Some(id.clone()),
                     block: Some(*block),
                     automatic_public: Known::Is(!vpc.without_public.contains(subnet)),
+                    ipv6: vpc.ipv6_subnet(subnet).map_or(Ipv6Block::None, Ipv6Block::Is),
+                    automatic_ipv6: Known::Is(vpc.ipv6_subnet(subnet).is_some()),
                     origin: origin(subnet.as_str(), &None),
                 },
             );
@@ -112,15 +114,18 @@ fn interface_of(
     let label = interface.id.to_string();
     let label = label.strip_suffix(".eth0").map(str::to_owned).unwrap_or(label);
     let private = interface.private.map(|address| IpNet::from(IpAddr::V4(address.0)));
-    let secondary = interface.secondary.iter().map(|it| IpNet::V4(it.block()));
-    let ipv6 = interface.ipv6.map(|address| IpAddr::V6(address.0));
-    let public: Vec<IpAddr> = interface.public.map(|address| IpAddr::V4(address.0)).into_iter().chain(ipv6).collect();
+    let secondary = interface.secondary.iter().filter_map(|it| it.ipv4()).map(IpNet::V4);
+    let (ipv6, prefixes): (Vec<IpNet>, Vec<IpNet>) =
+        interface.ipv6_blocks().map(IpNet::V6).partition(|block| block.prefix_len() == 128);
+    let public = interface.public.map(|address| IpAddr::V4(address.0));
+    let public: Vec<IpAddr> = public.into_iter().chain(prefixes.iter().chain(&ipv6).map(IpNet::addr)).collect();
     Interface {
         holder,
         vpc: Some(ResourceId::new(interface.vpc.as_str())),
         subnet: Some(subnet_id(interface.vpc.as_str(), interface.subnet.as_str())),
         groups: Known::Is(interface.groups.iter().map(|name| ResourceId::new(name.as_str())).collect::<IndexSet<_>>()),
-        addresses: private.into_iter().chain(secondary).chain(ipv6.map(IpNet::from)).collect(),
+        addresses: private.into_iter().chain(secondary).chain(prefixes).chain(ipv6).collect(),
+        ipv6_later: 0,
         public: if public.is_empty() { Public::None } else { Public::At(public) },
         origin: origin(&holder_of(&interface.id), &place),
         label,

@@ -331,9 +331,9 @@ impl Lab {
             Some((Power::Start | Power::Stop | Power::Terminate, _)) | None => {}
         }
         for action in phases.iter().flatten() {
-            if let Action::ForgetFlows(_, address) = action {
-                self.prober.forget_sender(*address);
-                self.connections.forget(*address);
+            if let Action::ForgetFlows(_, block) = action {
+                self.prober.forget_senders(*block);
+                self.connections.forget(*block);
             }
         }
         self.track(&network);

@@ -1,8 +1,7 @@
 //! The connections that a lab holds open, and by what their packets were let out and in, as filters have recorded them.
 
-use std::net::IpAddr;
-
 use indexmap::IndexMap;
+use ipnet::IpNet;
 
 use crate::model::{ConnectionName, Direction, Flow, GroupName, InterfaceId, RuleId};
 use crate::network::NodeName;
@@ -77,11 +76,11 @@ impl Connections {
         self.0.shift_remove(name);
     }
 
-    /// Routers have been told to forget the flows of an address.
-    pub fn forget(&mut self, address: IpAddr) {
+    /// Routers have been told to forget the flows of a block.
+    pub fn forget(&mut self, block: IpNet) {
         for holding in self.0.values_mut() {
             if let Holding::Open(connection, _) = holding {
-                connection.forget(address);
+                connection.forget(block);
             }
         }
     }

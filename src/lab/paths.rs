@@ -10,8 +10,7 @@ use super::resolved::Resolved;
 use crate::compile::names;
 use crate::fabric::FabricError;
 use crate::model::{
-    Direction, Endpoint, Flow, HostName, InstanceState, Interface, InterfaceHolder, InterfaceId, PrivateIp, Service,
-    Via,
+    Direction, Endpoint, Flow, HostName, InstanceState, Interface, InterfaceHolder, InterfaceId, Service, Via,
 };
 use crate::network::{NodeKind, NodeName};
 use crate::probe::{AddressKind, Answering, Ask, KnownPath, Receiver, Unaskable};
@@ -41,7 +40,7 @@ impl Lab {
                         (address, (!inside).then(|| behind(address)))
                     }
                     Via::Ipv6 => (last.ipv6.ok_or_else(|| lacks(AddressKind::Ipv6))?.0.into(), None),
-                    Via::Secondary(address) => (address.into(), None),
+                    Via::Secondary(address) => (address, None),
                     Via::Private if !outside => (private.ok_or_else(|| lacks(AddressKind::Private))?, None),
                     Via::Private | Via::Public => {
                         let held = last.public.ok_or_else(|| lacks(AddressKind::Public))?;
@@ -117,19 +116,13 @@ impl Lab {
     /// Returns true if a flow is sent from an address that its interface has not: a secondary one of its own is answered as the primary one.
     pub(super) fn is_forged(&self, flow: &Flow) -> bool {
         let Endpoint::Forged(at, source) = &flow.from else { return false };
-        let own = self.state.cloud().attached(at).into_iter().flat_map(Interface::private_addresses);
-        own.map(|own| IpAddr::V4(own.0)).all(|own| own != *source)
+        self.state.cloud().attached(at).is_none_or(|own| !has(own, *source))
     }
 
     fn is_address_of(&self, end: &Endpoint, address: IpAddr) -> bool {
         match end {
             Endpoint::Host(_, own) => own.0 == address,
-            _ => end.holder().is_some_and(|holder| {
-                self.interfaces_of(&holder).any(|own| {
-                    let mut private = own.private_addresses().map(|private| IpAddr::V4(private.0));
-                    private.any(|own| own == address) || own.ipv6.map(|ipv6| IpAddr::V6(ipv6.0)) == Some(address)
-                })
-            }),
+            _ => end.holder().is_some_and(|holder| self.interfaces_of(&holder).any(|own| has(own, address))),
         }
     }
 
@@ -154,7 +147,7 @@ impl Lab {
         let running = self.state.cloud().state_of(&id) == Some(InstanceState::Running);
         let node = names::holder(&id.holder());
         let asleep = || Unaskable::NotRunning(from.clone());
-        if flow.via == Via::Ipv6 {
+        if flow.via.is_ipv6() {
             let ipv6 = interface.ipv6.ok_or_else(|| Unaskable::NoAddress(from.clone(), AddressKind::Ipv6))?;
             let source = match from {
                 Endpoint::Forged(_, source) => *source,
@@ -195,10 +188,7 @@ impl Lab {
     pub(super) fn holder(&self, end: &Endpoint, via: Via) -> Result<Option<Receiver>, Unaskable> {
         let (node, device, address) = match (end, end.interface()) {
             (_, Some(id)) => {
-                let address = self.state.cloud().interface(&id).and_then(|interface| match via {
-                    Via::Ipv6 => interface.ipv6.map(|ipv6| ipv6.0.into()),
-                    Via::Private | Via::Public | Via::Dns | Via::Secondary(_) => inside(interface, end, via),
-                });
+                let address = self.state.cloud().interface(&id).and_then(|interface| inside(interface, end, via));
                 (names::holder(&id.holder()), id.device(), address)
             }
             (Endpoint::Host(name, address), None) => (host_node(name), 0, Some(address.0)),
@@ -243,14 +233,27 @@ pub(super) struct Sender {
     pub public: Option<IpAddr>,
 }
 
-/// The private address that an end has in a flow: the one that it sends from or is asked for, if it is its own, else its primary one.
+/// The address that an end has in its VPC in a flow: the one that it sends from or is asked for, if it is its own, else its first one of that
+/// family.
 pub(super) fn inside(interface: &Interface, end: &Endpoint, via: Via) -> Option<IpAddr> {
-    let asked = |own: &PrivateIp| match end {
-        Endpoint::Forged(_, source) => *source == IpAddr::V4(own.0),
-        _ => via == Via::Secondary(own.0),
+    let asked = match (end, via) {
+        (Endpoint::Forged(_, source), _) => Some(*source),
+        (_, Via::Secondary(address)) => Some(address),
+        (_, Via::Private | Via::Public | Via::Ipv6 | Via::Dns) => None,
     };
-    let own = interface.private_addresses().find(asked).or(interface.private)?;
-    Some(IpAddr::V4(own.0))
+    let first = match via.is_ipv6() {
+        true => interface.ipv6.map(|first| first.0.into()),
+        false => interface.private.map(|primary| primary.0.into()),
+    };
+    asked.filter(|asked| asked.is_ipv6() == via.is_ipv6() && has(interface, *asked)).or(first)
+}
+
+/// Returns true if an address leads to an interface inside of its VPC.
+pub(super) fn has(interface: &Interface, address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => interface.private_addresses().any(|own| own.0 == address),
+        IpAddr::V6(address) => interface.ipv6_blocks().any(|own| own.contains(&address)),
+    }
 }
 
 pub(super) fn no_namespace(error: FabricError) -> Unaskable {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::booted::Lab;
-use super::paths::inside;
+use super::paths::{has, inside};
 use crate::compile::names;
 use crate::model::{Endpoint, Flow, Forwarding, Interface, InterfaceHolder, PrivateIp, PublicIp, Service, Via};
 use crate::probe::{Ends, LinkPosition, Private, Receiver, Route};
@@ -62,7 +62,7 @@ impl Lab {
     /// Private address of an end, and where it is that end's. Where it is asked for it goes by the routers of the VPC that asks.
     fn private_of(&self, end: &Endpoint, other: &Endpoint, via: Via) -> Option<Private> {
         let vpc = |end: &Endpoint| self.state.cloud().interface(&end.interface()?).map(|interface| &interface.vpc);
-        let own = self.state.cloud().interface(&end.interface()?).filter(|_| via != Via::Ipv6)?;
+        let own = self.state.cloud().interface(&end.interface()?).filter(|_| !via.is_ipv6())?;
         let address = inside(own, end, via)?;
         let asks = vpc(other).filter(|_| matches!(via, Via::Private | Via::Secondary(_) | Via::Dns));
         let at = vpc(end).into_iter().chain(asks).flat_map(|vpc| [names::router(vpc), names::gateway(vpc)]);
@@ -128,10 +128,7 @@ impl Lab {
     fn leaves_by(&self, from: &Endpoint) -> Endpoint {
         let Endpoint::Forged(id, source) = from else { return from.clone() };
         let holder = InterfaceHolder::from(&id.instance);
-        let own = self.interfaces_of(&holder).find(|own| {
-            let ipv6 = own.ipv6.map(|own| IpAddr::V6(own.0));
-            own.private_addresses().map(|own| IpAddr::V4(own.0)).chain(ipv6).any(|own| own == *source)
-        });
+        let own = self.interfaces_of(&holder).find(|own| has(own, *source));
         own.and_then(|own| own.id.attachment()).map_or_else(|| from.clone(), |at| Endpoint::Interface(at.clone()))
     }
 }

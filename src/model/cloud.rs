@@ -70,6 +70,8 @@ pub struct Counters {
     pub public: IndexSet<PublicIp>,
     /// Every private address ever given or reserved, per VPC.
     pub private: IndexMap<VpcName, IndexSet<PrivateIp>>,
+    /// Every IPv6 block that a file asks for anywhere: none of it is given out automatically.
+    pub ipv6: IndexSet<Ipv6Net>,
 }
 
 /// A host outside the cloud. It reaches instances by their public addresses, and by IPv6 where both have it.
@@ -94,8 +96,10 @@ pub struct Vpc {
     pub routes: IndexMap<SubnetName, Vec<SubnetRoute>>,
     /// Subnets whose instances get no automatic public address unless they ask for one.
     pub without_public: IndexSet<SubnetName>,
-    /// Its IPv6 block, a /56, if it has one; each subnet has a /64 of it, in their order.
+    /// Its IPv6 block, a /56, if it has one.
     pub ipv6: Option<Ipv6Net>,
+    /// The IPv6 block of each subnet that has one, a /64 of its own.
+    pub ipv6_subnets: IndexMap<SubnetName, Ipv6Net>,
 }
 
 /// A route of a subnet's route table whose next hop is an instance: a NAT instance or a middlebox.
@@ -130,12 +134,11 @@ impl Vpc {
         if self.without_public.contains(subnet) { AutomaticPublic::None } else { AutomaticPublic::Given }
     }
 
-    /// The IPv6 block of a subnet, a /64, if the VPC has IPv6.
+    /// The IPv6 block of a subnet, a /64, if it has one.
     ///
     /// Source: "Subnet CIDR blocks" (Amazon VPC user guide).
     pub fn ipv6_subnet(&self, subnet: &SubnetName) -> Option<Ipv6Net> {
-        let index = self.subnets.get_index_of(subnet)?;
-        self.ipv6?.subnets(64).ok()?.nth(index)
+        self.ipv6_subnets.get(subnet).copied()
     }
 }
 

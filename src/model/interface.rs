@@ -3,6 +3,7 @@
 use std::fmt;
 
 use indexmap::IndexSet;
+use ipnet::Ipv6Net;
 
 use super::address::{Ipv6, PrivateIp, PublicIp};
 use super::era::Era;
@@ -30,14 +31,14 @@ pub struct Interface {
     pub groups: IndexSet<GroupName>,
     /// Its primary private address, while it has one.
     pub private: Option<PrivateIp>,
-    /// Its private addresses beside that, in the order of the file. They are its own as long as it is there, and lead to it while it has
-    /// a primary one.
+    /// Its addresses beside that and the first of IPv6, in the order of the file. They are its own as long as it is there, and lead to it
+    /// while it has a primary one.
     pub secondary: Vec<SecondaryAddress>,
     /// Its public address, while it has one: the Elastic IP that is associated with it, or else an automatic one.
     pub public: Option<PublicIp>,
     /// Automatic public address: given or none.
     pub automatic_public: AutomaticPublic,
-    /// Its IPv6 address, where its VPC has a block. It belongs to the interface, and is kept as long as that.
+    /// Its first IPv6 address, where its subnet has a block and it is to have one. It belongs to the interface, and is kept as long as that.
     pub ipv6: Option<Ipv6>,
     /// Check of source and destination.
     pub source_dest_check: SourceDestCheck,
@@ -46,9 +47,30 @@ pub struct Interface {
 impl Interface {
     /// Every private address that leads to it: the primary one, and the others while it has that.
     pub fn private_addresses(&self) -> impl Iterator<Item = PrivateIp> {
-        let others = self.secondary.iter().filter(|_| self.private.is_some()).flat_map(|it| it.addresses());
+        let others = self.secondary.iter().filter(|_| self.private.is_some()).flat_map(|it| it.private_addresses());
         self.private.into_iter().chain(others)
     }
+
+    /// The blocks of its IPv6 addresses: its first one, the others, and prefixes that are delegated to it.
+    pub fn ipv6_blocks(&self) -> impl Iterator<Item = Ipv6Net> {
+        let first = self.ipv6.map(|address| Ipv6Net::from(address.0));
+        first.into_iter().chain(self.secondary.iter().filter_map(|it| it.ipv6()))
+    }
+}
+
+/// IPv6 address of an interface, where nobody asks for a certain one.
+///
+/// Source: "Subnet settings" (Amazon VPC user guide), "Auto-assign IP settings"; `Ipv6AddressCount` of `RunInstances` (EC2 API).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AskedIpv6 {
+    /// One, where the subnet has a block.
+    #[default]
+    Automatic,
+    /// None, whatever the subnet has.
+    None,
+    /// This one.
+    Exact(Ipv6),
 }
 
 /// Check of source and destination: drops packets neither from nor to one of an interface's own addresses.

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use super::address::PrivateIp;
 use super::cloud::Forwarding;
 use super::flow::Service;
-use super::interface::{AutomaticPublic, SourceDestCheck};
+use super::interface::{AskedIpv6, AutomaticPublic, SourceDestCheck};
 use super::interface_id::Attachment;
 use super::mount::{MountPlace, MountSource};
 use super::name::{Ec2Name, GroupName, InstanceName, PrefixListName, ProcessName, SubnetName, VpcName};
@@ -55,7 +55,9 @@ pub struct NewInterface {
     pub groups: IndexSet<GroupName>,
     /// Private address asked for.
     pub address: AddressRequest,
-    /// Private addresses beside that.
+    /// First IPv6 address asked for.
+    pub ipv6: AskedIpv6,
+    /// Addresses beside these.
     pub secondary: Vec<SecondaryAddress>,
     /// Check of source and destination.
     pub source_dest_check: SourceDestCheck,
@@ -108,7 +110,9 @@ pub struct Launch {
     pub mounts: IndexMap<MountPlace, MountSource>,
     /// Private address asked for.
     pub address: AddressRequest,
-    /// Private addresses beside that.
+    /// First IPv6 address asked for.
+    pub ipv6: AskedIpv6,
+    /// Addresses beside these.
     pub secondary: Vec<SecondaryAddress>,
     /// Automatic public address.
     pub public: AutomaticPublic,

@@ -86,6 +86,12 @@ pub(crate) fn taken_blocks() -> [(Ipv4Net, &'static str); 6] {
     ]
 }
 
+/// Returns true if a VPC of a lab can have an IPv6 block: a /56 of global addresses that has none of the lab's own in it.
+pub(crate) fn is_ipv6_block(block: Ipv6Net) -> bool {
+    let is_the_labs = |(own, _): &(Ipv6Net, &str)| block.contains(own) || own.contains(&block);
+    block.prefix_len() == 56 && is_global(block.network().into()) && !LAB_IPV6.iter().any(is_the_labs)
+}
+
 /// Returns true if an IPv6 address is one of 2000::/3, where all global ones are.
 pub(crate) fn is_global(address: IpAddr) -> bool {
     matches!(address, IpAddr::V6(address) if address.segments()[0] & 0xe000 == 0x2000)

@@ -17,6 +17,7 @@ impl Sample {
             subnets: IndexMap::from([(SubnetName::new("default"), DEFAULT_VPC_CIDR)]),
             routes: IndexMap::new(),
             without_public: Default::default(),
+            ipv6_subnets: Default::default(),
             ipv6: None,
         };
         let vpcs = IndexMap::from([(VpcName::new("default"), vpc()), (VpcName::new("other"), vpc())]);
@@ -109,6 +110,7 @@ pub(crate) fn launch_at(name: &str, groups: &[&str], vpc: &str, address: Address
         processes: Default::default(),
         mounts: Default::default(),
         address,
+        ipv6: AskedIpv6::Automatic,
         secondary: Vec::new(),
         public: AutomaticPublic::Given,
         source_dest_check: SourceDestCheck::On,

@@ -28,10 +28,10 @@ impl Service {
     /// The extension headers are those of `ipv6_ext_hdr()` in the kernel (net/ipv6/exthdrs_core.c). ESP, mobility, HIP and shim6, which
     /// RFC 7045 counts among them, are protocols to Linux.
     pub fn unprobeable(self, via: Via) -> Option<Unprobeable> {
-        match (self, via) {
+        match (self, via.is_ipv6()) {
             (Self::Protocol(number @ (0 | 255)), _) => Some(Unprobeable::Reserved(number)),
-            (Self::Protocol(59), Via::Ipv6) => Some(Unprobeable::NoNextHeader),
-            (Self::Protocol(number), Via::Ipv6) if EXTENSION_HEADERS.contains(&number) => {
+            (Self::Protocol(59), true) => Some(Unprobeable::NoNextHeader),
+            (Self::Protocol(number), true) if EXTENSION_HEADERS.contains(&number) => {
                 Some(Unprobeable::ExtensionHeader(number))
             }
             _ => None,

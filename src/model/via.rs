@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 /// Address by which a flow goes to an instance. From outside it is the public one, or the IPv6 one.
@@ -16,13 +16,31 @@ pub enum Via {
     Ipv6,
     /// By its public DNS name: the sender asks its resolver, and goes to the address that it is told.
     Dns,
-    /// By one of its secondary private addresses, inside the VPC.
-    Secondary(Ipv4Addr),
+    /// By one of its secondary addresses: a private one, inside the VPC, or a further one of IPv6, from everywhere.
+    Secondary(IpAddr),
 }
 
 impl Via {
     /// Those of which each receiver has at most one address.
     pub const KINDS: [Self; 4] = [Self::Private, Self::Public, Self::Ipv6, Self::Dns];
+
+    /// Returns true if what goes by it is a packet of IPv6.
+    pub fn is_ipv6(self) -> bool {
+        match self {
+            Self::Ipv6 => true,
+            Self::Secondary(address) => address.is_ipv6(),
+            Self::Private | Self::Public | Self::Dns => false,
+        }
+    }
+
+    /// Returns true if it leads to its holder inside of the VPC only.
+    pub fn is_private(self) -> bool {
+        match self {
+            Self::Private => true,
+            Self::Secondary(address) => address.is_ipv4(),
+            Self::Public | Self::Ipv6 | Self::Dns => false,
+        }
+    }
 
     /// Returns the words of a file that a flow says after its port.
     pub fn words(self) -> Cow<'static, str> {
@@ -64,7 +82,7 @@ impl FromStr for Via {
     fn from_str(text: &str) -> Result<Self, String> {
         let kind = Self::KINDS.into_iter().find(|via| via.word() == text);
         kind.or_else(|| text.parse().ok().map(Self::Secondary))
-            .ok_or_else(|| format!("{text:?} is no kind of address, nor an IPv4 address"))
+            .ok_or_else(|| format!("{text:?} is no kind of address, nor an address"))
     }
 }
 
@@ -86,7 +104,9 @@ mod tests {
 
     #[test]
     fn its_word_is_read_as_it_is_written() {
-        for via in Via::KINDS.into_iter().chain([Via::Secondary(Ipv4Addr::new(10, 0, 1, 20))]) {
+        for via in
+            Via::KINDS.into_iter().chain(["10.0.1.20", "2001:db8::5"].map(|it| Via::Secondary(it.parse().unwrap())))
+        {
             assert_eq!(via.word().parse(), Ok(via));
             assert_eq!(serde_json::from_str::<Via>(&serde_json::to_string(&via).unwrap()).unwrap(), via);
         }

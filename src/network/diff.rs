@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 
 use indexmap::{IndexMap, IndexSet};
+use ipnet::IpNet;
 
 use super::names;
 use super::nft::{Change, Ruleset, Set};
@@ -132,7 +133,9 @@ impl Differ<'_> {
     /// Reports whether a route of the old network is left alone.
     fn route_stays(&self, removed: &IndexSet<(&NodeName, u32)>, node: &NodeName, route: &Route) -> bool {
         let over_removed = match route.way {
-            Way::Gateway { index, .. } | Way::Link { index } => removed.contains(&(node, index)),
+            Way::Gateway { index, .. } | Way::Link { index } | Way::Delegated { index, .. } | Way::Local { index } => {
+                removed.contains(&(node, index))
+            }
             Way::Unreachable | Way::Main => false,
         };
         let has = |network: &Network| network.nodes.get(node).is_some_and(|node| node.routes.contains(route));
@@ -166,8 +169,8 @@ impl Differ<'_> {
     }
 
     /// Every address that has left its holder, by the routers and gateways that may remember it and stay.
-    fn left_addresses(&self) -> IndexMap<NodeName, IndexSet<IpAddr>> {
-        let mut by_node: IndexMap<NodeName, IndexSet<IpAddr>> = IndexMap::new();
+    fn left_addresses(&self) -> IndexMap<NodeName, IndexSet<IpNet>> {
+        let mut by_node: IndexMap<NodeName, IndexSet<IpNet>> = IndexMap::new();
         for link in self.old.links.values() {
             let (router, gateway) = (&link.lower.node, &link.upper.node);
             if self.old.nodes.get(gateway).map(|node| node.kind) != Some(NodeKind::Gateway) {
@@ -181,17 +184,19 @@ impl Differ<'_> {
         by_node
     }
 
-    /// Private addresses that the router no longer delivers where it did.
-    fn left_interfaces(&self, router: &NodeName) -> Vec<IpAddr> {
+    /// Private addresses, and delegated prefixes, that the router no longer delivers where it did.
+    fn left_interfaces(&self, router: &NodeName) -> Vec<IpNet> {
         let routes_of =
             |network: &Network| network.nodes.get(router).map(|node| node.routes.clone()).unwrap_or_default();
         let now = routes_of(self.new);
-        let left = routes_of(self.old).into_iter().filter(|route| matches!(route.way, Way::Link { .. }));
-        left.filter(|route| !now.contains(route)).map(|route| route.destination.addr()).collect()
+        let left = routes_of(self.old)
+            .into_iter()
+            .filter(|route| matches!(route.way, Way::Link { .. } | Way::Delegated { .. }));
+        left.filter(|route| !now.contains(route)).map(|route| route.destination).collect()
     }
 
     /// Public addresses that the gateway no longer translates as it did.
-    fn left_translations(&self, gateway: &NodeName) -> Vec<IpAddr> {
+    fn left_translations(&self, gateway: &NodeName) -> Vec<IpNet> {
         let elements_of = |network: &Network| {
             let ruleset = network.nodes.get(gateway).and_then(|node| node.ruleset.as_ref());
             ruleset.and_then(|ruleset| ruleset.maps.get(names::PRIVATE_OF)).map(|map| map.elements.clone())
@@ -199,7 +204,7 @@ impl Differ<'_> {
         let now = elements_of(self.new).unwrap_or_default();
         let before = elements_of(self.old).unwrap_or_default();
         let left = before.iter().filter(|(public, private)| now.get(*public) != Some(private));
-        left.filter_map(|(public, _)| public.parse().ok()).collect()
+        left.filter_map(|(public, _)| public.parse::<IpAddr>().ok()).map(IpNet::from).collect()
     }
 }
 

@@ -142,6 +142,11 @@ pub struct End {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Table(pub u8);
 
+impl Table {
+    /// That of the addresses which are a namespace's own, before any other.
+    pub const LOCAL: Self = Self(255);
+}
+
 /// Packets that go by a table of their own; what that table does not know goes by the main one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Policy {
@@ -157,7 +162,7 @@ pub enum Selected {
     /// Those that come in by this interface.
     From(String),
     /// Those that have this source.
-    Source(IpAddr),
+    Source(IpNet),
 }
 
 /// A route.
@@ -193,6 +198,18 @@ pub enum Way {
         gateway: IpAddr,
         /// The source address to prefer, if any.
         source: Option<IpAddr>,
+    },
+    /// Out of an interface, to its other end, which has a permanent neighbour entry: the whole block is delegated to that.
+    Delegated {
+        /// The interface's index.
+        index: u32,
+        /// The address of the entry.
+        to: IpAddr,
+    },
+    /// To the namespace itself: it takes each address of the block for its own. It goes with an interface.
+    Local {
+        /// The interface's index.
+        index: u32,
     },
     /// Out of an interface, to the destination itself, which has a permanent neighbour entry.
     Link {
@@ -233,8 +250,8 @@ pub enum Action {
     },
     /// Loads a whole ruleset into a namespace that has none. Closed until the last batch, so it may take several.
     LoadRuleset(NodeName, Ruleset),
-    /// Forgets the tracked flows of an address, whichever side of a flow it is on.
-    ForgetFlows(NodeName, IpAddr),
+    /// Forgets the tracked flows of the addresses of a block, whichever side of a flow it is on.
+    ForgetFlows(NodeName, IpNet),
     /// Gives a namespace up; its programs are killed.
     RemoveNode(NodeName),
 }

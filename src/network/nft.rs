@@ -4,9 +4,9 @@
 //! prints. `docs/architecture.md` says what the `nftables` crate is used for, and why not for this.
 
 use std::fmt;
-use std::net::IpAddr;
 
 use indexmap::{IndexMap, IndexSet};
+use ipnet::IpNet;
 
 /// The one table `inet sglab` of one namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,6 +44,8 @@ pub enum SetKey {
     ValuesOf(String),
     /// Ranges of a type.
     Intervals(String),
+    /// Ranges of expressions that have no type by name.
+    IntervalsOf(String),
     /// Values that packets add, and that time out. No element of it is the compiler's.
     FilledByPackets {
         /// The expressions whose values they are: `iifname . ip saddr`.
@@ -67,6 +69,7 @@ impl fmt::Display for SetKey {
             Self::Values(kind) => write!(f, "type {kind}"),
             Self::ValuesOf(like) => write!(f, "typeof {like}"),
             Self::Intervals(kind) => write!(f, "type {kind}; flags interval"),
+            Self::IntervalsOf(like) => write!(f, "typeof {like}; flags interval"),
             Self::FilledByPackets { like, size } => write!(f, "typeof {like}; size {size}; flags dynamic,timeout"),
             Self::CountsFlows { like, size } => write!(f, "typeof {like}; size {size}; flags dynamic"),
         }
@@ -131,9 +134,9 @@ pub enum Change {
     DeleteSet(String),
     /// `delete map`.
     DeleteMap(String),
-    /// Takes every element that names an address out of the sets that packets fill. Only the kernel knows which these are, so
+    /// Takes every element that names an address of a block out of the sets that packets fill. Only the kernel knows which these are, so
     /// that it is text only once they have been listed.
-    Forget(IpAddr),
+    Forget(IpNet),
     /// Puts back what the last [`Change::Forget`] of an address has taken out.
-    Recall(IpAddr),
+    Recall(IpNet),
 }

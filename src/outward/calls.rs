@@ -90,7 +90,8 @@ impl Script<'_> {
         for (id, vpc) in &account.vpcs {
             let name = self.plan.vpcs[id].clone();
             let block = self.block(&name, vpc.blocks.first().map(ToString::to_string), &vpc.origin);
-            let ipv6 = if vpc.ipv6.is_empty() { "" } else { " --amazon-provided-ipv6-cidr-block" };
+            let has_ipv6 = account.has_ipv6(id);
+            let ipv6 = if has_ipv6 { " --amazon-provided-ipv6-cidr-block" } else { "" };
             self.keep(
                 &name,
                 &format!("create-vpc --cidr-block {block}{ipv6} {}", tags("vpc", &vpc.label)),
@@ -99,13 +100,13 @@ impl Script<'_> {
             for block in vpc.blocks.iter().skip(1) {
                 self.call(&format!("associate-vpc-cidr-block --vpc-id \"${name}\" --cidr-block {block}"));
             }
-            if !vpc.ipv6.is_empty() {
+            if has_ipv6 {
                 self.plan.notes.add("IPv6 block", "Amazon gives another one", &vpc.origin);
                 let query = "--query 'Vpcs[0].Ipv6CidrBlockAssociationSet[0].Ipv6CidrBlock' --output text";
                 self.line(&format!("{name}_ipv6=$(aws ec2 describe-vpcs --vpc-ids \"${name}\" {query})"));
             }
             if self.plan.open.contains(id) {
-                self.gateway(&name, !vpc.ipv6.is_empty());
+                self.gateway(&name, has_ipv6);
             }
         }
         for (index, (id, subnet)) in account.subnets.iter().enumerate() {
@@ -113,11 +114,9 @@ impl Script<'_> {
             let block = self.block(&name, subnet.block.map(|block| block.to_string()), &subnet.origin);
             let vpc = self.plan.vpc(subnet.vpc.as_ref(), &subnet.origin);
             let vpc = vpc.map_or_else(|| "\"${DEFAULT_VPC:?}\"".to_owned(), |id| word(&id));
-            let with_ipv6 =
-                subnet.vpc.as_ref().filter(|id| account.vpcs.get(*id).is_some_and(|vpc| !vpc.ipv6.is_empty()));
-            // Amazon's block is a /56, and that of a subnet the /64 of this number in it.
-            let ipv6 = with_ipv6.map(|id| {
-                format!(" --ipv6-cidr-block \"${{{}_ipv6%00::/56}}{:02x}::/64\"", self.plan.vpcs[id], index % 256)
+            // Amazon's block is a /56, and that of a subnet a /64 of it.
+            let ipv6 = self.plan.ipv6_of(id, index).map(|(vpc, number)| {
+                format!(" --ipv6-cidr-block \"${{{}_ipv6%00::/56}}{number:02x}::/64\"", self.plan.vpcs[vpc])
             });
             let call = format!("create-subnet --vpc-id {vpc} --cidr-block {block}{}", ipv6.unwrap_or_default());
             self.keep(&name, &format!("{call} {}", tags("subnet", &subnet.label)), "Subnet.SubnetId");
@@ -199,8 +198,7 @@ impl Script<'_> {
         }
         let everywhere = shell_word(r#"[{"IpProtocol":"-1","IpRanges":[{"CidrIp":"0.0.0.0/0"}]}]"#);
         self.call(&format!("revoke-security-group-egress --group-id {own} --ip-permissions {everywhere}"));
-        let vpc = group.vpc.as_ref().and_then(|id| self.plan.account.vpcs.get(id));
-        if vpc.is_some_and(|vpc| !vpc.ipv6.is_empty()) {
+        if group.vpc.as_ref().is_some_and(|id| self.plan.account.has_ipv6(id)) {
             let everywhere = shell_word(r#"[{"IpProtocol":"-1","Ipv6Ranges":[{"CidrIpv6":"::/0"}]}]"#);
             self.call(&format!("revoke-security-group-egress --group-id {own} --ip-permissions {everywhere}"));
         }
@@ -230,7 +228,7 @@ impl Script<'_> {
                 self.keep(&interface.name, &call, "NetworkInterface.NetworkInterfaceId");
             }
             let further = format!("\"${}\"", interface.name);
-            if interface.private.len() > 1 || !interface.prefixes.is_empty() {
+            if interface.private.len() > 1 || !interface.prefixes.is_empty() || interface.ipv6_prefixes > 0 {
                 if is_first {
                     let query = "Instances[0].NetworkInterfaces[0].NetworkInterfaceId";
                     let call = format!("describe-instances --instance-ids {own}");
@@ -244,6 +242,12 @@ impl Script<'_> {
                         self.call(&format!("assign-private-ip-addresses --network-interface-id {further} {more}"));
                     }
                 }
+            }
+            if interface.ipv6_prefixes > 0 {
+                let count = interface.ipv6_prefixes;
+                self.call(&format!(
+                    "assign-ipv6-addresses --network-interface-id {further} --ipv6-prefix-count {count}"
+                ));
             }
             if is_instance && index > 0 {
                 let to = format!("--instance-id {own} --device-index {}", interface.device);

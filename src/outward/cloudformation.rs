@@ -108,7 +108,8 @@ impl Template<'_> {
                 let further = format!("{name}Block{index}");
                 self.add(&further, "VPCCidrBlock", [("VpcId", own()), ("CidrBlock", Some(block))]);
             }
-            if !vpc.ipv6.is_empty() {
+            let has_ipv6 = account.has_ipv6(id);
+            if has_ipv6 {
                 self.plan.notes.add("IPv6 block", "Amazon gives another one", &vpc.origin);
                 let amazon = Some(Yaml::Plain("true".to_owned()));
                 self.add(
@@ -118,19 +119,18 @@ impl Template<'_> {
                 );
             }
             if self.plan.open.contains(id) {
-                self.gateway(&name, !vpc.ipv6.is_empty());
+                self.gateway(&name, has_ipv6);
             }
         }
         for (index, (id, subnet)) in account.subnets.iter().enumerate() {
             let name = self.plan.subnets[id].clone();
             let block = self.block(&name, subnet.block.map(|block| block.to_string()), &subnet.origin);
             let vpc = self.plan.vpc(subnet.vpc.as_ref(), &subnet.origin);
-            let with_ipv6 =
-                subnet.vpc.as_ref().filter(|id| account.vpcs.get(*id).is_some_and(|vpc| !vpc.ipv6.is_empty()));
-            let with_ipv6 = with_ipv6.map(|id| self.plan.vpcs[id].clone());
-            let ipv6 = with_ipv6.as_ref().map(|vpc| {
+            let ipv6 = self.plan.ipv6_of(id, index).map(|(vpc, number)| (self.plan.vpcs[vpc].clone(), number));
+            let with_ipv6 = ipv6.as_ref().map(|(vpc, _)| vpc.clone());
+            let ipv6 = ipv6.map(|(vpc, number)| {
                 let blocks = format!("!Cidr [!Select [0, !GetAtt {vpc}.Ipv6CidrBlocks], 256, 64]");
-                Yaml::Plain(format!("!Select [{}, {blocks}]", index % 256))
+                Yaml::Plain(format!("!Select [{number}, {blocks}]"))
             });
             let automatic = subnet.automatic_public.known().map(|automatic| Yaml::Plain(automatic.to_string()));
             self.add_after(
@@ -345,6 +345,7 @@ fn common(interface: &PlannedInterface) -> Yaml {
         ("PrivateIpAddresses", (!private.is_empty()).then_some(Yaml::List(private))),
         ("Ipv4Prefixes", (!prefixes.is_empty()).then_some(Yaml::List(prefixes))),
         ("Ipv6AddressCount", (interface.ipv6 > 0).then(|| Yaml::Plain(interface.ipv6.to_string()))),
+        ("Ipv6PrefixCount", (interface.ipv6_prefixes > 0).then(|| Yaml::Plain(interface.ipv6_prefixes.to_string()))),
     ])
 }
 

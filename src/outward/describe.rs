@@ -10,7 +10,8 @@ use super::holders::{Attached, Held, holders};
 use super::notes::{Notes, Outward};
 use super::permission::{Words, words};
 use crate::account::{
-    Account, Holder, Interface, Known, Peer, PrefixList, Public, ResourceId, Rule, SecurityGroup, Subnet, Vpc,
+    Account, Holder, Interface, Ipv6Block, Known, Peer, PrefixList, Public, ResourceId, Rule, SecurityGroup, Subnet,
+    Vpc,
 };
 
 pub fn write(account: &Account) -> Outward {
@@ -75,10 +76,22 @@ fn subnet(id: &ResourceId, subnet: &Subnet, notes: &mut Notes) -> Value {
     if subnet.block.is_none() {
         notes.add("block", "it is not known", &subnet.origin);
     }
+    let ipv6 = match &subnet.ipv6 {
+        Ipv6Block::None => Some(json!([])),
+        Ipv6Block::Is(block) => {
+            Some(json!([{ "Ipv6CidrBlock": block.to_string(), "Ipv6CidrBlockState": { "State": "associated" } }]))
+        }
+        Ipv6Block::Later => {
+            notes.add("IPv6 block", "it is not known", &subnet.origin);
+            None
+        }
+        Ipv6Block::Unknown(_) => None,
+    };
     object([
         ("SubnetId", id_of(Some(id))),
         ("VpcId", id_of(subnet.vpc.as_ref())),
         ("CidrBlock", subnet.block.map(|block| block.to_string().into())),
+        ("Ipv6CidrBlockAssociationSet", ipv6),
         ("MapPublicIpOnLaunch", subnet.automatic_public.known().map(|automatic| (*automatic).into())),
         ("State", Some("available".into())),
         ("Tags", tags(&subnet.label, id)),
@@ -203,6 +216,9 @@ fn interface(held: &Held<'_>, attached: &Attached<'_>, notes: &mut Notes) -> Val
         }
     };
     let addresses = Addresses::of(interface, notes);
+    if interface.ipv6_later > 0 {
+        notes.add("IPv6 address", "it is given later", &interface.origin);
+    }
     let primary = addresses.private.first().and_then(|one| one.get("PrivateIpAddress")).cloned();
     object([
         ("NetworkInterfaceId", id_of(Some(id))),

@@ -49,7 +49,9 @@ pub struct PlannedInterface {
     pub private: Vec<IpAddr>,
     /// IPv4 prefixes that are delegated to it.
     pub prefixes: Vec<Ipv4Net>,
+    /// Number of IPv6 addresses, and of prefixes of IPv6 that are delegated to it.
     pub ipv6: usize,
+    pub ipv6_prefixes: usize,
     /// Names of the Elastic IPs that lead to it.
     pub elastic: Vec<String>,
     /// Automatic public address; nothing where it is not known.
@@ -183,6 +185,9 @@ impl<'a> Plan<'a> {
         named: &HashSet<IpAddr>,
     ) -> PlannedInterface {
         let mut elastic = Vec::new();
+        if interface.has_ipv6() {
+            self.open.extend(&interface.vpc);
+        }
         let automatic = match &interface.public {
             Public::None => Some(false),
             Public::Unknown(why) => {
@@ -220,9 +225,8 @@ impl<'a> Plan<'a> {
             IpNet::V4(_) | IpNet::V6(_) => None,
         });
         let mut prefixes: Vec<Ipv4Net> = prefixes.collect();
-        if interface.addresses.len() > private.len() + prefixes.len() + ipv6.len() {
-            self.notes.add("prefix", "those of IPv6 are not written", &interface.origin);
-        }
+        let mut ipv6_prefixes = interface.addresses.len() - private.len() - prefixes.len() - ipv6.len();
+        let ipv6 = ipv6.len() + interface.ipv6_later;
         // "You can't specify IPv4 prefixes if you've specified ... specific private IPv4 addresses" (API, CreateNetworkInterface); an
         // instance of these languages has none at its own interface. Calls assign them later.
         let is_part_of_an_instance = interface.holder.is_instance() && device == 0;
@@ -231,10 +235,19 @@ impl<'a> Plan<'a> {
             self.notes.add("prefix", "EC2 takes none beside addresses when an interface is made", &interface.origin);
             prefixes.clear();
         }
-        if !ipv6.is_empty() {
+        // The same of IPv6 (`Ipv6PrefixCount`).
+        if self.language != Language::Shell && ipv6_prefixes > 0 && (is_part_of_an_instance || ipv6 > 0) {
+            self.notes.add(
+                "IPv6 prefix",
+                "EC2 takes none beside addresses when an interface is made",
+                &interface.origin,
+            );
+            ipv6_prefixes = 0;
+        }
+        if ipv6 + ipv6_prefixes > 0 {
             self.notes.add("IPv6 address", "Amazon gives another one", &interface.origin);
         }
-        PlannedInterface { name, device, subnet, groups, private, prefixes, ipv6: ipv6.len(), elastic, automatic }
+        PlannedInterface { name, device, subnet, groups, private, prefixes, ipv6, ipv6_prefixes, elastic, automatic }
     }
 
     /// The rules of a group, each once. What is not known of one is listed.
@@ -267,6 +280,20 @@ impl<'a> Plan<'a> {
             }
         }
         planned
+    }
+
+    /// The VPC of a subnet that has an IPv6 block, with the number of that in the VPC's: a block of another size has none, and `index` is its number.
+    pub fn ipv6_of(&self, id: &ResourceId, index: usize) -> Option<(&'a ResourceId, usize)> {
+        let subnet = self.account.subnets.get(id).filter(|_| self.account.subnet_has_ipv6(id))?;
+        let vpc = subnet.vpc.as_ref()?;
+        let of_vpc = self.account.vpcs.get(vpc)?.ipv6.iter().find_map(|block| match block {
+            IpNet::V6(block) if block.prefix_len() == 56 => Some(*block),
+            IpNet::V4(_) | IpNet::V6(_) => None,
+        });
+        let own =
+            subnet.ipv6.known().filter(|own| own.prefix_len() == 64 && of_vpc.is_some_and(|vpc| vpc.contains(own)));
+        let number = own.map(|own| usize::from(own.network().octets()[7]));
+        Some((vpc, number.unwrap_or(index % 256)))
     }
 
     /// The VPC of something; what has none is listed.

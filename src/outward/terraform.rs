@@ -66,7 +66,8 @@ fn networks(plan: &mut Plan<'_>) -> Vec<Block> {
                 format!("var.vpc_{name}")
             }
         };
-        let ipv6 = (!vpc.ipv6.is_empty()).then(|| "true".to_owned());
+        let has_ipv6 = account.has_ipv6(id);
+        let ipv6 = has_ipv6.then(|| "true".to_owned());
         if ipv6.is_some() {
             plan.notes.add("IPv6 block", "Amazon gives another one", &vpc.origin);
         }
@@ -78,7 +79,7 @@ fn networks(plan: &mut Plan<'_>) -> Vec<Block> {
             blocks.push(further.is("vpc_id", format!("aws_vpc.{name}.id")).is("cidr_block", text(&block.to_string())));
         }
         if plan.open.contains(id) {
-            blocks.extend(gateway(&name, !vpc.ipv6.is_empty()));
+            blocks.extend(gateway(&name, has_ipv6));
         }
     }
     for (index, (id, subnet)) in account.subnets.iter().enumerate() {
@@ -92,8 +93,9 @@ fn networks(plan: &mut Plan<'_>) -> Vec<Block> {
             }
         };
         let of = plan.vpc(subnet.vpc.as_ref(), &subnet.origin);
-        let ipv6 = subnet.vpc.as_ref().filter(|id| account.vpcs.get(*id).is_some_and(|vpc| !vpc.ipv6.is_empty()));
-        let ipv6 = ipv6.map(|id| format!("cidrsubnet(aws_vpc.{}.ipv6_cidr_block, 8, {})", plan.vpcs[id], index % 256));
+        let ipv6 = plan.ipv6_of(id, index);
+        let ipv6 =
+            ipv6.map(|(vpc, number)| format!("cidrsubnet(aws_vpc.{}.ipv6_cidr_block, 8, {number})", plan.vpcs[vpc]));
         let automatic = subnet.automatic_public.known().map(bool::to_string);
         let own = Block::resource("aws_subnet", &name).maybe("vpc_id", of.map(|id| reference("aws_vpc", &id)));
         let own = own.is("cidr_block", block).maybe("ipv6_cidr_block", ipv6);

@@ -87,6 +87,7 @@ fn interface_block(plan: &Plan<'_>, machine: &Machine<'_>, interface: &PlannedIn
         .maybe("private_ips", (!private.is_empty()).then(|| list(private)))
         .maybe("ipv4_prefixes", (!prefixes.is_empty()).then(|| list(prefixes)))
         .maybe("ipv6_address_count", (interface.ipv6 > 0).then(|| interface.ipv6.to_string()))
+        .maybe("ipv6_prefix_count", (interface.ipv6_prefixes > 0).then(|| interface.ipv6_prefixes.to_string()))
         .is("security_groups", list(groups))
         .named(machine.held.label, machine.held.id.as_str())
 }

@@ -5,9 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::judge::{asked, interface_of, walk};
 use super::memory::{Memory, memory};
 use super::walk::{Path, RuleEvaluation, Stage, Walk};
-use crate::model::{
-    Cloud, Direction, Endpoint, Flow, GroupName, IcmpErrors, IcmpMessage, InterfaceId, Mtu, Service, Via,
-};
+use crate::model::{Cloud, Direction, Endpoint, Flow, GroupName, IcmpErrors, IcmpMessage, InterfaceId, Mtu, Service};
 
 /// The smallest link on the way, and what becomes of the word of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +56,7 @@ pub fn small_link(cloud: &Cloud, flow: &Flow) -> Option<SmallLink> {
     if takes >= sent {
         return None;
     }
-    let over_ipv6 = flow.via == Via::Ipv6;
+    let over_ipv6 = flow.via.is_ipv6();
     let message = if over_ipv6 { IcmpMessage { kind: 2, code: 0 } } else { IcmpMessage { kind: 3, code: 4 } };
     let ends = walk.stages.iter().filter_map(|stage| match stage {
         Stage::RuleEvaluation(end) => Some((end.interface.clone(), comes(cloud, flow, end, message)?)),
@@ -117,6 +115,7 @@ fn dropped_at(cloud: &Cloud, service: Service, end: &RuleEvaluation) -> Option<R
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Via;
     use crate::policy::way_tests::{cloud, host, to};
 
     const CLOUD: &str = "

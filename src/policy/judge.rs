@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::routes::holds;
 use super::routes::{NextHop, next_hop, passes_on};
+use super::routes::{holds, holds_ipv6};
 use super::rules;
 use super::walk::{Path, RuleEvaluation, Stage, Walk};
 use crate::model::{
@@ -36,7 +36,7 @@ impl<'a> Walker<'a> {
             // From a host: only the receiver's groups judge.
             (Endpoint::Host(_, sender), _, _, Some(receiver)) => match sender.0 {
                 IpAddr::V4(sender) => self.outside_in(sender, &receiver, flow.via),
-                IpAddr::V6(_) => self.outside_in_by_ipv6(sender.0, &receiver),
+                IpAddr::V6(_) => self.outside_in_by_ipv6(sender.0, &receiver, flow.via),
             },
             (_, Some(sender), Endpoint::Host(_, receiver), _) => match receiver.0 {
                 IpAddr::V4(address) => self.by_address(flow, &sender, address),
@@ -44,14 +44,16 @@ impl<'a> Walker<'a> {
             },
             (_, Some(sender), _, Some(receiver)) => match flow.via {
                 Via::Private => self.by_private_address(flow, &sender, &receiver),
-                Via::Secondary(address) => self.by_secondary_address(flow, &sender, address),
+                Via::Secondary(IpAddr::V4(address)) => self.by_secondary_address(flow, &sender, address),
                 // An Elastic IP leads to a stopped instance too, and only behind the gateway to nobody. So does the address
                 // that it has given back, and whoever holds that now gets the packet.
                 Via::Public => match asked_at(self.cloud, &receiver) {
                     Some(address) => self.by_address(flow, &sender, address.0),
                     None => NOTHING_TO_SEND,
                 },
-                Via::Ipv6 => self.by_ipv6_address(&flow.from, &sender, &receiver),
+                Via::Ipv6 | Via::Secondary(IpAddr::V6(_)) => {
+                    self.by_ipv6_address(&flow.from, &sender, &receiver, flow.via)
+                }
                 Via::Dns => self.by_dns_name(flow, &sender, &receiver),
             },
             // Between hosts outside there is no group.
@@ -260,8 +262,11 @@ impl<'a> Walker<'a> {
     }
 
     /// From a host to an instance over IPv6: nothing is translated, the receiver's groups see the host's address.
-    fn outside_in_by_ipv6(&mut self, sender: IpAddr, receiver: &InterfaceId) -> Verdict {
-        let Some(_) = self.cloud.interface(receiver).and_then(|it| it.ipv6) else { return NOTHING_TO_SEND };
+    fn outside_in_by_ipv6(&mut self, sender: IpAddr, receiver: &InterfaceId, via: Via) -> Verdict {
+        let asked = self.cloud.interface(receiver).and_then(|it| ipv6_asked(it, via));
+        if asked.is_none() {
+            return NOTHING_TO_SEND;
+        }
         let Some(receiver) = linked(self.cloud, receiver) else {
             return Verdict::Unreachable { by: Some(Hop::Internet) };
         };
@@ -286,14 +291,13 @@ impl<'a> Walker<'a> {
         let sender = interface_of(self.cloud, sender)?;
         let own = sender.ipv6?.0;
         let Endpoint::Forged(_, IpAddr::V6(source)) = *from else { return Some((sender, own)) };
-        let is_the_sources = |interface: &&Interface| {
-            interface.id.holder() == sender.id.holder() && interface.ipv6.is_some_and(|own| own.0 == source)
-        };
+        let is_the_sources =
+            |interface: &&Interface| interface.id.holder() == sender.id.holder() && holds_ipv6(interface, source);
         Some((self.cloud.network_interfaces().find(is_the_sources).unwrap_or(sender), source))
     }
 
     fn source_check_by_ipv6(&self, sender: &Interface, source: Ipv6Addr) -> Option<Verdict> {
-        let is_its_own = sender.ipv6.is_some_and(|own| own.0 == source);
+        let is_its_own = holds_ipv6(sender, source);
         (!is_its_own && sender.source_dest_check == SourceDestCheck::On).then(|| fails(Check::Source, sender))
     }
 
@@ -303,31 +307,31 @@ impl<'a> Walker<'a> {
         let is_up = |it: &&Interface| cloud.state_of(&it.id) != Some(InstanceState::Stopped);
         let mut inside =
             cloud.network_interfaces().filter(is_up).filter(|it| it.vpc == sender.vpc && it.private.is_some());
-        let is_held = inside.any(|it| it.ipv6.is_some_and(|own| own.0 == source));
+        let is_held = inside.any(|it| holds_ipv6(it, source));
         (!is_held).then(|| dropped(DecidedBy::Translation { vpc: sender.vpc.clone() }))
     }
 
     /// From instance to instance over IPv6, in one VPC or from one to the other: each end sees the other's own address.
     ///
     /// Source: "Compare IPv4 and IPv6" (VPC): the addresses are global, and nothing translates them.
-    fn by_ipv6_address(&mut self, from: &Endpoint, sender: &InterfaceId, receiver: &InterfaceId) -> Verdict {
+    fn by_ipv6_address(&mut self, from: &Endpoint, sender: &InterfaceId, receiver: &InterfaceId, via: Via) -> Verdict {
         let (Some((sender, source)), Some(receiver)) =
             (self.sender_by_ipv6(from, sender), self.cloud.interface(receiver))
         else {
             return NOTHING_TO_SEND;
         };
-        let Some(destination) = receiver.ipv6 else { return NOTHING_TO_SEND };
+        let Some(destination) = ipv6_asked(receiver, via) else { return NOTHING_TO_SEND };
         let is_up = linked(self.cloud, &receiver.id).is_some();
         let checked = self.source_check_by_ipv6(sender, source);
         let inside = sender.vpc == receiver.vpc;
         if !is_up && inside && checked.is_none() {
             return Verdict::Unreachable { by: Some(Hop::Router(sender.vpc.clone())) };
         }
-        self.sent(sender, source.into(), destination.0.into());
+        self.sent(sender, source.into(), destination.into());
         if let Some(dropped) = checked {
             return dropped;
         }
-        if let Some(dropped) = self.egress(sender, destination.0.into(), Path::Direct) {
+        if let Some(dropped) = self.egress(sender, destination.into(), Path::Direct) {
             return dropped;
         }
         if !inside && let Some(dropped) = self.out_by_ipv6(sender, source) {
@@ -336,7 +340,7 @@ impl<'a> Walker<'a> {
         if !is_up {
             return Verdict::Unreachable { by: Some(Hop::Internet) };
         }
-        let is_its_own = sender.ipv6.is_some_and(|own| own.0 == source);
+        let is_its_own = holds_ipv6(sender, source);
         let path = if is_its_own || !inside { Path::Direct } else { Path::Forged };
         self.ingress(source.into(), receiver, path)
     }
@@ -453,6 +457,14 @@ fn public_holder_of(cloud: &Cloud, address: Ipv4Addr) -> Option<&Interface> {
         .network_interfaces()
         .filter(|interface| interface.public.is_some_and(|public| public.0 == address))
         .find(|interface| cloud.state_of(&interface.id) != Some(InstanceState::Stopped))
+}
+
+/// Returns the IPv6 address of a receiver that a flow goes to: its first one, or the further one that is asked for if it holds that.
+pub(super) fn ipv6_asked(receiver: &Interface, via: Via) -> Option<Ipv6Addr> {
+    match via {
+        Via::Secondary(IpAddr::V6(asked)) => Some(asked).filter(|asked| holds_ipv6(receiver, *asked)),
+        _ => receiver.ipv6.map(|first| first.0),
+    }
 }
 
 /// Returns the public address of an interface that a sender goes by: the one that it has, or else had last.

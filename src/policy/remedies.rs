@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::judge::{judge, walk};
-use super::routes::holds;
+use super::routes::{holds, holds_ipv6};
 use super::walk::{Path, RuleEvaluation, Stage, Walk};
 use crate::model::{
     Attachment, Cloud, DecidedBy, Direction, ElasticIpName, Endpoint, Flow, GroupName, Half, IcmpMatch, IcmpMessage,
@@ -183,7 +183,7 @@ fn rule_for(cloud: &Cloud, flow: &Flow, asked: &RuleEvaluation) -> Option<Operat
     let into = by_members(asked.groups.clone());
     let is_the_other = |it: &Interface| {
         let private = matches!(asked.other, IpAddr::V4(address) if holds(it, address));
-        it.vpc == own.vpc && (private || it.ipv6.is_some_and(|ipv6| IpAddr::V6(ipv6.0) == asked.other))
+        it.vpc == own.vpc && (private || matches!(asked.other, IpAddr::V6(address) if holds_ipv6(it, address)))
     };
     let other = cloud.network_interfaces().find(|it| is_the_other(it));
     let members = other.filter(|_| asked.path == Path::Direct);

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::routes::holds;
+use super::routes::{holds, holds_ipv6};
 use super::walk::{Mismatch, Path, RuleMatch};
 use crate::model::{
     Cloud, Direction, GroupName, GroupReferenceIpv6, IcmpMatch, IcmpMessage, Interface, Peer, Rule, SelfReference,
@@ -121,7 +121,7 @@ fn is_private_address_of_a_member(cloud: &Cloud, vpc: &VpcName, group: &GroupNam
             // The documents say "private addresses" and mean, it is commonly held, the IPv6 ones as well.
             // A file may take them at their word.
             let ipv6 = cloud.knobs.group_reference_ipv6 == GroupReferenceIpv6::MatchesMembers
-                && interface.ipv6.is_some_and(|ipv6| IpAddr::V6(ipv6.0) == address);
+                && matches!(address, IpAddr::V6(address) if holds_ipv6(interface, address));
             if private || ipv6 {
                 return true;
             }

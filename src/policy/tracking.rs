@@ -6,7 +6,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::judge::{MAX_LEGS, asked, holder_of, interface_of, judge, translated};
+use super::judge::{MAX_LEGS, asked, holder_of, interface_of, ipv6_asked, judge, translated};
 use super::meeting::meeting;
 use super::memory::{self, memory};
 use super::routes::holds;
@@ -208,13 +208,13 @@ impl<'a> Way<'a> {
                 };
                 let inside = flow.via == Via::Private || flow.via == Via::Dns && by_name;
                 match flow.via {
-                    Via::Ipv6 => {
+                    Via::Ipv6 | Via::Secondary(IpAddr::V6(_)) => {
                         self.party(sender, false);
                         self.party(receiver, false);
-                        self.end(sender, Direction::Egress, receiver.ipv6?.0.into(), Path::Direct);
+                        self.end(sender, Direction::Egress, ipv6_asked(receiver, flow.via)?.into(), Path::Direct);
                         self.end(receiver, Direction::Ingress, sender.ipv6?.0.into(), Path::Direct);
                     }
-                    Via::Secondary(address) => self.legs(sender, address)?,
+                    Via::Secondary(IpAddr::V4(address)) => self.legs(sender, address)?,
                     _ if inside => self.legs(sender, receiver.private?.0)?,
                     _ => self.legs(sender, receiver.public?.0)?,
                 }

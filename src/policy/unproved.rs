@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::routes::holds;
 use super::routes::{NextHop, next_hop};
+use super::routes::{holds, holds_ipv6};
 use super::walk::{Stage, Walk};
 use crate::model::protocol::{SCTP, UDP_LITE};
 use crate::model::{Cloud, Endpoint, Flow, Forwarding, Interface, InterfaceId, Service, Unproved};
@@ -34,7 +34,7 @@ fn from_itself(cloud: &Cloud, flow: &Flow, walk: &Walk) -> Option<Unproved> {
     let mut own = cloud.interfaces_of(&receiver);
     let is_its_own = own.any(|own| match source {
         IpAddr::V4(source) => holds(own, source),
-        IpAddr::V6(source) => own.ipv6.is_some_and(|ipv6| ipv6.0 == source),
+        IpAddr::V6(source) => holds_ipv6(own, source),
     });
     (came_as_sent && is_its_own).then_some(Unproved::FromItself { receiver, source })
 }

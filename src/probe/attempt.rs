@@ -46,8 +46,9 @@ fn unbound(service: Service, source: IpAddr, source_port: u16, forged: bool) -> 
     }
     match source {
         IpAddr::V4(_) if forged => socket.set_ip_transparent_v4(true)?,
-        IpAddr::V6(_) if forged => socket.set_freebind_v6(true)?,
-        _ => {}
+        // An address of a prefix that is delegated to it is its own by a route, and no interface has it.
+        IpAddr::V6(_) => socket.set_freebind_v6(true)?,
+        IpAddr::V4(_) => {}
     }
     Ok((socket, bound))
 }

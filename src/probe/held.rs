@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use end::End;
+use ipnet::IpNet;
 use tokio::time::timeout;
 
 use super::ask::{Ask, parties, stays_inside, tuples};
@@ -303,9 +304,10 @@ impl Connection {
         Held::Cut(drops)
     }
 
-    /// Routers have been told to forget the flows of an address.
-    pub fn forget(&mut self, address: IpAddr) {
-        self.was_forgotten |= self.there().iter().any(|tuple| tuple.source == address || tuple.destination == address);
+    /// Routers have been told to forget the flows of a block.
+    pub fn forget(&mut self, block: IpNet) {
+        self.was_forgotten |=
+            self.there().iter().any(|tuple| block.contains(&tuple.source) || block.contains(&tuple.destination));
     }
 
     /// Returns the reason why the record of a drop says nothing of the connection. Of TCP what is sent in the middle has no state where nobody remembers the

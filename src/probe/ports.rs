@@ -7,6 +7,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use ipnet::IpNet;
+
 /// The first port given; those below are left to services.
 const FIRST: u16 = 1024;
 /// The last.
@@ -87,9 +89,9 @@ impl SourcePorts {
         places.extend(unused.into_iter().map(|port| order.place(port)).filter(was_given));
     }
 
-    /// Begins anew for a sender, whose tracked flows have been forgotten everywhere.
-    pub fn reset(&mut self, sender: IpAddr) {
-        self.given.retain(|(address, _), _| *address != sender);
+    /// Begins anew for senders of a block, whose tracked flows have been forgotten everywhere.
+    pub fn reset(&mut self, senders: IpNet) {
+        self.given.retain(|(address, _), _| !senders.contains(address));
     }
 }
 
@@ -195,7 +197,7 @@ mod tests {
         let now = Instant::now();
         while ports.take_at(SENDER, 6, now).is_ok() {}
         assert!(ports.take_at(SENDER, 17, now).is_ok());
-        ports.reset(SENDER);
+        ports.reset(SENDER.into());
         assert!(ports.take_at(SENDER, 6, now).is_ok());
     }
 

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use futures::StreamExt;
+use ipnet::IpNet;
 use socket2::Socket;
 
 use super::ask::{Ask, is_unanswered, next_chunk, parties, portless, tuples};
@@ -118,9 +119,9 @@ impl Prober {
         self.witness.forget(node.clone());
     }
 
-    /// The tracked flows of an address have been forgotten: its source ports may be used again.
-    pub fn forget_sender(&mut self, address: IpAddr) {
-        self.ports.reset(address);
+    /// The tracked flows of a block have been forgotten: the source ports may be used again.
+    pub fn forget_senders(&mut self, block: IpNet) {
+        self.ports.reset(block);
     }
 
     /// Waits until whatever the filters of these paths have recorded up to now is read; false where a canary says nothing.

@@ -266,6 +266,8 @@ fn open(service: Service, any: IpAddr) -> io::Result<Option<Listening>> {
         let socket = Socket::new(Domain::for_address(any), kind.nonblocking().cloexec(), Some(protocol))?;
         if ipv6 {
             socket.set_only_v6(true)?;
+            // It answers from the address that was asked, which may be one of a prefix: no interface has that.
+            socket.set_freebind_v6(true)?;
         }
         if kind == Type::STREAM {
             // What is left of a connection that this end closed does not hold the port.

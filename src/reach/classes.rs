@@ -128,6 +128,8 @@ pub(super) fn reached(members: &[&Interface]) -> Reached {
     use Reached::{ByPublicAddress, NoMember, NoPublicAddress, Unknown};
     let of_one = |interface: &&Interface| match interface.public {
         Public::At(_) => ByPublicAddress,
+        // IPv6 addresses lead to it from everywhere.
+        Public::None if interface.ipv6_later > 0 => ByPublicAddress,
         Public::Unknown(_) => Unknown,
         Public::None => NoPublicAddress,
     };

@@ -54,6 +54,7 @@ mod tests {
             subnets,
             routes: Default::default(),
             without_public: Default::default(),
+            ipv6_subnets: Default::default(),
             ipv6: None,
         };
         lab.cloud.vpcs.insert(crate::model::VpcName::new("default"), vpc);

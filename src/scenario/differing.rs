@@ -3,7 +3,7 @@
 use indexmap::IndexSet;
 
 use super::cells;
-use crate::model::{Cloud, Endpoint, Flow, HostName, Service, Via};
+use crate::model::{Cloud, Endpoint, Flow, HostName, Service};
 use crate::policy::judge;
 use crate::topology::{Egress, columns_of, write};
 
@@ -111,7 +111,7 @@ fn all_flows(cloud: &Cloud, services: &IndexSet<Service>) -> Vec<Flow> {
     for (from, via) in cells::senders(cloud, &extent.vias) {
         for to in &receivers {
             let Some(via) = cells::path(cloud, &from, to, via) else { continue };
-            let fits = |service: &&Service| via != Via::Ipv6 || !matches!(service, Service::Icmp(_));
+            let fits = |service: &&Service| !via.is_ipv6() || !matches!(service, Service::Icmp(_));
             flows.extend(services.iter().filter(fits).map(|&service| Flow {
                 from: from.clone(),
                 to: to.clone(),

@@ -156,13 +156,15 @@ impl Window<'_> {
         let Some(interface) = end.interface().and_then(|id| self.cloud.interface(&id)) else { return Vec::new() };
         let private = || interface.private.map(|it| IpAddr::V4(it.0));
         let public = || interface.public.map(|it| IpAddr::V4(it.0));
+        let ipv6 = || interface.ipv6.map(|it| IpAddr::V6(it.0));
         let is_other = [&flow.from, &flow.to].iter().any(|it| it.interface().is_some_and(|id| id == *at));
         let outside = matches!(flow.from, Endpoint::Host(..)) || matches!(flow.to, Endpoint::Host(..));
         match flow.via {
-            Via::Ipv6 => interface.ipv6.map(|it| IpAddr::V6(it.0)).into_iter().collect(),
+            Via::Ipv6 => ipv6().into_iter().collect(),
             Via::Private => private().into_iter().collect(),
-            Via::Secondary(address) if *end == flow.to => vec![address.into()],
-            Via::Secondary(_) => private().into_iter().collect(),
+            Via::Secondary(address) if *end == flow.to => vec![address],
+            Via::Secondary(IpAddr::V6(_)) => ipv6().into_iter().collect(),
+            Via::Secondary(IpAddr::V4(_)) => private().into_iter().collect(),
             // Inside, a public DNS name means the private address, unless a load balancer faces the internet.
             Via::Dns if !outside && flow.to.usual_via() == Via::Private => private().into_iter().collect(),
             Via::Public | Via::Dns if interface.id == *at => private().into_iter().collect(),

@@ -260,7 +260,7 @@ fn ends(flow: &Flow, cloud: &Cloud) -> Vec<Option<String>> {
         let interface = cloud.interface(&id).filter(|_| running)?;
         Some(match flow.via {
             Via::Private => format!("{:?}", interface.private),
-            Via::Secondary(_) => format!("{:?} {:?}", interface.private, interface.secondary),
+            Via::Secondary(_) => format!("{:?} {:?} {:?}", interface.private, interface.secondary, interface.ipv6),
             _ => format!("{:?} {:?} {:?}", interface.private, interface.public, interface.ipv6),
         })
     };

@@ -7,11 +7,11 @@ use super::checked::Topology;
 use super::document::Document;
 use super::document::groups::{LongGroup, Rules};
 use super::document::instances::{Instance, Interface, Process};
-use super::document::networks::{ElasticIps, LongHost, LongPrefixList, PrefixList, Vpc};
+use super::document::networks::{ElasticIps, LongHost, LongPrefixList, LongSubnet, PrefixList, Vpc};
 use super::document::scenario::Verb;
 use super::document::shape::{Either, Entry, Field, Map, Or, Shape};
 use super::document::values::{Choice, Version};
-use super::document::words::{Address, Device, Holder, ListedBlock, Name, Secondary, Service, ShortRule};
+use super::document::words::{Address, Device, Holder, Ipv6Address, ListedBlock, Name, Secondary, Service, ShortRule};
 use super::problem::Problems;
 use super::typed::Lines;
 use crate::model::{AutomaticPublic, Era, Forwarding, SourceDestCheck};
@@ -190,6 +190,37 @@ impl NewVpc {
         self.0.ipv6 = Field::of("yes".into());
         self
     }
+
+    /// With this block of IPv6 addresses, a /56.
+    pub fn ipv6_block(mut self, block: &str) -> Self {
+        self.0.ipv6 = Field::of(block.into());
+        self
+    }
+
+    /// The IPv6 block of a subnet that is said already, a /64 of that of the VPC.
+    pub fn subnet_ipv6(self, subnet: &str, block: &str) -> Self {
+        self.ipv6_of(subnet, block)
+    }
+
+    /// A subnet that is said already has no IPv6 block.
+    pub fn subnet_without_ipv6(self, subnet: &str) -> Self {
+        self.ipv6_of(subnet, "no")
+    }
+
+    fn ipv6_of(mut self, subnet: &str, word: &str) -> Self {
+        for entry in &mut self.0.subnets.get_mut().entries {
+            if entry.key.as_ref().is_some_and(|key| key.text() == subnet)
+                && let Some(said) = &mut entry.value
+            {
+                let long = match said {
+                    Or::Short(cidr) => LongSubnet { cidr: Field::of(cidr.clone()), ..LongSubnet::default() },
+                    Or::Long(long) => long.clone(),
+                };
+                *said = Or::Long(LongSubnet { ipv6: Field::of(word.into()), ..long });
+            }
+        }
+        self
+    }
 }
 
 /// A group to be made.
@@ -280,7 +311,13 @@ impl NewInstance {
         self
     }
 
-    /// Private addresses beside that: single ones, and prefixes of /28.
+    /// Its first IPv6 address: `no` for none, where it would get one by itself.
+    pub fn ipv6(mut self, address: &str) -> Self {
+        self.said.ipv6 = Field::of(Ipv6Address(self.lines.word(address)));
+        self
+    }
+
+    /// Addresses beside these: single ones of either family, and prefixes of /28 and /80.
     pub fn secondary_addresses(mut self, addresses: words!()) -> Self {
         self.said.secondary_addresses = Field::of(self.lines.all(addresses, Secondary));
         self
@@ -316,7 +353,16 @@ impl NewInstance {
         self
     }
 
-    /// The private addresses of a further interface beside that, one that is said already.
+    /// The first IPv6 address of a further interface, one that is said already: `no` for none.
+    pub fn interface_ipv6(mut self, name: &str, address: &str) -> Self {
+        let ipv6 = Field::of(Ipv6Address(self.lines.word(address)));
+        if let Some(interface) = self.further(name) {
+            interface.ipv6 = ipv6;
+        }
+        self
+    }
+
+    /// The addresses of a further interface beside that, one that is said already.
     pub fn interface_secondary_addresses(mut self, name: &str, addresses: words!()) -> Self {
         let addresses = Field::of(self.lines.all(addresses, Secondary));
         if let Some(interface) = self.further(name) {

@@ -56,7 +56,7 @@ pub enum IcmpFamily {
 
 impl IcmpFamily {
     fn has(self, via: Via) -> bool {
-        (via == Via::Ipv6) == (self == Self::Ipv6)
+        via.is_ipv6() == (self == Self::Ipv6)
     }
 
     /// The type of a ping.

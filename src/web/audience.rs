@@ -1,8 +1,12 @@
 //! The room's own address: phones that predict. Whatever is asked of it changes no lab: there are no other routes than these.
 
 use std::convert::Infallible;
+use std::future::pending;
+use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use axum::Router;
@@ -13,16 +17,18 @@ use axum::middleware;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::serve::Listener;
 use futures::stream;
 use serde::Deserialize;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::assets;
 use super::board::Board;
 use super::guard::{self, Names};
 use super::room::{MAX_PARTICIPANTS, Participant, Prediction};
-use super::session::{SessionError, token};
+use super::session::{SessionError, is_same, sealed, token};
 
 /// The longest body, in bytes.
 const MAX_BODY: usize = 256;
@@ -39,13 +45,69 @@ struct Sent {
 struct Hall {
     board: Arc<Board>,
     port: u16,
+    /// Known to nobody: what makes a phone's number one that was given here.
+    secret: Arc<str>,
     /// Phones that may listen at the same time.
     seats: Arc<Semaphore>,
 }
 
+/// Connections of an audience, at most: whoever opens more waits, and the instructor's page has the other descriptors.
+const MAX_CONNECTIONS: usize = 350;
+
+/// Accepts so many connections at the same time.
+struct Bounded {
+    listener: TcpListener,
+    free: Arc<Semaphore>,
+}
+
+/// A connection that counts.
+struct Counted {
+    stream: TcpStream,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Listener for Bounded {
+    type Io = Counted;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Counted, SocketAddr) {
+        loop {
+            let Ok(place) = Arc::clone(&self.free).acquire_owned().await else { return pending().await };
+            // By axum's own listener, which waits where descriptors are scarce.
+            let (stream, address) = Listener::accept(&mut self.listener).await;
+            return (Counted { stream, _place: place }, address);
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
+impl AsyncRead for Counted {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, into)
+    }
+}
+
+impl AsyncWrite for Counted {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
 /// Serves the room until it is dropped.
-pub async fn serve(listener: TcpListener, address: SocketAddr, board: Arc<Board>) {
-    let hall = Hall { board, port: address.port(), seats: Arc::new(Semaphore::new(MAX_PARTICIPANTS)) };
+pub async fn serve(listener: TcpListener, address: SocketAddr, board: Arc<Board>, secret: String) {
+    let hall =
+        Hall { board, port: address.port(), secret: secret.into(), seats: Arc::new(Semaphore::new(MAX_PARTICIPANTS)) };
     let routes = Router::new()
         .route("/", get(page))
         .route("/audience.js", get(|| async { file("audience.js") }))
@@ -59,7 +121,7 @@ pub async fn serve(listener: TcpListener, address: SocketAddr, board: Arc<Board>
         .layer(middleware::from_fn_with_state(Arc::new(Names::of(address)), guard::outer))
         .with_state(hall);
     // It ends with the program.
-    drop(axum::serve(listener, routes).await);
+    drop(axum::serve(Bounded { listener, free: Arc::new(Semaphore::new(MAX_CONNECTIONS)) }, routes).await);
 }
 
 fn file(path: &str) -> Response {
@@ -73,7 +135,9 @@ fn file(path: &str) -> Response {
 async fn page(State(hall): State<Hall>, headers: HeaderMap) -> Result<Response, Failure> {
     let mut response = file("audience.html");
     if participant(&hall, &headers).is_none() {
-        let cookie = format!("{}={}; HttpOnly; SameSite=Strict; Path=/", cookie_name(&hall), token()?);
+        let number = token()?;
+        let seal = sealed(&hall.secret, &number);
+        let cookie = format!("{}={number}.{seal}; HttpOnly; SameSite=Strict; Path=/", cookie_name(&hall));
         let cookie = cookie.parse().map_err(|_| Failure)?;
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
@@ -100,8 +164,8 @@ fn cookie_name(hall: &Hall) -> String {
 }
 
 fn participant(hall: &Hall, headers: &HeaderMap) -> Option<Participant> {
-    let value = guard::cookie(headers, &cookie_name(hall))?;
-    (value.len() <= 64).then(|| Participant(value.to_owned()))
+    let (number, seal) = guard::cookie(headers, &cookie_name(hall))?.split_once('.')?;
+    is_same(seal, &sealed(&hall.secret, number)).then(|| Participant(number.to_owned()))
 }
 
 /// The room, and again after each change.

@@ -216,10 +216,11 @@ impl Board {
         self.inner().history.table(entry).cloned()
     }
 
-    /// Flow of a cell, in words.
-    pub fn flow(&self, cell: usize) -> Option<String> {
+    /// Flow of a cell, in words; nothing if the table is of another revision.
+    pub fn flow(&self, cell: usize, at: Revision) -> Option<String> {
         let inner = self.inner();
-        inner.table.cells.get(cell)?.as_ref().map(|cell| cell.flow.to_string())
+        let table = Some(&inner.table).filter(|table| table.revision == at)?;
+        table.cells.get(cell)?.as_ref().map(|cell| cell.flow.to_string())
     }
 
     /// The steps of the file, if there is one.
@@ -240,14 +241,21 @@ impl Board {
     }
 
     /// Asks the room about the flow of a cell. Returns `false` where there is no room, or no such cell.
-    pub fn ask_room(&self, cell: usize) -> bool {
+    pub fn ask_room(&self, cell: usize, at: Revision) -> bool {
+        let words = self.flow(cell, at);
         let mut inner = self.inner();
-        let words = inner.table.cells.get(cell).and_then(Option::as_ref).map(|cell| cell.flow.to_string());
         let step = inner.script.as_ref().and_then(Script::next).map(|step| step.name.clone());
         let (Some(words), Some(room)) = (words, &mut inner.room) else { return false };
         room.ask(words, step);
         self.tell_room(&mut inner);
         true
+    }
+
+    /// Takes the room's question back.
+    pub fn withdraw(&self) {
+        let mut inner = self.inner();
+        inner.room.iter_mut().for_each(Room::withdraw);
+        self.tell_room(&mut inner);
     }
 
     /// Takes a prediction.

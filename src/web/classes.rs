@@ -1,13 +1,13 @@
 //! Ends that rules do not tell apart: many instances as one row, one column and one box.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use indexmap::IndexMap;
 use ipnet::IpNet;
 
 use crate::model::{
-    Cloud, Direction, Endpoint, GroupName, HostName, Instance, InstanceName, InstanceState, Interface, InterfaceId,
-    Peer, Rule, Service, SourceDestCheck, SubnetName, Traffic, VpcName,
+    Cloud, Direction, Endpoint, Forwarding, GroupName, HostName, Instance, InstanceName, InstanceState, Interface,
+    InterfaceId, Peer, Rule, Service, SourceDestCheck, SubnetName, Traffic, VpcName,
 };
 
 /// Instances that the same rules are about, by the same words.
@@ -34,6 +34,8 @@ pub struct Alike {
     /// Blocks in rules that hold an address of it.
     blocks: BTreeSet<IpNet>,
     traits: BTreeSet<Trait>,
+    /// The next hop of a route is like nobody else.
+    next_hop: Option<String>,
     listens: BTreeSet<Service>,
 }
 
@@ -43,6 +45,8 @@ enum Trait {
     Public,
     Ipv6,
     SourceDestCheck,
+    ForwardsAsIs,
+    ForwardsByNat,
 }
 
 /// A class with its members.
@@ -50,6 +54,8 @@ enum Trait {
 pub struct Class {
     /// Its title: the groups that matter, or the name of its one member.
     pub title: String,
+    /// Its title, with names of its members where another class has the same.
+    pub name: String,
     /// What it has in common.
     pub key: ClassKey,
     /// Its members, in the order of their launch; those that do not run are no ends of flows.
@@ -76,7 +82,12 @@ impl Classes {
         let rules = Named::new(cloud);
         let mut all: IndexMap<ClassKey, Class> = IndexMap::new();
         let mut put = |key: ClassKey, title: String, member: Member| {
-            let class = all.entry(key.clone()).or_insert_with(|| Class { title, key, members: Vec::new() });
+            let class = all.entry(key.clone()).or_insert_with(|| Class {
+                name: title.clone(),
+                title,
+                key,
+                members: Vec::new(),
+            });
             class.members.push(member);
         };
         for (name, host) in &cloud.hosts {
@@ -101,7 +112,25 @@ impl Classes {
                 put(key, title, member);
             }
         }
-        Self { all }
+        let mut classes = Self { all };
+        classes.name_twins();
+        classes
+    }
+
+    /// Adds names of members to titles that several classes have.
+    fn name_twins(&mut self) {
+        let mut counts: HashMap<String, usize> = HashMap::new();
+        for class in self.all.values() {
+            *counts.entry(class.title.clone()).or_default() += 1;
+        }
+        for class in self.all.values_mut().filter(|class| matches!(class.key, ClassKey::Interfaces(_))) {
+            let names: Vec<String> = class.members.iter().map(|member| member.end.to_string()).collect();
+            class.name = match names.as_slice() {
+                _ if counts.get(&class.title).is_none_or(|count| *count < 2) => class.title.clone(),
+                [one, two, rest @ ..] if rest.len() > 1 => format!("{} ({one}, {two} …)", class.title),
+                all => format!("{} ({})", class.title, all.join(", ")),
+            };
+        }
     }
 
     /// All of them.
@@ -145,6 +174,8 @@ struct Named<'a> {
     blocks: BTreeSet<IpNet>,
     /// Groups of every interface.
     of_all: BTreeSet<&'a GroupName>,
+    /// Next hops of routes, each by its name.
+    next_hops: HashMap<InterfaceId, String>,
 }
 
 impl<'a> Named<'a> {
@@ -153,7 +184,9 @@ impl<'a> Named<'a> {
         let first: BTreeSet<&GroupName> = interfaces.next().into_iter().flat_map(|it| &it.groups).collect();
         let of_all =
             interfaces.fold(first, |all, it| all.into_iter().filter(|name| it.groups.contains(*name)).collect());
-        let mut named = Self { cloud, groups: BTreeSet::new(), blocks: BTreeSet::new(), of_all };
+        let routes = cloud.vpcs.values().flat_map(|vpc| vpc.routes.values().flatten());
+        let next_hops = routes.map(|route| (route.target.clone().into(), route.target.short())).collect();
+        let mut named = Self { cloud, groups: BTreeSet::new(), blocks: BTreeSet::new(), of_all, next_hops };
         for rule in cloud.groups.values().flat_map(|group| group.ingress.iter().chain(&group.egress)) {
             match &rule.peer {
                 Peer::Group(name) => drop(named.groups.insert(name)),
@@ -187,6 +220,8 @@ impl<'a> Named<'a> {
             (Trait::Public, interface.public.is_some()),
             (Trait::Ipv6, interface.ipv6.is_some()),
             (Trait::SourceDestCheck, interface.source_dest_check == SourceDestCheck::On),
+            (Trait::ForwardsAsIs, instance.forwarding == Forwarding::Plain),
+            (Trait::ForwardsByNat, instance.forwarding == Forwarding::Nat),
         ];
         let holds = |block: &&IpNet| addresses.iter().any(|address| block.contains(address));
         Alike {
@@ -194,6 +229,7 @@ impl<'a> Named<'a> {
             rules: rules.collect(),
             named: interface.groups.iter().filter(|name| self.groups.contains(name)).cloned().collect(),
             blocks: self.blocks.iter().filter(holds).copied().collect(),
+            next_hop: self.next_hops.get(&interface.id).cloned(),
             traits: traits.into_iter().filter(|(_, has)| *has).map(|(it, _)| it).collect(),
             listens: instance.listens.iter().copied().collect(),
         }
@@ -218,5 +254,56 @@ impl<'a> Named<'a> {
         ];
         let some = some.into_iter().find(|names| !names.is_empty()).unwrap_or_default();
         some.into_iter().map(GroupName::as_str).collect::<Vec<_>>().join(" + ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Era;
+    use crate::topology::Topology;
+
+    /// Names of classes of instances, each with its members.
+    fn classes(rest: &str) -> Vec<(String, String)> {
+        let text = format!("sglab: 1\nera: vpc\n{rest}\n");
+        let topology = Topology::parse_cloud("t.yaml", text.as_bytes()).unwrap_or_else(|problems| panic!("{problems}"));
+        let cloud = topology.initial_cloud(Era::Vpc).unwrap();
+        let classes = Classes::new(&cloud, &BTreeSet::new());
+        let inside = classes.iter().filter(|class| matches!(class.key, ClassKey::Interfaces(_)));
+        let names = |class: &Class| class.members.iter().map(|it| it.end.to_string()).collect::<Vec<_>>().join(" ");
+        inside.map(|class| (class.name.clone(), names(class))).collect()
+    }
+
+    #[test]
+    fn instances_of_the_same_groups_are_one_class_whatever_their_own_group_is_called() {
+        let three = "groups: {web: [tcp 80 from anywhere], web1: [], web2: [], web3: []}\n\
+                     instances: {web1: {groups: [web, web1]}, web2: {groups: [web, web2]}, web3: {groups: [web, web3]}}";
+        assert_eq!(classes(three), [("web".to_owned(), "web1 web2 web3".to_owned())]);
+    }
+
+    #[test]
+    fn what_a_rule_a_block_a_port_or_a_route_tells_apart_is_no_class() {
+        let apart = |rest: &str| classes(rest).into_iter().map(|(_, members)| members).collect::<Vec<_>>();
+        let groups = "groups: {a: [tcp 80 from anywhere]";
+        let two = "instances: {x: {groups: a}, y: {groups: a}, z: {groups: a}}";
+        assert_eq!(apart(&format!("{groups}}}\n{two}")), ["x y z"]);
+        assert_eq!(apart(&format!("{groups}, b: [tcp 22 from x.private]}}\n{two}")), ["x", "y z"]);
+        assert_eq!(
+            apart(&format!("{groups}}}\n{}", two.replacen("groups: a", "groups: a, listens: tcp 80", 1))),
+            ["x", "y z"]
+        );
+        assert_eq!(
+            apart(&format!("{groups}}}\n{}", two.replacen("groups: a", "groups: a, public: no", 1))),
+            ["x", "y z"]
+        );
+        let forwards = two.replacen("groups: a", "groups: a, source-dest-check: off, forwards: as-is", 1);
+        assert_eq!(apart(&format!("{groups}}}\n{forwards}")), ["x", "y z"]);
+    }
+
+    #[test]
+    fn classes_of_one_title_are_told_apart_by_their_members() {
+        let rest = "groups: {a: [tcp 80 from anywhere]}\ninstances: {x: {groups: a, listens: tcp 80}, y: {groups: a}, z: {groups: a}}";
+        let names: Vec<String> = classes(rest).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["a (x)", "a (y, z)"]);
     }
 }

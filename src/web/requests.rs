@@ -91,12 +91,20 @@ pub struct StepRequest {
     done: usize,
 }
 
+/// A cell by its index in the table of a revision.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CellAt {
+    cell: usize,
+    at: Revision,
+}
+
 /// A flow to be explained.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub enum ExplainRequest {
-    /// That of a cell, by its index.
-    Cell(usize),
+    /// That of a cell.
+    Cell(CellAt),
     /// In the words of a file: `web1 -> db1:3306`.
     Flow(String),
 }
@@ -202,9 +210,9 @@ pub async fn step(board: &Board, client: &LabClient, StepRequest { at, done }: S
 pub async fn explain(board: &Board, client: &LabClient, request: ExplainRequest) -> Answer {
     let words = match request {
         ExplainRequest::Flow(words) => words,
-        ExplainRequest::Cell(cell) => match board.flow(cell) {
+        ExplainRequest::Cell(CellAt { cell, at }) => match board.flow(cell, at) {
             Some(words) => words,
-            None => return Answer::failed("there is no such cell any more"),
+            None => return Answer::failed("the table has changed since: choose the cell again"),
         },
     };
     let flow = TypedFlow::new(&words);
@@ -256,19 +264,25 @@ fn changes(explained: &Value) -> Vec<String> {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub enum RoomRequest {
     /// To predict the flow of a cell.
-    Ask(usize),
+    Ask(CellAt),
     /// To see what packets have shown.
     Reveal,
+    /// To forget the question.
+    Withdraw,
 }
 
 /// Asks the room, or shows it the outcome.
 pub fn room(board: &Board, request: RoomRequest) -> Answer {
     match request {
-        RoomRequest::Ask(cell) if board.ask_room(cell) => Answer::Done,
+        RoomRequest::Ask(cell) if board.ask_room(cell.cell, cell.at) => Answer::Done,
         RoomRequest::Ask(_) => Answer::failed("there is no audience (`sglab ui --audience`), or no such cell any more"),
         RoomRequest::Reveal if board.reveal() => Answer::Done,
-        RoomRequest::Reveal => {
-            Answer::failed("packets have not proved it yet, or no question is open: wait until the cell is solid")
+        RoomRequest::Reveal => Answer::failed(
+            "packets have not proved it: wait until the cell is solid. If one end does not run any more, withdraw the question",
+        ),
+        RoomRequest::Withdraw => {
+            board.withdraw();
+            Answer::Done
         }
     }
 }

@@ -62,7 +62,7 @@ struct Question {
 /// The room as it is shown. What people predict is nobody's business before the packets have spoken: there is their number only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RoomView {
-    /// People who have answered anything so far.
+    /// People who have answered the question.
     pub participants: usize,
     /// The question, if one was asked.
     pub question: Option<QuestionView>,
@@ -100,6 +100,8 @@ impl Room {
     /// Asks a question in place of the one before.
     pub fn ask(&mut self, words: String, step: Option<String>) {
         self.asked += 1;
+        // Seats are taken anew with each question, so that nobody who has left holds one.
+        self.budgets.clear();
         let question = Question { number: self.asked, words, step, answers: HashMap::new(), outcome: None };
         self.question = Some(question);
     }
@@ -107,6 +109,11 @@ impl Room {
     /// The flow of the question that is open.
     pub fn open_question(&self) -> Option<&str> {
         self.question.as_ref().filter(|it| it.outcome.is_none()).map(|it| it.words.as_str())
+    }
+
+    /// Takes the question back.
+    pub fn withdraw(&mut self) {
+        self.question = None;
     }
 
     /// Takes an answer, in place of one that was given to the same question before.

@@ -30,7 +30,7 @@ use super::lab::LabClient;
 use super::requests::{self, Answer};
 use super::room::Room;
 use super::script::Script;
-use super::session::{Session, SessionError};
+use super::session::{Session, SessionError, token};
 use super::watch::{self, now};
 
 /// The longest body, in bytes.
@@ -136,7 +136,7 @@ pub async fn serve(client: LabClient, script: Option<Script>, wanted: Wanted) ->
     let mut audience = None;
     if let Some((listener, address)) = hall {
         audience = Some(format!("http://{address}/"));
-        serving.push(AbortOnDrop(tokio::spawn(audience::serve(listener, address, Arc::clone(&board)))));
+        serving.push(AbortOnDrop(tokio::spawn(audience::serve(listener, address, Arc::clone(&board), token()?))));
     }
     let watching = tokio::spawn(async move {
         let why = watch::watch(Arc::clone(&board), client).await;

@@ -93,8 +93,13 @@ impl Session {
     }
 }
 
+/// A word that only who knows the secret can make of another.
+pub fn sealed(secret: &str, word: &str) -> String {
+    hex(&Sha256::digest(format!("{secret} {word}")))
+}
+
 /// Compares digests, so that the time tells nothing about the words.
-fn is_same(one: &str, other: &str) -> bool {
+pub fn is_same(one: &str, other: &str) -> bool {
     Sha256::digest(one) == Sha256::digest(other)
 }
 

@@ -295,7 +295,7 @@ fn ends<'a>(end: &'a Endpoint, class: usize, classes: &'a Classes, each: bool) -
         other => other.to_string(),
     };
     let is_one = |class: &&Class| !each && class.running() > 1 && !matches!(end, Endpoint::Host(..));
-    let title = classes.iter().nth(class).filter(is_one).map_or_else(own, |class| class.title.clone());
+    let title = classes.iter().nth(class).filter(is_one).map_or_else(own, |class| class.name.clone());
     Ends { side: Side { title, members: 1, class }, ends: vec![end] }
 }
 

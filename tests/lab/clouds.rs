@@ -150,6 +150,7 @@ pub fn launch(name: &str, groups: &[&str], address: AddressRequest) -> Operation
         processes: Default::default(),
         mounts: Default::default(),
         address,
+        ipv6: sglab::model::AskedIpv6::Automatic,
         secondary: Vec::new(),
         public: sglab::model::AutomaticPublic::Given,
         source_dest_check: sglab::model::SourceDestCheck::On,

@@ -36,6 +36,7 @@ mod hosts_files;
 mod icmp_errors;
 mod idle_timeouts;
 mod ipv6;
+mod ipv6_addresses;
 mod lessons;
 mod liars;
 mod literal;

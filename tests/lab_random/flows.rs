@@ -1,6 +1,9 @@
 //! What is asked at every step: each flow that has a path, and some that forge their source.
 
+use std::net::IpAddr;
+
 use indexmap::{IndexMap, IndexSet};
+use ipnet::IpNet;
 use sglab::model::{
     Attachment, Cloud, Endpoint, Flow, Forwarding, InstanceName, InstanceState, Interface, Service, Via, apply,
 };
@@ -94,13 +97,14 @@ fn can_be_told(cloud: &Cloud, flow: &Flow) -> bool {
 
 /// Each running instance to each other's secondary addresses, the last of a prefix for it, also to those of what is stopped; and from its own.
 fn by_secondary(cloud: &Cloud) -> Vec<(Endpoint, Endpoint, Via)> {
-    let held = |it: &Interface| it.secondary.iter().filter_map(|one| one.addresses().last()).collect::<Vec<_>>();
+    let last = |block: IpNet| block.broadcast();
+    let held = |it: &Interface| it.secondary.iter().map(|one| last(one.block())).collect::<Vec<IpAddr>>();
     let mut pairs = Vec::new();
     for from in cells::running(cloud).map(|(name, _)| Attachment::first_of(name)) {
         let Some(sender) = cloud.attached(&from) else { continue };
         // A machine that has crashed is silent behind an open door.
         let crashed = |it: &Interface| cloud.state_of(&it.id) == Some(InstanceState::Crashed);
-        let there = |it: &&Interface| it.vpc == sender.vpc && it.id.instance() != Some(&from.instance) && !crashed(it);
+        let there = |it: &&Interface| it.id.instance() != Some(&from.instance) && !crashed(it);
         for (at, to) in
             cloud.interfaces().filter_map(|(.., it)| Some((it.id.attachment()?, it))).filter(|it| there(&it.1))
         {
@@ -108,9 +112,15 @@ fn by_secondary(cloud: &Cloud) -> Vec<(Endpoint, Endpoint, Via)> {
                 0 => Endpoint::Instance(at.instance.clone()),
                 _ => Endpoint::Interface(at.clone()),
             };
-            pairs.extend(held(to).into_iter().map(|own| (end(&from), end(at), Via::Secondary(own.0))));
-            let sources = held(sender).into_iter().map(|own| Endpoint::Forged(from.clone(), own.0.into()));
-            pairs.extend(sources.filter(|_| to.private.is_some()).map(|own| (own, end(at), Via::Private)));
+            let is_way = |own: &IpAddr| if own.is_ipv6() { sender.ipv6.is_some() } else { to.vpc == sender.vpc };
+            pairs.extend(held(to).into_iter().filter(is_way).map(|own| (end(&from), end(at), Via::Secondary(own))));
+            for own in held(sender) {
+                let via = if own.is_ipv6() { Via::Ipv6 } else { Via::Private };
+                let is_there = if own.is_ipv6() { to.ipv6.is_some() } else { to.private.is_some() };
+                if is_there && is_way(&own) {
+                    pairs.push((Endpoint::Forged(from.clone(), own), end(at), via));
+                }
+            }
         }
     }
     pairs

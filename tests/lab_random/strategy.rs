@@ -15,6 +15,8 @@ struct World {
     knobs: Vec<&'static str>,
     layout: Layout,
     ipv6: bool,
+    /// Without IPv6 in the second subnet.
+    bare: bool,
     /// Traffic of rules; a few kinds, so that rules meet and the table stays small.
     traffic: Vec<&'static str>,
     groups: Vec<&'static str>,
@@ -100,8 +102,9 @@ fn world() -> impl Strategy<Value = World> {
     let traffic = (subsequence(TRAFFIC.to_vec(), 2..=4), subsequence(TRAFFIC_OF_A_VPC.to_vec(), 0..=2));
     let groups = subsequence(vec!["A", "B", "C", "D"], 2..=4);
     let instances = subsequence(vec!["a", "b", "c", "d"], 2..=4);
-    (eras, knobs, layouts, any::<bool>(), traffic, groups, instances).prop_map(
-        |(era, knobs, layout, ipv6, (mut traffic, of_a_vpc), mut groups, mut instances)| {
+    let families = (any::<bool>(), proptest::bool::weighted(0.25));
+    (eras, knobs, layouts, families, traffic, groups, instances).prop_map(
+        |(era, knobs, layout, (ipv6, bare), (mut traffic, of_a_vpc), mut groups, mut instances)| {
             let layout = match layout {
                 Layout::Nat | Layout::Middlebox if era != "vpc" => Layout::TwoSubnets,
                 layout => layout,
@@ -116,7 +119,8 @@ fn world() -> impl Strategy<Value = World> {
             if matches!(layout, Layout::Nat | Layout::Middlebox) {
                 instances.push("nat");
             }
-            World { era, knobs, layout, ipv6: ipv6 && era == "vpc", traffic, groups, instances }
+            let ipv6 = ipv6 && era == "vpc";
+            World { era, knobs, layout, ipv6, bare: ipv6 && bare, traffic, groups, instances }
         },
     )
 }
@@ -155,17 +159,24 @@ fn instance(world: &World, name: &'static str) -> BoxedStrategy<(&'static str, V
     let second = proptest::option::weighted(0.25, subsequence(homes, 1..=1));
     let (layout, two_vpcs, is_vpc) = (world.layout, world.layout == Layout::TwoVpcs, world.is_vpc());
     // What another has, or no subnet of its own, is taken out again.
-    let secondary =
-        ["10.0.0.200", "10.0.1.200", "10.0.1.192/28", "[10.0.2.201, 10.0.2.208/28]", "[10.0.1.202, 10.0.1.224/28]"];
-    let secondary = proptest::option::weighted(0.5, select(secondary.to_vec()));
+    let mut secondary =
+        vec!["10.0.0.200", "10.0.1.200", "10.0.1.192/28", "[10.0.2.201, 10.0.2.208/28]", "[10.0.1.202, 10.0.1.224/28]"];
+    let mut ipv6 = vec![""];
+    if world.ipv6 {
+        secondary.extend(["'2001:db8:1000::5'", "'2001:db8:1000:1::5'", "'2001:db8:1000:0:1::/80'"]);
+        secondary.extend(["'2001:db8:1000:1:1::/80'", "['2001:db8:1000::6', '2001:db8:1000:0:2::/80', 10.0.0.203]"]);
+        ipv6.extend(["", "no", "'2001:db8:1000::7'", "'2001:db8:1000:1::7'"]);
+    }
+    let secondary = (proptest::option::weighted(0.5, select(secondary)), select(ipv6));
     (groups, any::<prop::sample::Index>(), proptest::bool::weighted(0.85), second, secondary)
-        .prop_map(move |(groups, subnet, public, second, secondary)| {
+        .prop_map(move |(groups, subnet, public, second, (secondary, ipv6))| {
             let mut lines = vec![format!("groups: [{}]", groups.join(", "))];
             let subnet = (!subnets.is_empty()).then(|| *subnet.get(&subnets));
             if two_vpcs {
                 lines.push(format!("vpc: {}", if name == "x" { "other" } else { "main" }));
             }
             lines.extend(subnet.filter(|_| name != "x").map(|subnet| format!("subnet: {subnet}")));
+            lines.extend((!ipv6.is_empty()).then(|| format!("ipv6: {ipv6}")));
             let secondary = secondary.filter(|_| is_vpc);
             lines.extend(secondary.map(|addresses| format!("secondary-addresses: {addresses}")));
             if appliance {
@@ -222,7 +233,14 @@ fn operation(world: &World, drawn: &[Group]) -> BoxedStrategy<String> {
     )
         .prop_map(|(verb, elastic)| format!("{verb}: {elastic}"));
     let vpc = if world.layout == Layout::TwoVpcs { ", vpc: main" } else { "" };
-    let launch = (select(vec!["l1", "l2"]), groups.clone(), select(vec!["", ", address: a.previous", ", public: no"]))
+    let mut launched = vec!["", ", address: a.previous", ", public: no"];
+    let mut more =
+        vec!["", "", ", secondary-addresses: [10.0.0.220, 10.0.1.220]", ", secondary-addresses: 10.0.0.208/28"];
+    if world.ipv6 {
+        launched.extend([", ipv6: no", ", secondary-addresses: ['2001:db8:1000::8', '2001:db8:1000:0:3::/80']"]);
+        more.extend([", ipv6: no", ", secondary-addresses: ['2001:db8:1000::9', '2001:db8:1000:0:4::/80']"]);
+    }
+    let launch = (select(vec!["l1", "l2"]), groups.clone(), select(launched))
         .prop_map(move |(name, groups, more)| format!("launch: {{{name}: {{groups: [{groups}]{vpc}{more}}}}}"));
     let of = (mortal.clone(), select(vec!["", "", second]), groups.clone());
     let set_groups =
@@ -235,9 +253,7 @@ fn operation(world: &World, drawn: &[Group]) -> BoxedStrategy<String> {
     let delete = select(deletable).prop_map(|group| format!("delete-group: {group}"));
     let joined =
         (mortal.clone(), groups.clone()).prop_map(|(instance, groups)| (instance, format!("groups: [{groups}]")));
-    let more =
-        select(vec!["", "", ", secondary-addresses: [10.0.0.220, 10.0.1.220]", ", secondary-addresses: 10.0.0.208/28"]);
-    let joined = (joined, more).prop_map(|((instance, groups), more)| {
+    let joined = (joined, select(more)).prop_map(|((instance, groups), more)| {
         format!("attach-interface: {{{instance}: {{eth1: {{{groups}{more}}}}}}}")
     });
     let left = mortal.clone().prop_map(|instance| format!("detach-interface: {instance}.eth1"));
@@ -356,8 +372,9 @@ fn head(world: &World) -> Diagnostic {
                 _ => ("", ""),
             };
             draft.add(4, "subnets:", Childless::Gone);
+            let bare = if world.bare { ", ipv6: no" } else { "" };
             draft.add(6, format!("one: {{cidr: 10.0.0.0/24{from_one}}}"), Childless::Itself);
-            draft.add(6, format!("two: {{cidr: 10.0.1.0/24{from_two}}}"), Childless::Itself);
+            draft.add(6, format!("two: {{cidr: 10.0.1.0/24{from_two}{bare}}}"), Childless::Itself);
             if world.layout == Layout::Middlebox {
                 draft.add(6, "three: {cidr: 10.0.2.0/24}", Childless::Itself);
             }

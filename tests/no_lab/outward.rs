@@ -1,13 +1,15 @@
 //! An account that is written for others and read again is the same account.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use proptest::prelude::*;
 use serde_json::json;
 use sglab::account::Account;
-use sglab::import::{Text, account_of, read};
-use sglab::model::{Cloud, Era};
+use sglab::import::{Text, account_of, read, topology_of};
+use sglab::model::{Cloud, Endpoint, Era, Flow, HostIp, HostName, Interface, Port, Service, Via};
 use sglab::outward::{Form, write};
+use sglab::policy::judge;
 use sglab::reach::compare;
 use sglab::topology::Topology;
 
@@ -59,11 +61,108 @@ proptest! {
     }
 }
 
+/// The address of an instance in its file, where IPv6 is drawn: none, an automatic one, one that is asked for; then some beside it.
+const BY_IPV6: [&str; 7] = [
+    "",
+    "ipv6: no",
+    "subnet: bare",
+    "ipv6: '2001:db8:1000:3::a5'",
+    "secondary-addresses: '2001:db8:1000:3::NUMBER'",
+    "secondary-addresses: ['2001:db8:1000:3:NUMBER::/80', '2001:db8:1000:3::NUMBER', 10.0.1.NUMBER]",
+    "ipv6: no, interfaces: {eth1: {groups: WEB, secondary-addresses: '2001:db8:1000:3:NUMBER::/80'}}",
+];
+
+fn dual(drawn: &[usize]) -> Cloud {
+    let mut yaml = "sglab: 1
+era: vpc
+vpcs:
+  main:
+    cidr: 10.0.0.0/16
+    ipv6: '2001:db8:1000::/56'
+    subnets: {front: {cidr: 10.0.1.0/24, ipv6: '2001:db8:1000:3::/64'}, bare: {cidr: 10.0.2.0/24, ipv6: no}, usual: 10.0.3.0/24}
+hosts: {office: [198.51.100.7, '2001:db8:ffff::7']}
+groups:
+  WEB: [tcp 80 from WEB, 'tcp 81 from 2001:db8:1000:3::a5', 'tcp 82 from 2001:db8:1000:3::/64', 'tcp 83 from ::/0', 'tcp 84 from 2001:db8:1000:3:21::/80']
+instances:
+"
+    .to_owned();
+    for (number, drawn) in drawn.iter().enumerate() {
+        let words = BY_IPV6[*drawn].replace("NUMBER", &(20 + number).to_string());
+        // One has the address that is asked for.
+        let words = if number > 0 && words.contains("::a5'") { "subnet: usual".to_owned() } else { words };
+        let comma = if words.is_empty() { "" } else { ", " };
+        yaml += &format!("  i{number}: {{groups: WEB{comma}{words}}}\n");
+    }
+    cloud_of(&yaml)
+}
+
+/// Each flow from each address of somebody to each of another, with what becomes of it.
+fn truth(cloud: &Cloud) -> BTreeMap<String, bool> {
+    let of = |it: &Interface| it.ipv6_blocks().map(|block| block.broadcast()).collect::<Vec<_>>();
+    let interfaces: Vec<&Interface> = cloud.network_interfaces().collect();
+    let end = |it: &Interface| match it.id.attachment() {
+        Some(at) if at.device > 0 => Endpoint::Interface(at.clone()),
+        _ => Endpoint::Instance(it.id.instance().unwrap().clone()),
+    };
+    let mut truth = BTreeMap::new();
+    for (from, to) in interfaces.iter().flat_map(|from| interfaces.iter().map(move |to| (from, to))) {
+        let sources =
+            of(from).into_iter().map(|own| Endpoint::Forged(from.id.attachment().unwrap().clone(), own.into()));
+        let receivers = of(to).into_iter().map(|own| Via::Secondary(own.into())).chain([Via::Private, Via::Ipv6]);
+        let receivers: Vec<Via> = receivers.collect();
+        let office = Endpoint::Host(HostName::new("office"), HostIp("2001:db8:ffff::7".parse().unwrap()));
+        for source in sources.chain([end(from), office]) {
+            for (via, port) in receivers.iter().flat_map(|via| (80..86).map(move |port| (*via, port))) {
+                let flow = Flow { from: source.clone(), to: end(to), via, service: Service::Tcp(Port(port)) };
+                truth.insert(flow.to_string(), judge(cloud, &flow).is_open());
+            }
+        }
+    }
+    truth
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// IPv6 addresses of an account, and who has none, come back as they were, and what they reach.
+    #[test]
+    fn replies_say_the_same_ipv6_addresses(drawn in prop::collection::vec(0..BY_IPV6.len(), 2..=4)) {
+        let first = dual(&drawn);
+        let account = account_of(&first, "file");
+        let read = again(&account, Form::Describe);
+        let written = topology_of(&read);
+        prop_assert_eq!(&written.left_out, &[]);
+        let yaml = written.builder.to_yaml();
+        let topology = written.topology("again", "hosts: {office: [198.51.100.7, '2001:db8:ffff::7']}\n");
+        let topology = topology.unwrap_or_else(|problems| panic!("{problems}\n{yaml}"));
+        let second = topology.initial_cloud(Era::Vpc).unwrap_or_else(|(refusal, place)| panic!("{place}: {refusal}"));
+        prop_assert_eq!(truth(&first), truth(&second), "{}", yaml);
+        // A template has other addresses, for as many.
+        let template = again_listed(&account, Form::CloudFormation);
+        let of_template = topology_of(&template).topology("template", "").unwrap_or_else(|problems| panic!("{problems}"));
+        let third = of_template.initial_cloud(Era::Vpc).unwrap_or_else(|(refusal, place)| panic!("{place}: {refusal}"));
+        // A template names them otherwise, and has further interfaces apart.
+        let has = |cloud: &Cloud| {
+            let mut all: Vec<bool> = cloud.network_interfaces().map(|it| it.ipv6.is_some()).collect();
+            all.sort_unstable();
+            all
+        };
+        prop_assert_eq!(has(&first), has(&third));
+    }
+}
+
+/// The same of a form that cannot say all, and says so.
+fn again_listed(account: &Account, form: Form) -> Account {
+    let written = write(account, form, "a test");
+    let text = Text { name: "again".into(), text: written.text.as_str().into() };
+    read(&[text], None).unwrap_or_else(|faults| panic!("{faults}\n{}", written.text))
+}
+
 /// All that an account may hold and random clouds do not.
 const RICH: &str = "sglab: 1
 era: vpc
 vpcs:
-  main: {cidr: 10.0.0.0/16, ipv6: yes, subnets: {front: 10.0.0.0/24, back: {cidr: 10.0.1.0/24, public: no}}}
+  main: {cidr: 10.0.0.0/16, ipv6: yes, subnets: {front: 10.0.0.0/24, back: {cidr: 10.0.1.0/24, public: no}, bare: {cidr: 10.0.2.0/24, ipv6: no}}}
 hosts: {office: 198.51.100.7}
 elastic-ips: {home: db1}
 prefix-lists:
@@ -89,9 +188,11 @@ instances:
     groups: [web]
     subnet: front
     address: 10.0.0.11
-    secondary-addresses: [10.0.0.20, 10.0.0.32/28]
+    secondary-addresses: [10.0.0.20, 10.0.0.32/28, '2001:db8:1000::a5', '2001:db8:1000:0:1::/80']
     interfaces: {eth1: {groups: [db], subnet: back, secondary-addresses: [10.0.1.21, 10.0.1.48/28]}}
   db1: {groups: [db, web], subnet: back, address: 10.0.1.12}
+  db2: {groups: [db], subnet: back, address: 10.0.1.13, ipv6: no}
+  db3: {groups: [db], subnet: bare, address: 10.0.2.13}
 ";
 
 #[test]
@@ -103,6 +204,7 @@ fn replies_say_the_same_of_every_kind_of_rule_and_interface() {
     assert_eq!(account.vpcs.len(), read.vpcs.len());
     for (id, subnet) in &account.subnets {
         assert_eq!(Some(subnet.block), read.subnets.get(id).map(|subnet| subnet.block));
+        assert_eq!(Some(&subnet.ipv6), read.subnets.get(id).map(|subnet| &subnet.ipv6));
         assert_eq!(Some(&subnet.automatic_public), read.subnets.get(id).map(|subnet| &subnet.automatic_public));
     }
     for (id, interface) in &account.interfaces {

@@ -181,6 +181,22 @@ fn who_has_seen_an_older_revision_is_told_and_changes_nothing() {
 }
 
 #[test]
+fn a_cell_of_an_older_table_is_not_explained_as_another() {
+    let (labs, served) = two_tier();
+    let cookie = served.cookie();
+    let explain = || {
+        Asked::post("/api/explanations").header("Cookie", &cookie).body(r#"{"cell": {"cell": 7, "at": 0}}"#).of(&served)
+    };
+    assert_eq!(explain().json()["result"], "explained");
+    labs.ok(&["stop", "web2"]);
+    let until = std::time::Instant::now() + patience(20);
+    while explain().json()["result"] != "failed" {
+        assert!(std::time::Instant::now() < until, "{}", explain().body);
+    }
+    assert!(explain().body.contains("choose the cell again"));
+}
+
+#[test]
 fn what_ec2_refuses_and_what_means_nothing_is_told_in_its_words() {
     let (_labs, served) = two_tier();
     let cookie = served.cookie();

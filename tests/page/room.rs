@@ -64,7 +64,7 @@ fn the_audience_can_change_nothing_whatever_it_sends() {
 fn answers_are_bounded_by_size_by_rate_and_by_participant() {
     let (_labs, served) = with_audience();
     let (hall, own) = (served.audience(), served.cookie());
-    let asked = Asked::post("/api/room").header("Cookie", &own).body(r#"{"ask": 0}"#).of(&served);
+    let asked = Asked::post("/api/room").header("Cookie", &own).body(r#"{"ask": {"cell": 0, "at": 0}}"#).of(&served);
     assert_eq!(asked.status, 200, "{}", asked.body);
     let cookie = Asked::get("/").at(hall).header("set-cookie");
     let cookie = cookie.split_once(';').unwrap().0;
@@ -76,6 +76,15 @@ fn answers_are_bounded_by_size_by_rate_and_by_participant() {
     assert_eq!(answer(r#"{"question": 2, "prediction": "open"}"#).status, 409, "no such question");
     let fast = (0..10).map(|_| answer(open)).find(|it| it.status == 409).expect("too many in a row");
     assert!(fast.body.contains("not so fast"), "{}", fast.body);
+    for made_up in [
+        "0".repeat(32),
+        format!("{}.{}", "0".repeat(32), "0".repeat(64)),
+        format!("1{}", cookie.split_once('=').unwrap().1),
+    ] {
+        let name = cookie.split_once('=').unwrap().0;
+        let answer = Asked::post("/api/predictions").header("Cookie", &format!("{name}={made_up}")).body(open).at(hall);
+        assert_eq!(answer.status, 401, "a number that was not given here: {made_up}");
+    }
     let without = Asked::post("/api/predictions").body(open).at(hall);
     assert_eq!(without.status, 401, "{}", without.body);
     assert_eq!(

@@ -193,11 +193,14 @@ fn the_time_line_shows_the_table_as_it_stood_and_what_differs_between_two() {
     browser.wait("document.querySelectorAll('#history button:not(:disabled)').length === 2");
     browser.click("#history li:last-child button");
     browser.wait(&format!("document.querySelector({:?}).dataset.outcome === 'dropped'", cell("db1 to db2, tcp 3306")));
-    assert_eq!(browser.text("#table-head"), "Truth table as it stood");
+    assert_eq!(browser.text("#table-head"), "Truth table after “as it was found”");
     browser.click("#history li:first-child button");
     browser.wait("document.querySelectorAll('td.changed').length === 1");
     assert_eq!(outcome(&browser, "db1 to db2, tcp 3306"), "open measured");
-    assert!(browser.text("#table-head").contains("what differs"));
+    assert!(browser.text("#table-head").starts_with("What differs between"));
+    assert_eq!(browser.text("td.changed"), ".→O");
+    browser.click("[data-key='now']");
+    browser.wait("document.querySelector('#table-head').textContent === 'Truth table'");
 }
 
 #[test]

@@ -62,7 +62,9 @@ fn play(old: &Network, phases: &Phases) -> Network {
 
 fn index_of(route: &Route) -> Option<u32> {
     match route.way {
-        Way::Gateway { index, .. } | Way::Link { index } => Some(index),
+        Way::Gateway { index, .. } | Way::Link { index } | Way::Delegated { index, .. } | Way::Local { index } => {
+            Some(index)
+        }
         Way::Unreachable | Way::Main => None,
     }
 }
@@ -151,7 +153,7 @@ fn a_stop_unroutes_then_closes_and_unlinks_and_forgets_last() {
     assert_eq!(kinds(&steps(&old, &new)), ["-route", "nft -link", "forget", "-node"]);
     assert_eq!(kinds(&steps(&new, &old)), ["+node", "+link", "+route", "nft"]);
     let forgotten = steps(&old, &new).into_iter().flatten().filter_map(|action| match action {
-        Action::ForgetFlows(node, address) => Some(format!("{node} {address}")),
+        Action::ForgetFlows(node, block) => Some(format!("{node} {}", block.addr())),
         _ => None,
     });
     assert_eq!(

@@ -41,6 +41,8 @@ fn way(way: &Way) -> String {
         Way::Gateway { index, gateway, source: None } => format!("by {gateway} on {index}"),
         Way::Gateway { index, gateway, source: Some(source) } => format!("by {gateway} on {index} from {source}"),
         Way::Link { index } => format!("on {index}"),
+        Way::Delegated { index, to } => format!("to {to} on {index}"),
+        Way::Local { index } => format!("is its own on {index}"),
         Way::Unreachable => "is nobody's".to_owned(),
         Way::Main => "as the main table says".to_owned(),
     }

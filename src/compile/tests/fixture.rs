@@ -13,6 +13,7 @@ pub fn cloud(era: Era) -> Cloud {
             subnets,
             routes: IndexMap::new(),
             without_public: Default::default(),
+            ipv6_subnets: Default::default(),
             ipv6: None,
         },
     )]);

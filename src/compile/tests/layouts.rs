@@ -36,7 +36,8 @@ fn every_route_goes_over_an_end_of_its_node_to_a_permanent_neighbour() {
                 let (index, next) = match route.way {
                     Way::Gateway { index, gateway, .. } => (index, gateway),
                     Way::Link { index } => (index, route.destination.addr()),
-                    Way::Unreachable | Way::Main => continue,
+                    Way::Delegated { index, to } => (index, to),
+                    Way::Local { .. } | Way::Unreachable | Way::Main => continue,
                 };
                 let end = ends.iter().find(|end| end.node == *name && end.index == index).unwrap();
                 assert!(end.neighbours.contains_key(&next), "{name}: {route:?}");

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use tokio::sync::broadcast;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
@@ -156,7 +157,8 @@ fn told(record: &FlowRecord, cloud: &Cloud) -> FlowLogRecord {
 }
 
 fn own(eni: &Eni, address: IpAddr) -> IpAddr {
-    eni.addresses.iter().copied().find(|own| own.is_ipv4() == address.is_ipv4()).unwrap_or(address)
+    let of_family = |own: &IpAddr| own.is_ipv4() == address.is_ipv4();
+    eni.addresses.iter().map(IpNet::addr).find(of_family).unwrap_or(address)
 }
 
 #[cfg(test)]

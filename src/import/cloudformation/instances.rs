@@ -55,6 +55,8 @@ fn make<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource: &Resourc
     let vpc = vpc_of(&reader.into.account, &subnets, groups.as_ref());
     let groups = groups.unwrap_or_else(|| members::default(template, vpc.as_ref()));
     let addresses = members::addresses(reader, template, resource, (said, ADDRESSES));
+    let later = (&subnets, &addresses[..]);
+    let ipv6_later = members::ipv6_later(&reader.into.account, template, said, later);
     let interface = Interface {
         label,
         holder,
@@ -63,6 +65,7 @@ fn make<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource: &Resourc
         groups: members::listed(reader, resource, groups),
         public: members::public(reader, public, &subnets, &addresses),
         addresses,
+        ipv6_later,
         origin: resource.origin(reader),
     };
     if id == template.id(resource.name) {

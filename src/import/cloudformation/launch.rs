@@ -181,6 +181,7 @@ fn launched<'t>(
         subnet: subnets.only(),
         groups: members::listed(reader, resource, groups),
         addresses: Vec::new(),
+        ipv6_later: usize::from(subnets.gives_ipv6(&reader.into.account)),
         public: members::public(reader, public, subnets, &[]),
         origin: resource.origin(reader),
     };

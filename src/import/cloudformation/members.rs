@@ -10,7 +10,7 @@ use super::super::tree::Node;
 use super::resource::Resource;
 use super::template::Template;
 use super::value::{Found, Told, Value};
-use crate::account::{Known, Public, ResourceId};
+use crate::account::{Account, Known, Public, ResourceId};
 
 /// Lists an interface whose groups are not known; those of a resource that may not be there are none of them.
 pub fn listed(reader: &mut Reader<'_>, resource: &Resource<'_>, groups: Groups) -> Groups {
@@ -56,6 +56,24 @@ pub fn addresses<'t>(
         }
     }
     addresses
+}
+
+/// Number of IPv6 addresses that an interface gets, and that are not known: as many as it asks for, else what its subnet gives it.
+pub fn ipv6_later<'t>(
+    account: &Account,
+    template: &Template<'t>,
+    said: Node<'t>,
+    (subnets, addresses): (&Subnets, &[IpNet]),
+) -> usize {
+    let listed = template.property(said, "Ipv6Addresses").elements().len();
+    let known = addresses.iter().filter(|block| block.addr().is_ipv6() && block.prefix_len() == 128).count();
+    let count = template.known_text(said, "Ipv6AddressCount").and_then(|text| text.parse::<usize>().ok());
+    match count {
+        Some(count) => count.saturating_sub(known),
+        None if !template.property(said, "Ipv6AddressCount").is_absent() => 1,
+        None if listed > 0 => listed.saturating_sub(known),
+        None => usize::from(subnets.gives_ipv6(account)),
+    }
 }
 
 /// Ways from the internet to what is launched in a subnet. What it is told goes before what the subnet does.

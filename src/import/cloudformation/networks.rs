@@ -10,7 +10,7 @@ use super::references::Wanted;
 use super::resource::Resource;
 use super::template::Template;
 use super::value::{Found, Told, Value};
-use crate::account::{Known, PrefixList, Reason, Subnet, Vpc};
+use crate::account::{Ipv6Block, Known, PrefixList, Reason, Subnet, Vpc};
 
 /// `AWS::EC2::VPC` with the blocks that are associated apart, and its default group.
 pub fn vpc<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource: &Resource<'t>) {
@@ -86,9 +86,34 @@ pub fn subnet<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource: &R
         vpc: template.one_of(properties, "VpcId", Wanted::Vpc).known(),
         block: block.known().and_then(ipv4),
         automatic_public,
+        ipv6: ipv6_block(reader, template, resource),
+        automatic_ipv6: match template.truth_of(properties, "AssignIpv6AddressOnCreation") {
+            Told::Is(automatic) => Known::Is(automatic),
+            Told::Absent => Known::Is(false),
+            Told::Unknown(why) => Known::Unknown(why),
+        },
         origin: resource.origin(reader),
     };
     reader.into.account.subnets.insert(template.id(resource.name), subnet);
+}
+
+/// The IPv6 block of a subnet, be it one that is associated apart.
+fn ipv6_block<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource: &Resource<'t>) -> Ipv6Block {
+    let id = template.id(resource.name);
+    let apart = template.of_kinds(&["AWS::EC2::SubnetCidrBlock"]).filter(
+        |block| matches!(template.one_of(block.properties, "SubnetId", Wanted::Subnet), Told::Is(of) if of == id),
+    );
+    for said in std::iter::once(resource).chain(apart) {
+        match template.block(reader, said.name, &template.property(said.properties, "Ipv6CidrBlock")) {
+            Told::Is(IpNet::V6(block)) => return Ipv6Block::Is(block),
+            Told::Unknown(_) => return Ipv6Block::Later,
+            Told::Is(IpNet::V4(_)) | Told::Absent => {}
+        }
+        if !template.property(said.properties, "Ipv6IpamPoolId").is_absent() {
+            return Ipv6Block::Later;
+        }
+    }
+    Ipv6Block::None
 }
 
 fn ipv4(block: IpNet) -> Option<Ipv4Net> {

@@ -186,6 +186,7 @@ fn interface(
         subnet,
         groups: members::listed(reader, resource, groups),
         addresses: Vec::new(),
+        ipv6_later: 0,
         public: Public::None,
         origin: resource.origin(reader),
     }

@@ -148,6 +148,7 @@ fn read_interface(reader: &mut Reader<'_>, item: Node<'_>, label: String, holder
         subnet: item.text_of("SubnetId").map(ResourceId::new),
         groups,
         addresses,
+        ipv6_later: 0,
         public: if public.is_empty() { Public::None } else { Public::At(public) },
         origin: reader.origin(item, &label),
         label,

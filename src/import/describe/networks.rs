@@ -7,7 +7,7 @@ use super::super::builder::{Reader, TagsOf};
 use super::super::tree::Node;
 use super::super::words;
 use super::items::{id_of, name_tag, tags};
-use crate::account::{Known, PrefixList, Reason, ResourceId, Subnet, Vpc};
+use crate::account::{Ipv6Block, Known, PrefixList, Reason, ResourceId, Subnet, Vpc};
 
 /// Reads a VPC with all its blocks.
 pub fn vpc(reader: &mut Reader<'_>, item: Node<'_>) {
@@ -58,10 +58,36 @@ pub fn subnet(reader: &mut Reader<'_>, item: Node<'_>) {
         label: name_tag(item).unwrap_or(id).to_owned(),
         vpc: item.text_of("VpcId").map(ResourceId::new),
         block,
-        automatic_public: automatic.map_or_else(|| Known::Unknown("the reply does not tell".to_owned()), Known::Is),
+        automatic_public: automatic.map_or_else(|| Known::Unknown(UNTOLD.to_owned()), Known::Is),
+        ipv6: ipv6_block(reader, item, id),
+        automatic_ipv6: item
+            .get("AssignIpv6AddressOnCreation")
+            .and_then(Node::boolean)
+            .map_or_else(|| Known::Unknown(UNTOLD.to_owned()), Known::Is),
         origin: reader.origin(item, id),
     };
     reader.into.account.subnets.insert(ResourceId::new(id), subnet);
+}
+
+const UNTOLD: &str = "the reply does not tell";
+
+/// The IPv6 block of a subnet; one that is taken away again stands in the reply for a while.
+fn ipv6_block(reader: &mut Reader<'_>, item: Node<'_>, id: &str) -> Ipv6Block {
+    if item.get("Ipv6CidrBlockAssociationSet").is_none() {
+        return Ipv6Block::Unknown(UNTOLD.to_owned());
+    }
+    let blocks: Vec<Node<'_>> = item
+        .items_of("Ipv6CidrBlockAssociationSet")
+        .filter(|block| {
+            !matches!(block.at(&["Ipv6CidrBlockState", "State"]).and_then(Node::text), Some("disassociated"))
+        })
+        .filter_map(|block| block.get("Ipv6CidrBlock"))
+        .collect();
+    let found = read_blocks(reader, &blocks, id).into_iter().find_map(|block| match block {
+        IpNet::V4(_) => None,
+        IpNet::V6(block) => Some(block),
+    });
+    found.map_or(Ipv6Block::None, Ipv6Block::Is)
 }
 
 /// Reads a prefix list. `get-managed-prefix-list-entries` gives its entries without its id, so a collector adds them to the list.

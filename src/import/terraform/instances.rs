@@ -29,6 +29,7 @@ pub fn interface<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resourc
         &["private_ip", "private_ips", "ipv4_prefixes", "ipv6_addresses", "ipv6_prefixes"],
     );
     let ipv6: Vec<IpAddr> = addresses.iter().map(ipnet::IpNet::addr).filter(IpAddr::is_ipv6).collect();
+    let ipv6_later = members::ipv6_later(&reader.into.account, &resource.body, &subnet.clone().into());
     let interface = Interface {
         label: context.labels.of(resource),
         holder: Holder::Nobody,
@@ -36,6 +37,7 @@ pub fn interface<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resourc
         subnet,
         groups: members::listed(reader, resource, groups),
         addresses,
+        ipv6_later,
         public: if ipv6.is_empty() { Public::None } else { Public::At(ipv6) },
         origin: members::origin(reader, context, resource),
     };
@@ -157,6 +159,7 @@ fn first<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: &Reso
         Launch::Unknown(why) => Public::Unknown(why.clone()),
     };
     let public = members::public(body, "associate_public_ip_address", &addresses, by_launch);
+    let ipv6_later = members::ipv6_later(&reader.into.account, body, &subnets);
     let interface = Interface {
         label: context.labels.of(resource),
         holder: holder_of(resource),
@@ -165,6 +168,7 @@ fn first<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: &Reso
         public,
         subnet,
         addresses,
+        ipv6_later,
         origin: members::origin(reader, context, resource),
     };
     reader.into.interface(id, interface);

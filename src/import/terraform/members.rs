@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::super::builder::Reader;
-use super::super::placed::{Groups, no_default_group};
+use super::super::placed::{Groups, Subnets, no_default_group};
 use super::super::tree::Node;
 use super::super::words;
 use super::context::Context;
@@ -13,7 +13,7 @@ use super::digests;
 use super::resource::{Block, Resource, Value};
 use super::told::Told;
 use super::wanted::{VPCS, Wanted, default_group};
-use crate::account::{Known, Origin, Public, Reason, ResourceId};
+use crate::account::{Account, Known, Origin, Public, Reason, ResourceId};
 
 /// Lists an interface whose groups are not known.
 pub fn listed(reader: &mut Reader<'_>, resource: &Resource<'_>, groups: Groups) -> Groups {
@@ -64,6 +64,30 @@ pub fn addresses(reader: &mut Reader<'_>, resource: &Resource<'_>, block: &Block
         }
     }
     addresses
+}
+
+/// Number of IPv6 addresses that an interface gets, and that are not known yet: as many as it asks for, else what its subnet gives it.
+pub fn ipv6_later(account: &Account, block: &Block<'_>, subnets: &Subnets) -> usize {
+    let (known, unknown) = block.elements("ipv6_addresses");
+    let by_subnet = usize::from(subnets.gives_ipv6(account));
+    let is_asked = |key: &str| matches!(block.value(key), Value::Unknown | Value::Hidden) && block.is_given(key);
+    match block.value("ipv6_address_count") {
+        _ if unknown > 0 => unknown,
+        // Of what is there already both are told.
+        _ if matches!(block.value("ipv6_addresses"), Value::Is(_)) => match block.value("ipv6_address_count") {
+            Value::Is(count) => count_of(count).saturating_sub(known.len()),
+            Value::Absent | Value::Unknown | Value::Hidden => 0,
+        },
+        Value::Is(count) => count_of(count),
+        _ if is_asked("ipv6_address_count") || is_asked("ipv6_addresses") => 1,
+        Value::Absent | Value::Unknown | Value::Hidden => by_subnet,
+    }
+}
+
+/// A count; a state file of old has it as a text.
+fn count_of(node: Node<'_>) -> usize {
+    let told = node.number().or_else(|| node.text().and_then(|text| text.parse().ok()));
+    told.and_then(|count| usize::try_from(count).ok()).unwrap_or(0)
 }
 
 /// Ways from the internet to what is launched. What it is told (`associate_public_ip_address`) goes before `otherwise`.

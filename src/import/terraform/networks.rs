@@ -11,7 +11,7 @@ use super::context::{Context, id_or_listed, required};
 use super::resource::{Resource, Value};
 use super::told::Told;
 use super::wanted::Wanted;
-use crate::account::{Known, PrefixList, Reason, Subnet, Vpc};
+use crate::account::{Ipv6Block, Known, PrefixList, Reason, Subnet, Vpc};
 
 const NO_BLOCK: &str = "its IPv4 block is not known";
 
@@ -82,6 +82,14 @@ pub fn subnet<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: 
         vpc,
         block: ipv4(reader, resource, resource.body.value("cidr_block")).into_iter().next(),
         automatic_public,
+        ipv6: ipv6_block(reader, resource),
+        automatic_ipv6: match resource.body.value("assign_ipv6_address_on_creation") {
+            Value::Is(node) => Known::Is(node.boolean() == Some(true)),
+            Value::Absent if !resource.data => Known::Is(false),
+            Value::Absent | Value::Unknown | Value::Hidden => {
+                Known::Unknown("`assign_ipv6_address_on_creation` is not known".to_owned())
+            }
+        },
         origin: reader.origin(resource.node, &resource.address),
     };
     let subnets = &mut reader.into.account.subnets;
@@ -89,6 +97,25 @@ pub fn subnet<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: 
         subnets.entry(id).or_insert(subnet);
     } else {
         subnets.insert(id, subnet);
+    }
+}
+
+/// The IPv6 block of a subnet.
+fn ipv6_block(reader: &mut Reader<'_>, resource: &Resource<'_>) -> Ipv6Block {
+    let value = resource.body.value("ipv6_cidr_block");
+    match value {
+        Value::Is(_) => {
+            let found = nets(reader, resource, value).into_iter().find_map(|block| match block {
+                IpNet::V4(_) => None,
+                IpNet::V6(block) => Some(block),
+            });
+            found.map_or(Ipv6Block::None, Ipv6Block::Is)
+        }
+        Value::Unknown if resource.body.is_given("ipv6_cidr_block") => Ipv6Block::Later,
+        Value::Absent | Value::Unknown if !resource.data => Ipv6Block::None,
+        Value::Absent | Value::Unknown | Value::Hidden => {
+            Ipv6Block::Unknown("`ipv6_cidr_block` is not known".to_owned())
+        }
     }
 }
 

@@ -157,6 +157,7 @@ pub fn service<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource:
         subnet: subnets.only(),
         groups: members::listed(reader, resource, groups),
         addresses: members::addresses(reader, resource, body, &["ip_address"]),
+        ipv6_later: 0,
         public: public(&block, body, service.public),
         origin: reader.origin(resource.node, &resource.address),
     };

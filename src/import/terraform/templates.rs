@@ -157,6 +157,7 @@ fn launched<'t>(
         subnet: subnets.only(),
         groups: members::listed(reader, resource, groups),
         addresses: Vec::new(),
+        ipv6_later: usize::from(subnets.gives_ipv6(&reader.into.account)),
         public,
         origin: reader.origin(resource.node, &resource.address),
     };

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use indexmap::{IndexMap, IndexSet};
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::guesses::guesses;
 use super::names::Names;
@@ -12,6 +12,7 @@ use super::names::Places;
 use crate::account::{
     Account, Holder, Interface, Known, LeftOut, Origin, Peer, Public, Reason, ResourceId, SecurityGroup,
 };
+use crate::model::reserved_addresses::is_ipv6_block;
 use crate::model::{InstanceName, SecondaryAddress, VpcName, default_group, is_description, is_group_name};
 use crate::topology::{Builder, NewGroup, NewInstance, NewVpc};
 
@@ -26,6 +27,8 @@ pub struct Making<'a> {
     pub vpcs: IndexMap<ResourceId, (String, Ipv4Net)>,
     /// Names and blocks of subnets.
     pub subnets: HashMap<ResourceId, (String, Ipv4Net)>,
+    /// The IPv6 blocks of the account that VPCs of the topology have as well; others get one of the documentation's.
+    pub ipv6: HashMap<ResourceId, Ipv6Net>,
     pub groups: HashMap<ResourceId, String>,
     pub lists: HashMap<ResourceId, String>,
     /// Names of Elastic IPs by their addresses.
@@ -65,18 +68,62 @@ impl<'a> Making<'a> {
                 );
             }
             let block = own.unwrap_or_else(|| UNKNOWN_VPC.parse().unwrap_or_default());
-            let subnets = self.subnets_of(id, block);
             let mut vpc = NewVpc::block(&block.to_string());
-            let words: Vec<(String, String)> =
-                subnets.into_iter().map(|(name, block)| (name, block.to_string())).collect();
-            vpc = vpc.subnets(words.iter().map(|(name, block)| (name.as_str(), block.as_str())));
-            if known.is_some_and(|vpc| !vpc.ipv6.is_empty()) {
-                vpc = vpc.ipv6();
+            if account.has_ipv6(id) {
+                vpc = match self.ipv6_block(id) {
+                    Some(own) => vpc.ipv6_block(&own.to_string()),
+                    None => vpc.ipv6(),
+                };
             }
+            let subnets = self.subnets_of(id, block);
+            let words: Vec<(String, String)> =
+                subnets.iter().map(|(name, block)| (name.clone(), block.to_string())).collect();
+            vpc = vpc.subnets(words.iter().map(|(name, block)| (name.as_str(), block.as_str())));
+            vpc = self.ipv6_of_subnets(id, vpc);
             builder = builder.vpc(&name, vpc);
             self.vpcs.insert(id.clone(), (name, block));
         }
         builder
+    }
+
+    /// The IPv6 block of a VPC, if a lab can have it and no other VPC has: a /56 of global addresses.
+    fn ipv6_block(&mut self, vpc: &ResourceId) -> Option<Ipv6Net> {
+        let known = self.account.vpcs.get(vpc)?;
+        let fits = |block: &Ipv6Net| is_ipv6_block(*block) && !self.ipv6.values().any(|other| other == block);
+        let found = known.ipv6.iter().find_map(|block| match block {
+            IpNet::V4(_) => None,
+            IpNet::V6(block) => Some(block.trunc()).filter(fits),
+        });
+        if let Some(block) = found {
+            self.ipv6.insert(vpc.clone(), block);
+        } else if !known.ipv6.is_empty() {
+            let reason = Reason::UnknownValue("a /56 of global addresses".to_owned());
+            self.leave_out("IPv6 block of a VPC", reason, &known.origin);
+        }
+        found
+    }
+
+    /// The IPv6 blocks of the subnets of a VPC, and which have none.
+    fn ipv6_of_subnets(&mut self, vpc: &ResourceId, mut into: NewVpc) -> NewVpc {
+        let account = self.account;
+        if !account.has_ipv6(vpc) {
+            return into;
+        }
+        for (id, subnet) in account.subnets.iter().filter(|(_, subnet)| subnet.vpc.as_ref() == Some(vpc)) {
+            let Some((name, _)) = self.subnets.get(id).cloned() else { continue };
+            if !account.subnet_has_ipv6(id) {
+                into = into.subnet_without_ipv6(&name);
+            } else if let Some(block) = self.real_ipv6(vpc, subnet.ipv6.known()) {
+                into = into.subnet_ipv6(&name, &block.to_string());
+            }
+        }
+        into
+    }
+
+    /// A block of a subnet that the topology can have, as it is one of its VPC's there.
+    fn real_ipv6(&self, vpc: &ResourceId, subnet: Option<Ipv6Net>) -> Option<Ipv6Net> {
+        let of = self.ipv6.get(vpc)?;
+        subnet.filter(|block| block.prefix_len() == 64 && of.contains(block))
     }
 
     /// The subnets of a VPC that lie in its block, each beside the others; the whole block where there is none.
@@ -134,7 +181,7 @@ impl<'a> Making<'a> {
         let vpc = group.vpc.as_ref()?;
         let names: Vec<VpcName> = self.vpcs.values().map(|(name, _)| VpcName::new(name)).collect();
         let (own, _) = self.vpcs.get(vpc)?;
-        let has_ipv6 = self.account.vpcs.get(vpc).is_some_and(|vpc| !vpc.ipv6.is_empty());
+        let has_ipv6 = self.account.has_ipv6(vpc);
         let is_same = group.is_default_as_born(id) && (group.egress.len() == 2) == has_ipv6;
         is_same.then(|| default_group(&names, &VpcName::new(own)).to_string())
     }
@@ -227,6 +274,9 @@ impl<'a> Making<'a> {
             if let Some(primary) = &addresses.primary {
                 instance = instance.address(primary);
             }
+            if let Some(ipv6) = &addresses.ipv6 {
+                instance = instance.ipv6(ipv6);
+            }
             if !addresses.secondary.is_empty() {
                 instance = instance.secondary_addresses(&addresses.secondary);
             }
@@ -246,6 +296,9 @@ impl<'a> Making<'a> {
                 let addresses = self.addresses(interface, subnet.map(|(_, block)| block), &mut taken);
                 if let Some(primary) = &addresses.primary {
                     instance = instance.interface_address(&device, primary);
+                }
+                if let Some(ipv6) = &addresses.ipv6 {
+                    instance = instance.interface_ipv6(&device, ipv6);
                 }
                 if !addresses.secondary.is_empty() {
                     instance = instance.interface_secondary_addresses(&device, &addresses.secondary);
@@ -303,22 +356,15 @@ impl<'a> Making<'a> {
         let vpc = interface.vpc.as_ref().and_then(|id| self.vpcs.get(id)).map(|(_, block)| *block);
         let mut addresses = Addresses::default();
         let mut is_first = true;
-        let single_ipv6 = |block: &&IpNet| block.addr().is_ipv6() && block.prefix_len() == 128;
-        // The lab gives each interface one of its VPC's.
-        if interface.addresses.iter().filter(single_ipv6).count() > 1 {
-            self.leave_out("further IPv6 address", Reason::NotEmulated, &interface.origin);
-        }
+        let ipv6 = interface.addresses.iter().filter_map(|block| match block {
+            IpNet::V4(_) => None,
+            IpNet::V6(block) => Some(*block),
+        });
+        self.ipv6_addresses(interface, ipv6.collect(), &mut addresses);
         for block in &interface.addresses {
-            let block = match block {
-                IpNet::V4(block) => *block,
-                IpNet::V6(block) if block.prefix_len() == 128 => continue,
-                IpNet::V6(_) => {
-                    self.leave_out("IPv6 prefix", Reason::NotEmulated, &interface.origin);
-                    continue;
-                }
-            };
+            let IpNet::V4(block) = *block else { continue };
             let is_primary = block.prefix_len() == 32 && std::mem::take(&mut is_first);
-            let is_one = SecondaryAddress::of_block(block).is_some();
+            let is_one = SecondaryAddress::of_block(block.into()).is_some();
             if !is_one || !subnet.or(vpc).is_some_and(|of| is_free(of, block)) || !taken.take(interface, block) {
                 let kind = if is_primary { "private address" } else { "secondary private address" };
                 let reason = Reason::UnknownValue("one that its subnet can give".to_owned());
@@ -326,17 +372,51 @@ impl<'a> Making<'a> {
             } else if is_primary {
                 addresses.primary = Some(block.addr().to_string());
             } else {
-                addresses.secondary.extend(SecondaryAddress::of_block(block).map(|it| it.to_string()));
+                addresses.secondary.extend(SecondaryAddress::of_block(block.into()).map(|it| it.to_string()));
             }
         }
         addresses
     }
+
+    /// The IPv6 addresses of an interface: those that its subnet of the topology can give. Where that has another block than in the account the
+    /// interface gets one address of it.
+    fn ipv6_addresses(&mut self, interface: &Interface, known: Vec<Ipv6Net>, into: &mut Addresses) {
+        let (single, prefixes): (Vec<Ipv6Net>, Vec<Ipv6Net>) =
+            known.into_iter().partition(|block| block.prefix_len() == 128);
+        let subnet = interface.subnet.as_ref().and_then(|id| self.account.subnets.get(id));
+        let real = interface.vpc.as_ref().and_then(|vpc| self.real_ipv6(vpc, subnet?.ipv6.known()));
+        let all = single.len() + interface.ipv6_later;
+        if all == 0 {
+            let has_some = interface.vpc.as_ref().is_some_and(|vpc| self.account.has_ipv6(vpc));
+            into.ipv6 = has_some.then(|| "no".to_owned());
+        }
+        let (given, others): (Vec<Ipv6Net>, Vec<Ipv6Net>) =
+            single.into_iter().chain(prefixes).partition(|block| all > 0 && real.is_some_and(|of| gives(of, *block)));
+        let mut given = given.into_iter();
+        if let Some(first) = given.as_slice().first().filter(|block| block.prefix_len() == 128) {
+            into.ipv6 = Some(first.addr().to_string());
+            given.next();
+        }
+        into.secondary.extend(given.filter_map(|it| SecondaryAddress::of_block(it.into())).map(|it| it.to_string()));
+        let is_prefix = |block: &&Ipv6Net| block.prefix_len() < 128;
+        let prefixes = others.iter().filter(is_prefix).count();
+        // One of those that it cannot have as they are stands for another.
+        let singles = others.len() - prefixes + interface.ipv6_later - usize::from(all > 0 && into.ipv6.is_none());
+        let why = || Reason::UnknownValue("one that its subnet can give".to_owned());
+        for (kind, count) in [("further IPv6 address", singles), ("IPv6 prefix", prefixes)] {
+            if count > 0 {
+                self.leave_out(kind, why(), &interface.origin);
+            }
+        }
+    }
 }
 
-/// Private addresses of an interface, as the topology says them.
+/// Addresses of an interface, as the topology says them.
 #[derive(Default)]
 struct Addresses {
     primary: Option<String>,
+    /// Its first IPv6 address, or `no`; nothing where it gets one by itself.
+    ipv6: Option<String>,
     secondary: Vec<String>,
 }
 
@@ -359,6 +439,12 @@ impl Taken {
 /// Returns true if a subnet gives a block away: the first four of its addresses and the last are EC2's.
 fn is_free(subnet: Ipv4Net, block: Ipv4Net) -> bool {
     let first = u32::from(block.network()).saturating_sub(u32::from(subnet.network()));
+    subnet.contains(&block) && first >= 4 && !block.contains(&subnet.broadcast())
+}
+
+/// The same of IPv6.
+fn gives(subnet: Ipv6Net, block: Ipv6Net) -> bool {
+    let first = u128::from(block.network()).saturating_sub(u128::from(subnet.network()));
     subnet.contains(&block) && first >= 4 && !block.contains(&subnet.broadcast())
 }
 

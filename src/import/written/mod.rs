@@ -81,6 +81,7 @@ pub fn topology_of(account: &Account) -> Written {
         names: Names::default(),
         vpcs: IndexMap::new(),
         subnets: HashMap::new(),
+        ipv6: HashMap::new(),
         groups: HashMap::new(),
         lists: HashMap::new(),
         elastic_ips: HashMap::new(),

@@ -1,15 +1,15 @@
 //! Rules of an account in the words of a topology, and hosts outside for the blocks that they name, so that what they admit is asked of somebody.
 
 use std::collections::{BTreeSet, HashSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use indexmap::{IndexMap, IndexSet};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv6Net};
 
 use super::making::Making;
 use crate::account::{Interface, Known, Peer, Public, Reason, Rule, SecurityGroup};
-use crate::model::reserved_addresses::{is_global, taken_blocks};
-use crate::model::{Peer as ModelPeer, SourceLocation};
+use crate::model::reserved_addresses::{LAB_IPV6, is_global, taken_blocks};
+use crate::model::{DEFAULT_IPV6_BLOCK, Peer as ModelPeer, SourceLocation};
 use crate::topology::Builder;
 
 impl Making<'_> {
@@ -130,9 +130,17 @@ impl<'a> Making<'a> {
             IpAddr::V4(address) => {
                 !taken_blocks().iter().any(|(block, _)| block.contains(&address)) && !address.is_private()
             }
-            IpAddr::V6(_) => is_global(address),
+            IpAddr::V6(own) => is_global(address) && !self.is_of_a_vpc(own),
         };
         usable && !inside && !own.contains(&address)
+    }
+
+    /// Returns true if an IPv6 address lies in the block of a VPC of the topology, or is the lab's own.
+    fn is_of_a_vpc(&self, address: Ipv6Addr) -> bool {
+        let made = self.account.vpcs.keys().any(|vpc| self.account.has_ipv6(vpc) && !self.ipv6.contains_key(vpc));
+        let made = made.then(|| Ipv6Net::new(DEFAULT_IPV6_BLOCK.network(), 40).ok()).flatten();
+        let labs = LAB_IPV6.iter().map(|(block, _)| *block);
+        self.ipv6.values().copied().chain(made).chain(labs).any(|block| block.contains(&address))
     }
 }
 

@@ -5,6 +5,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use ipnet::IpNet;
+
 use crate::fabric::counted::Amount;
 use crate::fabric::packet::{ICMP, ICMPV6, TCP, Tuple, UDP};
 use crate::lab::heard::PacketEndpoints;
@@ -47,7 +49,7 @@ pub struct Eni {
     /// Its subnet.
     pub subnet: SubnetId,
     /// Its private and its IPv6 address.
-    pub addresses: Vec<IpAddr>,
+    pub addresses: Vec<IpNet>,
     /// Its groups.
     pub groups: Vec<String>,
 }
@@ -115,8 +117,8 @@ pub(super) fn rule(record: Record) -> Option<RuleId> {
 }
 
 pub(super) fn eni(interface: &Interface) -> Arc<Eni> {
-    let private = interface.private_addresses().map(|it| IpAddr::V4(it.0));
-    let ipv6 = interface.ipv6.map(|it| IpAddr::V6(it.0));
+    let private = interface.private_addresses().map(|it| IpNet::from(IpAddr::V4(it.0)));
+    let ipv6 = interface.ipv6_blocks().map(IpNet::V6);
     Arc::new(Eni {
         id: interface.id.clone(),
         eni: interface.eni,

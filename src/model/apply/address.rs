@@ -7,14 +7,14 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use indexmap::IndexSet;
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 
 use super::edit::Edit;
 use super::lookup;
 use super::lookup::{refuse, unknown};
 use crate::model::address::{Ipv6, PrivateIp, PublicIp};
 use crate::model::cloud::{Cloud, Vpc};
-use crate::model::interface::Interface;
+use crate::model::interface::{AskedIpv6, Interface};
 use crate::model::interface_id::Attachment;
 use crate::model::name::{ElasticIpName, InstanceName, SubnetName, VpcName};
 use crate::model::refusal::{Refusal, RefusalCode};
@@ -24,8 +24,10 @@ use crate::model::secondary::SecondaryAddress;
 /// Automatic addresses start at the network's base plus this, in subnets and in the public pool.
 const FIRST_AUTOMATIC: u32 = 11;
 
-/// IPv6 addresses start at their subnet's base plus this.
-const FIRST_IPV6: u32 = 0x10;
+/// Automatic IPv6 addresses start at their subnet's base plus this.
+const FIRST_IPV6: u128 = 0x10;
+/// The next one of an interface, where a file asks for one or it is held: no other interface has a number as high.
+const NEXT_IPV6: usize = 1 << 32;
 
 /// The first four addresses of a subnet are Amazon's, and so is the last.
 ///
@@ -66,29 +68,87 @@ pub(super) fn privates(
         lookup::only_in_a_vpc(cloud, "have one private address")?;
     }
     for (index, asked) in secondary.iter().enumerate() {
-        for address in asked.addresses() {
+        for address in asked.private_addresses() {
             exactly(cloud, vpc, block, address)?;
+        }
+        if let Some(asked) = asked.ipv6() {
+            exactly_ipv6(cloud, vpc, subnet, asked)?;
         }
         if let Some(twice) = secondary[..index].iter().find(|other| other.overlaps(*asked)) {
             let both = format!("Address {asked} is assigned twice: {twice} has it.");
             return Err(refuse(RefusalCode::InvalidParameterValue, both));
         }
     }
-    for address in secondary.iter().flat_map(|asked| asked.addresses()) {
+    for address in secondary.iter().flat_map(|asked| asked.private_addresses()) {
         cloud.private_given(vpc, address);
     }
     let private = private(cloud, vpc, subnet, primary)?;
-    if secondary.iter().any(|asked| asked.block().contains(&private.0)) {
+    if secondary.iter().any(|asked| asked.block().contains(&IpAddr::V4(private.0))) {
         return Err(refuse(RefusalCode::InvalidIpAddressInUse, format!("Address {private} is in use.")));
     }
     Ok((private, secondary.to_vec()))
 }
 
-/// The IPv6 address of a new interface, if its VPC has a block. Made of its number, so that none comes twice.
-pub(super) fn ipv6(cloud: &Cloud, vpc: &VpcName, subnet: &SubnetName, interface: u32) -> Option<Ipv6> {
-    let block = cloud.vpcs.get(vpc)?.ipv6_subnet(subnet)?;
-    let first = u128::from(block.network()) + u128::from(FIRST_IPV6);
-    Some(Ipv6(Ipv6Addr::from(first + u128::from(interface))))
+/// The first IPv6 address of a new interface, if it is to have one. An automatic one is made of its number, so that none comes twice.
+///
+/// Source: `Ipv6Addresses` and `Ipv6AddressCount` of `RunInstances` (Amazon EC2 API reference).
+pub(super) fn ipv6(
+    cloud: &Cloud,
+    (vpc, subnet): (&VpcName, &SubnetName),
+    (asked, further): (AskedIpv6, &[SecondaryAddress]),
+    interface: u32,
+) -> Result<Option<Ipv6>, Refusal> {
+    let block = known_vpc(cloud, vpc)?.ipv6_subnet(subnet);
+    let is_further = |address: Ipv6Addr| further.iter().any(|it| it.block().contains(&IpAddr::V6(address)));
+    match (asked, block) {
+        (AskedIpv6::None, _) | (AskedIpv6::Automatic, None) => Ok(None),
+        (AskedIpv6::Exact(address), _) => {
+            exactly_ipv6(cloud, vpc, subnet, address.0.into())?;
+            if is_further(address.0) {
+                let twice = format!("Address {address} is in use.");
+                return Err(refuse(RefusalCode::InvalidIpAddressInUse, twice));
+            }
+            Ok(Some(address))
+        }
+        (AskedIpv6::Automatic, Some(block)) => {
+            let first = u128::from(automatic_ipv6(block, interface));
+            let mut candidates = (first..).step_by(NEXT_IPV6).map(Ipv6Addr::from);
+            let asked = |address: Ipv6Addr| cloud.counters.ipv6.iter().any(|block| block.contains(&address));
+            let is_free = |it: &Ipv6Addr| !asked(*it) && !is_further(*it) && holder_ipv6(cloud, (*it).into()).is_none();
+            Ok(candidates.find(is_free).map(Ipv6))
+        }
+    }
+}
+
+/// The IPv6 address that an interface of a number gets by itself in a block, unless somebody asks for it.
+pub fn automatic_ipv6(block: Ipv6Net, interface: u32) -> Ipv6Addr {
+    Ipv6Addr::from(u128::from(block.network()) + FIRST_IPV6 + u128::from(interface))
+}
+
+/// The interface that holds an IPv6 address of a block: they are global, so of whichever VPC.
+fn holder_ipv6(cloud: &Cloud, block: Ipv6Net) -> Option<&Interface> {
+    let overlaps = |own: Ipv6Net| own.contains(&block) || block.contains(&own);
+    cloud.network_interfaces().find(|interface| interface.ipv6_blocks().any(overlaps))
+}
+
+/// Refuses an IPv6 address or a prefix that a subnet does not give away.
+///
+/// Source: "Subnet CIDR blocks" (Amazon VPC user guide): "The first four IPv6 addresses and the last IPv6 address ... are not available".
+fn exactly_ipv6(cloud: &Cloud, vpc: &VpcName, subnet: &SubnetName, asked: Ipv6Net) -> Result<(), Refusal> {
+    let named = || if asked.prefix_len() == 128 { asked.addr().to_string() } else { asked.to_string() };
+    let wrong = |text| Err(refuse(RefusalCode::InvalidParameterValue, format!("Address {} {text}", named())));
+    let block = known_vpc(cloud, vpc)?.ipv6_subnet(subnet);
+    let Some(block) = block.filter(|block| block.contains(&asked)) else {
+        return wrong("does not fall within the subnet's address range");
+    };
+    let first = u128::from(asked.network()) - u128::from(block.network());
+    if first < u128::from(RESERVED_AT_START) || asked.contains(&block.broadcast()) {
+        return wrong("is in subnet's reserved address range");
+    }
+    if holder_ipv6(cloud, asked).is_some() {
+        return Err(refuse(RefusalCode::InvalidIpAddressInUse, format!("Address {} is in use.", named())));
+    }
+    Ok(())
 }
 
 /// A public address for an interface, from the pool; remembered as given.
@@ -174,7 +234,8 @@ fn exactly(cloud: &Cloud, vpc: &VpcName, block: Ipv4Net, address: PrivateIp) -> 
         return wrong("is in subnet's reserved address range");
     }
     let is_held = |interface: &Interface| {
-        interface.private == Some(address) || interface.secondary.iter().any(|it| it.block().contains(&address.0))
+        interface.private == Some(address)
+            || interface.secondary.iter().any(|it| it.block().contains(&IpAddr::V4(address.0)))
     };
     if cloud.network_interfaces().any(|interface| interface.vpc == *vpc && is_held(interface)) {
         return Err(refuse(RefusalCode::InvalidIpAddressInUse, format!("Address {address} is in use.")));
@@ -267,5 +328,80 @@ mod tests {
             let expected = "InvalidParameterCombination: Instances of EC2-Classic have one private address.";
             assert_eq!(refusal(&sample(era), &holding("a", AddressRequest::Automatic, &["10.0.0.20"])), expected);
         }
+    }
+
+    /// VPC `default` with the block of the documentation, and its one subnet with a block of that or none.
+    fn dual(subnet: bool) -> Sample {
+        let mut sample = sample(Era::Vpc);
+        let vpc = &mut sample.0.vpcs[0];
+        vpc.ipv6 = Some(DEFAULT_IPV6_BLOCK);
+        if subnet {
+            vpc.ipv6_subnets.insert(SubnetName::new("default"), "2001:db8:1000::/64".parse().unwrap());
+        }
+        sample
+    }
+
+    fn by_ipv6(name: &str, ipv6: AskedIpv6, secondary: &[&str]) -> Operation {
+        let Operation::Launch(request) = holding(name, AddressRequest::Automatic, secondary) else {
+            panic!("a launch")
+        };
+        Operation::Launch(Box::new(Launch { ipv6, ..*request }))
+    }
+
+    fn exactly(address: &str) -> AskedIpv6 {
+        AskedIpv6::Exact(Ipv6(address.parse().unwrap()))
+    }
+
+    fn held_ipv6(sample: &Sample, name: &str) -> Vec<String> {
+        sample.0.instances[&InstanceName::new(name)].interfaces[0]
+            .ipv6_blocks()
+            .map(|block| block.to_string())
+            .collect()
+    }
+
+    #[test]
+    fn an_interface_has_ipv6_where_its_subnet_has_a_block_and_it_is_to_have_one() {
+        let with = dual(true);
+        let of = |asked, further: &[&str]| held_ipv6(&with.clone().with(by_ipv6("a", asked, further)), "a");
+        assert_eq!(of(AskedIpv6::Automatic, &[]), ["2001:db8:1000::11/128"]);
+        assert_eq!(of(AskedIpv6::None, &[]), [""; 0]);
+        assert_eq!(of(exactly("2001:db8:1000::a5"), &[]), ["2001:db8:1000::a5/128"]);
+        let all = ["2001:db8:1000::5", "2001:db8:1000:0:1::/80"];
+        let expected = ["2001:db8:1000::11/128", "2001:db8:1000::5/128", "2001:db8:1000:0:1::/80"];
+        assert_eq!(of(AskedIpv6::Automatic, &all), expected);
+        let restarted = with.with(by_ipv6("a", AskedIpv6::Automatic, &all)).with(stop("a")).with(start("a"));
+        assert_eq!(held_ipv6(&restarted, "a"), expected);
+        assert_eq!(held_ipv6(&dual(false).with(by_ipv6("a", AskedIpv6::Automatic, &[])), "a"), [""; 0]);
+    }
+
+    #[test]
+    fn an_automatic_ipv6_address_is_none_that_somebody_has_or_that_the_file_asks_for() {
+        let taken =
+            dual(true).with(by_ipv6("a", AskedIpv6::None, &[])).with(by_ipv6("b", exactly("2001:db8:1000::13"), &[]));
+        let next = taken.clone().with(by_ipv6("c", AskedIpv6::Automatic, &[]));
+        assert_eq!(held_ipv6(&next, "c"), ["2001:db8:1000::1:0:13/128"]);
+        let mut asked = dual(true);
+        asked.0.counters.ipv6.insert("2001:db8:1000::11/128".parse().unwrap());
+        assert_eq!(held_ipv6(&asked.with(by_ipv6("a", AskedIpv6::Automatic, &[])), "a"), ["2001:db8:1000::1:0:11/128"]);
+    }
+
+    #[test]
+    fn ipv6_addresses_are_refused_in_ec2s_words() {
+        let vpc = dual(true).with(by_ipv6("a", exactly("2001:db8:1000::5"), &["2001:db8:1000:0:1::/80"]));
+        let of = |asked, further: &[&str]| refusal(&vpc, &by_ipv6("b", asked, further));
+        let outside = "InvalidParameterValue: Address 2001:db8:1001::5 does not fall within the subnet's address range";
+        assert_eq!(of(exactly("2001:db8:1001::5"), &[]), outside);
+        assert_eq!(of(AskedIpv6::Automatic, &["2001:db8:1001::5"]), outside);
+        let reserved = "InvalidParameterValue: Address 2001:db8:1000::3 is in subnet's reserved address range";
+        assert_eq!(of(exactly("2001:db8:1000::3"), &[]), reserved);
+        for taken in ["2001:db8:1000::5", "2001:db8:1000:0:1::7"] {
+            let expected = format!("InvalidIPAddress.InUse: Address {taken} is in use.");
+            assert_eq!(of(exactly(taken), &[]), expected);
+            assert_eq!(of(AskedIpv6::Automatic, &[taken]), expected);
+        }
+        assert!(of(AskedIpv6::Automatic, &["2001:db8:1000:0:1::/80"]).starts_with("InvalidIPAddress.InUse"));
+        assert!(of(exactly("2001:db8:1000:0:2::1"), &["2001:db8:1000:0:2::/80"]).starts_with("InvalidIPAddress.InUse"));
+        let none = refusal(&dual(false), &by_ipv6("b", exactly("2001:db8:1000::5"), &[]));
+        assert_eq!(none, outside.replace("1001", "1000"));
     }
 }

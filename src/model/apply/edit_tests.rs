@@ -30,6 +30,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         subnet: SubnetName::new(subnet),
         groups: groups.iter().map(GroupName::new).collect(),
         address: AddressRequest::Automatic,
+        ipv6: AskedIpv6::Automatic,
         secondary: Vec::new(),
         source_dest_check: SourceDestCheck::On,
     };

@@ -31,6 +31,7 @@ pub(in crate::model) fn launch(cloud: &mut Edit<'_>, request: &Launch) -> Result
         AutomaticPublic::None => None,
     };
     let number = cloud.next_interface_number();
+    let ipv6 = address::ipv6(cloud, (vpc, subnet), (request.ipv6, &secondary), number)?;
     let instance_id = cloud.next_id(&[vpc.as_str(), name.as_str()]);
     let id = InterfaceId::first_of(name);
     let first = Interface {
@@ -45,7 +46,7 @@ pub(in crate::model) fn launch(cloud: &mut Edit<'_>, request: &Launch) -> Result
         secondary,
         public: held,
         automatic_public: *public,
-        ipv6: address::ipv6(cloud, vpc, subnet, number),
+        ipv6,
         source_dest_check: request.source_dest_check,
     };
     let instance = Instance {

@@ -33,13 +33,14 @@ pub(in crate::model) fn attach(cloud: &mut Edit<'_>, to: &InstanceName, request:
     let asked = (&request.address, &request.secondary[..]);
     let (private, secondary) = address::privates(cloud, &vpc, &request.subnet, asked)?;
     let number = cloud.next_interface_number();
+    let ipv6 = address::ipv6(cloud, (&vpc, &request.subnet), (request.ipv6, &secondary), number)?;
     let id = InterfaceId::from(at);
     let interface = Interface {
         eni: next_eni(cloud, &vpc, &id),
         id,
         attached_to,
         number,
-        ipv6: address::ipv6(cloud, &vpc, &request.subnet, number),
+        ipv6,
         vpc,
         subnet: request.subnet.clone(),
         groups: request.groups.clone(),
@@ -155,6 +156,7 @@ mod tests {
             subnet: SubnetName::new("default"),
             groups: [GroupName::new("H")].into(),
             address: AddressRequest::Automatic,
+            ipv6: AskedIpv6::Automatic,
             secondary: Vec::new(),
             source_dest_check: SourceDestCheck::On,
         }

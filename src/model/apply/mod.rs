@@ -38,6 +38,7 @@ use super::operation::Operation;
 use super::refusal::Refusal;
 use edit::Edit;
 
+pub(crate) use address::automatic_ipv6;
 pub use edit::Changed;
 pub(crate) use quota::{GROUPS_OF_A_CLASSIC_INSTANCE, GROUPS_OF_AN_INTERFACE, RULES_IN_A_VPC, RULES_IN_CLASSIC};
 pub(crate) use words::{is_description, is_group_name};

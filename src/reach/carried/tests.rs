@@ -96,6 +96,7 @@ fn account() -> impl Strategy<Value = Account> {
                 subnet: None,
                 groups,
                 addresses: Vec::new(),
+                ipv6_later: 0,
                 public: Public::None,
                 origin: origin(),
             };

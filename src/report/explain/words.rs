@@ -179,6 +179,9 @@ fn owner(cloud: &Cloud, address: IpAddr) -> Option<String> {
         if it.ipv6.is_some_and(|ipv6| IpAddr::V6(ipv6.0) == address) {
             return Some(format!("the IPv6 address of {}", it.id.short()));
         }
+        if it.ipv6_blocks().any(|block| IpNet::V6(block).contains(&address)) {
+            return Some(format!("a further IPv6 address of {}", it.id.short()));
+        }
     }
     let host = cloud.hosts.iter().find(|(_, host)| host.addresses.iter().any(|it| it.0 == address));
     // One that is there for as long as somebody asks has no other name.
@@ -298,7 +301,7 @@ pub(super) fn remedy(flow: &Flow, remedy: &Remedy) -> String {
         _ => "with these changes",
     };
     let authorizes = |it: &Operation| matches!(it, Operation::AuthorizeIngress(..));
-    let is_error = matches!(flow.service, Service::Icmp(message) if message.is_error(flow.via == Via::Ipv6));
+    let is_error = matches!(flow.service, Service::Icmp(message) if message.is_error(flow.via.is_ipv6()));
     let changes = match is_error && remedy.changes.iter().any(authorizes) {
         true => format!(
             "{changes}; such messages come from routers on the way, so from addresses that nobody knows beforehand"

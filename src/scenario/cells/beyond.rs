@@ -1,5 +1,7 @@
 //! Cells that somebody in the cloud could send and that are none of the grid: they are counted.
 
+use std::net::IpAddr;
+
 use indexmap::IndexSet;
 
 use super::ends::{has_public, hosts, inside, vpc_of};
@@ -66,9 +68,11 @@ fn leaves_and_comes_back(cloud: &Cloud, to: &Endpoint) -> bool {
     has_public && !matches!(to, Endpoint::LoadBalancer(..))
 }
 
-/// The secondary addresses of a receiver, each of a delegated prefix among them: no table goes by one.
+/// The secondary addresses of a receiver: no table goes by one. Each of a delegated prefix is one of them; of IPv6 one stands for all of it.
 fn secondary(of: &Interface) -> impl Iterator<Item = Via> {
-    of.secondary.iter().flat_map(|it| it.addresses()).map(|address| Via::Secondary(address.0))
+    let private = of.secondary.iter().flat_map(|it| it.private_addresses()).map(|address| IpAddr::V4(address.0));
+    let ipv6 = of.secondary.iter().filter_map(|it| it.ipv6()).map(|block| IpAddr::V6(block.network()));
+    private.chain(ipv6).map(Via::Secondary)
 }
 
 /// An instance, by whichever of its interfaces.

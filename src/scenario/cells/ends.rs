@@ -1,6 +1,6 @@
 //! Senders and receivers of a moment, and the addresses that lead to them.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use crate::model::{
     AutomaticPublic, Cloud, Endpoint, Instance, InstanceName, InstanceState, InterfaceId, LoadBalancer,
@@ -72,6 +72,6 @@ pub fn vpc_of<'a>(cloud: &'a Cloud, id: &InterfaceId) -> Option<&'a VpcName> {
 }
 
 /// Returns `true` if an address is one of an interface's secondary ones.
-pub fn has_secondary(cloud: &Cloud, id: &InterfaceId, address: Ipv4Addr) -> bool {
+pub fn has_secondary(cloud: &Cloud, id: &InterfaceId, address: IpAddr) -> bool {
     cloud.interface(id).is_some_and(|interface| interface.secondary.iter().any(|it| it.block().contains(&address)))
 }

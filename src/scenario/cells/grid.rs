@@ -1,5 +1,7 @@
 //! The exhaustive grid: its rows, columns and cells.
 
+use std::net::IpAddr;
+
 use indexmap::IndexSet;
 
 use super::ends::{has_ipv6, has_name, has_public, has_secondary, hosts, inside, via_of, vpc_of};
@@ -87,6 +89,7 @@ pub fn path(cloud: &Cloud, from: &Endpoint, to: &Endpoint, said: Option<Via>) ->
     let via = said.unwrap_or_else(|| to.usual_via());
     let has = match (from.interface(), via) {
         (None, Via::Ipv6) => has_ipv6(cloud, &receiver),
+        (None, Via::Secondary(address)) => via.is_ipv6() && has_secondary(cloud, &receiver, address),
         (None, _) => has_public(cloud, &receiver),
         (Some(from), _) if from.holder() == receiver.holder() => false,
         (Some(_), Via::Public) => has_public(cloud, &receiver),
@@ -94,7 +97,11 @@ pub fn path(cloud: &Cloud, from: &Endpoint, to: &Endpoint, said: Option<Via>) ->
         (Some(_), Via::Dns) => has_name(cloud, &receiver),
         (Some(from), Via::Private) => vpc_of(cloud, &from) == vpc_of(cloud, &receiver),
         (Some(from), Via::Secondary(address)) => {
-            vpc_of(cloud, &from) == vpc_of(cloud, &receiver) && has_secondary(cloud, &receiver, address)
+            let leads_there = match address {
+                IpAddr::V4(_) => vpc_of(cloud, &from) == vpc_of(cloud, &receiver),
+                IpAddr::V6(_) => has_ipv6(cloud, &from),
+            };
+            leads_there && has_secondary(cloud, &receiver, address)
         }
         (Some(from), Via::Ipv6) => has_ipv6(cloud, &from) && has_ipv6(cloud, &receiver),
     };

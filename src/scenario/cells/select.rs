@@ -1,5 +1,7 @@
 //! The flows that a pattern means, and why it means none.
 
+use std::net::IpAddr;
+
 use indexmap::IndexSet;
 
 use super::ends::{balancer, has_ipv6, has_name, has_public, has_secondary, hosts, inside, via_of, vpc_of};
@@ -145,8 +147,10 @@ impl Selection<'_> {
                     self.no_path.get_or_insert_with(|| format!("{to} is outside, and EC2 has no name for it"));
                     return;
                 }
+                let further = |via: &Via| *via == Via::Ipv6 && from == host;
                 let its = via_of(host).filter(|via| has_family(from, *via)).filter(|via| match self.asked {
                     None => true,
+                    Some(Via::Secondary(IpAddr::V6(_))) => further(via),
                     // Its resolver is at an IPv4 address, and the public name means one.
                     Some(Via::Dns) => *via == Via::Public,
                     Some(asked) => asked == *via,
@@ -154,10 +158,10 @@ impl Selection<'_> {
                 let Some(via) = its else {
                     self.no_address.get_or_insert_with(|| match self.asked {
                         None if is_forged_ipv6(from) => format!("{host} has no IPv6 address"),
-                        Some(Via::Private | Via::Secondary(_)) => {
+                        Some(Via::Private | Via::Secondary(IpAddr::V4(_))) => {
                             format!("{host} is outside, and private addresses lead nowhere there")
                         }
-                        Some(Via::Ipv6) => format!("{host} has no IPv6 address"),
+                        Some(Via::Ipv6 | Via::Secondary(IpAddr::V6(_))) => format!("{host} has no IPv6 address"),
                         Some(Via::Public | Via::Dns) | None => format!("{host} has no IPv4 address"),
                     });
                     return;
@@ -171,7 +175,15 @@ impl Selection<'_> {
                     self.no_path.get_or_insert_with(|| format!("{} has no public address", other.short()));
                     return;
                 }
-                if by_name { Via::Dns } else { via }
+                match self.asked {
+                    Some(Via::Secondary(address)) if !has_secondary(self.cloud, &other, address) => {
+                        self.no_path.get_or_insert_with(|| format!("{to} has no secondary address {address}"));
+                        return;
+                    }
+                    Some(further @ Via::Secondary(_)) => further,
+                    _ if by_name => Via::Dns,
+                    _ => via,
+                }
             }
             (Some(a), Some(b)) if a.holder() == b.holder() && !self.leaves_and_comes_back(to) => return,
             (Some(a), Some(b)) => {
@@ -183,8 +195,7 @@ impl Selection<'_> {
                     self.no_path.get_or_insert_with(|| format!("{to} has no secondary address {address}"));
                     return;
                 }
-                let is_private = matches!(via, Via::Private | Via::Secondary(_));
-                if is_private && vpc_of(self.cloud, &a) != vpc_of(self.cloud, &b) {
+                if via.is_private() && vpc_of(self.cloud, &a) != vpc_of(self.cloud, &b) {
                     let why = || format!("{from} and {to} are in different VPCs, and have no private path");
                     self.no_path.get_or_insert_with(why);
                     return;
@@ -198,7 +209,7 @@ impl Selection<'_> {
                     self.no_path.get_or_insert_with(|| format!("{to} has no public {lacks}"));
                     return;
                 }
-                if via == Via::Ipv6
+                if via.is_ipv6()
                     && let Some(without) = [a, b].into_iter().find(|id| !has_ipv6(self.cloud, id))
                 {
                     self.no_path.get_or_insert_with(|| format!("{} has no IPv6 address", without.short()));
@@ -239,7 +250,7 @@ fn is_forged_ipv6(from: &Endpoint) -> bool {
 
 /// Returns `true` unless a forged source is of the other family.
 fn has_family(from: &Endpoint, via: Via) -> bool {
-    !matches!(from, Endpoint::Forged(..)) || is_forged_ipv6(from) == (via == Via::Ipv6)
+    !matches!(from, Endpoint::Forged(..)) || is_forged_ipv6(from) == via.is_ipv6()
 }
 
 /// Returns `true` if a selector names a single instance or interface.

@@ -120,6 +120,7 @@ fn what_may_lead_through_a_middlebox_is_named_and_not_compared() {
         subnets: [(subnet, block)].into(),
         routes,
         without_public: Default::default(),
+        ipv6_subnets: Default::default(),
         ipv6: None,
     };
     lab.cloud.vpcs.insert(VpcName::new("default"), vpc);

@@ -70,7 +70,7 @@ fn refusal_dropped(cloud: &Cloud, flow: &Flow, walk: &Walk) -> Option<Drop> {
         Direction::Egress => {
             let sends = cloud.interface(&interface)?;
             match flow.via {
-                Via::Secondary(asked) => asked.into(),
+                Via::Secondary(asked) => asked,
                 _ if other.is_ipv4() => sends.private?.0.into(),
                 _ => sends.ipv6?.0.into(),
             }

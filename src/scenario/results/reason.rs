@@ -1,7 +1,7 @@
 //! Reasons for an outcome beyond its class: values, which cross the socket of a lab that is up, and their words.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -80,7 +80,7 @@ pub struct NoEgressRule {
     /// The receiver.
     pub to: Endpoint,
     /// Secondary address of the receiver that was asked.
-    pub asked: Option<Ipv4Addr>,
+    pub asked: Option<IpAddr>,
     /// Holder of the groups.
     pub out_of: InterfaceHolder,
     /// Rule that is nearly one for it.

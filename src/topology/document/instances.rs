@@ -4,7 +4,7 @@ use sglab_macros::Shape;
 
 use super::shape::{Any, At, Either, Field, Many, Map};
 use super::values::{Choice, Mounts};
-use super::words::{Address, CommandLine, CommandWord, Device, Name, Secondary, Service, Text};
+use super::words::{Address, CommandLine, CommandWord, Device, Ipv6Address, Name, Secondary, Service, Text};
 use crate::model::{AutomaticPublic, Forwarding, GroupName, ProcessName, SourceDestCheck, SubnetName, VpcName};
 
 /// An instance.
@@ -22,14 +22,22 @@ pub struct Instance {
     /// The private address that it asks for, or `web1.previous` in a step.
     #[shape(others("private-ip"))]
     pub address: Field<Address>,
-    /// Its private addresses beside that: single ones, and prefixes of /28 that are delegated to it. Era vpc only.
+    /// Its first IPv6 address; `yes` if left out and its subnet has a block, `no` for none. Era vpc only.
+    #[shape(others("ipv6-address"))]
+    pub ipv6: Field<Ipv6Address>,
+    /// Its addresses beside these: single ones, and prefixes of /28 and /80 that are delegated to it. Era vpc only.
     #[shape(others(
         "secondary",
         "secondary-address",
         "secondary-private-addresses",
         "secondary-private-ips",
         "prefixes",
-        "ipv4-prefixes"
+        "ipv4-prefixes",
+        "ipv6-addresses",
+        "ipv6_addresses",
+        "ipv6-prefix",
+        "ipv6-prefixes",
+        "ipv6_prefixes"
     ))]
     pub secondary_addresses: Field<Many<Secondary>>,
     /// Whether its first interface drops what is neither from nor to its own addresses; `on` if left out. Era vpc only.
@@ -70,14 +78,22 @@ pub struct Interface {
     /// The private address that it asks for.
     #[shape(others("private-ip"))]
     pub address: Field<Address>,
-    /// Its private addresses beside that: single ones, and prefixes of /28 that are delegated to it. Era vpc only.
+    /// Its first IPv6 address; `yes` if left out and its subnet has a block, `no` for none. Era vpc only.
+    #[shape(others("ipv6-address"))]
+    pub ipv6: Field<Ipv6Address>,
+    /// Its addresses beside these: single ones, and prefixes of /28 and /80 that are delegated to it. Era vpc only.
     #[shape(others(
         "secondary",
         "secondary-address",
         "secondary-private-addresses",
         "secondary-private-ips",
         "prefixes",
-        "ipv4-prefixes"
+        "ipv4-prefixes",
+        "ipv6-addresses",
+        "ipv6_addresses",
+        "ipv6-prefix",
+        "ipv6-prefixes",
+        "ipv6_prefixes"
     ))]
     pub secondary_addresses: Field<Many<Secondary>>,
     /// Whether it drops what is neither from nor to its own addresses; `on` if left out.

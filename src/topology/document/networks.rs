@@ -4,7 +4,7 @@ use sglab_macros::Shape;
 
 use super::shape::{Any, At, Field, List, Many, Map, Or};
 use super::values::{Choice, Whole};
-use super::words::{Address, Block, Holder, Ipv6Block, ListedBlock, Name, PacketSize};
+use super::words::{Address, Block, Holder, Ipv6Block, Ipv6Subnet, ListedBlock, Name, PacketSize};
 use crate::model::{AutomaticPublic, ElasticIpName, SubnetName};
 
 /// A VPC.
@@ -38,6 +38,8 @@ pub struct LongSubnet {
     pub routes: Field<Map<Block, Holder>>,
     /// Whether an instance gets a public address that does not say itself; `yes` if left out. Era vpc only.
     pub public: Field<Choice<AutomaticPublic>>,
+    /// Its IPv6 block, a /64 of that of its VPC; `yes` if left out and the VPC has one, `no` for none. Era vpc only.
+    pub ipv6: Field<Ipv6Subnet>,
     /// Where it stands.
     pub at: At,
 }

@@ -26,7 +26,6 @@ const NOT_EMULATED: &[Missing] = &[
     balancers("network load balancers", "network", &["nlb", "nlbs", "preserve-client-ip"]),
     balancers("application load balancers", "application", &["alb", "albs", "target-group", "target-groups"]),
     balancers("gateway load balancers", "gateway", &["gwlb"]),
-    missing("further IPv6 addresses", &["ipv6-addresses", "ipv6-prefix", "ipv6-prefixes"]),
     missing("tags", &["tag", "tags"]),
     missing("DHCP", &["dhcp", "dhcp-options"]),
     missing("user data", &["user-data"]),

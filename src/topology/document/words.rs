@@ -92,10 +92,15 @@ leaves! {
     ListedBlock: "an address block, such as 203.0.113.0/24";
     /// `yes` for an IPv6 block of the documentation's, or a /56 of global addresses; `no` for none.
     Ipv6Block: "`yes`, `no` or a block such as 2001:db8:1000::/56" with truths as {"type": ["string", "boolean"]};
+    /// `yes` for the /64 of the VPC's block that has the number of the subnet, or another of it; `no` for none.
+    Ipv6Subnet: "`yes`, `no` or a block such as 2001:db8:1000:1::/64" with truths as {"type": ["string", "boolean"]};
+    /// `yes` for one, `no` for none, or the address itself.
+    Ipv6Address: "`yes`, `no` or an IPv6 address" with truths as {"type": ["string", "boolean"]};
     /// An address.
     Address: "an address" or "an address or a list of addresses";
-    /// A private IPv4 address beside the primary one, or a /28 that is delegated.
-    Secondary matches r"^[0-9]+(\.[0-9]+){3}(/28)?$": "an address or a /28" or "an address, a /28, or a list of them";
+    /// A private IPv4 address or an IPv6 address beside the first one, or a /28 or /80 that is delegated.
+    Secondary matches r"^([0-9]+(\.[0-9]+){3}(/28)?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*(/80)?)$":
+        "an address or a prefix" or "an address, a prefix of /28 or /80, or a list of them";
     /// The size of a packet.
     PacketSize: "a number" with wholes as {"type": ["integer", "string"], "minimum": 576, "maximum": 1500, "pattern": "^[0-9]+$"};
     /// A number, or a word.

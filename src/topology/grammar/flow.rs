@@ -1,6 +1,6 @@
 //! A flow: `web1 -> db1:3306 by public address`.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
 use ipnet::Ipv6Net;
@@ -119,7 +119,7 @@ impl Ends {
             let said = Via::KINDS.into_iter().find(|via| via.words().split(' ').eq([word, second, third]));
             match (word, second) {
                 _ if via.is_none() && said.is_some() => (via, rest) = (said, after_third),
-                ("by", address) if via.is_none() && address.parse::<Ipv4Addr>().is_ok() => {
+                ("by", address) if via.is_none() && address.parse::<IpAddr>().is_ok() => {
                     (via, rest) = (address.parse().ok().map(Via::Secondary), after);
                 }
                 ("at", "ingress") if at.is_none() => (at, rest) = (Some(Direction::Ingress), after),

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use super::resolver::{Held, Resolver};
 use crate::model::reserved_addresses::{Belongs, belongs};
 use crate::model::{InterfaceId, Port, Service, Via, VpcService, service_addresses};
@@ -38,7 +40,8 @@ impl Resolver<'_> {
             return Some(End { selector, kind: None });
         }
         let span = node.part(word);
-        match self.cloud.holders.get(&address).map_or(&[][..], Vec::as_slice) {
+        let held = self.cloud.holders.get(&address).cloned().unwrap_or_else(|| self.of_a_prefix(address));
+        match held.as_slice() {
             [Held { by, kind }] => {
                 let selector = match by {
                     InterfaceId::Instance(at) if at.device == 0 => Selector::Instance(at.instance.clone()),
@@ -78,6 +81,12 @@ impl Resolver<'_> {
         None
     }
 
+    /// The interfaces to which a prefix is delegated that has an address in it.
+    fn of_a_prefix(&self, address: IpAddr) -> Vec<Held> {
+        let all = self.cloud.prefixes.iter().filter(|(prefix, _)| IpNet::V6(*prefix).contains(&address));
+        all.map(|(_, by)| Held { by: by.clone(), kind: Via::Secondary(address) }).collect()
+    }
+
     /// The service that has an address in one of the VPCs.
     fn service_of(&self, address: IpAddr) -> Option<VpcService> {
         let era = *self.cloud.eras.first()?;
@@ -88,7 +97,9 @@ impl Resolver<'_> {
     /// The address that a flow goes by: the one that is said, or the one that its ends are said by.
     pub fn goes_by(&mut self, ends: &Ends, said: Option<Via>, from: &End, to: &End) -> Result<Option<Via>, ()> {
         // A sender's private address is its address inside, whatever the receiver's is.
-        let implied = to.kind.or(from.kind.filter(|kind| !matches!(kind, Via::Private | Via::Secondary(_))));
+        let implied = to
+            .kind
+            .or(from.kind.filter(|kind| !kind.is_private()).map(|kind| if kind.is_ipv6() { Via::Ipv6 } else { kind }));
         match (said, implied) {
             (Some(said), Some(implied)) if said != implied => {
                 let address = if to.kind.is_some() { &ends.to } else { &ends.from };

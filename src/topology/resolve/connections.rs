@@ -2,7 +2,7 @@
 
 use super::resolver::Resolver;
 use crate::model::suggest;
-use crate::model::{ConnectionName, Service, Via};
+use crate::model::{ConnectionName, Service};
 use crate::topology::document::scenario::Connections;
 use crate::topology::document::shape::{Map, Span, SpannedText};
 use crate::topology::document::words::{Flow, Name};
@@ -73,7 +73,7 @@ impl Resolver<'_> {
             let addresses = self.cloud.hosts.get(host).map_or(&[][..], |host| &host.addresses);
             let of = |ipv6: bool| addresses.iter().filter(|address| address.0.is_ipv6() == ipv6).count();
             let least = match flow.via {
-                Some(Via::Ipv6) => of(true),
+                Some(via) if via.is_ipv6() => of(true),
                 Some(_) => of(false),
                 None => of(true).max(of(false)),
             };

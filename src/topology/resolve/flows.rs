@@ -73,9 +73,9 @@ impl Resolver<'_> {
         let from = match (from.kind, from.selector) {
             // Said by its secondary address, it sends from that one.
             (Some(Via::Secondary(source)), Selector::Instance(name)) => {
-                Selector::Forged(Attachment::first_of(&name), source.into())
+                Selector::Forged(Attachment::first_of(&name), source)
             }
-            (Some(Via::Secondary(source)), Selector::Interface(at)) => Selector::Forged(at, source.into()),
+            (Some(Via::Secondary(source)), Selector::Interface(at)) => Selector::Forged(at, source),
             (_, selector) => selector,
         };
         let to = to.selector;
@@ -102,7 +102,7 @@ impl Resolver<'_> {
             self.report(Diagnostic::new(node.span, "a flow between two hosts outside never meets the cloud"));
             return None;
         }
-        if matches!(via, Some(Via::Private | Via::Secondary(_))) && (host(&from) || (both_ways && host(&to))) {
+        if via.is_some_and(Via::is_private) && (host(&from) || (both_ways && host(&to))) {
             let draft = Diagnostic::new(node.span, "a host outside reaches instances by their public addresses only");
             let said = via.map(Via::words).unwrap_or_default();
             self.report(draft.help(format!("leave `{said}` out")));
@@ -330,7 +330,9 @@ impl Resolver<'_> {
             {
                 let draft = Diagnostic::new(span, format!("both ends of this flow are {}", quote(from[0].as_str())));
                 self.report(draft.help("what an instance sends to itself leaves it `by public address` only"));
-            } else if let Some(draft) = self.no_public_ever(&pattern, span) {
+            } else if let Some(draft) =
+                self.no_public_ever(&pattern, span).or_else(|| self.no_ipv6_ever(&pattern, span))
+            {
                 self.report(draft);
             }
         }

@@ -164,7 +164,7 @@ impl Resolver<'_> {
             let net = self.cloud.vpcs.get(&launch.vpc).and_then(|vpc| vpc.subnets.get(&launch.subnet)).copied();
             let count = filled.entry((launch.vpc.clone(), launch.subnet.clone())).or_insert(0);
             let before = *count;
-            let others = launch.secondary.iter().map(|secondary| secondary.addresses().count());
+            let others = launch.secondary.iter().map(|secondary| secondary.private_addresses().count());
             *count += 1 + u32::try_from(others.sum::<usize>()).unwrap_or(u32::MAX);
             if let Some(net) = net
                 && (before..*count).contains(&usable(net))
@@ -221,7 +221,8 @@ impl Resolver<'_> {
         let more = self.more_interfaces(&said.interfaces, vpc.as_ref());
         let vpc = vpc?;
         let (subnet, net) = self.subnet(&said.subnet, &vpc)?;
-        let secondary = self.secondary(&said.secondary_addresses, net);
+        let ipv6 = self.asked_ipv6(&said.ipv6, (&vpc, &subnet));
+        let secondary = self.secondary(&said.secondary_addresses, net, (&vpc, &subnet, ipv6));
         let address = self.address(&said.address, net)?;
         let usual = self.cloud.vpcs.get(&vpc).map_or(AutomaticPublic::Given, |vpc| vpc.automatic_public(&subnet));
         let public = said.public.get().map_or(usual, |choice| choice.value);
@@ -235,6 +236,7 @@ impl Resolver<'_> {
             processes,
             mounts,
             address,
+            ipv6,
             secondary,
             public,
             source_dest_check,

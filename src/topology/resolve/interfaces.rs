@@ -10,7 +10,7 @@ use super::resolver::Resolver;
 use super::secondary::Claims;
 use crate::model::{
     Attachment, Era, Forwarding, InstanceName, NewInterface, Operation, RefusalCode, Service, SourceDestCheck,
-    SubnetRoute, Target, Via, VpcName, VpcService, number, service_addresses,
+    SubnetRoute, Target, VpcName, VpcService, number, service_addresses,
 };
 use crate::topology::document::instances::{Instance as InstanceSaid, Interface as InterfaceSaid, Interfaces};
 use crate::topology::document::shape::{Entry, Field, Many, Map, Span, SpannedText};
@@ -149,7 +149,7 @@ impl Resolver<'_> {
             return true;
         }
         if let Selector::Forged(_, source) = from
-            && via.is_some_and(|via| (via == Via::Ipv6) != source.is_ipv6())
+            && via.is_some_and(|via| via.is_ipv6() != source.is_ipv6())
         {
             let family = if source.is_ipv6() { "IPv6" } else { "IPv4" };
             let draft =
@@ -195,10 +195,12 @@ impl Resolver<'_> {
             false => self.default_group_of(vpc),
         };
         let source_dest_check = self.check(&said.source_dest_check);
-        let (subnet, net) = self.subnet(&said.subnet, vpc?)?;
-        let secondary = self.secondary(&said.secondary_addresses, net);
+        let vpc = vpc?;
+        let (subnet, net) = self.subnet(&said.subnet, vpc)?;
+        let ipv6 = self.asked_ipv6(&said.ipv6, (vpc, &subnet));
+        let secondary = self.secondary(&said.secondary_addresses, net, (vpc, &subnet, ipv6));
         let address = self.address(&said.address, net)?;
-        Some(NewInterface { device, subnet, groups, address, secondary, source_dest_check })
+        Some(NewInterface { device, subnet, groups, address, ipv6, secondary, source_dest_check })
     }
 
     /// `attach-interface: {web1: {eth1: {groups: SG-X}}}`.
@@ -212,7 +214,7 @@ impl Resolver<'_> {
             for device in entry.value.iter().flat_map(|map| &map.entries) {
                 let interface = self.interface(device, vpc.as_ref());
                 if let Some(said) = &device.value {
-                    self.claim_of(&mut Claims::default(), (&said.address, &said.secondary_addresses));
+                    self.claim_of(&mut Claims::default(), (&said.address, &said.ipv6, &said.secondary_addresses));
                 }
                 if let (Some(instance), Some(interface)) = (&instance, interface) {
                     if device.value.as_ref().is_some_and(|said| said.source_dest_check.is_there()) {

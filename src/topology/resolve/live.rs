@@ -7,7 +7,8 @@ use super::names::EntityKind;
 use super::resolver::{Held, Resolver};
 use super::standing::Refused;
 use crate::model::{
-    Attachment, Cloud, Direction, Forwarding, GroupName, Operation, Permission, Scheme, Service, Via, default_group,
+    AskedIpv6, Attachment, Cloud, Direction, Forwarding, GroupName, Operation, Permission, Scheme, Service, Via,
+    default_group,
 };
 use crate::topology::document::scenario::Operations;
 use crate::topology::document::shape::{Any, Diagnostics, Shape};
@@ -254,7 +255,8 @@ fn seed(resolver: &mut Resolver<'_>, cloud: &Cloud) {
         resolver.cloud.now.attach(name, instance.interfaces.iter().map(|interface| interface.id.device()));
         for interface in &instance.interfaces {
             let id = Attachment { instance: name.clone(), device: interface.id.device() };
-            resolver.cloud.now.assign(id, &interface.secondary);
+            let ipv6 = interface.ipv6.map_or(AskedIpv6::None, AskedIpv6::Exact);
+            resolver.cloud.now.assign(id, ipv6, &interface.secondary);
         }
         resolver.cloud.listens.insert(name.into(), instance.listens.clone());
         let ports = instance.processes.values().filter_map(|process| process.port);
@@ -288,7 +290,12 @@ fn seed(resolver: &mut Resolver<'_>, cloud: &Cloud) {
             (interface.public.map(|it| it.0.into()), Via::Public),
             (interface.ipv6.map(|it| it.0.into()), Via::Ipv6),
         ];
-        let secondary = interface.private_addresses().skip(1).map(|it| (Some(it.0.into()), Via::Secondary(it.0)));
+        let secondary = interface.private_addresses().skip(1).map(|it| IpAddr::V4(it.0));
+        let further = interface.secondary.iter().filter_map(|it| it.ipv6());
+        let (single, prefixes): (Vec<_>, Vec<_>) = further.partition(|block| block.prefix_len() == 128);
+        let secondary = secondary.chain(single.into_iter().map(|block| IpAddr::V6(block.addr())));
+        let secondary = secondary.map(|address| (Some(address), Via::Secondary(address)));
+        resolver.cloud.prefixes.extend(prefixes.into_iter().map(|prefix| (prefix, interface.id.clone())));
         for (address, kind) in addresses.into_iter().chain(secondary) {
             let Some(address) = address else { continue };
             let held = Held { by: interface.id.clone(), kind };

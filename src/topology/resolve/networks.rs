@@ -15,11 +15,40 @@ use crate::model::{
 };
 use crate::topology::document::networks::{Addresses, Host as HostSaid, Subnet, Vpc as VpcSaid};
 use crate::topology::document::shape::{Diagnostics, Entry, Field, Map, Or, Span};
-use crate::topology::document::words::{Address, Block, Ipv6Block, Name, PacketSize};
+use crate::topology::document::words::{Address, Block, Ipv6Block, Ipv6Subnet, Name, PacketSize};
 use crate::topology::problem::{Diagnostic, quote};
 
 /// Name of the VPC and the subnet in a file that names none.
 const DEFAULT: &str = "default";
+
+/// IPv6 blocks of the subnets of a VPC, while they are read.
+struct Ipv6Subnets {
+    vpc: Option<Ipv6Net>,
+    /// Blocks that the file says.
+    said: IndexMap<SubnetName, Ipv6Net>,
+    /// Subnets that are to have one, whichever it is.
+    wanted: IndexSet<SubnetName>,
+}
+
+impl Ipv6Subnets {
+    fn of(vpc: Option<Ipv6Net>) -> Self {
+        Self { vpc, said: IndexMap::new(), wanted: IndexSet::new() }
+    }
+
+    /// The blocks: what the file leaves open is the one that has the number of the subnet, or the next that none has.
+    fn all(self, subnets: &IndexMap<SubnetName, Ipv4Net>) -> IndexMap<SubnetName, Ipv6Net> {
+        let blocks: Vec<Ipv6Net> = self.vpc.and_then(|vpc| vpc.subnets(64).ok()).into_iter().flatten().collect();
+        let mut all = self.said;
+        for (number, name) in subnets.keys().enumerate().filter(|(_, name)| self.wanted.contains(*name)) {
+            let mut from_its_own = blocks.iter().cycle().skip(number).take(blocks.len());
+            if let Some(free) = from_its_own.find(|block| !all.values().any(|other| other == *block)) {
+                all.insert(name.clone(), *free);
+            }
+        }
+        all.sort_by_key(|name, _| subnets.get_index_of(name));
+        all
+    }
+}
 
 impl Resolver<'_> {
     /// Notes the names of the VPCs, as far as they can be read: the lab has boxes of its own in each.
@@ -42,6 +71,7 @@ impl Resolver<'_> {
                 subnets,
                 routes: IndexMap::new(),
                 without_public: Default::default(),
+                ipv6_subnets: Default::default(),
                 ipv6: None,
             };
             self.cloud.vpcs.insert(VpcName::new(DEFAULT), vpc);
@@ -73,6 +103,7 @@ impl Resolver<'_> {
                 return None;
             }
         }
+        let mut ipv6_subnets = Ipv6Subnets::of(ipv6);
         let mut subnets: IndexMap<SubnetName, Ipv4Net> = IndexMap::new();
         let mut routes = IndexMap::new();
         let mut without_public = IndexSet::new();
@@ -82,6 +113,7 @@ impl Resolver<'_> {
             if self.subnet_public(entry) == AutomaticPublic::None {
                 without_public.insert(SubnetName::new(&name));
             }
+            self.ipv6_subnet(entry, &SubnetName::new(&name), &mut ipv6_subnets);
             if let Some(table) = table {
                 let read = self.subnet_routes(table);
                 routes.insert(SubnetName::new(&name), read);
@@ -98,8 +130,10 @@ impl Resolver<'_> {
         }
         if subnets.is_empty() {
             subnets.insert(SubnetName::new(DEFAULT), cidr);
+            ipv6_subnets.wanted.insert(SubnetName::new(DEFAULT));
         }
-        Some(Vpc { cidr, subnets, routes, without_public, ipv6 })
+        let ipv6_subnets = ipv6_subnets.all(&subnets);
+        Some(Vpc { cidr, subnets, routes, without_public, ipv6, ipv6_subnets })
     }
 
     /// Choices for instances of a subnet that do not say it themselves.
@@ -108,6 +142,47 @@ impl Resolver<'_> {
         let Some(choice) = subnet.public.get() else { return AutomaticPublic::Given };
         self.only_in_a_vpc(choice.span, "whether a subnet gives public addresses");
         choice.value
+    }
+
+    /// The IPv6 block of a subnet: `yes`, `no` or a /64 of that of its VPC, which no other subnet has.
+    fn ipv6_subnet(&mut self, entry: &Entry<Name<SubnetName>, Subnet>, name: &SubnetName, into: &mut Ipv6Subnets) {
+        let said = match &entry.value {
+            Some(Or::Long(subnet)) => subnet.ipv6.get(),
+            Some(Or::Short(_)) | None => None,
+        };
+        match said.map(|word| (word, word.text())) {
+            None | Some((_, "yes")) if said.is_none() || into.vpc.is_some() => drop(into.wanted.insert(name.clone())),
+            Some((_, "no")) | None => {}
+            Some((node, word)) => match self.ipv6_block_of(node, word, into) {
+                Some(block) => drop(into.said.insert(name.clone(), block)),
+                None => drop(into.wanted.insert(name.clone())),
+            },
+        }
+    }
+
+    fn ipv6_block_of(&mut self, node: &Ipv6Subnet, word: &str, of: &Ipv6Subnets) -> Option<Ipv6Net> {
+        let Some(vpc) = of.vpc else {
+            let draft = Diagnostic::new(node.span, "the VPC has no IPv6 block for the subnet");
+            self.report(draft.help("`ipv6: yes` gives a VPC one, in era vpc"));
+            return None;
+        };
+        let Ok(block) = word.parse::<Ipv6Net>() else {
+            let draft = Diagnostic::new(node.span, format!("{} is not an IPv6 block", quote(word)));
+            self.report(draft.help(format!("`yes`, `no`, or a /64 of {vpc}")));
+            return None;
+        };
+        if block.prefix_len() != 64 || !vpc.contains(&block) {
+            let draft = Diagnostic::new(node.span, format!("{block} is no /64 of the VPC's block {vpc}"));
+            self.report(draft.help("EC2 gives each subnet a /64 of that"));
+            return None;
+        }
+        let block = block.trunc();
+        if let Some((other, _)) = of.said.iter().find(|(_, other)| **other == block) {
+            let message = format!("the subnet {} has the block {block}", quote(other.as_str()));
+            self.report(Diagnostic::new(node.span, message));
+            return None;
+        }
+        Some(block)
     }
 
     /// The block of a subnet, and its routes.

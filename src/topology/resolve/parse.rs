@@ -8,7 +8,7 @@ use super::names::EntityKind;
 use super::resolver::Resolver;
 use super::tracking;
 use crate::model::{
-    AddressRequest, Attachment, Cloud, DEFAULT_GROUP, Era, GroupName, InterfaceHolder, Operation, Service,
+    AddressRequest, AskedIpv6, Attachment, Cloud, DEFAULT_GROUP, Era, GroupName, InterfaceHolder, Operation, Service,
     default_group,
 };
 use crate::topology::checked::{KnobOverrides, RefusedAtFirst, Topology};
@@ -286,7 +286,13 @@ fn reserve(empty: &mut Cloud, initial: &[Placed<Operation>], steps: &[Step]) {
         if let Operation::Launch(launch) = &operation.value {
             let held = empty.counters.private.entry(launch.vpc.clone()).or_default();
             let further = launch.more.iter().flat_map(|more| &more.secondary);
-            held.extend(launch.secondary.iter().chain(further).flat_map(|secondary| secondary.addresses()));
+            held.extend(launch.secondary.iter().chain(further.clone()).flat_map(|it| it.private_addresses()));
+            empty.counters.ipv6.extend(launch.secondary.iter().chain(further).filter_map(|it| it.ipv6()));
+            for asked in std::iter::once(launch.ipv6).chain(launch.more.iter().map(|more| more.ipv6)) {
+                if let AskedIpv6::Exact(address) = asked {
+                    empty.counters.ipv6.insert(address.0.into());
+                }
+            }
             for request in std::iter::once(&launch.address).chain(launch.more.iter().map(|more| &more.address)) {
                 if let AddressRequest::Exact(address) = request {
                     held.insert(*address);

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use indexmap::{IndexMap, IndexSet};
+use ipnet::Ipv6Net;
 
 use super::names::Names;
 use super::standing::Refused;
@@ -56,6 +57,8 @@ pub(super) struct Known {
     pub now: StepEntities,
     /// Holders of addresses in a running cloud.
     pub holders: HashMap<IpAddr, Vec<Held>>,
+    /// Prefixes of IPv6 in a running cloud, with the interfaces that they are delegated to.
+    pub prefixes: Vec<(Ipv6Net, InterfaceId)>,
     /// Number of addresses of hosts in all rules together.
     pub peers: usize,
     /// Services that instances listen on.

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use indexmap::{IndexMap, IndexSet};
 
 use crate::model::{
-    Attachment, AutomaticPublic, ElasticIpName, GroupName, InstanceName, InterfaceHolder, NameEffect, Operation,
-    RefusalCode, SecondaryAddress, Target, VpcName,
+    AskedIpv6, Attachment, AutomaticPublic, ElasticIpName, GroupName, InstanceName, InterfaceHolder, NameEffect,
+    Operation, RefusalCode, SecondaryAddress, Target, VpcName,
 };
 use crate::topology::document::scenario::Step as StepSaid;
 
@@ -21,6 +21,8 @@ pub(super) struct StepEntities {
     pub devices: IndexMap<InstanceName, BTreeSet<u8>>,
     /// The interfaces that are launched or attached, and whether they ever have a public address.
     pub publics: IndexMap<Attachment, AutomaticPublic>,
+    /// The interfaces that are launched or attached, and whether they ever have an IPv6 address.
+    pub ipv6: IndexMap<Attachment, bool>,
     /// The secondary addresses that an interface ever has.
     pub secondary: IndexMap<Attachment, Vec<SecondaryAddress>>,
     /// Instances and load balancers that are ever members of each group.
@@ -42,10 +44,10 @@ impl StepEntities {
                 self.instances.insert(launch.name.clone(), Some(launch.vpc.clone()));
                 self.join(&launch.name, &launch.groups);
                 self.may_be_public(Attachment::first_of(&launch.name), launch.public);
-                self.assign(Attachment::first_of(&launch.name), &launch.secondary);
+                self.assign(Attachment::first_of(&launch.name), launch.ipv6, &launch.secondary);
                 for more in &launch.more {
                     let id = Attachment { instance: launch.name.clone(), device: more.device };
-                    self.assign(id.clone(), &more.secondary);
+                    self.assign(id.clone(), more.ipv6, &more.secondary);
                     self.may_be_public(id, AutomaticPublic::None);
                 }
                 launch.more.iter().for_each(|more| self.join(&launch.name, &more.groups));
@@ -54,7 +56,7 @@ impl StepEntities {
                 self.attach(instance, [interface.device]);
                 self.join(instance, &interface.groups);
                 let id = Attachment { instance: instance.clone(), device: interface.device };
-                self.assign(id.clone(), &interface.secondary);
+                self.assign(id.clone(), interface.ipv6, &interface.secondary);
                 self.may_be_public(id, AutomaticPublic::None);
             }
             NameEffect::PublicAddress(to) => {
@@ -84,8 +86,9 @@ impl StepEntities {
         self.devices.entry(instance.clone()).or_default().extend(devices);
     }
 
-    /// Notes an interface's secondary addresses.
-    pub fn assign(&mut self, id: Attachment, secondary: &[SecondaryAddress]) {
+    /// Notes an interface's secondary addresses, and whether it has a first one of IPv6; one that it ever has, it ever has.
+    pub fn assign(&mut self, id: Attachment, ipv6: AskedIpv6, secondary: &[SecondaryAddress]) {
+        *self.ipv6.entry(id.clone()).or_default() |= ipv6 != AskedIpv6::None;
         self.secondary.entry(id).or_default().extend(secondary);
     }
 

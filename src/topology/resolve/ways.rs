@@ -1,5 +1,7 @@
 //! Flows that no cloud of a file ever has a way for: the scheme of a load balancer and the families of addresses never change.
 
+use std::net::IpAddr;
+
 use super::names::EntityKind;
 use super::resolver::Resolver;
 use crate::model::{Attachment, AutomaticPublic, HostIp, InterfaceHolder, Via, VpcName};
@@ -31,7 +33,7 @@ impl Resolver<'_> {
             (Selector::Host(_), Selector::Host(_)) => None,
             (Selector::Host(_), _)
                 if self.is_internal(to)
-                    && !matches!(asked, Some(Via::Dns | Via::Ipv6))
+                    && !asked.is_some_and(|asked| asked == Via::Dns || asked.is_ipv6())
                     && self.families(from).contains(&Via::Public) =>
             {
                 let help = "`by dns name` a host is told its private address, and finds nobody there";
@@ -40,7 +42,7 @@ impl Resolver<'_> {
             (host @ Selector::Host(_), other) | (other, host @ Selector::Host(_)) => {
                 let vias: Vec<Via> = self.families(host).into_iter().filter(|via| goes(asked, *via)).collect();
                 match (vias.as_slice(), asked) {
-                    ([], Some(Via::Ipv6)) => self.no_ipv6(host, span),
+                    ([], Some(asked)) if asked.is_ipv6() => self.no_ipv6(host, span),
                     ([], Some(Via::Private)) => {
                         let what = format!("{} is outside, and has no private address", quote(&name(host)));
                         Some(Diagnostic::new(span, what).help("leave `by private address` out"))
@@ -61,8 +63,10 @@ impl Resolver<'_> {
                     };
                     Some(self.no_public(to, span).help(help))
                 }
-                Some(Via::Ipv6) => self.no_ipv6(from, span).or_else(|| self.no_ipv6(to, span)),
-                Some(Via::Private | Via::Secondary(_)) => self.no_private_path(from, to, span),
+                Some(Via::Ipv6 | Via::Secondary(IpAddr::V6(_))) => {
+                    self.no_ipv6(from, span).or_else(|| self.no_ipv6(to, span))
+                }
+                Some(Via::Private | Via::Secondary(IpAddr::V4(_))) => self.no_private_path(from, to, span),
                 None if !self.is_public_balancer(to) => self.no_private_path(from, to, span),
                 _ => None,
             },
@@ -104,6 +108,32 @@ impl Resolver<'_> {
             ),
         };
         Some(Diagnostic::new(span, message).help(help))
+    }
+
+    /// Finds the reason why a flow by IPv6 never selects a cell, if one of its ends never has such an address.
+    pub fn no_ipv6_ever(&self, pattern: &FlowPattern, span: Span) -> Option<Diagnostic> {
+        let FlowPattern { from, to, via, .. } = pattern;
+        let is_only_ipv6 = |end: &Selector| match end {
+            Selector::Forged(_, source) => source.is_ipv6(),
+            host => self.families(host) == [Via::Ipv6],
+        };
+        let by_ipv6 = via.is_some_and(Via::is_ipv6) || via.is_none() && [from, to].into_iter().any(is_only_ipv6);
+        let id = |end: &Selector| match end {
+            Selector::Instance(name) => Some(Attachment::first_of(name)),
+            Selector::Interface(id) | Selector::Forged(id, _) => Some(id.clone()),
+            Selector::Group(_)
+            | Selector::LoadBalancer(_)
+            | Selector::Any
+            | Selector::Host(_)
+            | Selector::HostAddress(..)
+            | Selector::HostNumber(..) => None,
+        };
+        let without = [from, to].into_iter().filter_map(id).find(|id| self.cloud.now.ipv6.get(id) == Some(&false))?;
+        if !by_ipv6 || self.names.doubts.incomplete {
+            return None;
+        }
+        let message = format!("{} never has an IPv6 address", quote(&without.short()));
+        Some(Diagnostic::new(span, message).help("it says `ipv6: no`, or its subnet has no IPv6 block"))
     }
 
     /// Returns true if the file names one instance and nobody else inside.
@@ -221,7 +251,7 @@ fn goes(asked: Option<Via>, via: Via) -> bool {
     match asked {
         None => true,
         Some(Via::Dns) => via == Via::Public,
-        Some(asked) => asked == via,
+        Some(asked) => asked == via || asked.is_ipv6() && via == Via::Ipv6,
     }
 }
 

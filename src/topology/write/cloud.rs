@@ -10,7 +10,7 @@ use super::super::document::scenario::{Expect, RulesOfGroups, Step, Table, Verb}
 use super::super::document::settings::{Knobs, Tracking};
 use super::super::document::shape::{Any, Either, Field, Map, One, Or};
 use super::super::document::values::{Choice, EveryHost, Mounts, Unchanged, Version};
-use super::super::document::words::{Flow as FlowSaid, Holder, ListedBlock, Name};
+use super::super::document::words::{Flow as FlowSaid, Holder, Ipv6Address, Ipv6Subnet, ListedBlock, Name};
 use super::super::expected::ExpectedOutcome;
 use super::super::patterns::Egress;
 use super::balancers;
@@ -18,7 +18,7 @@ use super::common::{Promise, Unwritable, is_amazons, names, unless};
 use crate::model::{
     Attachment, AutomaticPublic, Cloud, DEFAULT_VPC_CIDR, Direction, GroupName, IcmpMatch, Instance, InstanceName,
     InstanceState, Interface, Mtu, Peer, PrivateIp, Rule, SecurityGroup, TableName, Traffic, Vpc, VpcName,
-    add_default_group,
+    add_default_group, automatic_ipv6,
 };
 
 /// The table of a file that is written.
@@ -190,11 +190,17 @@ fn vpcs(cloud: &Cloud) -> Result<Map<Name<VpcName>, VpcSaid>, Unwritable> {
                 routes.push(route.destination.into(), target);
             }
             let public = unless(vpc.automatic_public(subnet), AutomaticPublic::Given);
-            let said = match routes.entries.is_empty() && public.get().is_none() {
+            let usual = vpc.ipv6.and_then(|block| block.subnets(64).ok()?.nth(vpc.subnets.get_index_of(subnet)?));
+            let ipv6: Field<Ipv6Subnet> = match vpc.ipv6_subnet(subnet) {
+                own if own == usual => Field::default(),
+                None => Field::of("no".into()),
+                Some(own) => Field::of(own.to_string().as_str().into()),
+            };
+            let said = match routes.entries.is_empty() && public.get().is_none() && ipv6.get().is_none() {
                 true => Subnet::Short(cidr.into()),
                 false => {
                     let cidr = Field::of(cidr.into());
-                    Subnet::Long(LongSubnet { cidr, routes: Field::of(routes), public, ..LongSubnet::default() })
+                    Subnet::Long(LongSubnet { cidr, routes: Field::of(routes), public, ipv6, ..LongSubnet::default() })
                 }
             };
             subnets.push(subnet.as_str().into(), said);
@@ -308,7 +314,7 @@ fn instance(cloud: &Cloud, name: &InstanceName, instance: &Instance) -> Result<I
         let why = format!("{name} has got a public address since it crashed, in place of an Elastic IP");
         return Err(Unwritable::NoWords(why));
     }
-    let InterfaceSaid { groups, subnet, address, secondary_addresses, source_dest_check } =
+    let InterfaceSaid { groups, subnet, address, ipv6, secondary_addresses, source_dest_check } =
         interface(cloud, first, balancers::launched_with(cloud, name, first)?);
     let listens = (!instance.listens.is_empty()).then(|| instance.listens.iter().map(Into::into).collect());
     let processes = instance.processes.iter().map(|(name, process)| {
@@ -327,6 +333,7 @@ fn instance(cloud: &Cloud, name: &InstanceName, instance: &Instance) -> Result<I
         groups,
         subnet,
         address,
+        ipv6,
         secondary_addresses,
         source_dest_check,
         listens: listens.into(),
@@ -345,6 +352,7 @@ fn interface(cloud: &Cloud, interface: &Interface, private: Option<PrivateIp>) -
         groups: names(&interface.groups),
         subnet: (first != Some(&interface.subnet)).then(|| interface.subnet.as_str().into()).into(),
         address: private.map(Into::into).into(),
+        ipv6: ipv6(cloud, interface),
         secondary_addresses: (!interface.secondary.is_empty())
             .then(|| interface.secondary.iter().map(Into::into).collect())
             .into(),
@@ -353,6 +361,18 @@ fn interface(cloud: &Cloud, interface: &Interface, private: Option<PrivateIp>) -
             true => Field::of(interface.source_dest_check.into()),
             false => unless(interface.source_dest_check, Default::default()),
         },
+    }
+}
+
+/// The first IPv6 address of an interface as a file says it; nothing where the interface gets it by itself.
+fn ipv6(cloud: &Cloud, interface: &Interface) -> Field<Ipv6Address> {
+    let block = cloud.vpcs.get(&interface.vpc).and_then(|vpc| vpc.ipv6_subnet(&interface.subnet));
+    match (interface.ipv6, block) {
+        (None, Some(_)) => Field::of("no".into()),
+        (Some(own), Some(block)) if own.0 != automatic_ipv6(block, interface.number) => {
+            Field::of(own.to_string().as_str().into())
+        }
+        (Some(_) | None, _) => Field::default(),
     }
 }
 

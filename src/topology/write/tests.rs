@@ -262,6 +262,7 @@ fn operation() -> impl Strategy<Value = Operation> {
                 subnet: SubnetName::new("default"),
                 groups: [GroupName::new(group)].into(),
                 address: AddressRequest::Automatic,
+                ipv6: AskedIpv6::Automatic,
                 secondary: Vec::new(),
                 source_dest_check: SourceDestCheck::Off,
             },

@@ -18,7 +18,7 @@ const page = {
   onlyChanged: false,
   box: null,
   entries: [],
-  kinds: new Set(["change", "refused", "probe", "verdict", "missed"]),
+  kinds: new Set(["change", "refused", "probe", "missed"]),
   logWords: "",
   forms: { board: null, form: null, kept: {}, act },
   isBusy: false,
@@ -38,7 +38,7 @@ function hear(name, data) {
   } else if (name === "room" && page.board !== null) {
     page.board.room = data;
     drawRoom();
-  } else if (name === "gone") banner(`${data}. Boot it again, and this page goes on.`);
+  } else if (name === "gone") banner(`${data}. Boot it again, and open the address that \`sglab ui\` prints then.`);
 }
 
 const keyOf = (table, index) => {
@@ -59,6 +59,8 @@ function showBoard(board) {
       if (was && code && was[0] !== code[0]) page.marked.add(index);
     }
     page.box = null;
+    const old = document.querySelector("#explain-body .explanation");
+    if (old !== null && document.querySelector("#explain-body .old") === null) old.before(h("p", { class: "old hint" }, "As it was before the last change."));
   }
   if (page.port !== null && !board.table.ports.includes(page.port)) page.port = null;
   page.forms.board = board;
@@ -90,7 +92,7 @@ function drawAll() {
   drawSteps();
   drawRoom();
   showForms(byId("do-body"), page.forms);
-  replace(byId("legend"), board.legend.map(({ letter, word }) => h("span", { class: "entry" }, h("b", { class: "cell", "data-outcome": word, "data-standing": "measured" }, letter), ` ${word}`)), ["measured", "stale", "predicted"].map((word) => h("span", { class: "entry" }, h("b", { class: "cell", "data-outcome": "open", "data-standing": word }, "O"), ` ${word}`)), h("span", { class: "entry" }, h("b", { class: "cell disagrees" }, "!"), " model and kernel disagree"));
+  replace(byId("legend"), board.legend.map(({ letter, word }) => h("span", { class: "entry" }, h("b", { class: "cell", "data-outcome": word, "data-standing": "measured" }, letter), ` ${word}`)), h("span", { class: "entry break" }), ["measured", "stale", "predicted"].map((word) => h("span", { class: "entry" }, h("b", { class: "cell", "data-outcome": "dropped", "data-standing": word }, "."), ` ${word}`)), h("span", { class: "entry" }, h("b", { class: "cell changed", "data-outcome": "dropped", "data-standing": "measured" }, "."), " changed by the last step"), h("span", { class: "entry" }, h("b", { class: "cell disagrees" }, "!"), " model and kernel disagree"));
 }
 
 function drawProgress() {
@@ -126,9 +128,9 @@ function drawPicture() {
 function chooseArrow(index) {
   const { picture } = page.board;
   const arrow = picture.arrows[index];
-  const one = (it) => h("li", null, h("button", { type: "button", onclick: () => explain({ cell: it.cells[0] }) }, portWords(it)));
+  const one = (it) => h("li", null, h("button", { type: "button", onclick: () => explain({ cell: here(it.cells[0]) }) }, portWords(it)));
   replace(byId("explain-body"), h("h3", null, `${picture.boxes[arrow.from].title} → ${picture.boxes[arrow.to].title}`), h("p", { class: "hint" }, "Open ports. Choose one to see which rules decide."), h("ul", { class: "ports" }, arrow.ports.map(one)));
-  if (arrow.ports.length === 1) explain({ cell: arrow.ports[0].cells[0] });
+  if (arrow.ports.length === 1) explain({ cell: here(arrow.ports[0].cells[0]) });
 }
 
 async function drawTable() {
@@ -139,9 +141,14 @@ async function drawTable() {
     const input = h("input", { type: "checkbox", "data-key": `by-${word}`, checked: board.by.includes(word), disabled: board.by.length === 1 && board.by[0] === word, onchange: () => change(word, input.checked) });
     return h("label", { class: "check" }, input, ` ${word}`);
   };
-  replace(byId("table-filter"), portFilter("table-port"), h("span", { class: "hint" }, "by address:"), by.map(box), board.open.length > 0 ? board.open.map((title) => h("button", { type: "button", onclick: () => toggle(title) }, `Close ${title}`)) : null);
+  const chosen = board.history.filter((entry) => page.entries.includes(entry.number));
+  const names = chosen.map((entry) => `“${entry.words}”`);
+  byId("table-head").textContent = ["Truth table", `Truth table after ${names[0]}`, `What differs between ${names.join(" and ")}`][chosen.length];
+  byId("progress").hidden = chosen.length > 0;
+  const back = h("button", { type: "button", class: "primary", "data-key": "now", onclick: () => ((page.entries = []), drawHistory(), drawTable()) }, "Back to now");
+  replace(byId("table-filter"), chosen.length > 0 ? back : null, portFilter("table-port"), h("span", { class: "hint" }, "by address:"), by.map(box), board.open.length > 0 ? board.open.map((title) => h("button", { type: "button", onclick: () => toggle(title) }, `Close ${title}`)) : null);
   const shown = await tableToShow();
-  showTable(byId("grid"), shown.table, { words: page.words, marked: shown.marked, port: page.port, explain: page.entries.length === 0 ? (cell) => explain({ cell }) : null });
+  showTable(byId("grid"), shown.table, { words: page.words, marked: shown.marked, was: shown.was ?? new Map(), port: page.port, explain: page.entries.length === 0 ? (cell) => explain({ cell: here(cell) }) : null });
 }
 
 // The table now, as it stood after an entry, or the later of two with what differs.
@@ -151,8 +158,11 @@ async function tableToShow() {
     const [first, second] = await Promise.all([...page.entries].sort((a, b) => a - b).map((entry) => get(`/api/tables/${entry}`)));
     if (second === undefined) return { table: first, marked: new Set() };
     const known = new Map(first.cells.map((code, index) => [keyOf(first, index), code]));
-    const differs = (code, index) => code !== "" && (known.get(keyOf(second, index)) ?? "")[0] !== code[0];
-    return { table: second, marked: new Set(second.cells.map((code, index) => (differs(code, index) ? index : -1))) };
+    // What was not there at the first of the two is no difference.
+    const before = (code, index) => (code === "" ? undefined : known.get(keyOf(second, index))?.[0]);
+    const differs = (code, index) => (before(code, index) ?? code[0]) !== code[0];
+    const marked = new Set(second.cells.map((code, index) => (differs(code, index) ? index : -1)));
+    return { table: second, marked, was: new Map([...marked].filter((index) => index >= 0).map((index) => [index, before(second.cells[index], index)])) };
   } catch (error) {
     page.entries = [];
     banner(error.message);
@@ -168,8 +178,6 @@ function drawHistory() {
       else page.entries = [...page.entries, number].slice(-2);
       drawHistory();
       drawTable();
-      const heads = ["Truth table", "Truth table as it stood", "Truth table: what differs between the two"];
-      byId("table-head").textContent = heads[page.entries.length];
     },
   });
 }
@@ -192,7 +200,7 @@ function drawSteps() {
 function drawRoom() {
   const { room } = page.board;
   byId("room").hidden = room === null;
-  if (room !== null) showRoom(byId("room-body"), room, { reveal: async () => result(await post("/api/room", "reveal")) });
+  if (room !== null) showRoom(byId("room-body"), room, { reveal: async () => result(await post("/api/room", "reveal")), withdraw: async () => result(await post("/api/room", "withdraw")) });
 }
 
 function drawLog() {
@@ -200,7 +208,7 @@ function drawLog() {
   const filter = byId("log-filter");
   if (filter.childElementCount === 0) {
     const box = (kind) => {
-      const input = h("input", { type: "checkbox", checked: true, onchange: () => ((input.checked ? page.kinds.add(kind) : page.kinds.delete(kind)), drawLog()) });
+      const input = h("input", { type: "checkbox", checked: page.kinds.has(kind), onchange: () => ((input.checked ? page.kinds.add(kind) : page.kinds.delete(kind)), drawLog()) });
       return h("label", { class: "check" }, input, ` ${kind}`);
     };
     const words = h("input", { type: "search", placeholder: "filter", "aria-label": "Words in events", oninput: () => ((page.logWords = words.value), drawLog()) });
@@ -220,6 +228,9 @@ function result(answer) {
   if (answer.result === "done") return replace(byId("do-result"));
   replace(byId("do-result"), h("button", { type: "button", class: "close", "aria-label": "Close the result", onclick: () => replace(byId("do-result")) }, "×"), outcome(answer));
 }
+
+// A cell of the table that is shown, whatever the lab does meanwhile.
+const here = (cell) => ({ cell, at: page.board.revision });
 
 const toggle = (title) => post("/api/view", { toggle: title });
 

@@ -9,7 +9,7 @@ async function predict(question, prediction) {
   try {
     const response = await fetch("/api/predictions", { method: "POST", headers: { "X-Sglab": "1" }, body: JSON.stringify({ question, prediction }) });
     if (response.ok) answered = { question, prediction };
-    byId("said").textContent = response.ok ? "Noted. You may change your mind until the packets are sent." : (await response.text()).trim();
+    byId("said").textContent = response.ok ? "Noted. You may change your mind until the reveal." : (await response.text()).trim();
   } catch {
     byId("said").textContent = "The room cannot be reached: is this phone still in its network?";
   }
@@ -39,7 +39,7 @@ const source = new EventSource("/api/room");
 source.addEventListener("room", (event) => {
   const before = room?.question?.number;
   room = JSON.parse(event.data);
-  if (room?.question?.number !== before) byId("said").textContent = "";
+  if (room?.question?.number !== before || (room?.question?.revealed ?? null) !== null) byId("said").textContent = "";
   draw();
 });
 source.onerror = async () => {

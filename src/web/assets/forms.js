@@ -9,6 +9,9 @@ const names = {
   balancers: (board) => board.state.load_balancers.map((it) => it.name),
 };
 
+// Before VPCs there are no rules for what goes out.
+const directions = (board) => (board.state.era === "vpc" ? ["ingress", "egress"] : ["ingress"]);
+
 const instance = ["instance", "Instance", names.instances];
 const group = ["group", "Group", names.groups];
 const elastic = ["elastic_ip", "Elastic IP", names.addresses];
@@ -16,8 +19,8 @@ const balancer = ["balancer", "Load balancer", names.balancers];
 
 // Each form: its operation, its words, its fields. A field is a key, a label, and names to choose from, or a hint for free words.
 const FORMS = [
-  ["authorize", "Authorize a rule", [group, ["direction", "Direction", () => ["ingress", "egress"]], ["rule", "Rule", "tcp 3306 from WEB"]]],
-  ["revoke", "Revoke a rule", [group, ["direction", "Direction", () => ["ingress", "egress"]], ["rule", "Rule", rulesOf]]],
+  ["authorize", "Authorize a rule", [group, ["direction", "Direction", directions], ["rule", "Rule", "tcp 3306 from GROUP"]]],
+  ["revoke", "Revoke a rule", [group, ["direction", "Direction", directions], ["rule", "Rule", rulesOf]]],
   ["stop", "Stop", [instance]],
   ["start", "Start", [instance]],
   ["reboot", "Reboot", [instance]],
@@ -25,7 +28,7 @@ const FORMS = [
   ["terminate", "Terminate", [instance]],
   ["launch", "Launch an instance", [["instance", "Name", "web3"], ["groups", "Groups", names.groups, "many"], ["listens", "Listens", "tcp 80, tcp 22", "list"]]],
   ["set-groups", "Set groups", [instance, ["groups", "Groups", names.groups, "many"]]],
-  ["create-group", "Create a group", [["group", "Name", "SG-T-CACHE"], ["rules", "Rules", "tcp 6379 from WEB", "list"]]],
+  ["create-group", "Create a group", [["group", "Name", "SG-T-CACHE"], ["rules", "Rules", "tcp 6379 from GROUP", "list"]]],
   ["delete-group", "Delete a group", [group]],
   ["allocate-address", "Allocate an Elastic IP", [["elastic_ip", "Name", "EIP-WEB"]]],
   ["associate-address", "Associate an Elastic IP", [elastic, instance]],
@@ -71,7 +74,7 @@ function input(board, form, [key, label, choices, kind], state) {
   if (typeof choices !== "function") {
     return h("label", null, `${label} `, h("input", { name: key, placeholder: choices, value: kept, autocomplete: "off", spellcheck: "false", "data-key": key, required: kind === "list" ? null : true, oninput: (event) => (state.kept[key] = event.target.value) }));
   }
-  const select = h("select", { name: key, "data-key": key, multiple: kind === "many", size: kind === "many" ? 4 : null, onchange: (event) => (state.kept[key] = event.target.value) });
+  const select = h("select", { name: key, "data-key": key, multiple: kind === "many", required: kind === "many", size: kind === "many" ? 4 : null, onchange: (event) => (state.kept[key] = event.target.value) });
   if (choices !== rulesOf) select.append(...choices(board).map((name) => h("option", { value: name, selected: name === kept }, name)));
   return h("label", null, `${label} `, select);
 }

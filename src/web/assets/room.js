@@ -16,7 +16,7 @@ export function bars({ open, blocked, right }) {
   return h("div", { class: "bars" }, bar("open", "gets through", open), bar("blocked", "is blocked", blocked));
 }
 
-export function showRoom(place, room, { reveal }) {
+export function showRoom(place, room, { reveal, withdraw }) {
   const { question, participants } = room;
   replace(
     place,
@@ -26,7 +26,7 @@ export function showRoom(place, room, { reveal }) {
       : [
           h("p", null, question.step ? ["After ", h("b", null, question.step), ": "] : null, h("code", null, question.words)),
           question.revealed === null
-            ? [h("p", null, `${count(question.answered, "answer")}, hidden until the reveal`), h("button", { type: "button", class: "primary", "data-key": "reveal", onclick: reveal }, "Reveal")]
+            ? [h("p", null, `${count(question.answered, "answer")}, hidden until the reveal`), h("button", { type: "button", class: "primary", "data-key": "reveal", onclick: reveal }, "Reveal"), " ", h("button", { type: "button", "data-key": "withdraw", onclick: withdraw }, "Withdraw")]
             : [h("p", null, "Packets: ", h("span", { class: "verdict", "data-outcome": question.revealed.outcome }, question.revealed.outcome)), bars(question.revealed)],
         ],
   );

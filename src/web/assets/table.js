@@ -15,7 +15,7 @@ export function decode(code, words) {
 export const legendOf = (board) => new Map(board.legend.map(({ letter, word }) => [letter, word]));
 
 // Shows a table. `marked` are indexes of cells that have changed; `port` is the only port to show, or nothing.
-export function showTable(place, table, { words, marked, port, explain }) {
+export function showTable(place, table, { words, marked, was, port, explain }) {
   const ports = table.ports.map((name, index) => ({ name, index })).filter(({ name }) => port === null || name === port);
   if (table.rows.length === 0 || table.columns.length === 0 || ports.length === 0) {
     replace(place, h("p", { class: "hint" }, "No instance runs, so there is nobody to ask."));
@@ -29,12 +29,12 @@ export function showTable(place, table, { words, marked, port, explain }) {
       "tr",
       null,
       h("th", { rowspan: 2, scope: "col", class: "corner" }, "from ↓  to →"),
-      table.columns.map((column) => h("th", { scope: "colgroup", colspan: ports.length, class: "to" }, column.title, size(column))),
+      table.columns.map((column, at) => h("th", { scope: "colgroup", colspan: ports.length + (at + 1 < table.columns.length ? 1 : 0), class: "to" }, column.title, size(column))),
     ),
     h(
       "tr",
       null,
-      table.columns.map((_, at) => ports.map(({ name }, nth) => h("th", { scope: "col", class: nth === 0 ? "port first" : "port" }, at >= 0 ? short(name) : ""))),
+      table.columns.map((_, at) => [at > 0 ? h("td", { class: "gap" }) : null, ports.map(({ name }) => h("th", { scope: "col", class: "port" }, short(name)))]),
     ),
   );
   const body = h("tbody");
@@ -42,9 +42,10 @@ export function showTable(place, table, { words, marked, port, explain }) {
   for (const [row, { title, members, by }] of table.rows.entries()) {
     const line = h("tr", null, h("th", { scope: "row" }, title, size({ members }), by ? h("span", { class: "by" }, ` by ${by}`) : null));
     for (const [column, to] of table.columns.entries()) {
-      for (const [nth, { name, index }] of ports.entries()) {
+      if (column > 0) line.append(h("td", { class: "gap" }));
+      for (const { name, index } of ports) {
         const number = (row * table.columns.length + column) * table.ports.length + index;
-        line.append(cell(table, number, { title, to: to.title, name, by }, { words, isMarked: marked.has(number), isFirstOfBlock: nth === 0, isFirst, explain }));
+        line.append(cell(table, number, { title, to: to.title, name, by }, { words, isMarked: marked.has(number), was: was.get(number), isFirst, explain }));
         if (table.cells[number] !== "") isFirst = false;
       }
     }
@@ -54,19 +55,23 @@ export function showTable(place, table, { words, marked, port, explain }) {
   place.querySelector("table").addEventListener("keydown", move);
 }
 
-function cell(table, number, { title, to, name, by }, { words, isMarked, isFirstOfBlock, isFirst, explain }) {
+function cell(table, number, { title, to, name, by }, { words, isMarked, was, isFirst, explain }) {
   const known = decode(table.cells[number], words);
-  const block = isFirstOfBlock ? " first" : "";
-  if (known === null) return h("td", { class: `none${block}` });
+  if (known === null) return h("td", { class: "none" });
   const td = h("td", { tabindex: isFirst ? 0 : -1, "data-cell": number, "data-key": `cell-${number}` });
   td.dataset.name = `${title} to ${to}${by ? ` by ${by} address` : ""}, ${name}`;
-  dress(td, known, isMarked, block);
+  dress(td, known, isMarked);
+  if (was !== undefined) {
+    td.textContent = `${was}→${known.letter}`;
+    td.title = `${td.title}; it was ${words.get(was)}`;
+  }
+  if (!explain) td.classList.add("past");
   if (explain) td.addEventListener("click", () => explain(number));
   return td;
 }
 
-function dress(td, known, isMarked, block) {
-  td.className = `cell${block}${isMarked ? " changed" : ""}${known.disagrees ? " disagrees" : ""}`;
+function dress(td, known, isMarked) {
+  td.className = `cell${isMarked ? " changed" : ""}${known.disagrees ? " disagrees" : ""}`;
   td.dataset.outcome = known.outcome;
   td.dataset.standing = known.standing;
   td.textContent = known.disagrees ? "!" : known.letter;
@@ -83,7 +88,7 @@ export function flip(place, changes, words) {
     const known = decode(code, words);
     if (td === null || known === null) continue;
     const isOther = td.dataset.outcome !== known.outcome;
-    dress(td, known, td.classList.contains("changed") || isOther, td.classList.contains("first") ? " first" : "");
+    dress(td, known, td.classList.contains("changed") || isOther);
     if (isOther) {
       td.classList.remove("flip");
       // Reading the width starts the animation anew.

@@ -79,6 +79,7 @@ fn attach(to: &str, groups: &[&str]) -> Operation {
         subnet: SubnetName::new("default"),
         groups: groups.iter().map(GroupName::new).collect(),
         address: sglab::model::AddressRequest::Automatic,
+        ipv6: sglab::model::AskedIpv6::Automatic,
         secondary: Vec::new(),
         source_dest_check: SourceDestCheck::On,
     };
