@@ -44,3 +44,4 @@ mod typed;
 mod up;
 mod walk;
 mod words;
+mod workshop;
