@@ -71,12 +71,10 @@ impl Listener for Bounded {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Counted, SocketAddr) {
-        loop {
-            let Ok(place) = Arc::clone(&self.free).acquire_owned().await else { return pending().await };
-            // By axum's own listener, which waits where descriptors are scarce.
-            let (stream, address) = Listener::accept(&mut self.listener).await;
-            return (Counted { stream, _place: place }, address);
-        }
+        let Ok(place) = Arc::clone(&self.free).acquire_owned().await else { return pending().await };
+        // By axum's own listener, which waits where descriptors are scarce.
+        let (stream, address) = Listener::accept(&mut self.listener).await;
+        (Counted { stream, _place: place }, address)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {

@@ -59,9 +59,7 @@ impl Answer {
     fn unexpected(reply: Reply) -> Self {
         match reply {
             Reply::Unfit(unfit) => Self::failed(replies::unfit(&unfit)),
-            Reply::Partly { done, failed, why } => {
-                Self::failed(replies::partly(&done, failed.as_ref().map(|it| &**it), &why))
-            }
+            Reply::Partly { done, failed, why } => Self::failed(replies::partly(&done, failed.as_deref(), &why)),
             Reply::Failed(why) => Self::failed(why),
             Reply::Stale(revision) => Self::Stale { revision },
             _ => Self::failed("the lab answered something else than it was asked"),

@@ -248,35 +248,35 @@ async fn next_frame((board, first, mut frames): Streaming) -> Option<(Result<Eve
 async fn operate(State(page): State<Page>, body: Bytes) -> Response {
     match read(&body) {
         Ok(request) => answer(requests::operate(&page.board, &page.client, request).await),
-        Err(response) => response,
+        Err(why) => bad_request(why),
     }
 }
 
 async fn explain(State(page): State<Page>, body: Bytes) -> Response {
     match read(&body) {
         Ok(request) => answer(requests::explain(&page.board, &page.client, request).await),
-        Err(response) => response,
+        Err(why) => bad_request(why),
     }
 }
 
 async fn step(State(page): State<Page>, body: Bytes) -> Response {
     match read(&body) {
         Ok(request) => answer(requests::step(&page.board, &page.client, request).await),
-        Err(response) => response,
+        Err(why) => bad_request(why),
     }
 }
 
 async fn view(State(page): State<Page>, body: Bytes) -> Response {
     match read(&body) {
         Ok(request) => answer(requests::view(&page.board, request)),
-        Err(response) => response,
+        Err(why) => bad_request(why),
     }
 }
 
 async fn room(State(page): State<Page>, body: Bytes) -> Response {
     match read(&body) {
         Ok(request) => answer(requests::room(&page.board, request)),
-        Err(response) => response,
+        Err(why) => bad_request(why),
     }
 }
 
@@ -292,9 +292,17 @@ async fn table_after(State(page): State<Page>, Path(entry): Path<String>) -> Res
     }
 }
 
-fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Response> {
-    serde_json::from_slice(body)
-        .map_err(|error| (StatusCode::BAD_REQUEST, format!("this is no request: {error}\n")).into_response())
+fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, String> {
+    serde_json::from_slice(body).map_err(|error| {
+        format!(
+            "this is no request: {error}
+"
+        )
+    })
+}
+
+fn bad_request(why: String) -> Response {
+    (StatusCode::BAD_REQUEST, why).into_response()
 }
 
 fn answer(answer: Answer) -> Response {
