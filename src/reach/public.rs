@@ -11,7 +11,7 @@ use crate::model::PrefixFamily;
 pub struct AddressChange {
     /// The interface, by its short name.
     pub member: String,
-    /// The address: `203.0.113.7`, `a public address that is not known yet`.
+    /// The address: `203.0.113.7`, `a public address that is not known yet`, `an IPv6 address that is not known yet`.
     pub address: String,
     /// The interface's place.
     pub origin: Origin,
@@ -31,7 +31,7 @@ pub(super) enum Gain {
 
 /// Tells what an interface has of a family in its own account and `twin` does not in the other.
 pub(super) fn gain(own: &Interface, twin: &Interface, family: PrefixFamily) -> Option<Gain> {
-    match (way(&own.public, family), way(&twin.public, family)) {
+    match (way(own, family), way(twin, family)) {
         (Way::At(address), Way::None) => Some(Gain::Known(address)),
         (Way::At(_), Way::Unknown(why)) => Some(Gain::Perhaps(format!("in the other source, {why}"))),
         (Way::Unknown(why), Way::None) => Some(Gain::Perhaps(why.to_owned())),
@@ -46,18 +46,23 @@ enum Way<'a> {
     Unknown(&'a str),
 }
 
-fn way(public: &Public, family: PrefixFamily) -> Way<'_> {
-    match public {
+fn way(interface: &Interface, family: PrefixFamily) -> Way<'_> {
+    let later = || {
+        if interface.ipv6_later > 0 { Way::At("an IPv6 address that is not known yet".to_owned()) } else { Way::None }
+    };
+    match &interface.public {
         // What is not known yet is given by EC2, which is IPv4.
         Public::At(all) if all.is_empty() && family.is_ipv4() => {
             Way::At("a public address that is not known yet".to_owned())
         }
         Public::At(all) => {
             let address = all.iter().find(|address| PrefixFamily::of(IpNet::from(**address)) == family);
-            address.map_or(Way::None, |address| Way::At(address.to_string()))
+            let none = || if family.is_ipv4() { Way::None } else { later() };
+            address.map_or_else(none, |address| Way::At(address.to_string()))
         }
         Public::Unknown(why) if family.is_ipv4() => Way::Unknown(why),
-        Public::Unknown(_) | Public::None => Way::None,
+        Public::None if family.is_ipv4() => Way::None,
+        Public::Unknown(_) | Public::None => later(),
     }
 }
 

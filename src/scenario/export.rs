@@ -14,7 +14,7 @@ use super::results::RunVerdict;
 use super::run::Options;
 use crate::model::{Cloud, Endpoint, Era, InstanceName, InterfaceHolder, Service};
 use crate::policy::behind::{Behind, Listens, listener};
-use crate::topology::write::{self, Promise};
+use crate::topology::write::{self, Promise, Unwritable};
 use crate::topology::{Egress, ExpectedOutcome, Topology, columns_of};
 use bits::Bits;
 use classes::ClassId;
@@ -24,10 +24,16 @@ use judged::{Cells, Judged};
 /// Listeners of load balancers.
 type Closing = IndexSet<(InterfaceHolder, Service)>;
 
-/// A cloud that cannot be written as a file.
+/// A cloud that cannot be written as a file with what is open in it, or not at all.
 #[derive(Debug, thiserror::Error)]
-#[error("this cloud cannot be written as a file: {0}")]
-pub struct ExportError(String);
+pub enum ExportError {
+    /// Nobody is asked of anything, or what is open is not told from what is not.
+    #[error("no table says what is open in this cloud")]
+    NoTable,
+    /// The format has no words for it.
+    #[error("this cloud cannot be written as a file: {0}")]
+    NoWords(#[from] Unwritable),
+}
 
 /// Writes the cloud as it stands under a title, with what is open in it, which `sglab test` holds against the packets.
 ///
@@ -42,23 +48,27 @@ pub fn export(cloud: &Cloud, title: &str) -> Result<String, ExportError> {
     let tables = closing.iter().filter_map(|closing| table(cloud, &judged, closing));
     let promises = tables.chain(closing.iter().map(|closing| lists(cloud, &judged, closing)));
     let mut failed = None;
-    for promise in promises.chain([Promise::RulesUnchanged]) {
+    for promise in promises {
         match write::write(cloud, title, &promise) {
             Ok(text) if !holds(&text, cloud.era) => {}
             Ok(text) => return Ok(text.trim_end().to_owned() + "\n"),
             Err(why) => failed = failed.or(Some(why)),
         }
     }
-    Err(ExportError(failed.map_or_else(String::new, |why| why.to_string())))
+    // Where instances are stopped, that this edits no rule is something to hold.
+    match write::write(cloud, title, &Promise::RulesUnchanged) {
+        Ok(text) if holds(&text, cloud.era) => Ok(text.trim_end().to_owned() + "\n"),
+        _ => Err(failed.map_or(ExportError::NoTable, ExportError::NoWords)),
+    }
 }
 
-/// Writes the cloud as it stands, with nothing that is expected of it but that no rule is edited.
+/// Writes the cloud as it stands, with nothing that is expected of it.
 ///
 /// # Errors
 /// [`ExportError`] where the format has no words for it.
 pub fn without_table(cloud: &Cloud, title: &str) -> Result<String, ExportError> {
-    let text = write::write(&write::without_strangers(cloud), title, &Promise::RulesUnchanged);
-    text.map(|text| text.trim_end().to_owned() + "\n").map_err(|why| ExportError(why.to_string()))
+    let text = write::write(&write::without_strangers(cloud), title, &Promise::Nothing)?;
+    Ok(text.trim_end().to_owned() + "\n")
 }
 
 /// Returns false for a file of which its own prediction is that it fails: a line means more than the cell that it is there for, or to name a port

@@ -169,6 +169,26 @@ fn who_gets_a_public_address_is_reached_by_rules_that_were_there() {
 }
 
 #[test]
+fn who_gets_an_ipv6_address_later_is_reached_by_rules_that_were_there() {
+    let with = |count: u8| {
+        let rule = json!({"protocol": "tcp", "from_port": 443, "to_port": 443, "cidr_blocks": ["0.0.0.0/0"], "ipv6_cidr_blocks": ["::/0"]});
+        let resource = |kind: &str, values: Value| json!({"address": format!("{kind}.web"), "mode": "managed", "type": kind, "name": "web", "values": values});
+        let plan = json!({"format_version": "1.2", "configuration": {"root_module": {}}, "planned_values": {"root_module": {"resources": [
+            resource("aws_security_group", json!({"id": "sg-1", "name": "web", "ingress": [rule], "egress": []})),
+            resource("aws_instance", json!({"id": "i-1", "vpc_security_group_ids": ["sg-1"], "ipv6_address_count": count,
+                "associate_public_ip_address": false})),
+        ]}}});
+        account(&plan)
+    };
+    let difference = compare(&with(0), &with(1));
+    assert_eq!(told(&difference), (vec!["anywhere (IPv6) -> web:443".to_owned()], none()));
+    assert_eq!(difference.opened[0].reached, Reached::ByAddressAlone);
+    assert_eq!(difference.addresses_added[0].address, "an IPv6 address that is not known yet");
+    assert_eq!(compare(&with(1), &with(0)).addresses_removed.len(), 1);
+    assert!(compare(&with(1), &with(2)).is_same());
+}
+
+#[test]
 fn a_block_of_own_public_addresses_means_their_holders_too() {
     let with = |rules: &[Value]| {
         let mut nat = interface("eni-1", Some("10.0.1.5"), &["sg-nat"]);

@@ -107,6 +107,35 @@ fn a_file_and_a_lab_are_told_apart_by_the_words_alone() {
 }
 
 #[test]
+fn a_lab_in_which_nobody_asks_anybody_is_exported_without_a_table() {
+    let labs = Labs::of(User::Ours);
+    let one = "instances: {web: {groups: WEB}}\n";
+    for (file, text, then) in [
+        ("one.yaml", format!("sglab: 1\nera: vpc\ngroups: {{WEB: []}}\n{one}"), &[][..]),
+        ("stopped.yaml", format!("sglab: 1\nera: vpc\ngroups: {{WEB: []}}\n{one}"), &["stop", "web"]),
+        ("none.yaml", "sglab: 1\nera: article\nhosts: {office: 203.0.113.10}\ngroups: {WEB: []}\n".to_owned(), &[]),
+    ] {
+        std::fs::write(labs.program.scratch().join(file), text).unwrap();
+        labs.ok(&["up", file, "--name", "first"]);
+        if !then.is_empty() {
+            labs.ok(then);
+        }
+        let exported = labs.say(&["export", "-o", "now.yaml"]);
+        assert_eq!(exported.code, Some(0), "{file}: {exported:?}");
+        let said = "note: written without a table: no table says what is open in this cloud\n";
+        // That it stops an instance and edits no rule is something to hold.
+        assert_eq!(exported.err, if then.is_empty() { said } else { "" }, "{file}");
+        let text = std::fs::read_to_string(labs.program.scratch().join("now.yaml")).unwrap();
+        assert!(!text.contains("tables:"), "{text}");
+        labs.ok(&["up", "now.yaml", "--name", "again"]);
+        let difference = labs.ok(&["diff", "lab:first", "lab:again", "--rules"]);
+        assert_eq!(difference, "nothing opens, and nothing closes\n", "{file}");
+        labs.ok(&["down", "--all"]);
+        std::fs::remove_file(labs.program.scratch().join("now.yaml")).unwrap();
+    }
+}
+
+#[test]
 fn an_exported_lab_has_the_same_truth_table_where_it_is_brought_up_again() {
     let labs = Labs::of(User::Ours);
     for example in ["two-tier", "by-address-vpc"] {

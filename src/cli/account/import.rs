@@ -164,7 +164,7 @@ fn text(written: &Written, title: &str, arguments: &ImportArguments) -> anyhow::
     }
     let _working = screen::working("judging what is open today, for the table (`--cloud-only` has none)");
     Ok(Some(exported(written, topology, title)?.unwrap_or_else(|error| {
-        screen::tell(&format!("note: written without a table of what is open: {error}"));
+        screen::tell(&format!("note: written without a table: {error}"));
         cloud_only
     })))
 }

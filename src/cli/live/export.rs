@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &ExportArguments) -> anyhow::Result<Exit> {
             Ok(text) => text,
             Err(error) => {
                 let text = export::without_table(&state.cloud, &title)?;
-                screen::tell(&format!("note: written without a table of what is open: {error}"));
+                screen::tell(&format!("note: written without a table: {error}"));
                 text
             }
         },

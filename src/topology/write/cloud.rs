@@ -70,12 +70,12 @@ pub(super) fn document(cloud: &Cloud, promise: &Promise) -> Result<Document, Unw
         }
     }
     let does = (!does.is_empty()).then(|| does.into_iter().map(One::from).collect());
-    let step = Step {
+    let step = (does.is_some() || expect.is_some()).then(|| Step {
         step: Field::of("as it stands".into()),
         r#do: does.into(),
-        expect: Field::of(expect),
+        expect: expect.into(),
         ..Step::default()
-    };
+    });
     Ok(Document {
         sglab: Field::of(Version),
         era: Field::all([Choice::from(cloud.era)]),
@@ -89,13 +89,13 @@ pub(super) fn document(cloud: &Cloud, promise: &Promise) -> Result<Document, Unw
         instances: Field::of(instances?),
         load_balancers: Field::all(balancers),
         tables: Field::of(tables),
-        scenario: Field::all([step]),
+        scenario: Field::all(step),
         ..Document::default()
     })
 }
 
 /// Converts a promise into the expectations of the step, and the table that they name.
-fn expected(promise: &Promise) -> (Expect, Map<Name<TableName>, Table>) {
+fn expected(promise: &Promise) -> (Option<Expect>, Map<Name<TableName>, Table>) {
     let mut expect = Expect::default();
     let mut tables = Map::default();
     match promise {
@@ -126,8 +126,9 @@ fn expected(promise: &Promise) -> (Expect, Map<Name<TableName>, Table>) {
             }
         }
         Promise::RulesUnchanged => expect.rules = Field::of(Unchanged.into()),
+        Promise::Nothing => return (None, tables),
     }
-    (expect, tables)
+    (Some(expect), tables)
 }
 
 fn said_any<T: for<'t> From<&'t String>>(words: &[String]) -> Field<Any<T>> {

@@ -42,6 +42,8 @@ pub enum Promise {
     Flows(Vec<(ExpectedOutcome, Vec<String>)>),
     /// No rule changes.
     RulesUnchanged,
+    /// Nothing: the file is of a cloud only.
+    Nothing,
 }
 
 /// Returns true if a group is one of those of EC2-Classic's load balancers, whose names a file cannot give.

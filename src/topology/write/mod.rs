@@ -92,7 +92,8 @@ fn by(flow: &Flow) -> String {
 /// The cloud of a file that was written here, after its one step.
 pub(super) fn read(text: &str) -> Result<Cloud, Unwritable> {
     let unread = |why: String| Unwritable::ReadsDifferently(why);
-    let topology = Topology::parse("written.yaml", text.as_bytes()).map_err(|problems| unread(problems.to_string()))?;
+    let topology =
+        Topology::parse_cloud("written.yaml", text.as_bytes()).map_err(|problems| unread(problems.to_string()))?;
     let era = topology.eras.first().copied().ok_or_else(|| unread("it has no era".to_owned()))?;
     let mut cloud = topology.initial_cloud(era).map_err(|(refusal, place)| unread(format!("{place}: {refusal}")))?;
     for operation in topology.steps.iter().flat_map(super::Step::operations) {
