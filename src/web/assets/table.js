@@ -17,10 +17,15 @@ export const legendOf = (board) => new Map(board.legend.map(({ letter, word }) =
 // Shows a table. `marked` are indexes of cells that have changed; `port` is the only port to show, or nothing.
 export function showTable(place, table, { words, marked, was, port, explain }) {
   const ports = table.ports.map((name, index) => ({ name, index })).filter(({ name }) => port === null || name === port);
-  if (table.rows.length === 0 || table.columns.length === 0 || ports.length === 0) {
-    replace(place, h("p", { class: "hint" }, "No instance runs, so there is nobody to ask."));
+  if (!table.cells.some((code) => code !== "")) {
+    replace(place, h("p", { class: "hint" }, "Nobody here has a way to anybody: does an instance run?"));
     return;
   }
+  // Whoever has no way to anybody, or from anybody, is left out.
+  const [columns, perColumn] = [table.columns.length, table.ports.length];
+  const isThere = (row, column) => ports.some(({ index }) => table.cells[(row * columns + column) * perColumn + index] !== "");
+  const shownRows = [...table.rows.entries()].filter(([row]) => table.columns.some((_, column) => isThere(row, column)));
+  const shownColumns = [...table.columns.entries()].filter(([column]) => table.rows.some((_, row) => isThere(row, column)));
   const size = (side) => (side.members > 1 ? [" ", h("span", { class: "times" }, `×${side.members}`)] : []);
   const head = h(
     "thead",
@@ -29,20 +34,20 @@ export function showTable(place, table, { words, marked, was, port, explain }) {
       "tr",
       null,
       h("th", { rowspan: 2, scope: "col", class: "corner" }, "from ↓  to →"),
-      table.columns.map((column, at) => h("th", { scope: "colgroup", colspan: ports.length + (at + 1 < table.columns.length ? 1 : 0), class: "to" }, column.title, size(column))),
+      shownColumns.map(([, column], at) => h("th", { scope: "colgroup", colspan: ports.length + (at + 1 < shownColumns.length ? 1 : 0), class: "to" }, column.title, size(column))),
     ),
     h(
       "tr",
       null,
-      table.columns.map((_, at) => [at > 0 ? h("td", { class: "gap" }) : null, ports.map(({ name }) => h("th", { scope: "col", class: "port" }, short(name)))]),
+      shownColumns.map((_, at) => [at > 0 ? h("td", { class: "gap" }) : null, ports.map(({ name }) => h("th", { scope: "col", class: "port" }, short(name)))]),
     ),
   );
   const body = h("tbody");
   let isFirst = true;
-  for (const [row, { title, members, by }] of table.rows.entries()) {
+  for (const [row, { title, members, by }] of shownRows) {
     const line = h("tr", null, h("th", { scope: "row" }, title, size({ members }), by ? h("span", { class: "by" }, ` by ${by}`) : null));
-    for (const [column, to] of table.columns.entries()) {
-      if (column > 0) line.append(h("td", { class: "gap" }));
+    for (const [at, [column, to]] of shownColumns.entries()) {
+      if (at > 0) line.append(h("td", { class: "gap" }));
       for (const { name, index } of ports) {
         const number = (row * table.columns.length + column) * table.ports.length + index;
         line.append(cell(table, number, { title, to: to.title, name, by }, { words, isMarked: marked.has(number), was: was.get(number), isFirst, explain }));
