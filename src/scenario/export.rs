@@ -47,19 +47,15 @@ pub fn export(cloud: &Cloud, title: &str) -> Result<String, ExportError> {
     // Each is read again and held against what is judged, so the second is made only where the first does not do.
     let tables = closing.iter().filter_map(|closing| table(cloud, &judged, closing));
     let promises = tables.chain(closing.iter().map(|closing| lists(cloud, &judged, closing)));
-    let mut failed = None;
-    for promise in promises {
-        match write::write(cloud, title, &promise) {
-            Ok(text) if !holds(&text, cloud.era) => {}
-            Ok(text) => return Ok(text.trim_end().to_owned() + "\n"),
-            Err(why) => failed = failed.or(Some(why)),
+    // Where instances are stopped, that this edits no rule is something to hold.
+    for promise in promises.chain([Promise::RulesUnchanged]) {
+        if let Ok(text) = write::write(cloud, title, &promise)
+            && holds(&text, cloud.era)
+        {
+            return Ok(text.trim_end().to_owned() + "\n");
         }
     }
-    // Where instances are stopped, that this edits no rule is something to hold.
-    match write::write(cloud, title, &Promise::RulesUnchanged) {
-        Ok(text) if holds(&text, cloud.era) => Ok(text.trim_end().to_owned() + "\n"),
-        _ => Err(failed.map_or(ExportError::NoTable, ExportError::NoWords)),
-    }
+    Err(without_table(cloud, title).err().unwrap_or(ExportError::NoTable))
 }
 
 /// Writes the cloud as it stands, with nothing that is expected of it.

@@ -127,7 +127,8 @@ fn a_lab_in_which_nobody_asks_anybody_is_exported_without_a_table() {
         assert_eq!(exported.err, if then.is_empty() { said } else { "" }, "{file}");
         let text = std::fs::read_to_string(labs.program.scratch().join("now.yaml")).unwrap();
         assert!(!text.contains("tables:"), "{text}");
-        labs.ok(&["up", "now.yaml", "--name", "again"]);
+        let step: &[&str] = if then.is_empty() { &[] } else { &["--step", "1"] };
+        labs.ok(&[&["up", "now.yaml", "--name", "again"], step].concat());
         let difference = labs.ok(&["diff", "lab:first", "lab:again", "--rules"]);
         assert_eq!(difference, "nothing opens, and nothing closes\n", "{file}");
         labs.ok(&["down", "--all"]);
