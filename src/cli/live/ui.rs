@@ -25,7 +25,7 @@ use crate::cli::{host, signals, sources};
 #[command(after_help = "\
 Examples:
   sglab ui example:two-tier        boot it, and show it for as long as this runs
-  sglab ui                         show the lab that is up; it stays up afterwards
+  sglab ui                         show the lab that is up, and leave it up
   sglab ui demo --port 8080
   sglab ui example:two-tier --audience 192.168.1.5:8080
       phones that open that address, or its QR code, predict what you ask
