@@ -276,8 +276,8 @@ mod tests {
 
     #[test]
     fn instances_of_the_same_groups_are_one_class_whatever_their_own_group_is_called() {
-        let three = "groups: {web: [tcp 80 from anywhere], web1: [], web2: [], web3: []}\n\
-                     instances: {web1: {groups: [web, web1]}, web2: {groups: [web, web2]}, web3: {groups: [web, web3]}}";
+        let three = "groups: {web: [tcp 80 from anywhere], i-web1: [], i-web2: [], i-web3: []}\n\
+                     instances: {web1: {groups: [web, i-web1]}, web2: {groups: [web, i-web2]}, web3: {groups: [web, i-web3]}}";
         assert_eq!(classes(three), [("web".to_owned(), "web1 web2 web3".to_owned())]);
     }
 
@@ -287,7 +287,8 @@ mod tests {
         let groups = "groups: {a: [tcp 80 from anywhere]";
         let two = "instances: {x: {groups: a}, y: {groups: a}, z: {groups: a}}";
         assert_eq!(apart(&format!("{groups}}}\n{two}")), ["x y z"]);
-        assert_eq!(apart(&format!("{groups}, b: [tcp 22 from x.private]}}\n{two}")), ["x", "y z"]);
+        let at = two.replacen("groups: a", "groups: a, address: 10.0.0.50", 1);
+        assert_eq!(apart(&format!("{groups}, b: [tcp 22 from 10.0.0.50]}}\n{at}")), ["x", "y z"]);
         assert_eq!(
             apart(&format!("{groups}}}\n{}", two.replacen("groups: a", "groups: a, listens: tcp 80", 1))),
             ["x", "y z"]

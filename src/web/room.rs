@@ -209,7 +209,7 @@ mod tests {
         room.ask("one".to_owned(), None);
         room.ask("two".to_owned(), None);
         assert_eq!(room.answer(&who("a"), 1, Prediction::Open, now), Err(Rejected::Closed));
-        for _ in 0..3 {
+        for _ in 0..4 {
             room.answer(&who("a"), 2, Prediction::Open, now).unwrap();
         }
         assert_eq!(room.answer(&who("a"), 2, Prediction::Open, now), Err(Rejected::TooFast));
