@@ -35,7 +35,7 @@ pub enum Reason {
 }
 
 impl LeftOut {
-    /// What is the same in two sources: two values that nobody knows are the same if their text is.
+    /// Identifies it in two sources: two unknown values are the same if their text is.
     pub fn key(&self) -> (&str, &Reason, &ResourceId, u64) {
         let Origin { resource, digest, .. } = &self.origin;
         (&self.kind, &self.reason, resource, *digest)

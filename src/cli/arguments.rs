@@ -1,5 +1,7 @@
 //! Arguments that can be typed, with help. Parsing does nothing but parse.
 
+mod lessons;
+
 use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
@@ -9,6 +11,8 @@ use super::account::sources::Reading;
 use super::common::{AddressKind, EraName, LabChoice, PlainFormat, When};
 use super::result_format::ResultFormat;
 use super::shard::Shard;
+
+pub(crate) use lessons::{GradeArguments, GradeFormat, LearnArguments, StageName};
 
 const STYLES: Styles =
     Styles::styled().header(AnsiColor::Yellow.on_default().bold()).literal(AnsiColor::Green.on_default());
@@ -366,123 +370,6 @@ pub(crate) struct WalkArguments {
     /// When to colour
     #[arg(long, value_enum, default_value_t = When::Auto)]
     pub color: When,
-}
-
-/// `sglab learn`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  sglab learn                         the lessons, a line each
-  sglab learn self-trust              play one, on real packets
-  sglab learn self-trust --into here
-      with the files to edit in this folder; Enter checks them again
-  sglab learn self-trust --solution mine.yaml --format json
-      hand in a file, without a terminal
-  sglab learn self-trust --questions > answers.txt
-  sglab learn self-trust --answers answers.txt
-  sglab learn --check                 hold all lessons to their word
-  sglab learn --check mine/01-lesson --packets
-
-At a terminal `h` asks for a hint on a file: which end, then which group, the rule, the remedy; they cost 5, 10, 15 and 20 \
-points, once for each file. A file of answers is one as `sglab walk` takes; which rule lets a flow through is answered by \
-its number, or 0 for none.
-
-Exit codes: 0 all that was handed in holds, 1 it does not, or a lesson breaks its word, 2 bad input, 3 this machine cannot \
-host a lab.")]
-pub(crate) struct LearnArguments {
-    /// A lesson by its name or the beginning of it, or a folder that has one
-    #[arg(value_name = "LESSON")]
-    pub lesson: Option<String>,
-    /// Write the files to edit into this folder; those that are there already are kept, and checked
-    #[arg(long, value_name = "DIR", requires = "lesson", conflicts_with = "check")]
-    pub into: Option<PathBuf>,
-    /// Hand in this file; for the second file to edit again
-    #[arg(long, value_name = "FILE", requires = "lesson", conflicts_with_all = ["check", "into"])]
-    pub solution: Vec<PathBuf>,
-    /// Take the answers from this file, `-` for the input, and ask nobody
-    #[arg(long, value_name = "FILE", requires = "lesson", conflicts_with = "check")]
-    pub answers: Option<PathBuf>,
-    /// Print the questions as a file of answers to be filled in, and run nothing
-    #[arg(long, requires = "lesson", conflicts_with_all = ["answers", "format", "check", "into", "solution"])]
-    pub questions: bool,
-    /// Hold a lesson to its word, or all of them: its start fails, its solution passes, its answers are computed
-    #[arg(long)]
-    pub check: bool,
-    /// Check on packets, and not by the model
-    #[arg(long, requires = "check")]
-    pub packets: bool,
-    /// How to print: as it happens, or a document at the end
-    #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
-    pub format: PlainFormat,
-    /// When to colour
-    #[arg(long, value_enum, default_value_t = When::Auto)]
-    pub color: When,
-}
-
-/// `sglab grade`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  sglab grade self-trust handed-in
-      a file, or a folder with one, a participant: alice.yaml, bob/self-trust-fix.yaml
-  sglab grade self-trust handed-in --format csv > marks.csv
-  sglab grade self-trust handed-in --format html --anonymous > feedback.html
-  sglab grade two-directions handed-in --stage make
-
-Only what the start file has otherwise than the solution counts: the start file as it is given scores 0. A cell that must \
-come to be open counts 1, one that must come to be closed 2. What was right in the start file and is wrong now is taken off: \
-1 for what is missing, 2 for a leak. The score is the share of these points in a hundred; each limit that is not kept costs \
-25. A file that cannot be read, changes what is fixed, or has `services:` or `mounts:`, is told what is wrong with it, and \
-scores 0; the others are graded all the same. Links are not followed, and no program of a file is ever run.
-
-Exit codes: 0 graded, whatever the scores, 2 bad input, 3 this machine cannot host a lab.")]
-pub(crate) struct GradeArguments {
-    /// A lesson by its name or the beginning of it, or a folder that has one
-    #[arg(value_name = "LESSON")]
-    pub lesson: String,
-    /// The folder of what was handed in
-    #[arg(value_name = "DIR")]
-    pub folder: PathBuf,
-    /// The stage that was handed in; without it the lesson's first `fix` or `make`
-    #[arg(long, value_enum, value_name = "STAGE")]
-    pub stage: Option<StageName>,
-    /// Number participants in place of their names, in an order that does not tell them
-    #[arg(long)]
-    pub anonymous: bool,
-    /// Run so many labs at the same time
-    #[arg(short, long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
-    pub jobs: u16,
-    /// Give up on a file after so many seconds
-    #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(1..))]
-    pub timeout: u16,
-    /// How to print the marks
-    #[arg(long, value_enum, default_value_t = GradeFormat::Text)]
-    pub format: GradeFormat,
-    /// When to colour
-    #[arg(long, value_enum, default_value_t = When::Auto)]
-    pub color: When,
-}
-
-/// A stage for which files are handed in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum StageName {
-    /// The start file was given
-    Fix,
-    /// Only the goal was given
-    Make,
-}
-
-/// Formats of marks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum GradeFormat {
-    /// For people
-    Text,
-    /// For spreadsheets, a line a participant
-    Csv,
-    /// For programs
-    Json,
-    /// One self-contained page
-    Html,
 }
 
 /// `sglab check`.

@@ -1,4 +1,4 @@
-//! Who answers the questions of a workshop, and how it is spoken to.
+//! The source of answers to a workshop's questions, and the output that goes to it.
 
 use std::io::{BufRead, IsTerminal, Read, Write, stderr, stdin, stdout};
 use std::path::Path;

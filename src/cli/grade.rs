@@ -9,9 +9,8 @@ use anyhow::{Context, bail};
 use futures::StreamExt;
 use sglab::report::evidence::sha256;
 use sglab::report::grade::{Class, csv, html, json, text};
-use sglab::report::{Style, shown};
+use sglab::report::{Style, count, shown};
 use sglab::scenario::RunError;
-use sglab::topology::MAX_BYTES;
 use sglab::workshop::lesson::assess::assess;
 use sglab::workshop::lesson::grade::{Graded, MAX_CELLS, Refused, is_too_large};
 use sglab::workshop::lesson::{Kind, Lesson, Submission, Task};
@@ -20,6 +19,9 @@ use super::arguments::{GradeArguments, GradeFormat, StageName};
 use super::common::{Exit, told};
 use super::learn::{on_packets, one};
 use super::{folder, host, screen, signals, sources};
+
+/// The largest file that is graded, in bytes: less than sglab reads otherwise, since anybody hands in anything.
+const MAX_FILE: usize = 1 << 20;
 
 pub(super) fn run(arguments: &GradeArguments) -> anyhow::Result<Exit> {
     let Some(lesson) = one(&arguments.lesson)? else { return Ok(Exit::BadInput) };
@@ -74,7 +76,7 @@ fn task_of(lesson: &Lesson, stage: Option<StageName>) -> anyhow::Result<&Task> {
     Ok(task)
 }
 
-/// What a participant has handed in.
+/// A participant's file.
 struct HandedIn {
     participant: String,
     /// The file below the folder.
@@ -142,7 +144,7 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
         return Err("it is a link, and links are not followed".to_owned());
     }
     let bytes = sources::read_all(path, folder::open(path)).map_err(|error| format!("{:#}", error.root_cause()))?;
-    if bytes.len() > MAX_BYTES { Err(format!("it is larger than {MAX_BYTES} bytes")) } else { Ok(bytes) }
+    if bytes.len() > MAX_FILE { Err(format!("it is larger than {MAX_FILE} bytes")) } else { Ok(bytes) }
 }
 
 /// Grades all, several at a time; in their order, whatever the order of their ends.
@@ -168,7 +170,7 @@ async fn grade(task: &Task, handed: &HandedIn, limit: Duration) -> anyhow::Resul
     let submission: Submission = match task.read(file, bytes) {
         Ok(submission) => submission,
         Err(problems) => {
-            let why = format!("{} problems in the file", problems.len()).replace("1 problems", "1 problem");
+            let why = format!("{} in the file", count(problems.len(), "problem"));
             return Ok(refused(why, Some(problems)));
         }
     };

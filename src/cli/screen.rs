@@ -1,4 +1,4 @@
-//! What somebody at a terminal sees: its width and colours, and a word on stderr about what takes longer than a second.
+//! The terminal: its width and colours, and a word on stderr about what takes longer than a second.
 
 use std::io::{IsTerminal, stderr};
 use std::os::fd::AsFd;

@@ -8,4 +8,6 @@ pub mod lab_dir;
 pub mod supervisor;
 
 pub use client::{CancelHandle, Client, ClientError};
+pub(crate) use supervisor::now;
+
 pub use lab_dir::{LabDir, LabDirError, LabDirState, LabName, LockedLabDir};

@@ -27,6 +27,7 @@ use crate::model::{Change, Operation, Refusal};
 use crate::protocol::{Applied, EventKind, Reply, Request, Revision};
 use capturing::Captures;
 use events::Events;
+pub(crate) use feed::now;
 use feed::{Answer, Job};
 use flow_logs::Windows;
 pub use flow_logs::{Keeping, Write};

@@ -42,7 +42,7 @@ pub(super) struct Builder {
     pub parameters: Arc<Parameters>,
 }
 
-/// What has tags that are told of a resource.
+/// Owner of the tags that are told of a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TagsOf {
     /// The resource.

@@ -18,11 +18,11 @@ const ALLOWS: &str = "allows";
 /// Such a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expectations {
-    /// What is admitted.
+    /// Passages that are admitted.
     pub admits: Vec<ExpectedPassage>,
     /// The groups of which it tells the number of members.
     pub members: Vec<ExpectedMembers>,
-    /// What may be newly open, with a reason.
+    /// Passages that may be newly open, each with a reason.
     pub allows: Vec<AllowedFlowWords>,
 }
 

@@ -24,7 +24,7 @@ pub(super) enum Other<'a> {
     AnyBlock(PrefixFamily),
     /// Every address of a family.
     Every(PrefixFamily),
-    /// What another rule names.
+    /// Peer of another rule.
     Same(&'a Peer),
 }
 

@@ -86,7 +86,7 @@ impl fmt::Display for UselessFlowAllowance {
 pub struct AllowedFlows {
     /// The difference without what is allowed.
     pub left: Difference,
-    /// What is allowed.
+    /// Flow that is allowed: `anywhere -> web:443`.
     pub allowed: Vec<AllowedPassage>,
     /// Allowances that allow nothing.
     pub useless: Vec<UselessFlowAllowance>,

@@ -65,7 +65,7 @@ pub(super) struct Admitted<'a> {
 }
 
 impl<'a> Admitted<'a> {
-    /// What is the same of two rules that say the same; of what is not known the text.
+    /// Identifies rules that say the same; of an unknown value by its text.
     pub fn said(&self) -> (Packets, &'a Peer, Held, Option<u64>) {
         (self.packets, &self.rule.peer, self.held, self.rule.is_unknown().then_some(self.rule.origin.digest))
     }

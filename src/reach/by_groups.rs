@@ -111,7 +111,7 @@ fn by_unknown_group<'a>(
     told.add(passage, class.members.iter().map(|member| member.label.clone()));
 }
 
-/// What the rules of one end admit to peers of one position, in both accounts.
+/// Traffic that the rules of one end admit to peers of one position, in both accounts.
 struct OneEnd<'a> {
     place: Place,
     members: Vec<&'a Interface>,
@@ -163,9 +163,9 @@ fn over<'a>(sides: &Sides<'a>, family: PrefixFamily, [from, to]: [One<'_, 'a>; 2
 struct Pair<'c, 'a> {
     from: One<'c, 'a>,
     to: One<'c, 'a>,
-    /// What the ingress rules of `to` admit from these.
+    /// Traffic that the ingress rules of `to` admit from these.
     senders: &'c OneEnd<'a>,
-    /// What the egress rules of `from` admit to these.
+    /// Traffic that the egress rules of `from` admit to these.
     receivers: &'c OneEnd<'a>,
 }
 
@@ -196,7 +196,7 @@ fn open<'a>(ingress: &[Admitted<'a>], egress: &[Admitted<'a>]) -> Vec<Open<'a>> 
     open
 }
 
-/// What is open there, of which no group is told.
+/// Open traffic there of which no group is told.
 fn open_there<'a>(ingress: &[Admitted<'a>], egress: &[Admitted<'a>]) -> Vec<Open<'a>> {
     let mut all = open(&distinct(ingress), egress);
     let mut seen = HashSet::new();

@@ -49,7 +49,7 @@ struct Gained<'a> {
     told: Told,
 }
 
-/// What the other account has of a class in one direction.
+/// Rules of the other account for a class, in one direction.
 struct There<'a> {
     rules: Vec<&'a Rule>,
     keys: HashSet<RuleKey>,

@@ -133,9 +133,9 @@ impl VerdictView {
     }
 }
 
-/// An event, a line or a few; the time is of the day, in UTC.
-pub fn event(event: &Event) -> String {
-    let told = match &event.kind {
+/// An event in words, a line or a few, without its time.
+pub fn words(event: &Event) -> String {
+    match &event.kind {
         EventKind::Change(applied) => live::applied(std::slice::from_ref(applied)),
         EventKind::Refused { operation, refusal } => {
             format!("{operation}    refused: {}: {}\n", refusal.code.as_str(), shown(&refusal.message))
@@ -143,9 +143,13 @@ pub fn event(event: &Event) -> String {
         EventKind::Probe(probed) => format!("probe  {}", probes::probed(std::slice::from_ref(probed))),
         EventKind::Verdict(verdict) => format!("{}\n", self::verdict(&VerdictView::of(verdict))),
         EventKind::Missed { events } => format!("{events} events are not told here: they came too fast\n"),
-    };
+    }
+}
+
+/// The same with its time of the day, in UTC.
+pub fn event(event: &Event) -> String {
     let mut text = String::new();
-    for (number, line) in told.lines().enumerate() {
+    for (number, line) in words(event).lines().enumerate() {
         let head = if number == 0 { clock(event.time) } else { String::new() };
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{head:<12}  {line}");

@@ -3,6 +3,9 @@
 use crate::model::{InstanceName, Operation, no_such};
 use crate::protocol::Unfit;
 
+/// Words for a reply that no request of this kind has.
+pub const UNEXPECTED: &str = "the lab answered something else than it was asked";
+
 /// The reason why a request could not be carried out in the cloud of the moment.
 pub fn unfit(unfit: &Unfit) -> String {
     match unfit {

@@ -12,7 +12,7 @@ use super::log::{Log, LogLine};
 use super::picture::LivePicture;
 use super::room::{Participant, Prediction, Rejected, Room};
 use super::script::Script;
-use super::table::{Cell, Shown, Standing, Table};
+use super::table::{Moment, Shown, Standing, Table};
 use super::view::{BoardView, CellsView};
 use crate::model::Flow;
 use crate::protocol::{Event, Probed, Revision, State};
@@ -94,7 +94,7 @@ impl Board {
     /// The board of a lab as it was found.
     pub fn new(state: State, script: Option<Script>, room: Option<Room>, now: f64) -> Self {
         let shown = Shown::usual();
-        let table = Table::new(&state.cloud, state.revision, &shown, Table::default());
+        let table = Table::new(&state.cloud, (state.revision, Moment::default()), &shown, Table::default());
         let mut history = History::default();
         history.begin(now, "as it was found", state.revision);
         let inner = Inner {
@@ -141,14 +141,14 @@ impl Board {
         // Whoever changed the lab may have shown it before its event was heard.
         let known = (inner.state.revision, &inner.state.health, &inner.state.services, &inner.state.pending);
         if known == (state.revision, &state.health, &state.services, &state.pending) {
-            let revision = state.revision;
-            inner.history.reach(revision);
+            inner.history.reach(state.revision);
             return;
         }
         inner.state = Arc::new(state);
         let revision = inner.state.revision;
         inner.history.reach(revision);
-        inner.redraw();
+        let moment = inner.table.moment.next();
+        inner.redraw(moment);
         self.send_whole(&mut inner);
     }
 
@@ -156,7 +156,8 @@ impl Board {
     pub fn change_shown(&self, change: impl FnOnce(&mut Shown)) {
         let mut inner = self.inner();
         change(&mut inner.shown);
-        inner.redraw();
+        let moment = inner.table.moment;
+        inner.redraw(moment);
         self.send_whole(&mut inner);
         self.work.notify_one();
     }
@@ -180,22 +181,22 @@ impl Board {
         self.send(&mut inner, FrameName::Log, &lines);
     }
 
-    /// Flows to be probed next, and the revision that they are of.
-    pub fn unproved(&self, most: usize) -> (Revision, Vec<Flow>) {
+    /// Flows to be probed next, with the revision and the moment that they are of.
+    pub fn unproved(&self, most: usize) -> (Revision, Moment, Vec<Flow>) {
         let inner = self.inner();
-        (inner.table.revision, inner.table.unproved(most))
+        (inner.table.revision, inner.table.moment, inner.table.unproved(most))
     }
 
-    /// Notes what probes have found at a revision; nothing if the board has moved on.
-    pub fn note(&self, revision: Revision, probed: &[Probed]) {
+    /// Notes what probes have found that began at a moment; nothing if the board has moved on.
+    pub fn note(&self, moment: Moment, probed: &[Probed]) {
         let mut inner = self.inner();
-        if inner.table.revision != revision {
+        if inner.table.moment != moment {
             return;
         }
         let indexes: Vec<usize> = probed.iter().filter_map(|one| inner.table.note(one)).collect();
         let cells = indexes.into_iter().map(|index| (index, inner.table.code(index))).collect();
         let counts = inner.table.counts();
-        self.send(&mut inner, FrameName::Cells, &CellsView { cells, counts, revision });
+        self.send(&mut inner, FrameName::Cells, &CellsView { cells, counts });
         if counts[1] + counts[2] == 0 {
             let Inner { history, table, .. } = &mut *inner;
             history.keep(table);
@@ -216,11 +217,11 @@ impl Board {
         self.inner().history.table(entry).cloned()
     }
 
-    /// Flow of a cell, in words; nothing if the table is of another revision.
-    pub fn flow(&self, cell: usize, at: Revision) -> Option<String> {
+    /// Flow of a cell; nothing if the table is of another revision.
+    pub fn flow(&self, cell: usize, at: Revision) -> Option<Flow> {
         let inner = self.inner();
         let table = Some(&inner.table).filter(|table| table.revision == at)?;
-        table.cells.get(cell)?.as_ref().map(|cell| cell.flow.to_string())
+        table.cells.get(cell)?.as_ref().map(|cell| cell.flow.clone())
     }
 
     /// The steps of the file, if there is one.
@@ -228,10 +229,10 @@ impl Board {
         self.inner().script.clone()
     }
 
-    /// Notes that a step is done.
-    pub fn advance(&self) {
+    /// Notes that the step behind so many is done; nothing if another browser was first.
+    pub fn advance(&self, done: usize) {
         let mut inner = self.inner();
-        inner.script.iter_mut().for_each(Script::advance);
+        inner.script.iter_mut().filter(|script| script.done() == done).for_each(Script::advance);
         self.send_whole(&mut inner);
     }
 
@@ -242,11 +243,11 @@ impl Board {
 
     /// Asks the room about the flow of a cell. Returns `false` where there is no room, or no such cell.
     pub fn ask_room(&self, cell: usize, at: Revision) -> bool {
-        let words = self.flow(cell, at);
+        let flow = self.flow(cell, at);
         let mut inner = self.inner();
         let step = inner.script.as_ref().and_then(Script::next).map(|step| step.name.clone());
-        let (Some(words), Some(room)) = (words, &mut inner.room) else { return false };
-        room.ask(words, step);
+        let (Some(flow), Some(room)) = (flow, &mut inner.room) else { return false };
+        room.ask(flow, step);
         self.tell_room(&mut inner);
         true
     }
@@ -278,12 +279,9 @@ impl Board {
     /// Closes the room's question with what packets have shown by now. Returns `false` where that is not proved.
     pub fn reveal(&self) -> bool {
         let mut inner = self.inner();
-        let revision = inner.table.revision;
-        let asked = inner.room.as_ref().and_then(Room::open_question);
-        let of = |cell: &&Cell| Some(cell.flow.to_string().as_str()) == asked;
-        let cell = inner.table.cells.iter().flatten().find(of);
-        let proved =
-            cell.filter(|cell| cell.standing(revision) == Standing::Measured).map(|cell| cell.outcome(revision));
+        let moment = inner.table.moment;
+        let cell = inner.room.as_ref().and_then(Room::open_question).and_then(|flow| inner.table.cell_of(flow));
+        let proved = cell.filter(|cell| cell.standing(moment) == Standing::Measured).map(|cell| cell.outcome(moment));
         let (Some(outcome), Some(room)) = (proved, &mut inner.room) else { return false };
         room.reveal(outcome);
         self.tell_room(&mut inner);
@@ -328,9 +326,9 @@ impl Board {
 }
 
 impl Inner {
-    fn redraw(&mut self) {
+    fn redraw(&mut self, moment: Moment) {
         let before = std::mem::take(&mut self.table);
-        self.table = Table::new(&self.state.cloud, self.state.revision, &self.shown, before);
+        self.table = Table::new(&self.state.cloud, (self.state.revision, moment), &self.shown, before);
     }
 
     /// All of it; made once for all who ask before it changes.

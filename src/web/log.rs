@@ -29,15 +29,9 @@ pub struct LogLine {
 impl LogLine {
     /// An event as it was received.
     pub fn of(event: &Event) -> Self {
-        let text = events::event(event);
-        // The time stands before the first line, and blanks before the others.
-        let lines = text.lines().map(|line| line.get(CLOCK..).unwrap_or_default());
-        Self { event: EventView::of(event), text: lines.collect::<Vec<_>>().join("\n") }
+        Self { event: EventView::of(event), text: events::words(event).trim_end().to_owned() }
     }
 }
-
-/// Columns of the time before a line of an event.
-const CLOCK: usize = 14;
 
 impl Log {
     /// Keeps an event.

@@ -12,6 +12,15 @@ use crate::scenario;
 /// Members of a class whose addresses are shown; of more, some names are.
 const NAMED: usize = 4;
 
+/// Boxes while they are filled. An instance by itself may have the name of a group.
+type Boxes = IndexMap<(BoxKind, Apart, String), (NodeBox, LiveBox)>;
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Apart {
+    Group,
+    One,
+}
+
 /// A drawing, with what its boxes and arrows stand for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LivePicture {
@@ -60,7 +69,7 @@ impl LivePicture {
     /// Draws a table. Classes of one title are one box.
     pub fn new(cloud: &Cloud, table: &Table, shown: &Shown) -> Self {
         let classes = Classes::new(cloud, &shown.open);
-        let mut boxes: IndexMap<(u8, String), (NodeBox, LiveBox)> = IndexMap::new();
+        let mut boxes: Boxes = IndexMap::new();
         let box_of: Vec<usize> = classes.iter().map(|class| put(cloud, class, &mut boxes)).collect();
         let mut flows: IndexMap<(usize, usize), IndexMap<String, LivePort>> = IndexMap::new();
         for (index, cell) in table.cells.iter().enumerate() {
@@ -76,9 +85,9 @@ impl LivePicture {
                 of: 0,
             });
             port.of += 1;
-            if cell.outcome(table.revision) == scenario::Class::Open {
+            if cell.outcome(table.moment) == scenario::Class::Open {
                 port.cells.push(index);
-                port.standing = least(port.standing, cell.standing(table.revision).letter());
+                port.standing = least(port.standing, cell.standing(table.moment).letter());
             }
         }
         for ports in flows.values_mut() {
@@ -87,7 +96,7 @@ impl LivePicture {
         flows.retain(|_, ports| !ports.is_empty());
         let everybody = Everybody::find(&flows, boxes.len());
         for ((_, to), ports) in flows.iter_mut().filter(|((from, _), _)| !is_outside(&boxes, *from)) {
-            ports.retain(|port, _| !everybody.may(*to, port));
+            ports.retain(|port, _| !everybody.reach(*to, port));
         }
         flows.retain(|_, ports| !ports.is_empty());
         for (index, (drawn, _)) in boxes.values_mut().enumerate() {
@@ -125,7 +134,7 @@ impl Everybody {
         Self { ports: all.map(|(port, _)| port).collect() }
     }
 
-    fn may(&self, to: usize, port: &str) -> bool {
+    fn reach(&self, to: usize, port: &str) -> bool {
         self.ports.iter().any(|(known, name)| *known == to && name == port)
     }
 
@@ -134,7 +143,7 @@ impl Everybody {
     }
 }
 
-fn is_outside(boxes: &IndexMap<(u8, String), (NodeBox, LiveBox)>, index: usize) -> bool {
+fn is_outside(boxes: &Boxes, index: usize) -> bool {
     boxes.get_index(index).is_some_and(|(_, (drawn, _))| drawn.kind == BoxKind::Outside)
 }
 
@@ -153,22 +162,25 @@ fn short(port: &str) -> String {
 }
 
 /// Puts the members of a class into the box of its title; gives the index of that.
-fn put(cloud: &Cloud, class: &Class, boxes: &mut IndexMap<(u8, String), (NodeBox, LiveBox)>) -> usize {
-    let (lane, kind) = match class.key {
-        ClassKey::Host(_) => (0, BoxKind::Outside),
-        ClassKey::LoadBalancer(_) => (1, BoxKind::LoadBalancers),
-        ClassKey::Interfaces(_) => (2, BoxKind::Members),
-        ClassKey::One(_) => (3, BoxKind::Members),
+fn put(cloud: &Cloud, class: &Class, boxes: &mut Boxes) -> usize {
+    let (kind, title) = match &class.key {
+        ClassKey::Host(_) => (BoxKind::Outside, &class.title),
+        ClassKey::LoadBalancer(_) => (BoxKind::LoadBalancers, &class.title),
+        ClassKey::Interfaces(_) => (BoxKind::Members, &class.title),
+        ClassKey::One(name) => (BoxKind::Members, name),
     };
-    let title = match &class.key {
-        ClassKey::One(name) => name.clone(),
-        _ => class.title.clone(),
-    };
-    let entry = boxes.entry((lane, title.clone()));
+    let apart = if matches!(class.key, ClassKey::One(_)) { Apart::One } else { Apart::Group };
+    let entry = boxes.entry((kind, apart, title.clone()));
     let index = entry.index();
     let (drawn, live) = entry.or_insert_with(|| {
-        let drawn =
-            NodeBox { title, kind, members: Vec::new(), outward: Vec::new(), inward: Vec::new(), reaching: Vec::new() };
+        let drawn = NodeBox {
+            title: title.clone(),
+            kind,
+            members: Vec::new(),
+            outward: Vec::new(),
+            inward: Vec::new(),
+            reaching: Vec::new(),
+        };
         (drawn, LiveBox { title: class.title.clone(), members: Vec::new() })
     });
     for member in &class.members {

@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 use super::board::Board;
 use super::forms::Form;
 use super::lab::LabClient;
+use super::watch;
 use crate::control::ClientError;
 use crate::model::{Cloud, Operation, Via};
-use crate::protocol::{ProbeDetails, Reply, Request, Revision};
+use crate::protocol::{ProbeDetails, Reply, Request, Revision, State};
 use crate::report::live::{AppliedView, RefusedView};
 use crate::report::{Style, events, replies};
 use crate::scenario::cells;
@@ -62,7 +63,7 @@ impl Answer {
             Reply::Partly { done, failed, why } => Self::failed(replies::partly(&done, failed.as_deref(), &why)),
             Reply::Failed(why) => Self::failed(why),
             Reply::Stale(revision) => Self::Stale { revision },
-            _ => Self::failed("the lab answered something else than it was asked"),
+            _ => Self::failed(replies::UNEXPECTED),
         }
     }
 }
@@ -163,7 +164,7 @@ pub async fn operate(board: &Board, client: &LabClient, OperationRequest { at, f
 /// Shows what an operation has led to before it is answered: whoever acts again at once has seen it.
 async fn look_again(board: &Board, client: &LabClient, answer: Answer) -> Answer {
     if matches!(answer, Answer::Applied { .. }) {
-        match super::watch::state(client).await {
+        match watch::state(client).await {
             Ok(state) => board.show(state),
             Err(why) => return Answer::failed(why),
         }
@@ -200,7 +201,7 @@ pub async fn step(board: &Board, client: &LabClient, StepRequest { at, done }: S
         }
     }
     let answer = look_again(board, client, Answer::Applied { done: all, refused }).await;
-    board.advance();
+    board.advance(done);
     answer
 }
 
@@ -209,7 +210,7 @@ pub async fn explain(board: &Board, client: &LabClient, request: ExplainRequest)
     let words = match request {
         ExplainRequest::Flow(words) => words,
         ExplainRequest::Cell(CellAt { cell, at }) => match board.flow(cell, at) {
-            Some(words) => words,
+            Some(flow) => flow.to_string(),
             None => return Answer::failed("the table has changed since: choose the cell again"),
         },
     };
@@ -229,17 +230,14 @@ pub async fn explain(board: &Board, client: &LabClient, request: ExplainRequest)
         let request = Request::Probe { flows, details: ProbeDetails::Records, at: Some(state.revision) };
         match client.ask(request).await {
             Ok(Reply::Probed(all)) => {
-                let state = crate::protocol::State {
-                    cloud: cloud.into_owned().into(),
-                    ..crate::protocol::State::clone(&state)
-                };
+                let state = State { cloud: cloud.into_owned().into(), ..State::clone(&state) };
                 let told = events::explained(&state, &all, &peers, Style::default());
                 let flows: Vec<Value> = told.iter().map(|one| json!(one)).collect();
                 board.offer(flows.iter().flat_map(changes));
                 return Answer::Explained { flows };
             }
             // The board has not heard of it yet.
-            Ok(Reply::Stale(_)) => match super::watch::state(client).await {
+            Ok(Reply::Stale(_)) => match watch::state(client).await {
                 Ok(state) => board.show(state),
                 Err(why) => return Answer::failed(why),
             },

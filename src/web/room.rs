@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::Flow;
 use crate::scenario::Class;
 
 /// People who may take part.
@@ -53,7 +54,7 @@ pub struct Room {
 #[derive(Debug)]
 struct Question {
     number: u64,
-    words: String,
+    flow: Flow,
     step: Option<String>,
     answers: HashMap<Participant, Prediction>,
     outcome: Option<Class>,
@@ -98,17 +99,17 @@ pub struct RevealView {
 
 impl Room {
     /// Asks a question in place of the one before.
-    pub fn ask(&mut self, words: String, step: Option<String>) {
+    pub fn ask(&mut self, flow: Flow, step: Option<String>) {
         self.asked += 1;
         // Seats are taken anew with each question, so that nobody who has left holds one.
         self.budgets.clear();
-        let question = Question { number: self.asked, words, step, answers: HashMap::new(), outcome: None };
+        let question = Question { number: self.asked, flow, step, answers: HashMap::new(), outcome: None };
         self.question = Some(question);
     }
 
     /// The flow of the question that is open.
-    pub fn open_question(&self) -> Option<&str> {
-        self.question.as_ref().filter(|it| it.outcome.is_none()).map(|it| it.words.as_str())
+    pub fn open_question(&self) -> Option<&Flow> {
+        self.question.as_ref().filter(|it| it.outcome.is_none()).map(|it| &it.flow)
     }
 
     /// Takes the question back.
@@ -168,7 +169,7 @@ impl Question {
         });
         QuestionView {
             number: self.number,
-            words: self.words.clone(),
+            words: self.flow.to_string(),
             step: self.step.clone(),
             answered: self.answers.len(),
             revealed,
@@ -179,6 +180,12 @@ impl Question {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Endpoint, InstanceName, Service, Via};
+
+    fn flow() -> Flow {
+        let [from, to] = ["db1", "db2"].map(|name| Endpoint::Instance(InstanceName::new(name)));
+        Flow { from, to, via: Via::Private, service: Service::IcmpEcho }
+    }
 
     fn who(name: &str) -> Participant {
         Participant(name.to_owned())
@@ -187,7 +194,7 @@ mod tests {
     #[test]
     fn counts_by_answer_are_told_after_the_reveal_only() {
         let (mut room, now) = (Room::default(), Instant::now());
-        room.ask("db1 -> db2:3306".to_owned(), None);
+        room.ask(flow(), None);
         for (name, prediction) in [("a", Prediction::Open), ("b", Prediction::Open), ("c", Prediction::Blocked)] {
             room.answer(&who(name), 1, prediction, now).unwrap();
         }
@@ -206,8 +213,8 @@ mod tests {
     fn nobody_answers_a_question_of_before_too_fast_or_in_a_full_room() {
         let (mut room, now) = (Room::default(), Instant::now());
         assert_eq!(room.answer(&who("a"), 1, Prediction::Open, now), Err(Rejected::Closed));
-        room.ask("one".to_owned(), None);
-        room.ask("two".to_owned(), None);
+        room.ask(flow(), None);
+        room.ask(flow(), None);
         assert_eq!(room.answer(&who("a"), 1, Prediction::Open, now), Err(Rejected::Closed));
         for _ in 0..4 {
             room.answer(&who("a"), 2, Prediction::Open, now).unwrap();

@@ -31,7 +31,8 @@ use super::requests::{self, Answer};
 use super::room::Room;
 use super::script::Script;
 use super::session::{Session, SessionError, token};
-use super::watch::{self, now};
+use super::watch;
+use crate::control::now;
 
 /// The longest body, in bytes.
 const MAX_BODY: usize = 64 << 10;
@@ -117,12 +118,14 @@ pub async fn serve(client: LabClient, script: Option<Script>, wanted: Wanted) ->
     let local = listeners[0].local_addr().map_err(|source| ServeError::Listen { port: session.port, source })?;
     session.port = local.port();
     session.keep(&client.place)?;
+    // Before the state, so that no change is between the two.
+    let since = now();
     let state = watch::state(&client).await.map_err(ServeError::Lab)?;
     let hall = match wanted.audience {
         Some(address) => Some(listen_to_audience(address).await?),
         None => None,
     };
-    let board = Arc::new(Board::new(state, script, hall.as_ref().map(|_| Room::default()), now()));
+    let board = Arc::new(Board::new(state, script, hall.as_ref().map(|_| Room::default()), since));
     let page = Page { board: Arc::clone(&board), client: client.clone(), session: Arc::new(session.clone()) };
     let routes = routes(page, Names::of_loopback(session.port));
     let serving = listeners.into_iter().map(|listener| {
@@ -139,7 +142,7 @@ pub async fn serve(client: LabClient, script: Option<Script>, wanted: Wanted) ->
         serving.push(AbortOnDrop(tokio::spawn(audience::serve(listener, address, Arc::clone(&board), token()?))));
     }
     let watching = tokio::spawn(async move {
-        let why = watch::watch(Arc::clone(&board), client).await;
+        let why = watch::watch(Arc::clone(&board), client, since).await;
         board.end(&why);
         why
     });

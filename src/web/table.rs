@@ -34,11 +34,24 @@ impl Shown {
     }
 }
 
-/// A truth table at a revision.
+/// Counts the states that a table was drawn of: operations change them, and health checks and programs without any.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(u64);
+
+impl Moment {
+    /// The one behind.
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+/// A truth table at a moment.
 #[derive(Clone, Debug, Default)]
 pub struct Table {
     /// Revision of the cloud that it is of.
     pub revision: Revision,
+    /// What was measured before it is stale.
+    pub moment: Moment,
     /// Ports.
     pub services: Vec<Service>,
     /// Receivers.
@@ -78,7 +91,7 @@ pub struct Cell {
     pub flow: Flow,
     /// Pairs of ends that it stands for.
     pub pairs: usize,
-    /// Outcome by the model, at the table's revision.
+    /// Outcome by the model, at the table's moment.
     pub predicted: scenario::Class,
     /// Outcome by packets, if any were sent.
     pub measured: Option<Measured>,
@@ -93,16 +106,16 @@ pub struct Measured {
     pub agreement: Agreement,
     /// Prediction at that time.
     pub predicted: scenario::Class,
-    /// Revision at which it was probed.
-    pub revision: Revision,
+    /// Moment at which it was probed.
+    pub moment: Moment,
 }
 
 /// What a cell shows, and how it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// Packets proved it at this revision.
+    /// Packets proved it at this moment.
     Measured,
-    /// Packets proved it at an earlier revision, and the model predicts no change since.
+    /// Packets proved it at an earlier moment, and the model predicts no change since.
     Stale,
     /// By the model alone.
     Predicted,
@@ -120,17 +133,17 @@ impl Standing {
 }
 
 impl Cell {
-    /// How its outcome is known at a revision.
-    pub fn standing(&self, now: Revision) -> Standing {
+    /// Tells how its outcome is known at a moment.
+    pub fn standing(&self, now: Moment) -> Standing {
         match &self.measured {
-            Some(measured) if measured.revision == now => Standing::Measured,
+            Some(measured) if measured.moment == now => Standing::Measured,
             Some(measured) if measured.predicted == self.predicted => Standing::Stale,
             Some(_) | None => Standing::Predicted,
         }
     }
 
-    /// The outcome that it shows at a revision.
-    pub fn outcome(&self, now: Revision) -> scenario::Class {
+    /// The outcome that it shows at a moment.
+    pub fn outcome(&self, now: Moment) -> scenario::Class {
         match (&self.measured, self.standing(now)) {
             (Some(measured), Standing::Measured | Standing::Stale) => measured.outcome,
             _ => self.predicted,
@@ -138,13 +151,13 @@ impl Cell {
     }
 
     /// True where packets disproved the model.
-    pub fn disagrees(&self, now: Revision) -> bool {
+    pub fn disagrees(&self, now: Moment) -> bool {
         let measured = self.measured.as_ref().filter(|_| self.standing(now) != Standing::Predicted);
         measured.is_some_and(|measured| measured.agreement == Agreement::Disagree)
     }
 
     /// Letter of the outcome, letter of the standing, and `!` where model and kernel disagree: `Om`, `.p`.
-    pub fn code(&self, now: Revision) -> String {
+    pub fn code(&self, now: Moment) -> String {
         let mut code = String::from(self.outcome(now).letter());
         code.push(self.standing(now).letter());
         if self.disagrees(now) {
@@ -162,7 +175,7 @@ struct Ends<'a> {
 
 impl Table {
     /// The table of a cloud, with what `before` knew of the same flows.
-    pub fn new(cloud: &Cloud, revision: Revision, shown: &Shown, before: Self) -> Self {
+    pub fn new(cloud: &Cloud, (revision, moment): (Revision, Moment), shown: &Shown, before: Self) -> Self {
         let columns = columns_of(cloud, &Egress::default());
         let classes = Classes::new(cloud, &shown.open);
         let listeners = Listeners { columns: columns.iter().copied().collect(), ..Listeners::default() };
@@ -189,6 +202,7 @@ impl Table {
         let by = |via: Option<Via>| via.filter(|_| shown.vias.len() > 1).map(|via| via.word().into_owned());
         Self {
             revision,
+            moment,
             services,
             columns: columns_of_ends.into_iter().map(|column| column.side).collect(),
             rows: rows.into_iter().map(|(row, via)| Row { side: row.side, by: by(via) }).collect(),
@@ -202,43 +216,45 @@ impl Table {
         known.filter_map(|cell| Some((cell.flow, cell.measured?))).collect()
     }
 
-    /// Flows that are not proved at this revision, at most so many: those whose prediction has changed first.
+    /// Flows that are not proved at this moment, at most so many: those whose prediction has changed first.
     pub fn unproved(&self, most: usize) -> Vec<Flow> {
         let of = |wanted: Standing| {
             let cells = self.cells.iter().flatten();
-            cells.filter(move |cell| cell.standing(self.revision) == wanted).map(|cell| cell.flow.clone())
+            cells.filter(move |cell| cell.standing(self.moment) == wanted).map(|cell| cell.flow.clone())
         };
         of(Standing::Predicted).chain(of(Standing::Stale)).take(most).collect()
     }
 
-    /// Notes what a probe found at the table's revision; gives the index of the cell.
+    /// Notes what a probe found at the table's moment; gives the index of the cell.
     pub fn note(&mut self, probed: &Probed) -> Option<usize> {
         let index = *self.by_flow.get(&probed.flow.flow)?;
-        let revision = self.revision;
+        let moment = self.moment;
         let cell = self.cells.get_mut(index)?.as_mut()?;
         let agreement = probed.records.as_ref().map_or(Agreement::Unproved, |records| records.agreement);
-        cell.measured = Some(Measured { outcome: probed.flow.class(), agreement, predicted: cell.predicted, revision });
+        cell.measured = Some(Measured { outcome: probed.flow.class(), agreement, predicted: cell.predicted, moment });
         Some(index)
+    }
+
+    /// The cell of a flow, if it has one.
+    pub fn cell_of(&self, flow: &Flow) -> Option<&Cell> {
+        self.cells.get(*self.by_flow.get(flow)?)?.as_ref()
     }
 
     /// Takes all that was proved for stale, so that it is probed again.
     pub fn forget(&mut self) {
-        for cell in self.cells.iter_mut().flatten() {
-            cell.measured = None;
-        }
+        self.moment = self.moment.next();
     }
 
     /// Counts cells by standing: measured, stale, predicted.
     pub fn counts(&self) -> [usize; 3] {
-        let count = |wanted: Standing| {
-            self.cells.iter().flatten().filter(|cell| cell.standing(self.revision) == wanted).count()
-        };
+        let count =
+            |wanted: Standing| self.cells.iter().flatten().filter(|cell| cell.standing(self.moment) == wanted).count();
         [count(Standing::Measured), count(Standing::Stale), count(Standing::Predicted)]
     }
 
     /// The code of a cell; empty where there is none.
     pub fn code(&self, index: usize) -> String {
-        self.cells.get(index).and_then(Option::as_ref).map_or_else(String::new, |cell| cell.code(self.revision))
+        self.cells.get(index).and_then(Option::as_ref).map_or_else(String::new, |cell| cell.code(self.moment))
     }
 
     /// The place of a cell: row, column and port.

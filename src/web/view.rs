@@ -78,8 +78,6 @@ pub struct CellsView {
     pub cells: Vec<(usize, String)>,
     /// Cells that are measured, stale and predicted.
     pub counts: [usize; 3],
-    /// Revision that they are of.
-    pub revision: Revision,
 }
 
 impl<'a> BoardView<'a> {

@@ -2,25 +2,26 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::Interval;
 
 use super::board::Board;
 use super::lab::LabClient;
-use crate::control::{Client, LabDir};
+use crate::control::{Client, LabDir, now};
 use crate::protocol::{Event, EventKind, ProbeDetails, Reply, Request, State};
+use crate::report::replies;
 
 /// Flows that one request probes. A change that comes meanwhile waits for as many.
 const PROBED_AT_ONCE: usize = 128;
 /// Events that wait for the board, at most.
 const MAX_WAITING: usize = 4096;
-/// Health checks change without an event.
-const HEALTH_INTERVAL: Duration = Duration::from_secs(2);
+/// Health checks and programs change without an event, so the state is asked for so often where there are any.
+const STATE_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Probes of the page itself whose times are known.
 const MAX_OWN: usize = 64;
-const UNEXPECTED: &str = "the lab answered something else than it was asked";
 const GONE: &str = "the lab has gone down";
 
 /// Error for which a lab cannot be watched any longer, in words.
@@ -31,22 +32,18 @@ pub async fn state(client: &LabClient) -> Result<State, WatchError> {
     match client.ask(Request::State).await {
         Ok(Reply::State(state)) => Ok(*state),
         Ok(Reply::Failed(why)) => Err(why),
-        Ok(_) => Err(UNEXPECTED.to_owned()),
+        Ok(_) => Err(replies::UNEXPECTED.to_owned()),
         Err(error) => Err(error.to_string()),
     }
 }
 
-/// Seconds since 1970.
-pub fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
-}
-
-/// Follows a lab until it goes down; says why.
-pub async fn watch(board: Arc<Board>, client: LabClient) -> WatchError {
+/// Follows a lab until it goes down; says why. What happened before `since` is no part of the history.
+pub async fn watch(board: Arc<Board>, client: LabClient, since: f64) -> WatchError {
     let (tell, events) = mpsc::channel(MAX_WAITING);
     let place = client.place.clone();
     std::thread::spawn(move || follow(&place, &tell));
-    let mut watcher = Watcher { board, client, events, since: now(), own: VecDeque::new() };
+    let mut watcher =
+        Watcher { board, client, events, since, own: VecDeque::new(), clock: tokio::time::interval(STATE_INTERVAL) };
     loop {
         if let Err(why) = watcher.go_on().await {
             return why;
@@ -58,16 +55,18 @@ struct Watcher {
     board: Arc<Board>,
     client: LabClient,
     events: mpsc::Receiver<Event>,
-    /// What was before is no part of the page's history.
+    /// Seconds since 1970. Earlier events are no part of the page's history.
     since: f64,
     /// Beginning and end of the probes of the page itself, the last of them.
     own: VecDeque<(f64, f64)>,
+    /// Ticks also where events never leave it a quiet interval.
+    clock: Interval,
 }
 
 impl Watcher {
     /// Hears what has happened; then probes the next cells, or waits where all are proved.
     async fn go_on(&mut self) -> Result<(), WatchError> {
-        let (revision, flows) = self.board.unproved(PROBED_AT_ONCE);
+        let (revision, moment, flows) = self.board.unproved(PROBED_AT_ONCE);
         let mut heard = Vec::new();
         while let Ok(event) = self.events.try_recv() {
             heard.push(event);
@@ -90,26 +89,24 @@ impl Watcher {
         self.own.push_back((begun, now()));
         match reply.map_err(|error| error.to_string())? {
             Reply::Probed(all) => {
-                self.board.note(revision, &all);
+                self.board.note(moment, &all);
                 Ok(())
             }
             Reply::Stale(_) => self.refresh().await,
             Reply::Failed(why) => Err(why),
-            _ => Err(UNEXPECTED.to_owned()),
+            _ => Err(replies::UNEXPECTED.to_owned()),
         }
     }
 
-    /// The next event, or something else to do. Health checks change without an event, so they are looked at.
+    /// The next event, or something else to do.
     async fn wait(&mut self) -> Result<Option<Event>, WatchError> {
-        let has_balancers = !self.board.state().cloud.load_balancers.is_empty();
+        let cloud = Arc::clone(&self.board.state().cloud);
+        let is_quiet = cloud.load_balancers.is_empty() && cloud.instances.values().all(|it| it.processes.is_empty());
         tokio::select! {
             event = self.events.recv() => event.map(Some).ok_or_else(|| GONE.to_owned()),
             () = self.board.work.notified() => Ok(None),
-            () = tokio::time::sleep(HEALTH_INTERVAL), if has_balancers => {
-                let state = state(&self.client).await?;
-                if state.health != self.board.state().health {
-                    self.board.show(state);
-                }
+            _ = self.clock.tick(), if !is_quiet => {
+                self.refresh().await?;
                 Ok(None)
             }
         }
@@ -136,7 +133,7 @@ impl Watcher {
     }
 }
 
-/// Whether events say that the cloud is another.
+/// Consequence of events for the cloud.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Heard {
     Nothing,

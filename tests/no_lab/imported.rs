@@ -2,8 +2,9 @@
 
 use std::fs;
 
+use sglab::account::LeftOut;
 use sglab::import::{Text, read, topology_of};
-use sglab::model::{Era, InstanceName};
+use sglab::model::{Cloud, Era, InstanceName};
 
 use crate::import_any::import_any;
 
@@ -64,21 +65,27 @@ const SOURCES: [(&str, &str); 3] = [
     ),
 ];
 
+/// The cloud of the topology that is written of a source, that topology, and what it leaves out.
+fn launched(name: &str, text: &str) -> (Cloud, String, Vec<LeftOut>) {
+    let text = Text { name: name.into(), text: text.into() };
+    let account = read(&[text], None).unwrap_or_else(|faults| panic!("{name}: {faults}"));
+    let written = topology_of(&account);
+    let yaml = written.builder.to_yaml();
+    let left_out = written.left_out.clone();
+    let topology = written.topology(name, "").unwrap_or_else(|problems| panic!("{name}: {problems}\n{yaml}"));
+    let cloud = topology.initial_cloud(Era::Vpc).unwrap_or_else(|refused| panic!("{name}: {refused:?}"));
+    (cloud, yaml, left_out)
+}
+
 #[test]
 fn secondary_addresses_of_every_source_are_written_into_the_topology() {
     for (name, text) in SOURCES {
-        let text = Text { name: name.into(), text: text.into() };
-        let account = read(&[text], None).unwrap_or_else(|faults| panic!("{name}: {faults}"));
-        let written = topology_of(&account);
-        let yaml = written.builder.to_yaml();
-        let topology = written.topology(name, "").unwrap_or_else(|problems| panic!("{name}: {problems}\n{yaml}"));
-        let cloud = topology.initial_cloud(Era::Vpc).unwrap_or_else(|refused| panic!("{name}: {refused:?}"));
+        let (cloud, yaml, left_out) = launched(name, text);
         let [interface] = cloud.network_interfaces().collect::<Vec<_>>()[..] else { panic!("{name}: one of {yaml}") };
         let secondary: Vec<String> = interface.secondary.iter().map(ToString::to_string).collect();
         assert_eq!(interface.private.map(|own| own.to_string()).as_deref(), Some("10.0.1.50"), "{name}: {yaml}");
         assert_eq!(secondary, ["10.0.1.20", "10.0.1.32/28"], "{name}: {yaml}");
-        let left_out: Vec<String> =
-            written.left_out.iter().map(|item| format!("{}: {}", item.kind, item.reason)).collect();
+        let left_out: Vec<String> = left_out.iter().map(|item| format!("{}: {}", item.kind, item.reason)).collect();
         assert_eq!(
             left_out,
             [
@@ -189,12 +196,7 @@ const DUAL: [(&str, &str); 4] = [
 #[test]
 fn only_those_have_ipv6_that_have_it_in_the_source() {
     for (name, text) in DUAL {
-        let text = Text { name: name.into(), text: text.into() };
-        let account = read(&[text], None).unwrap_or_else(|faults| panic!("{name}: {faults}"));
-        let written = topology_of(&account);
-        let yaml = written.builder.to_yaml();
-        let topology = written.topology(name, "").unwrap_or_else(|problems| panic!("{name}: {problems}\n{yaml}"));
-        let cloud = topology.initial_cloud(Era::Vpc).unwrap_or_else(|refused| panic!("{name}: {refused:?}"));
+        let (cloud, yaml, left_out) = launched(name, text);
         let held = |instance: &str| {
             let first = &cloud.instances[&InstanceName::new(instance)].interfaces[0];
             first.ipv6_blocks().map(|block| block.to_string()).collect::<Vec<_>>()
@@ -209,7 +211,7 @@ fn only_those_have_ipv6_that_have_it_in_the_source() {
         let subnets: Vec<bool> =
             cloud.vpcs[0].subnets.keys().map(|subnet| cloud.vpcs[0].ipv6_subnet(subnet).is_some()).collect();
         assert_eq!(subnets, [true, false], "{name}: {yaml}");
-        let left_out: Vec<&str> = written.left_out.iter().map(|item| item.kind.as_str()).collect();
+        let left_out: Vec<&str> = left_out.iter().map(|item| item.kind.as_str()).collect();
         let expected: &[&str] = if held("several").len() > 1 { &[] } else { &["further IPv6 address"] };
         assert_eq!(left_out, expected, "{name}");
     }

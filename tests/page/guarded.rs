@@ -8,11 +8,15 @@ use serde_json::json;
 
 use crate::labs::Labs;
 use crate::patience::patience;
-use crate::program::User;
+use crate::program::{User, users};
 use crate::served::{Asked, Served};
 
 fn two_tier() -> (Labs, Served) {
-    let labs = Labs::of(User::Ours);
+    two_tier_of(User::Ours)
+}
+
+fn two_tier_of(user: User) -> (Labs, Served) {
+    let labs = Labs::of(user);
     let served = Served::of(&labs, &["example:two-tier", "--name", "page"]);
     (labs, served)
 }
@@ -219,8 +223,9 @@ fn what_ec2_refuses_and_what_means_nothing_is_told_in_its_words() {
 
 #[test]
 fn a_lab_that_was_booted_for_the_page_goes_with_it_also_by_kill_9_and_another_stays() {
-    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL] {
-        let (labs, mut served) = two_tier();
+    let signals = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL];
+    for (user, signal) in users().iter().flat_map(|user| signals.map(|signal| (*user, signal))) {
+        let (labs, mut served) = two_tier_of(user);
         assert_eq!(labs.states().len(), 1);
         served.end(signal);
         let until = std::time::Instant::now() + patience(20);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::browser::Browser;
 use crate::labs::Labs;
-use crate::program::User;
+use crate::program::{User, users};
 use crate::served::Served;
 
 /// All cells are proved by packets.
@@ -64,7 +64,14 @@ fn press(browser: &Browser, place: &str, words: &str) {
 
 #[test]
 fn the_table_says_what_the_matrix_says_and_the_address_bar_keeps_no_token() {
-    let (labs, served) = served(&["example:two-tier", "--name", "page"]);
+    for user in users() {
+        says_what_the_matrix_says(*user);
+    }
+}
+
+fn says_what_the_matrix_says(user: User) {
+    let labs = Labs::of(user);
+    let served = Served::of(&labs, &["example:two-tier", "--name", "page"]);
     let browser = shown(&served, 1400, 1000);
     let matrix: Value = serde_json::from_str(&labs.ok(&["matrix", "--format", "json"])).unwrap();
     let mut wanted = BTreeMap::new();
@@ -132,6 +139,27 @@ fn a_cell_explains_itself_and_its_remedy_is_a_button() {
     // What the remedy was for is explained anew.
     browser.wait("document.querySelector('#explain-body .match')");
     assert!(labs.ok(&["probe", "db1", "db2:3306"]).contains("open"));
+}
+
+#[test]
+fn what_a_program_behind_a_load_balancer_does_is_measured_again_without_any_operation() {
+    let labs = Labs::of(User::Ours);
+    let file = labs.program.scratch().join("balanced.yaml");
+    let text = "sglab: 1\nera: vpc\nhosts: {home: 198.51.100.7}\ngroups: {WEB: [tcp 80 from anywhere]}\n\
+                instances: {web1: {groups: WEB, services: {server: {command: [nc.openbsd, -lk, 0.0.0.0, '80'], port: tcp 80}}}}\n\
+                load-balancers: {site: {groups: WEB, listeners: [tcp 80], targets: [web1], health-check: {interval: 0.2, timeout: 1}}}\n";
+    fs::write(&file, text).unwrap();
+    let served = Served::of(&labs, &[file.to_str().unwrap(), "--name", "page"]);
+    let browser = shown(&served, 1400, 1000);
+    let home = cell("home (198.51.100.7) to site, tcp 80");
+    let is = |wanted: &str| {
+        format!(
+            "(({{dataset}}) => dataset.outcome === {wanted:?} && dataset.standing === 'measured')(document.querySelector({home:?}))"
+        )
+    };
+    browser.wait(&is("open"));
+    labs.ok(&["exec", "web1", "--", "sh", "-c", "kill -9 -1"]);
+    browser.wait(&is("closed"));
 }
 
 #[test]
@@ -224,8 +252,10 @@ fn whoever_has_no_token_is_told_which_address_to_open() {
     browser.wait("!document.querySelector('#banner').hidden");
     assert!(browser.text("#banner").contains("sglab ui"), "{}", browser.text("#banner"));
     browser.go(&format!("{}/#t=00", served.origin()));
-    browser.script("location.reload()", json!([]));
-    browser.wait("document.querySelector('#banner').textContent.includes('token')");
+    browser.wait("document.querySelector('#banner').textContent.includes('that is not the token')");
+    // The right one, typed into the same tab, is enough.
+    browser.go(&served.address);
+    browser.wait(PROVED);
 }
 
 #[test]

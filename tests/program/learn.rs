@@ -4,25 +4,11 @@ use std::fs;
 use std::path::Path;
 use std::process::Output;
 
-use serde_json::Value;
-
 use crate::program::{Program, User};
-use crate::walk::typed;
+use crate::walk::{err, json, out, typed};
 
 fn run(program: &Program, arguments: &[&str]) -> Output {
     program.run(User::Ours, arguments).output().expect("the program")
-}
-
-fn out(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).expect("text")
-}
-
-fn err(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).expect("text")
-}
-
-fn json(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
 }
 
 /// The file to edit of self-trust, with other rules of DB.

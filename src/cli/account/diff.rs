@@ -110,7 +110,7 @@ pub(super) fn run(arguments: &DiffArguments) -> anyhow::Result<Exit> {
         true => prove::run(&old, &new, difference.is_empty()),
         false => Ok(Exit::Ok.into()),
     };
-    // What rules tell is told also where no lab can be booted.
+    // The comparison of rules is printed also where no lab can be booted.
     let proved = proving.as_ref().ok().and_then(|proving| proving.proved.as_ref());
     let told = Told { difference: &allowed.left, allowed: &allowed.allowed, useless: &allowed.useless, proved };
     stdout().write_all(words(arguments, told)?.as_bytes())?;

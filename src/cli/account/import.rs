@@ -12,7 +12,7 @@ use sglab::report::count;
 use super::exported::exported;
 use super::sources::{self, Reading, with_strangers};
 use crate::cli::common::{Exit, typed};
-use crate::cli::live::up::{self, UpArguments};
+use crate::cli::live::up::{self, BootArguments, UpArguments};
 use crate::cli::outward::{self, To};
 use crate::cli::{file, screen, sources as topologies};
 
@@ -139,8 +139,8 @@ fn boot(account: &Account, arguments: &ImportArguments) -> anyhow::Result<Exit> 
         }
     };
     let of_up: UpArguments = typed(&["up", source]);
-    let step = Some(topology.steps.len());
-    up::start(&with_strangers(topology), &UpArguments { name: arguments.name.clone(), step, ..of_up })
+    let boot = BootArguments { name: arguments.name.clone(), step: Some(topology.steps.len()), ..of_up.boot };
+    up::start(&with_strangers(topology), &UpArguments { boot, ..of_up })
 }
 
 /// A text made of an account.

@@ -22,7 +22,7 @@ use crate::cli::{screen, sources};
 /// Names of labs that are up begin with it.
 const LAB: &str = "lab:";
 
-/// How sources are read, where their content does not tell it.
+/// Options for reading sources, beside their content.
 #[derive(Clone, Debug, Default, Args)]
 pub(in crate::cli) struct Reading {
     /// Kind of every source; without it, each is recognised by its content

@@ -68,7 +68,7 @@ pub(super) fn play(arguments: &LearnArguments, lesson: &Lesson, source: Source) 
     Ok(exit)
 }
 
-/// When a file was written.
+/// Age of a file to edit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Written {
     /// Just now: there is nothing in it of the learner's.
@@ -101,7 +101,7 @@ struct Player<'a> {
     done: Vec<Done>,
 }
 
-/// Whether to go on.
+/// Next move after a stage.
 enum Next {
     Stage,
     End(Exit),
@@ -138,7 +138,7 @@ impl Player<'_> {
         if walked.ended == Ended::Quit {
             return Ok(Next::End(Exit::Ok));
         }
-        // What is predicted may be the start file, which is not as it must be.
+        // The start file fails its own scenario: that is the lesson.
         let code = Entry::from(walked.result).exit_code();
         let is_own = !topology.file.starts_with("example:");
         Ok(if code == 0 || is_own { Next::Stage } else { Next::End(code.into()) })

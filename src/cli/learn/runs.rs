@@ -8,7 +8,7 @@ use sglab::workshop::lesson::{Lesson, by_the_model};
 /// Runs a file under each of its eras.
 ///
 /// # Errors
-/// What keeps the lab from its end.
+/// [`RunError`].
 pub(in crate::cli) async fn on_packets(topology: &Topology) -> Result<Vec<RunResult>, RunError> {
     let mut all = Vec::new();
     for era in &topology.eras {

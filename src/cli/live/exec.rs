@@ -10,6 +10,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use sglab::control::{Client, LabDir};
 use sglab::protocol::{Exec, Reply, Request};
+use sglab::report::replies;
 use sglab::report::shown;
 use sglab::sandbox::relay::{Ends, Far, Relay};
 use sglab::sandbox::terminal::{self, Raw};
@@ -183,7 +184,7 @@ fn attend(
                     return Ok(code);
                 }
                 Reply::Failed(why) => bail!("{why}"),
-                _ => bail!("the lab answered something else than it was asked"),
+                _ => bail!(replies::UNEXPECTED),
             }
         }
     }

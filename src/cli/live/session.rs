@@ -100,7 +100,7 @@ pub(in crate::cli) fn state(which: &LabChoice) -> anyhow::Result<State> {
     match ask(which, Request::State)? {
         Reply::State(state) => Ok(*state),
         Reply::Failed(why) => bail!("{why}"),
-        _ => bail!("the lab answered something else than it was asked"),
+        _ => bail!(replies::UNEXPECTED),
     }
 }
 
@@ -234,6 +234,6 @@ pub(super) fn unexpected_reply(reply: Reply) -> anyhow::Result<Exit> {
         Reply::Unfit(unfit) => Ok(Invalid::new(&replies::unfit(&unfit)).say()),
         Reply::Partly { done, failed, why } => bail!("{}", replies::partly(&done, failed.as_deref(), &why)),
         Reply::Failed(why) => bail!("{why}"),
-        _ => bail!("the lab answered something else than it was asked"),
+        _ => bail!(replies::UNEXPECTED),
     }
 }

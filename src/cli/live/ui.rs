@@ -13,11 +13,12 @@ use qrcode::render::unicode::Dense1x2;
 use sglab::control::{Client, LabDir};
 use sglab::model::Era;
 use sglab::protocol::{Reply, Request};
+use sglab::report::replies;
 use sglab::web::{self, LabClient, Script, Serving, Wanted};
 
-use super::up::{self, Booted, UpArguments};
+use super::up::{self, BootArguments, Booted, UpArguments};
 use super::{down, session};
-use crate::cli::common::{EraName, Exit, PlainFormat, is_file, typed};
+use crate::cli::common::{Exit, PlainFormat, is_file, typed};
 use crate::cli::{host, signals, sources};
 
 /// `sglab ui`.
@@ -38,15 +39,8 @@ pub(crate) struct UiArguments {
     /// A topology file or a built-in one, to be booted; or a lab that is up
     #[arg(value_name = "FILE|example:NAME|LAB")]
     pub subject: Option<String>,
-    /// The name of the lab that is booted; without it, the file's
-    #[arg(long, value_name = "LAB")]
-    pub name: Option<String>,
-    /// Boot under this era; without it under vpc, or the file's first
-    #[arg(long, value_enum, value_name = "ERA")]
-    pub era: Option<EraName>,
-    /// Boot, and carry out the operations of the steps up to and with this one
-    #[arg(long, value_name = "N")]
-    pub step: Option<usize>,
+    #[command(flatten)]
+    pub boot: BootArguments,
     /// Listen at this port; without it, at the one that the lab's page had before, or at any
     #[arg(long, value_name = "PORT")]
     pub port: Option<u16>,
@@ -73,7 +67,7 @@ struct Document<'a> {
 pub(super) fn run(arguments: &UiArguments) -> anyhow::Result<Exit> {
     match arguments.subject.as_deref().filter(|word| is_file(word)) {
         Some(file) => boot_and_show(file, arguments),
-        None if arguments.name.is_some() || arguments.era.is_some() || arguments.step.is_some() => {
+        None if !arguments.boot.is_empty() => {
             bail!("--name, --era and --step are for a file that is booted: `sglab ui FILE`")
         }
         None => {
@@ -90,7 +84,7 @@ fn boot_and_show(file: &str, arguments: &UiArguments) -> anyhow::Result<Exit> {
         return Ok(Exit::BadInput);
     }
     let of_up: UpArguments = typed(&["up", file]);
-    let of_up = UpArguments { name: arguments.name.clone(), era: arguments.era, step: arguments.step, ..of_up };
+    let of_up = UpArguments { boot: arguments.boot.clone(), ..of_up };
     let place = LabDir::of(up::name_of(&topology, &of_up)?)?;
     match up::start_at(&place, &topology, &of_up)? {
         Booted::Caller(Exit::Ok) => {}
@@ -99,10 +93,10 @@ fn boot_and_show(file: &str, arguments: &UiArguments) -> anyhow::Result<Exit> {
     let mut holding = Client::connect(&place)?;
     holding.send(Request::Hold)?;
     if !matches!(holding.receive()?, Reply::GoOn) {
-        bail!("the lab answered something else than it was asked");
+        bail!(replies::UNEXPECTED);
     }
-    let era = arguments.era.map_or(topology.eras[0], Era::from);
-    let script = (!topology.steps.is_empty()).then(|| Script::new(&topology, era, arguments.step.unwrap_or(0)));
+    let era = arguments.boot.era.map_or(topology.eras[0], Era::from);
+    let script = (!topology.steps.is_empty()).then(|| Script::new(&topology, era, arguments.boot.step.unwrap_or(0)));
     let shown = show(&place, script, arguments);
     down::down(&place)?;
     shown

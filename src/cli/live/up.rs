@@ -34,6 +34,18 @@ pub(crate) struct UpArguments {
     /// A topology file or a built-in one
     #[arg(value_name = "FILE|example:NAME")]
     pub topology: String,
+    #[command(flatten)]
+    pub boot: BootArguments,
+    /// How to print that it is up
+    #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
+    pub format: PlainFormat,
+    #[command(flatten)]
+    pub keeping: super::flow_logs::KeepingArguments,
+}
+
+/// Options of a boot.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub(crate) struct BootArguments {
     /// The lab's name; without it, the file's
     #[arg(long, value_name = "LAB")]
     pub name: Option<String>,
@@ -43,11 +55,13 @@ pub(crate) struct UpArguments {
     /// Carry out the operations of the steps up to and with this one
     #[arg(long, value_name = "N")]
     pub step: Option<usize>,
-    /// How to print that it is up
-    #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
-    pub format: PlainFormat,
-    #[command(flatten)]
-    pub keeping: super::flow_logs::KeepingArguments,
+}
+
+impl BootArguments {
+    /// Returns true if nothing was said.
+    pub fn is_empty(&self) -> bool {
+        *self == Self { name: None, era: None, step: None }
+    }
 }
 
 /// Caller that waits until the lab is ready.
@@ -83,7 +97,7 @@ pub(in crate::cli) fn start(topology: &Topology, arguments: &UpArguments) -> any
 pub(in crate::cli) fn name_of(topology: &Topology, arguments: &UpArguments) -> anyhow::Result<LabName> {
     // A built-in one is named `example:two-tier`.
     let of_file = topology.name.rsplit([':', '/']).next().unwrap_or(&topology.name);
-    let name = arguments.name.as_deref().unwrap_or(of_file);
+    let name = arguments.boot.name.as_deref().unwrap_or(of_file);
     LabName::new(name).with_context(|| {
         format!(
             "`{name}` cannot be the name of a lab: it is made of letters, digits, `-` and `_`, at most 63; use --name"
@@ -93,7 +107,7 @@ pub(in crate::cli) fn name_of(topology: &Topology, arguments: &UpArguments) -> a
 
 /// Boots a topology in the background at a place, and waits until it is up. Two processes come back.
 pub(in crate::cli) fn start_at(place: &LabDir, topology: &Topology, arguments: &UpArguments) -> anyhow::Result<Booted> {
-    let steps = arguments.step.unwrap_or(0);
+    let steps = arguments.boot.step.unwrap_or(0);
     if steps > topology.steps.len() {
         bail!("{}", no_step(topology, steps));
     }
@@ -143,7 +157,7 @@ pub(in crate::cli) fn start_at(place: &LabDir, topology: &Topology, arguments: &
                 listener,
                 flow_logs,
             };
-            let era = arguments.era.map_or(topology.eras[0], Era::from);
+            let era = arguments.boot.era.map_or(topology.eras[0], Era::from);
             supervise(topology, (era, steps, folder), (start, arguments.format), ready, taken).map(Booted::Lab)
         }
     }

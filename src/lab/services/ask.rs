@@ -45,7 +45,7 @@ pub enum ServiceResponse {
 /// Asks a resolver for the address of a name. What comes as the answer, and is not what the resolver has said, is none.
 ///
 /// # Errors
-/// Why there is none.
+/// Reason for which there is none.
 pub(in crate::lab) async fn resolve(
     from: &Arc<Namespace>,
     source: IpAddr,

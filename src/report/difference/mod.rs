@@ -19,7 +19,7 @@ pub struct Told<'a> {
     pub allowed: &'a [AllowedPassage],
     /// Allowances that allow nothing.
     pub useless: &'a [UselessFlowAllowance],
-    /// What packets proved, where they were asked.
+    /// Result of the packets, if any were sent.
     pub proved: Option<&'a ProvedDifference>,
 }
 

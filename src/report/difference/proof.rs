@@ -1,4 +1,4 @@
-//! What packets proved of a difference, flow by flow.
+//! Results of packets for a difference, flow by flow.
 
 use serde::Serialize;
 
@@ -75,7 +75,7 @@ fn fate_json(fate: &Fate) -> FateJson<'_> {
     }
 }
 
-/// What became of a flow in one lab: `dropped at db's ingress`, `open by db "tcp 5432 from anywhere"`.
+/// Outcome of a flow in one lab: `dropped at db's ingress`, `open by db "tcp 5432 from anywhere"`.
 fn words(fate: &Fate) -> String {
     match fate {
         Fate::NoSuchEnd => "not there".to_owned(),

@@ -22,6 +22,8 @@ const page = {
   logWords: "",
   forms: { board: null, form: null, kept: {}, act },
   isBusy: false,
+  // Reason for which the token of the address was not taken.
+  refused: null,
   // The flow that is explained, in words.
   asked: null,
 };
@@ -255,7 +257,7 @@ function connected(how, why) {
   const words = { live: "live", lost: "connection lost, trying again", refused: "not let in" };
   byId("connection").textContent = words[how];
   byId("connection").dataset.how = how;
-  if (how === "refused") banner(why);
+  if (how === "refused") banner(page.refused ?? why);
   if (how === "lost" && page.board === null) banner("The page's program does not answer: has `sglab ui` ended?");
 }
 
@@ -291,6 +293,7 @@ function setUp() {
 }
 
 setUp();
-const refused = await logIn();
-if (refused !== null) banner(refused);
+// An address with another token, typed into this tab, changes nothing but the fragment.
+addEventListener("hashchange", () => location.reload());
+page.refused = await logIn();
 follow({ hear, connected, current: () => page.board });

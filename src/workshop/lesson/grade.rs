@@ -33,7 +33,7 @@ pub struct Graded {
     pub file: String,
     /// From 0 to 100.
     pub score: u32,
-    /// Whether the goal holds within the limits.
+    /// True if the goal holds within the limits.
     pub holds: bool,
     /// Points of what counts and is right.
     pub right: usize,
@@ -76,7 +76,7 @@ pub struct Fault {
     pub cells: usize,
     /// Some of them, with their steps.
     pub flows: Vec<String>,
-    /// Whether the file as given has it too.
+    /// True if the file as given has it too.
     pub given: bool,
 }
 
