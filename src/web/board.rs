@@ -94,7 +94,7 @@ impl Board {
     /// The board of a lab as it was found.
     pub fn new(state: State, script: Option<Script>, room: Option<Room>, now: f64) -> Self {
         let shown = Shown::usual();
-        let table = Table::new(&state.cloud, (state.revision, Moment::default()), &shown, Table::default());
+        let table = Table::new(&state.cloud, (state.revision, Moment::default().next()), &shown, Table::default());
         let mut history = History::default();
         history.begin(now, "as it was found", state.revision);
         let inner = Inner {
@@ -168,6 +168,16 @@ impl Board {
         inner.table.forget();
         self.send_whole(&mut inner);
         self.work.notify_one();
+    }
+
+    /// Takes what packets did not prove for stale, where a tick of the watcher's clock is one for it.
+    pub fn doubt(&self, tick: u64) {
+        self.inner().table.doubt(tick);
+    }
+
+    /// True where a probe has proved nothing.
+    pub fn has_inconclusive(&self) -> bool {
+        self.inner().table.has_inconclusive()
     }
 
     /// Hears of events.

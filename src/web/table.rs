@@ -17,6 +17,8 @@ use crate::topology::{Columns, Egress, columns_of};
 
 /// Ends beyond which rows and columns are classes of ends.
 const MAX_ENDS: usize = 16;
+/// Doublings of the time after which what packets did not prove is asked again.
+const MAX_DOUBLINGS: u32 = 5;
 
 /// How much of the truth table is shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,6 +37,7 @@ impl Shown {
 }
 
 /// Counts the states that a table was drawn of: operations change them, and health checks and programs without any.
+/// The default is before the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment(u64);
 
@@ -108,6 +111,8 @@ pub struct Measured {
     pub predicted: scenario::Class,
     /// Moment at which it was probed.
     pub moment: Moment,
+    /// Probes in a row that proved nothing.
+    pub inconclusive: u32,
 }
 
 /// What a cell shows, and how it is known.
@@ -231,7 +236,10 @@ impl Table {
         let moment = self.moment;
         let cell = self.cells.get_mut(index)?.as_mut()?;
         let agreement = probed.records.as_ref().map_or(Agreement::Unproved, |records| records.agreement);
-        cell.measured = Some(Measured { outcome: probed.flow.class(), agreement, predicted: cell.predicted, moment });
+        let outcome = probed.flow.class();
+        let before = cell.measured.as_ref().map_or(0, |measured| measured.inconclusive);
+        let inconclusive = if outcome == scenario::Class::Inconclusive { before + 1 } else { 0 };
+        cell.measured = Some(Measured { outcome, agreement, predicted: cell.predicted, moment, inconclusive });
         Some(index)
     }
 
@@ -243,6 +251,21 @@ impl Table {
     /// Takes all that was proved for stale, so that it is probed again.
     pub fn forget(&mut self) {
         self.moment = self.moment.next();
+    }
+
+    /// Takes what packets did not prove for stale, so that it is probed again: at each tick, and more seldom where that goes on.
+    pub fn doubt(&mut self, tick: u64) {
+        for measured in self.cells.iter_mut().flatten().filter_map(|cell| cell.measured.as_mut()) {
+            let doublings = measured.inconclusive.min(MAX_DOUBLINGS);
+            if doublings > 0 && tick.is_multiple_of(1 << (doublings - 1)) {
+                measured.moment = Moment::default();
+            }
+        }
+    }
+
+    /// True where a probe has proved nothing.
+    pub fn has_inconclusive(&self) -> bool {
+        self.cells.iter().flatten().any(|cell| cell.measured.as_ref().is_some_and(|measured| measured.inconclusive > 0))
     }
 
     /// Counts cells by standing: measured, stale, predicted.
@@ -340,4 +363,43 @@ fn a_cell(cloud: &Cloud, listeners: &Listeners, columns: &Columns, way: &Way, se
     let flow = Flow { from: way.from.clone(), to: way.to.clone(), via: way.via, service };
     let predicted = scenario::Class::of(&observation(cloud, listeners, &flow).outcome);
     Some(Cell { flow, pairs: way.pairs, predicted, measured: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Era;
+    use crate::probe::{MissingEvidence, Outcome};
+    use crate::scenario::ProbedFlow;
+    use crate::topology::Topology;
+
+    fn noted(table: &mut Table, outcome: Outcome) {
+        let flow = table.cells.iter().flatten().next().expect("a cell").flow.clone();
+        let flow = ProbedFlow { flow, outcome, rule: None, reason: None, resolved: None };
+        table.note(&Probed { flow, records: None });
+    }
+
+    #[test]
+    fn what_packets_did_not_prove_is_asked_again_and_more_seldom_as_that_goes_on() {
+        let text = "sglab: 1\nera: vpc\ngroups: {web: [tcp 80 from anywhere]}\ninstances: {a: {groups: web}, b: {groups: web}}\n";
+        let topology = Topology::parse_cloud("t.yaml", text.as_bytes()).unwrap();
+        let cloud = topology.initial_cloud(Era::Vpc).unwrap();
+        let now = (Revision::default(), Moment::default().next());
+        let mut table = Table::new(&cloud, now, &Shown::usual(), Table::default());
+        let all = table.unproved(usize::MAX).len();
+        let mut asked = Vec::new();
+        noted(&mut table, Outcome::Inconclusive { why: MissingEvidence::NoTrace });
+        assert_eq!(table.unproved(usize::MAX).len(), all - 1);
+        for tick in 1..=8 {
+            table.doubt(tick);
+            if table.unproved(usize::MAX).len() == all {
+                asked.push(tick);
+                noted(&mut table, Outcome::Inconclusive { why: MissingEvidence::NoTrace });
+            }
+        }
+        assert_eq!(asked, [1, 2, 4, 8]);
+        noted(&mut table, Outcome::Open { admitted_by: None });
+        (9..=64).for_each(|tick| table.doubt(tick));
+        assert_eq!((table.unproved(usize::MAX).len(), table.has_inconclusive()), (all - 1, false));
+    }
 }

@@ -18,6 +18,7 @@ const PROBED_AT_ONCE: usize = 128;
 /// Events that wait for the board, at most.
 const MAX_WAITING: usize = 4096;
 /// Health checks and programs change without an event, so the state is asked for so often where there are any.
+/// A probe that proved nothing is repeated at a multiple of it.
 const STATE_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Probes of the page itself whose times are known.
@@ -42,8 +43,15 @@ pub async fn watch(board: Arc<Board>, client: LabClient, since: f64) -> WatchErr
     let (tell, events) = mpsc::channel(MAX_WAITING);
     let place = client.place.clone();
     std::thread::spawn(move || follow(&place, &tell));
-    let mut watcher =
-        Watcher { board, client, events, since, own: VecDeque::new(), clock: tokio::time::interval(STATE_INTERVAL) };
+    let mut watcher = Watcher {
+        board,
+        client,
+        events,
+        since,
+        own: VecDeque::new(),
+        clock: tokio::time::interval(STATE_INTERVAL),
+        ticks: 0,
+    };
     loop {
         if let Err(why) = watcher.go_on().await {
             return why;
@@ -61,6 +69,8 @@ struct Watcher {
     own: VecDeque<(f64, f64)>,
     /// Ticks also where events never leave it a quiet interval.
     clock: Interval,
+    /// Ticks of the clock so far.
+    ticks: u64,
 }
 
 impl Watcher {
@@ -102,11 +112,14 @@ impl Watcher {
     async fn wait(&mut self) -> Result<Option<Event>, WatchError> {
         let cloud = Arc::clone(&self.board.state().cloud);
         let is_quiet = cloud.load_balancers.is_empty() && cloud.instances.values().all(|it| it.processes.is_empty());
+        let is_proved = !self.board.has_inconclusive();
         tokio::select! {
             event = self.events.recv() => event.map(Some).ok_or_else(|| GONE.to_owned()),
             () = self.board.work.notified() => Ok(None),
-            _ = self.clock.tick(), if !is_quiet => {
+            _ = self.clock.tick(), if !(is_quiet && is_proved) => {
                 self.refresh().await?;
+                self.ticks += 1;
+                self.board.doubt(self.ticks);
                 Ok(None)
             }
         }
