@@ -53,15 +53,19 @@ pub fn head(lesson: &Lesson, style: Style) -> String {
 
 /// Begins a stage.
 pub fn stage(number: usize, of: usize, stage: &Stage, style: Style) -> String {
-    let what = match stage {
+    format!("\n{}\n", style.paint(Tone::Strong, &format!("Stage {number} of {of}, {}", stage_words(stage))))
+}
+
+/// What is done in a stage.
+pub fn stage_words(stage: &Stage) -> &'static str {
+    match stage {
         Stage::Predict(_) => "predict, run, reveal",
         Stage::Investigate(_) => "investigate: which rule?",
         Stage::Task(task) => match task.kind {
             Kind::Fix => "fix: the start file is given, its goal must come to hold",
             Kind::Make => "make: only the goal is given",
         },
-    };
-    format!("\n{}\n", style.paint(Tone::Strong, &format!("Stage {number} of {of}, {what}")))
+    }
 }
 
 /// Lists the rules that questions are about.
@@ -87,12 +91,15 @@ pub fn rule_answer(asked: &RuleQuestions, question: &RuleQuestion, answer: Optio
         None => (Tone::Faint, "     "),
     };
     let said = answer.map_or_else(String::new, |answer| format!("answered {answer}, "));
+    format!("{} {}   {said}{}\n", style.paint(tone, mark), question.flow, right_rule(asked, question))
+}
+
+/// The right answer to a question about rules: `it is 2, WEB "tcp 80 from anywhere"`.
+pub fn right_rule(asked: &RuleQuestions, question: &RuleQuestion) -> String {
     let rules = question.answers.iter().filter_map(|number| Some((number, asked.rules.get(number.checked_sub(1)?)?)));
     let rules: Vec<String> =
         rules.map(|(number, rule)| format!("{number}, {} \"{}\"", rule.group, shown(&rule.written))).collect();
-    let right = if rules.is_empty() { "no rule lets it through".to_owned() } else { rules.join("; or ") };
-    format!("{} {}   {said}it is {right}\n", style.paint(tone, mark), question.flow)
-        .replace("it is no rule lets", "no rule lets")
+    if rules.is_empty() { "no rule lets it through".to_owned() } else { format!("it is {}", rules.join("; or ")) }
 }
 
 /// Tells a task, and where its file is.
@@ -137,12 +144,16 @@ pub fn assessment(it: &Assessment, off: u32, style: Style) -> String {
     out
 }
 
-/// A fault without what would mend it.
 fn told(fault: &Fault, style: Style) -> String {
     let mark = style.paint(Tone::Bad, &format!("{:<7}", fault.kind.as_str()));
+    format!("{INDENT}{mark} {}\n", shown_by(fault))
+}
+
+/// A fault without what would mend it: the first cell that shows it, and how many do.
+pub fn shown_by(fault: &Fault) -> String {
     let first = fault.flows.first().cloned().unwrap_or_else(|| fault.what.clone());
     let more = if fault.cells > 1 { format!(" and {} more", fault.cells - 1) } else { String::new() };
-    format!("{INDENT}{mark} {first}{more}\n")
+    first + &more
 }
 
 /// What was asked for on a hint.

@@ -22,7 +22,7 @@ pub mod left_out;
 pub mod lesson;
 pub mod lint;
 pub mod live;
-mod operation;
+pub mod operation;
 pub mod pcap;
 pub mod probes;
 pub mod replies;

@@ -94,13 +94,31 @@ pub fn answered(puzzle: &Puzzle, predicted: Option<Prediction>) -> String {
     format!("{INDENT}{}   {}\n", words(&puzzle.subject), predicted.map_or("?", Prediction::as_str))
 }
 
-fn words(subject: &Subject) -> String {
+/// Subject of a question; of a flow inside with the address that it goes by.
+pub fn words(subject: &Subject) -> String {
     match subject {
         Subject::Flow(flow) if flow.from.interface().is_some() && flow.via == Via::Private && flow.by().is_none() => {
             format!("{flow} {}", flow.via)
         }
         other => other.words(),
     }
+}
+
+/// What was found, with the end that dropped it and the address that a name led to.
+pub fn found(it: &GradedAnswer) -> String {
+    let found = it.outcome.as_ref().map_or_else(|| it.observed.to_owned(), text::outcome);
+    found + &text::resolved(it.resolved)
+}
+
+/// Reasons for what was found, and why people expect something else.
+pub fn because(it: &GradedAnswer) -> Vec<String> {
+    let rule = it.rule.as_ref().map(|rule| {
+        let place = rule.place.as_ref().map_or_else(String::new, |place| format!("   {place}"));
+        format!("admitted by {}{place}", text::rule(rule))
+    });
+    let nobody = (it.observed == "unreachable").then(|| "nobody holds the address".to_owned());
+    let trap = it.trap.map(|trap| format!("the trap: {}", trap.as_str()));
+    [rule, it.reason.clone(), nobody, trap].into_iter().flatten().collect()
 }
 
 /// A step after it was run: each question, then what the file itself expects.
@@ -119,24 +137,10 @@ pub fn reveal(
             Mark::Skipped => (Tone::Faint, "     "),
             Mark::Unproved => (Tone::Unsure, "  -  "),
         };
-        let found = it.outcome.as_ref().map_or_else(|| it.observed.to_owned(), text::outcome);
+        let found = found(it);
         let predicted = it.predicted.map_or_else(String::new, |it| format!("predicted {}, ", it.as_str()));
-        out.push_str(&format!(
-            "{} {}   {predicted}observed {found}{}\n",
-            style.paint(tone, mark),
-            words(&it.subject),
-            text::resolved(it.resolved)
-        ));
-        let rule = it.rule.as_ref().map(|rule| {
-            let place = rule.place.as_ref().map_or_else(String::new, |place| format!("   {place}"));
-            format!("admitted by {}{place}", text::rule(rule))
-        });
-        let nobody = (it.observed == "unreachable").then(|| "nobody holds the address".to_owned());
-        let trap = it.trap.map(|trap| format!("the trap: {}", trap.as_str()));
-        let because = [rule, it.reason.clone(), nobody, trap];
-        for line in
-            because.into_iter().flatten().flat_map(|line| text::wrap(&line, style.room(INDENT.len() + 2, WIDTH - 8)))
-        {
+        out.push_str(&format!("{} {}   {predicted}observed {found}\n", style.paint(tone, mark), words(&it.subject),));
+        for line in because(it).iter().flat_map(|line| text::wrap(line, style.room(INDENT.len() + 2, WIDTH - 8))) {
             out.push_str(&format!("{INDENT}  {line}\n"));
         }
     }

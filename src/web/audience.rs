@@ -1,12 +1,8 @@
 //! The room's own address: phones that predict. Whatever is asked of it changes no lab: there are no other routes than these.
 
 use std::convert::Infallible;
-use std::future::pending;
-use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Instant;
 
 use axum::Router;
@@ -17,15 +13,14 @@ use axum::middleware;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::serve::Listener;
 use futures::stream;
 use serde::Deserialize;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::assets;
 use super::board::Board;
+use super::bounded::Bounded;
 use super::guard::{self, Names};
 use super::room::{MAX_PARTICIPANTS, Participant, Prediction};
 use super::session::{SessionError, is_same, sealed, token};
@@ -54,54 +49,6 @@ struct Hall {
 /// Connections of an audience, at most: whoever opens more waits, and the instructor's page has the other descriptors.
 const MAX_CONNECTIONS: usize = 350;
 
-/// Accepts so many connections at the same time.
-struct Bounded {
-    listener: TcpListener,
-    free: Arc<Semaphore>,
-}
-
-/// A connection that counts.
-struct Counted {
-    stream: TcpStream,
-    _place: OwnedSemaphorePermit,
-}
-
-impl Listener for Bounded {
-    type Io = Counted;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Counted, SocketAddr) {
-        let Ok(place) = Arc::clone(&self.free).acquire_owned().await else { return pending().await };
-        // By axum's own listener, which waits where descriptors are scarce.
-        let (stream, address) = Listener::accept(&mut self.listener).await;
-        (Counted { stream, _place: place }, address)
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
-    }
-}
-
-impl AsyncRead for Counted {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, into)
-    }
-}
-
-impl AsyncWrite for Counted {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
-
 /// Serves the room until it is dropped.
 pub async fn serve(listener: TcpListener, address: SocketAddr, board: Arc<Board>, secret: String) {
     let hall =
@@ -119,7 +66,7 @@ pub async fn serve(listener: TcpListener, address: SocketAddr, board: Arc<Board>
         .layer(middleware::from_fn_with_state(Arc::new(Names::of(address)), guard::outer))
         .with_state(hall);
     // It ends with the program.
-    drop(axum::serve(Bounded { listener, free: Arc::new(Semaphore::new(MAX_CONNECTIONS)) }, routes).await);
+    drop(axum::serve(Bounded::new(listener, MAX_CONNECTIONS), routes).await);
 }
 
 fn file(path: &str) -> Response {

@@ -7,12 +7,13 @@ use std::time::Instant;
 use serde::Serialize;
 use tokio::sync::{Notify, broadcast, watch};
 
+use super::cell::{Moment, Standing};
 use super::history::{History, KeptTable};
 use super::log::{Log, LogLine};
 use super::picture::LivePicture;
 use super::room::{Participant, Prediction, Rejected, Room};
 use super::script::Script;
-use super::table::{Moment, Shown, Standing, Table};
+use super::table::{Shown, Table};
 use super::view::{BoardView, CellsView};
 use crate::model::Flow;
 use crate::protocol::{Event, Probed, Revision, State};

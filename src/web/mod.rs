@@ -6,7 +6,10 @@
 mod assets;
 mod audience;
 mod board;
+mod bounded;
+mod cell;
 mod classes;
+pub mod classroom;
 mod forms;
 mod guard;
 mod history;

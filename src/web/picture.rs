@@ -3,8 +3,9 @@
 use indexmap::{IndexMap, IndexSet};
 use serde::Serialize;
 
+use super::cell::Standing;
 use super::classes::{Class, ClassKey, Classes};
-use super::table::{Shown, Standing, Table};
+use super::table::{Shown, Table};
 use crate::graph::{BoxKind, Drawing, Line, Member, MemberState, NodeBox, Picture};
 use crate::model::{Cloud, Endpoint, InterfaceId};
 use crate::scenario;

@@ -108,10 +108,27 @@ pub fn is_same(one: &str, other: &str) -> bool {
 /// # Errors
 /// [`SessionError::Random`].
 pub fn token() -> Result<String, SessionError> {
-    let mut bytes = [0; TOKEN];
+    Ok(hex(&random::<TOKEN>()?))
+}
+
+/// Letters and digits that nobody takes for each other.
+const LETTERS: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+
+/// A word that people can type, and nobody can guess in the time of a class: `K7QP-3MXA`, of 2^40.
+///
+/// # Errors
+/// [`SessionError::Random`].
+pub fn code() -> Result<String, SessionError> {
+    let letters = random::<8>()?.map(|byte| char::from(LETTERS[usize::from(byte) % LETTERS.len()]));
+    let (first, second) = letters.split_at(4);
+    Ok(format!("{}-{}", String::from_iter(first), String::from_iter(second)))
+}
+
+fn random<const N: usize>() -> Result<[u8; N], SessionError> {
+    let mut bytes = [0; N];
     let reading = File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
     reading.map_err(SessionError::Random)?;
-    Ok(hex(&bytes))
+    Ok(bytes)
 }
 
 fn hex(bytes: &[u8]) -> String {

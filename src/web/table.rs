@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use indexmap::IndexSet;
+use indexmap::{IndexMap, IndexSet};
 use serde::Serialize;
 
+use super::cell::{Cell, Measured, Moment, Standing};
 use super::classes::{Class, Classes};
 use crate::lab::Listeners;
 use crate::model::{Cloud, Endpoint, Flow, Service, Via};
@@ -33,18 +34,6 @@ impl Shown {
     /// By the usual address, and nothing taken apart.
     pub fn usual() -> Self {
         Self { vias: IndexSet::from([None]), open: BTreeSet::new() }
-    }
-}
-
-/// Counts the states that a table was drawn of: operations change them, and health checks and programs without any.
-/// The default is before the first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Moment(u64);
-
-impl Moment {
-    /// The one behind.
-    pub fn next(self) -> Self {
-        Self(self.0 + 1)
     }
 }
 
@@ -85,91 +74,6 @@ pub struct Row {
     pub side: Side,
     /// By which address of the receivers, where that is not the usual one: `public`.
     pub by: Option<String>,
-}
-
-/// A cell.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cell {
-    /// The flow that is probed for it.
-    pub flow: Flow,
-    /// Pairs of ends that it stands for.
-    pub pairs: usize,
-    /// Outcome by the model, at the table's moment.
-    pub predicted: scenario::Class,
-    /// Outcome by packets, if any were sent.
-    pub measured: Option<Measured>,
-}
-
-/// Outcome that packets proved.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Measured {
-    /// The outcome.
-    pub outcome: scenario::Class,
-    /// Agreement of model and kernel at that time.
-    pub agreement: Agreement,
-    /// Prediction at that time.
-    pub predicted: scenario::Class,
-    /// Moment at which it was probed.
-    pub moment: Moment,
-    /// Probes in a row that proved nothing.
-    pub inconclusive: u32,
-}
-
-/// What a cell shows, and how it is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// Packets proved it at this moment.
-    Measured,
-    /// Packets proved it at an earlier moment, and the model predicts no change since.
-    Stale,
-    /// By the model alone.
-    Predicted,
-}
-
-impl Standing {
-    /// The letter for it on the wire.
-    pub fn letter(self) -> char {
-        match self {
-            Self::Measured => 'm',
-            Self::Stale => 's',
-            Self::Predicted => 'p',
-        }
-    }
-}
-
-impl Cell {
-    /// Tells how its outcome is known at a moment.
-    pub fn standing(&self, now: Moment) -> Standing {
-        match &self.measured {
-            Some(measured) if measured.moment == now => Standing::Measured,
-            Some(measured) if measured.predicted == self.predicted => Standing::Stale,
-            Some(_) | None => Standing::Predicted,
-        }
-    }
-
-    /// The outcome that it shows at a moment.
-    pub fn outcome(&self, now: Moment) -> scenario::Class {
-        match (&self.measured, self.standing(now)) {
-            (Some(measured), Standing::Measured | Standing::Stale) => measured.outcome,
-            _ => self.predicted,
-        }
-    }
-
-    /// True where packets disproved the model.
-    pub fn disagrees(&self, now: Moment) -> bool {
-        let measured = self.measured.as_ref().filter(|_| self.standing(now) != Standing::Predicted);
-        measured.is_some_and(|measured| measured.agreement == Agreement::Disagree)
-    }
-
-    /// Letter of the outcome, letter of the standing, and `!` where model and kernel disagree: `Om`, `.p`.
-    pub fn code(&self, now: Moment) -> String {
-        let mut code = String::from(self.outcome(now).letter());
-        code.push(self.standing(now).letter());
-        if self.disagrees(now) {
-            code.push('!');
-        }
-        code
-    }
 }
 
 /// Ends of a row or a column: one, or all that run of a class.
@@ -216,6 +120,35 @@ impl Table {
         }
     }
 
+    /// The table of what was observed, and of nothing else.
+    pub fn of_observed(cloud: &Cloud, observed: &IndexMap<Flow, scenario::Class>) -> Self {
+        // From outside, the public address is the usual one.
+        let usual = |flow: &Flow| if flow.from.interface().is_some() { Via::Private } else { Via::Public };
+        let by = observed.keys().map(|flow| Some(flow.via).filter(|via| *via != usual(flow)));
+        let shown = Shown { vias: std::iter::once(None).chain(by).collect(), ..Shown::default() };
+        let moment = Moment::default().next();
+        let mut table = Self::new(cloud, (Revision::default(), moment), &shown, Self::default());
+        for cell in &mut table.cells {
+            *cell = cell.take().and_then(|cell| {
+                let outcome = *observed.get(&cell.flow)?;
+                let measured = Measured {
+                    outcome,
+                    agreement: Agreement::Unproved,
+                    predicted: cell.predicted,
+                    moment,
+                    inconclusive: 0,
+                };
+                Some(Cell { measured: Some(measured), ..cell })
+            });
+        }
+        table
+    }
+
+    /// Index of the cell of a flow.
+    pub fn index_of(&self, flow: &Flow) -> Option<usize> {
+        self.by_flow.get(flow).copied()
+    }
+
     fn into_measured(self) -> HashMap<Flow, Measured> {
         let known = self.cells.into_iter().flatten();
         known.filter_map(|cell| Some((cell.flow, cell.measured?))).collect()
@@ -232,11 +165,14 @@ impl Table {
 
     /// Notes what a probe found at the table's moment; gives the index of the cell.
     pub fn note(&mut self, probed: &Probed) -> Option<usize> {
-        let index = *self.by_flow.get(&probed.flow.flow)?;
+        let agreement = probed.records.as_ref().map_or(Agreement::Unproved, |records| records.agreement);
+        self.note_outcome(&probed.flow.flow, probed.flow.class(), agreement)
+    }
+
+    fn note_outcome(&mut self, flow: &Flow, outcome: scenario::Class, agreement: Agreement) -> Option<usize> {
+        let index = self.index_of(flow)?;
         let moment = self.moment;
         let cell = self.cells.get_mut(index)?.as_mut()?;
-        let agreement = probed.records.as_ref().map_or(Agreement::Unproved, |records| records.agreement);
-        let outcome = probed.flow.class();
         let before = cell.measured.as_ref().map_or(0, |measured| measured.inconclusive);
         let inconclusive = if outcome == scenario::Class::Inconclusive { before + 1 } else { 0 };
         cell.measured = Some(Measured { outcome, agreement, predicted: cell.predicted, moment, inconclusive });
@@ -369,14 +305,11 @@ fn a_cell(cloud: &Cloud, listeners: &Listeners, columns: &Columns, way: &Way, se
 mod tests {
     use super::*;
     use crate::model::Era;
-    use crate::probe::{MissingEvidence, Outcome};
-    use crate::scenario::ProbedFlow;
     use crate::topology::Topology;
 
-    fn noted(table: &mut Table, outcome: Outcome) {
+    fn noted(table: &mut Table, outcome: scenario::Class) {
         let flow = table.cells.iter().flatten().next().expect("a cell").flow.clone();
-        let flow = ProbedFlow { flow, outcome, rule: None, reason: None, resolved: None };
-        table.note(&Probed { flow, records: None });
+        table.note_outcome(&flow, outcome, Agreement::Unproved);
     }
 
     #[test]
@@ -388,17 +321,17 @@ mod tests {
         let mut table = Table::new(&cloud, now, &Shown::usual(), Table::default());
         let all = table.unproved(usize::MAX).len();
         let mut asked = Vec::new();
-        noted(&mut table, Outcome::Inconclusive { why: MissingEvidence::NoTrace });
+        noted(&mut table, scenario::Class::Inconclusive);
         assert_eq!(table.unproved(usize::MAX).len(), all - 1);
         for tick in 1..=8 {
             table.doubt(tick);
             if table.unproved(usize::MAX).len() == all {
                 asked.push(tick);
-                noted(&mut table, Outcome::Inconclusive { why: MissingEvidence::NoTrace });
+                noted(&mut table, scenario::Class::Inconclusive);
             }
         }
         assert_eq!(asked, [1, 2, 4, 8]);
-        noted(&mut table, Outcome::Open { admitted_by: None });
+        noted(&mut table, scenario::Class::Open);
         (9..=64).for_each(|tick| table.doubt(tick));
         assert_eq!((table.unproved(usize::MAX).len(), table.has_inconclusive()), (all - 1, false));
     }

@@ -43,7 +43,7 @@ pub struct BoardView<'a> {
 
 /// A group with its rules.
 #[derive(Serialize)]
-struct GroupView<'a> {
+pub struct GroupView<'a> {
     name: &'a str,
     ingress: Vec<RuleView<'a>>,
     egress: Vec<RuleView<'a>>,
@@ -58,8 +58,8 @@ struct RuleView<'a> {
 }
 
 /// A letter of the table.
-#[derive(Serialize)]
-struct LegendView {
+#[derive(Debug, Serialize)]
+pub struct LegendView {
     letter: char,
     word: &'static str,
 }
@@ -97,10 +97,7 @@ impl<'a> BoardView<'a> {
             by: by.collect(),
             open: &shown.open,
             picture,
-            legend: Class::ALL
-                .into_iter()
-                .map(|class| LegendView { letter: class.letter(), word: class.as_str() })
-                .collect(),
+            legend: legend(),
             history: Vec::new(),
             log: Vec::new(),
             script: None,
@@ -121,7 +118,13 @@ impl<'a> BoardView<'a> {
     }
 }
 
-fn groups(cloud: &Cloud) -> Vec<GroupView<'_>> {
+/// Every letter of a table.
+pub fn legend() -> Vec<LegendView> {
+    Class::ALL.into_iter().map(|class| LegendView { letter: class.letter(), word: class.as_str() }).collect()
+}
+
+/// Groups with their rules.
+pub fn groups(cloud: &Cloud) -> Vec<GroupView<'_>> {
     fn rules(rules: &[Rule]) -> Vec<RuleView<'_>> {
         rules.iter().map(|it| RuleView { id: it.id, written: &it.written, place: it.place.as_ref() }).collect()
     }

@@ -3,6 +3,7 @@
 
 mod accessible;
 mod browser;
+mod class;
 mod guarded;
 #[path = "../common/labs.rs"]
 mod labs;

@@ -57,4 +57,15 @@ fn the_pictures_of_the_documents_are_made_of_a_lab_that_is_up() {
     save(&browser, "page-200-instances");
     let small = shown(&many, 500, 1000);
     save(&small, "page-phone");
+
+    let class = Served::by(&labs, &["learn", "self-trust", "--serve", "2"]);
+    let browser = Browser::open(1440, 900);
+    browser.go(&class.address);
+    scheme(&browser, "light");
+    browser.click("[data-key='answer-0-open']");
+    browser.click("[data-key='answer-1-dropped']");
+    browser.click("[data-key='run']");
+    browser.wait("document.querySelector('div.revealed')");
+    browser.script("scrollTo(0, 0)", json!([]));
+    save(&browser, "lesson");
 }

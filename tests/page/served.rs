@@ -16,14 +16,19 @@ pub struct Served {
     process: Child,
     /// Address with the token.
     pub address: String,
-    /// Address for the audience.
-    audience: Option<String>,
+    /// All that it has said of where it is.
+    said: Value,
 }
 
 impl Served {
-    /// Serves what the arguments say.
+    /// Serves a page of what the arguments say.
     pub fn of(labs: &Labs, arguments: &[&str]) -> Self {
-        let all = [&["ui", "--no-browser", "--format", "json"], arguments].concat();
+        Self::by(labs, &[&["ui", "--no-browser"], arguments].concat())
+    }
+
+    /// Runs a command that serves something.
+    pub fn by(labs: &Labs, arguments: &[&str]) -> Self {
+        let all = [arguments, &["--format", "json"]].concat();
         let mut process =
             labs.command(&all).stdout(Stdio::piped()).stderr(Stdio::inherit()).process_group(0).spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
@@ -32,13 +37,17 @@ impl Served {
             .map(Result::unwrap)
             .find_map(|line| serde_json::from_str(&line).ok().filter(|it: &Value| it["address"].is_string()))
             .expect("the address of a page");
-        let text = |key: &str| said[key].as_str().map(str::to_owned);
-        Self { process, address: text("address").unwrap(), audience: text("audience") }
+        Self { process, address: said["address"].as_str().unwrap().to_owned(), said }
     }
 
     /// Address for the audience, of a page that has one.
     pub fn audience(&self) -> &str {
-        self.audience.as_deref().unwrap()
+        self.said["audience"].as_str().unwrap()
+    }
+
+    /// Address for the instructor of a class.
+    pub fn instructor(&self) -> &str {
+        self.said["instructor"].as_str().unwrap()
     }
 
     pub fn origin(&self) -> &str {

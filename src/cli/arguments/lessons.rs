@@ -1,5 +1,6 @@
 //! Arguments of `sglab learn` and `sglab grade`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -18,6 +19,9 @@ Examples:
       hand in a file, without a terminal
   sglab learn self-trust --questions > answers.txt
   sglab learn self-trust --answers answers.txt
+  sglab learn --serve 20 --at 192.168.1.5:8080
+      twenty browsers play lessons here, each with labs of its own; they need nothing else
+  sglab learn self-trust --serve 1    play it in the browser of this machine
   sglab learn --check                 hold all lessons to their word
   sglab learn --check mine/01-lesson --packets
 
@@ -49,6 +53,15 @@ pub(crate) struct LearnArguments {
     /// Check on packets, and not by the model
     #[arg(long, requires = "check")]
     pub packets: bool,
+    /// Serve the lesson, or all of them, to so many browsers
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=200), conflicts_with_all = ["check", "into", "solution", "answers", "questions"])]
+    pub serve: Option<u16>,
+    /// Listen at this address of this machine, which the browsers reach; without it, on loopback
+    #[arg(long, value_name = "ADDRESS:PORT", requires = "serve")]
+    pub at: Option<SocketAddr>,
+    /// Let so many labs work at the same time
+    #[arg(short, long, default_value_t = 4, value_name = "N", requires = "serve", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub jobs: u16,
     /// How to print: as it happens, or a document at the end
     #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
     pub format: PlainFormat,

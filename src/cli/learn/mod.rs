@@ -3,6 +3,7 @@
 mod lessons;
 mod play;
 mod runs;
+mod serve;
 
 use std::io::{IsTerminal, Write, stdout};
 
@@ -22,6 +23,13 @@ pub(super) use runs::on_packets;
 pub(super) fn run(arguments: &LearnArguments) -> anyhow::Result<Exit> {
     if arguments.check {
         return check(arguments);
+    }
+    if let Some(seats) = arguments.serve {
+        let lessons = match &arguments.lesson {
+            Some(name) => one(name)?.map(|lesson| vec![lesson]),
+            None => Some(lessons::all()?),
+        };
+        return lessons.map_or(Ok(Exit::BadInput), |lessons| serve::serve(arguments, lessons, seats));
     }
     let Some(name) = &arguments.lesson else {
         let lessons = lessons::all()?;

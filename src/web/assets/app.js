@@ -3,6 +3,7 @@
 import { byId, count, h, replace, short } from "./dom.js";
 import { explanation } from "./explain.js";
 import { outcome, showForms } from "./forms.js";
+import { setUpLooks } from "./looks.js";
 import { showHistory, showLog, showSteps } from "./history.js";
 import { boxDetails, portWords, showPicture } from "./picture.js";
 import { showRoom } from "./room.js";
@@ -261,39 +262,18 @@ function connected(how, why) {
   if (how === "lost" && page.board === null) banner("The page's program does not answer: has `sglab ui` ended?");
 }
 
-// Light and dark, and large letters: kept in this browser.
 function setUp() {
-  const root = document.documentElement;
-  const dark = () => (root.dataset.scheme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
-  const draw = () => {
-    byId("scheme").textContent = dark() ? "Light" : "Dark";
-    byId("projector").setAttribute("aria-pressed", String(root.dataset.size === "projector"));
-  };
-  for (const key of ["scheme", "size"]) {
-    const kept = localStorage.getItem(`sglab-${key}`);
-    if (kept) root.dataset[key] = kept;
-  }
-  byId("scheme").onclick = () => {
-    root.dataset.scheme = dark() ? "light" : "dark";
-    localStorage.setItem("sglab-scheme", root.dataset.scheme);
-    draw();
-  };
-  byId("projector").onclick = () => {
-    root.dataset.size = root.dataset.size === "projector" ? "" : "projector";
-    localStorage.setItem("sglab-size", root.dataset.size);
-    draw();
-  };
+  setUpLooks();
   byId("again").onclick = () => post("/api/probes", {});
   byId("ask").onsubmit = (event) => {
     event.preventDefault();
     const flow = byId("ask").elements.flow.value.trim();
     if (flow !== "") explain({ flow });
   };
-  draw();
 }
 
 setUp();
 // An address with another token, typed into this tab, changes nothing but the fragment.
-addEventListener("hashchange", () => location.reload());
+addEventListener("hashchange", () => location.hash.startsWith("#t=") && location.reload());
 page.refused = await logIn();
 follow({ hear, connected, current: () => page.board });

@@ -19,7 +19,7 @@ export async function post(path, body) {
     if (response.headers.get("Content-Type") === "application/json") return JSON.parse(text);
     return { result: "failed", why: text.trim() };
   } catch {
-    return { result: "failed", why: "the page's program does not answer: has `sglab ui` ended?" };
+    return { result: "failed", why: "the page's program does not answer: has it ended?" };
   }
 }
 

@@ -16,7 +16,7 @@ mod remedy;
 mod task;
 
 pub use document::{Memberships, Which};
-pub use fates::by_the_model;
+pub use fates::{by_the_model, moments};
 pub use limits::{Addresses, BrokenLimit, Limits};
 pub use read::{Lesson, LessonFiles, Stage, name_of, read};
 pub use task::{Kind, Submission, Task};

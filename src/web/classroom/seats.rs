@@ -1,0 +1,134 @@
+//! Seats of a class: one for each browser, with the lesson that it plays.
+
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+
+use indexmap::IndexMap;
+use tokio::sync::Mutex;
+
+use super::play::Play;
+use crate::workshop::lesson::Lesson;
+
+/// The longest name of a learner, in characters.
+const MAX_NAME: usize = 40;
+
+/// Number of a seat, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+pub struct SeatNumber(pub usize);
+
+/// A seat.
+#[derive(Debug, Default)]
+pub struct Seat {
+    /// The learner's own word; empty where there is none.
+    pub name: String,
+    /// Lessons that were begun, by their names.
+    pub plays: IndexMap<String, Play>,
+    /// Index of the one that is shown.
+    pub open: Option<usize>,
+}
+
+impl Seat {
+    /// The lesson that is shown.
+    pub fn play(&self) -> Option<&Play> {
+        Some(self.plays.get_index(self.open?)?.1)
+    }
+
+    /// The same, to be played.
+    pub fn play_mut(&mut self) -> Option<&mut Play> {
+        Some(self.plays.get_index_mut(self.open?)?.1)
+    }
+
+    /// Shows a lesson, where it was left; nothing for the list of lessons.
+    pub fn open(&mut self, lesson: Option<&Arc<Lesson>>) {
+        if let Some(play) = self.play_mut() {
+            play.pause();
+        }
+        self.open = lesson.map(|lesson| {
+            let entry = self.plays.entry(lesson.name.clone());
+            let index = entry.index();
+            entry.or_insert_with(|| Play::new(Arc::clone(lesson)));
+            index
+        });
+    }
+
+    /// Takes a name, as far as it is one.
+    pub fn call(&mut self, name: &str) {
+        let name: String = name.split_whitespace().collect::<Vec<_>>().join(" ");
+        self.name = name.chars().filter(|c| !c.is_control()).take(MAX_NAME).collect();
+    }
+}
+
+/// All seats. A seat is locked for as long as it is at work, so that its requests come one after the other.
+#[derive(Debug)]
+pub struct Seats {
+    all: StdMutex<IndexMap<String, Arc<Mutex<Seat>>>>,
+    most: usize,
+}
+
+/// All seats are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("all {0} seats are taken: `sglab learn --serve` says how many there are")]
+pub struct Full(pub usize);
+
+impl Seats {
+    /// So many seats, none of them taken.
+    pub fn new(most: usize) -> Self {
+        Self { all: StdMutex::new(IndexMap::new()), most }
+    }
+
+    /// The seat of a browser.
+    pub fn of(&self, browser: &str) -> Option<(SeatNumber, Arc<Mutex<Seat>>)> {
+        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let (index, _, seat) = all.get_full(browser)?;
+        Some((SeatNumber(index + 1), Arc::clone(seat)))
+    }
+
+    /// Gives a browser a seat. One where nothing was done yet is given to whoever comes when all are taken: a browser without cookies takes
+    /// another seat each time.
+    ///
+    /// # Errors
+    /// [`Full`].
+    pub fn take(&self, browser: String) -> Result<SeatNumber, Full> {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() < self.most {
+            let (index, _) = all.insert_full(browser, Arc::default());
+            return Ok(SeatNumber(index + 1));
+        }
+        let is_unused = |seat: &Arc<Mutex<Seat>>| seat.try_lock().is_ok_and(|seat| seat.plays.is_empty());
+        let index = all.values().position(is_unused).ok_or(Full(self.most))?;
+        // In its place, so that no other seat gets another number.
+        drop(all.replace_index(index, browser));
+        if let Some((_, seat)) = all.get_index_mut(index) {
+            *seat = Arc::default();
+        }
+        Ok(SeatNumber(index + 1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seat_where_nothing_was_done_is_given_away_and_one_with_a_lesson_never() {
+        let seats = Seats::new(2);
+        assert_eq!([seats.take("a".into()), seats.take("b".into())], [Ok(SeatNumber(1)), Ok(SeatNumber(2))]);
+        let lesson = crate::workshop::lesson::built_in::lesson("03-self-trust").unwrap();
+        let (_, seat) = seats.of("a").unwrap();
+        seat.try_lock().unwrap().open(Some(&Arc::new(lesson)));
+        assert_eq!(seats.take("c".into()), Ok(SeatNumber(2)));
+        assert!(seats.of("b").is_none());
+        let (_, seat) = seats.of("c").unwrap();
+        let _at_work = seat.try_lock().unwrap();
+        assert_eq!(seats.take("d".into()), Err(Full(2)));
+        assert!(seats.of("a").is_some());
+    }
+
+    #[test]
+    fn a_name_is_one_line_of_text() {
+        let mut seat = Seat::default();
+        seat.call("  Ada \n\u{7}  Lovelace ");
+        assert_eq!(seat.name, "Ada Lovelace");
+        seat.call(&"x".repeat(500));
+        assert_eq!(seat.name.len(), MAX_NAME);
+    }
+}
