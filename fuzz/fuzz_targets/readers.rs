@@ -2,6 +2,7 @@
 #![no_main]
 
 mod import_any;
+mod lesson_any;
 
 use std::sync::LazyLock;
 
@@ -12,5 +13,6 @@ static READER: LazyLock<String> = LazyLock::new(|| std::env::var("READER").expec
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| match READER.as_str() {
     "request" => protocol::read_any(bytes),
     "import" => drop(import_any::import_any(bytes)),
+    "lesson" => drop(lesson_any::lesson_any(bytes)),
     reader => assert!(readers::read(reader, bytes), "there is no reader {reader}"),
 });

@@ -1,10 +1,14 @@
 //! Every built-in lesson keeps its word, by the model; and what is handed in is worth what the scheme says.
 
+use std::fs;
+
 use sglab::workshop::lesson::assess::{Assessment, assess};
 use sglab::workshop::lesson::check::Checked;
 use sglab::workshop::lesson::grade::faults;
 use sglab::workshop::lesson::hints::{Level, hint};
 use sglab::workshop::lesson::{Kind, Lesson, LessonFiles, Task, built_in, by_the_model, read};
+
+use crate::lesson_any::lesson_any;
 
 fn lessons() -> Vec<Lesson> {
     let read = |folder: &str| built_in::lesson(folder).unwrap_or_else(|told| panic!("{folder}: {}", told[0]));
@@ -33,6 +37,18 @@ fn with(task: &Task, before: &str, now: &str) -> String {
 
 fn refused(task: &Task, text: &str) -> String {
     task.read("mine.yaml", text.as_bytes()).expect_err("a refusal").to_string()
+}
+
+#[test]
+fn every_file_of_a_lesson_that_is_kept_is_read_to_its_end() {
+    let folder = format!("{}/fuzz/corpus/lesson", env!("CARGO_MANIFEST_DIR"));
+    let (mut lessons, mut handed_in) = (0, 0);
+    for entry in fs::read_dir(&folder).unwrap() {
+        let (lesson, submission) = lesson_any(&fs::read(entry.unwrap().path()).unwrap());
+        lessons += usize::from(lesson.is_some());
+        handed_in += usize::from(submission.is_some());
+    }
+    assert_eq!((lessons, handed_in), (2, 1));
 }
 
 #[test]

@@ -14,6 +14,8 @@ mod import_any;
 mod imported;
 mod imported_tables;
 mod later_expressions;
+#[path = "../../fuzz/fuzz_targets/lesson_any.rs"]
+mod lesson_any;
 mod lessons;
 mod licences;
 mod lint;
