@@ -11,13 +11,13 @@ use crate::served::Served;
 use crate::watched::{PROVED, shown};
 
 /// Path of axe.min.js of axe-core, which `scripts/test` fetches: it is MPL-2.0, and no part of this project.
-fn axe() -> String {
+pub fn axe() -> String {
     let path = std::env::var("SGLAB_AXE").expect("SGLAB_AXE, the path of axe.min.js: scripts/test fetches it");
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 /// Everything that axe-core finds wrong.
-fn violations(browser: &Browser, axe: &str) -> Vec<String> {
+pub fn violations(browser: &Browser, axe: &str) -> Vec<String> {
     browser.script(axe, json!([]));
     let found = browser.script_async("const done = arguments[arguments.length - 1]; axe.run(document).then((it) => done(it.violations), (error) => done([{id: String(error), nodes: []}]))");
     let one = |it: &Value| {

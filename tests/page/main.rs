@@ -3,7 +3,10 @@
 
 mod accessible;
 mod browser;
+mod changing;
+mod geometry;
 mod guarded;
+mod imported;
 #[path = "../common/labs.rs"]
 mod labs;
 #[path = "../common/patience.rs"]
