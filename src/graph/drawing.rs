@@ -1,19 +1,11 @@
 //! A picture with a place for everything: what each writer of pixels draws.
 
-use std::cmp::Ordering;
-use std::collections::HashSet;
-
 use serde::Serialize;
 
-use super::layout::{HEAD, LANE_GAP, LINE, Layout, Place, WIDTH, layout};
+use super::content::{HEAD, INSET, LINE, fit};
+use super::layout::{Layout, Place, Way, layout};
+use super::measure::Font;
 use super::picture::{Arrow, ArrowKind, BoxKind, Line, Picture};
-
-/// Longest text in a box, in characters.
-const MAX_TEXT: usize = 34;
-/// Longest text at an arrow: what has room between two lanes.
-const MAX_LABEL: usize = 24;
-/// Of more arrows, words may stand on each other: to part them takes too long.
-const MAX_LABELS: usize = 400;
 
 /// A picture with places, in pixels.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -128,39 +120,36 @@ impl Drawing {
         let boxes = layout.places.iter().zip(told).enumerate();
         let boxes = boxes.map(|(index, (place, told))| a_box(picture, index, *place, told)).collect();
         let arrows = (0..picture.arrows.len()).map(|number| line(picture, &layout, number)).collect();
-        let labels = labels(picture, &layout);
+        let labels = layout
+            .labels
+            .iter()
+            .map(|&(arrow, x, y)| DrawnLabel { arrow, words: Words { x, y, text: picture.arrows[arrow].label() } });
+        let labels = labels.collect();
         Self { width: layout.width, height: layout.height, boxes, arrows, labels }
     }
 }
 
 fn a_box(picture: &Picture, index: usize, place: Place, told: Vec<String>) -> DrawnBox {
     let one = &picture.boxes[index];
-    let Place { x, y, height, .. } = place;
-    let head = Words { x: x + 12, y: y + 22, text: one.head(&cut(&one.title, MAX_TEXT - 6)) };
+    let Place { x, y, width, height } = place;
+    // The number of members is not cut off.
+    let number = Font::Title.width(&one.head("")) - Font::Title.width("");
+    let title = Font::Title.fit(&one.title, width - 2 * INSET - number);
+    let head = Words { x: x + INSET, y: y + 22, text: one.head(&title) };
     let mut at = y + HEAD + 10;
     let lines = one.lines().into_iter().map(|line| {
-        let kind = match line {
+        let kind = match &line {
             Line::Member(_) => LineKind::Member,
             Line::Stopped(_) => LineKind::Stopped,
             Line::FromOutside(_) => LineKind::FromOutside,
             Line::Traffic(_) => LineKind::Traffic,
             Line::Note(_) => LineKind::Note,
         };
-        let words = Words { x: x + 12, y: at, text: cut(line.words(), MAX_TEXT) };
+        let words = Words { x: x + INSET, y: at, text: fit(&line, width) };
         at += LINE;
         DrawnLine { words, kind }
     });
-    DrawnBox {
-        x,
-        y,
-        width: WIDTH,
-        height,
-        kind: one.kind,
-        stopped: one.is_stopped(),
-        head,
-        lines: lines.collect(),
-        told,
-    }
+    DrawnBox { x, y, width, height, kind: one.kind, stopped: one.is_stopped(), head, lines: lines.collect(), told }
 }
 
 /// All that an arrow says: `lb -> web: 8080, 8443`.
@@ -169,37 +158,12 @@ fn whole(picture: &Picture, arrow: &Arrow) -> String {
     format!("{} -> {}: {}", title(arrow.from), title(arrow.to), arrow.traffic.join(", "))
 }
 
-/// Both ends of an arrow: it leaves a box at its right side and arrives at the left one, unless it goes back.
-fn ends(layout: &Layout, arrow: &Arrow) -> ((i32, i32), (i32, i32)) {
-    let (from, to) = (layout.places[arrow.from], layout.places[arrow.to]);
-    let middle = |place: Place| place.y + place.height / 2;
-    match from.lane.cmp(&to.lane) {
-        Ordering::Less => ((from.x + WIDTH, middle(from)), (to.x, middle(to))),
-        Ordering::Greater => ((from.x, middle(from) + 10), (to.x + WIDTH, middle(to) + 10)),
-        Ordering::Equal => ((from.x + WIDTH, middle(from) - 8), (to.x + WIDTH, middle(to) + 8)),
-    }
-}
-
 fn line(picture: &Picture, layout: &Layout, number: usize) -> DrawnArrow {
     let arrow = &picture.arrows[number];
-    let ((x1, y1), (x2, y2)) = ends(layout, arrow);
-    let same = layout.places[arrow.from].lane == layout.places[arrow.to].lane;
-    let path = match layout.above[number] {
-        // Over the boxes between, and down to the receiver.
-        Some(top) => {
-            let (out, back) = (x1 + LANE_GAP / 2, x2 - LANE_GAP / 2);
-            format!("M{x1} {y1} C{out} {y1} {x1} {top} {out} {top} L{back} {top} C{x2} {top} {back} {y2} {x2} {y2}")
-        }
-        None if same => format!("M{x1} {y1} C{} {y1} {} {y2} {x2} {y2}", x1 + 60, x2 + 60),
-        None => {
-            let bend = (x2 - x1) / 2;
-            format!("M{x1} {y1} C{} {y1} {} {y2} {x2} {y2}", x1 + bend, x2 - bend)
-        }
-    };
     DrawnArrow {
         from: arrow.from,
         to: arrow.to,
-        path,
+        path: path(&layout.ways[number]),
         kind: arrow.kind,
         sender: picture.boxes[arrow.from].kind,
         wide: layout.wide[arrow.from],
@@ -207,46 +171,22 @@ fn line(picture: &Picture, layout: &Layout, number: usize) -> DrawnArrow {
     }
 }
 
-/// Words at arrows, in the gap before the receiver's lane, each below those that stand there already. What a sender says to many boxes is
-/// said once, where its arrows begin.
-fn labels(picture: &Picture, layout: &Layout) -> Vec<DrawnLabel> {
-    let mut taken: Vec<(i32, i32)> = Vec::new();
-    let mut said: HashSet<(usize, String)> = HashSet::new();
-    let mut labels = Vec::new();
-    for (number, arrow) in picture.arrows.iter().enumerate() {
-        let ((x1, y1), (x2, y2)) = ends(layout, arrow);
-        let (from, to) = (layout.places[arrow.from].lane, layout.places[arrow.to].lane);
-        let words = cut(&arrow.words(), MAX_LABEL);
-        let is_wide = layout.wide[arrow.from];
-        if is_wide && !said.insert((arrow.from, words.clone())) {
-            continue;
-        }
-        let (x, mut y) = match from.cmp(&to) {
-            Ordering::Less if layout.above[number].is_some() => {
-                (x1 + LANE_GAP, layout.above[number].unwrap_or_default() + 4)
-            }
-            Ordering::Equal if is_wide => (x1 + LANE_GAP / 2, y1 - 5),
-            Ordering::Equal => (x2 + 72, (y1 + y2) / 2 - 5),
-            Ordering::Less if is_wide => (x1 + LANE_GAP / 2, y1 - 5),
-            Ordering::Less if from + 1 == to => ((x1 + x2) / 2, (y1 + y2) / 2 - 5),
-            Ordering::Less => (x2 - LANE_GAP / 2, y2 - 5),
-            Ordering::Greater => (x2 + LANE_GAP / 2, y2 - 5),
-        };
-        while picture.arrows.len() <= MAX_LABELS
-            && taken.iter().any(|(other, at)| (other - x).abs() < 110 && (at - y).abs() < 15)
-        {
-            y += 15;
-        }
-        taken.push((x, y));
-        labels.push(DrawnLabel { arrow: number, words: Words { x, y, text: words } });
+/// Curves between lanes, and straight lines past them. All curves are within the gaps, since they begin and end level.
+fn path(way: &Way) -> String {
+    let mut at = way.begin;
+    let mut path = format!("M{} {}", at.0, at.1);
+    for (enter, leave, y) in &way.passes {
+        path += &format!(" {} L{leave} {y}", curve(at, (*enter, *y), None));
+        at = (*leave, *y);
     }
-    labels
+    path + " " + &curve(at, way.end, way.round)
 }
 
-fn cut(words: &str, length: usize) -> String {
-    if words.chars().count() <= length {
-        words.to_owned()
-    } else {
-        words.chars().take(length - 1).chain(['…']).collect()
-    }
+/// A curve that begins and ends level: between two lanes, or out of a lane and back.
+fn curve((x, y): (i32, i32), (end, at): (i32, i32), round: Option<i32>) -> String {
+    let (first, second) = match round {
+        Some(round) => (x + round, end + round),
+        None => (x + (end - x) / 2, end - (end - x) / 2),
+    };
+    format!("C{first} {y} {second} {at} {end} {at}")
 }

@@ -75,7 +75,7 @@ impl<'a> Making<'a> {
         let index = self.a_box(kind, &title);
         let is_stopped = interface.holder == Holder::StoppedInstance;
         let state = if is_stopped { MemberState::Stopped } else { MemberState::Running };
-        self.boxes[index].members.push(Member { name: interface.label.clone(), others, state });
+        self.boxes[index].members.push(Member { name: interface.label.clone(), others, detail: None, state });
         self.of_member.insert(interface.label.clone(), index);
         for label in labels {
             self.of_group.entry(label.to_owned()).or_default().insert(index);

@@ -3,11 +3,16 @@
 //! One layout for every format: lanes from outside inwards, by how many arrows away from outside a box is. The same account gives the same picture.
 //! A box with many members tells their number, and arrows that one could not follow are words in the boxes at their ends.
 
+mod apart;
+mod content;
 mod dot;
 mod drawing;
+mod lanes;
 mod layout;
 mod making;
+mod measure;
 mod mermaid;
+mod order;
 mod picture;
 mod sparse;
 mod svg;

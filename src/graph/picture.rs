@@ -48,6 +48,8 @@ pub struct Member {
     pub name: String,
     /// Its other groups.
     pub others: Vec<String>,
+    /// Its address, or its state where that is more than running or stopped: it stands in a column of its own.
+    pub detail: Option<String>,
     /// Its state.
     pub state: MemberState,
 }
@@ -70,9 +72,11 @@ impl Member {
             [name, others @ ..] => format!("{name} + {}", others.join(", ")),
             [] => String::new(),
         };
-        match self.state {
-            MemberState::Running => Line::Member(words),
-            MemberState::Stopped => Line::Stopped(format!("{words} (stopped)")),
+        match (self.state, &self.detail) {
+            (MemberState::Running, None) => Line::Member(words),
+            (MemberState::Running, Some(detail)) => Line::Member(format!("{words}  {detail}")),
+            (MemberState::Stopped, None) => Line::Stopped(format!("{words} (stopped)")),
+            (MemberState::Stopped, Some(detail)) => Line::Stopped(format!("{words}  {detail}")),
         }
     }
 }
@@ -80,22 +84,25 @@ impl Member {
 impl NodeBox {
     /// Members that are listed; a box with more tells the first ones and the number.
     const LISTED: usize = 4;
+    /// Characters that names may have there, so that their number is not cut off.
+    const NAMES: usize = 15;
     /// Lines of traffic for which no arrow is drawn; of more it tells the number.
     const TOLD: usize = 6;
 
     /// The lines below its title.
     pub fn lines(&self) -> Vec<Line> {
-        let stopped = match self.members.iter().filter(|member| member.state == MemberState::Stopped).count() {
-            0 => String::new(),
-            count => format!(", {count} stopped"),
-        };
         let members = match self.members.as_slice() {
             [] if self.kind == BoxKind::Empty => vec![Line::Note("no member".to_owned())],
             [first, second, others @ ..] if self.members.len() > Self::LISTED => {
-                vec![
-                    Line::Member(format!("{}, {}", first.name, second.name)),
-                    Line::Note(format!("and {} more{stopped}", others.len())),
-                ]
+                let stopped = self.members.iter().filter(|member| member.state == MemberState::Stopped).count();
+                let stopped = (stopped > 0).then(|| Line::Stopped(format!("{stopped} not running")));
+                let named = format!("{}, {}", first.name, second.name);
+                let words = if named.chars().count() <= Self::NAMES {
+                    format!("{named} and {} more", others.len())
+                } else {
+                    format!("{} and {} more", shortened(&first.name, Self::NAMES), others.len() + 1)
+                };
+                std::iter::once(Line::Member(words)).chain(stopped).collect()
             }
             all => all.iter().map(Member::line).collect(),
         };
@@ -191,6 +198,20 @@ impl Arrow {
     /// Traffic that is told; of more the number.
     const TOLD: usize = 4;
 
+    /// Longest label, in characters; a port name alone may be longer.
+    const LABEL: usize = 20;
+
+    /// As much of its traffic as stands at an arrow, and the number of the rest: `443, udp 53 +3`.
+    pub fn label(&self) -> String {
+        let more = |shown: usize| {
+            if shown == self.traffic.len() { String::new() } else { format!(" +{}", self.traffic.len() - shown) }
+        };
+        let fits =
+            |shown: &usize| self.traffic[..*shown].join(", ").chars().count() + more(*shown).len() <= Self::LABEL;
+        let shown = (1..=self.traffic.len()).rev().find(fits).unwrap_or_else(|| self.traffic.len().min(1));
+        format!("{}{}", self.traffic[..shown].join(", "), more(shown))
+    }
+
     /// Its traffic in one line: `443, udp 53 and 3 more`.
     pub fn words(&self) -> String {
         match self.traffic.as_slice() {
@@ -198,6 +219,16 @@ impl Arrow {
             all => format!("{} and {} more", all[..Self::TOLD - 1].join(", "), all.len() + 1 - Self::TOLD),
         }
     }
+}
+
+/// Both ends of a long name: what tells it from others may be at either.
+fn shortened(name: &str, length: usize) -> String {
+    let all: Vec<char> = name.chars().collect();
+    if all.len() <= length {
+        return name.to_owned();
+    }
+    let end = (length - 1) / 2;
+    all[..length - 1 - end].iter().chain(['…'].iter()).chain(&all[all.len() - end..]).collect()
 }
 
 /// `web10` stands behind `web2`.

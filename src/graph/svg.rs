@@ -14,7 +14,7 @@ const STYLE: &str = "
   .title { fill: #1f2328; font-weight: 600; } text { fill: #424a53; font: 13px ui-sans-serif, system-ui, sans-serif; }
   .faint { fill: #656d76; font-size: 12px; } .traffic { fill: #0550ae; font-size: 12px; } .outside-words { fill: #cf222e; } .arrow { fill: none; stroke: #57606a; stroke-width: 1.5; }
   .from-outside { stroke: #cf222e; } .wide { stroke-opacity: 0.35; } .perhaps { stroke-dasharray: 6 4; } .head { fill: #57606a; } .outside-head { fill: #cf222e; }
-  .label { fill: #1f2328; font-size: 12px; paint-order: stroke; stroke: #ffffff; stroke-width: 4px; }
+  .label { fill: #1f2328; font-size: 12px; paint-order: stroke; stroke: #ffffff; stroke-width: 7px; stroke-linejoin: round; }
   @media (prefers-color-scheme: dark) {
     .page { fill: #0d1117; } .box { fill: #161b22; stroke: #6e7681; } .outside { fill: #272115; stroke: #d29922; }
     .balancer { fill: #0c2d6b; stroke: #58a6ff; } .title { fill: #f0f6fc; } text { fill: #c9d1d9; } .faint { fill: #8b949e; } .traffic { fill: #79c0ff; } .outside-words { fill: #ff7b72; }

@@ -104,6 +104,11 @@ impl Problem {
         &self.place
     }
 
+    /// Number of characters meant, at least one.
+    pub fn width(&self) -> u32 {
+        self.width
+    }
+
     /// Returns the message.
     pub fn message(&self) -> &str {
         &self.message
@@ -147,6 +152,12 @@ impl Problems {
     /// The problems, in the order of the file.
     pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
         self.problems.iter()
+    }
+
+    /// The line of a problem as it stands in the source, if that is text.
+    pub fn line_of(&self, problem: &Problem) -> Option<&str> {
+        let index = usize::try_from(problem.place.line).ok()?.checked_sub(1)?;
+        lines(&self.source).nth(index).map(|(_, line)| line)
     }
 
     /// As `Display`, with lines of the file shown around what is meant where the terminal is too narrow for them.

@@ -22,7 +22,7 @@ use super::assets;
 use super::board::Board;
 use super::bounded::Bounded;
 use super::guard::{self, Names};
-use super::room::{MAX_PARTICIPANTS, Participant, Prediction};
+use super::room::{MAX_PARTICIPANTS, Participant, Prediction, Room};
 use super::session::{SessionError, is_same, sealed, token};
 
 /// The longest body, in bytes.
@@ -121,15 +121,36 @@ async fn follow(State(hall): State<Hall>) -> Response {
     };
     let mut room = hall.board.room();
     room.mark_changed();
-    Sse::new(stream::unfold((room, seat), next_view)).keep_alive(KeepAlive::new()).into_response()
+    Sse::new(stream::unfold((room, Phone::come(&hall.board, seat)), next_view))
+        .keep_alive(KeepAlive::new())
+        .into_response()
 }
 
-type Listening = (watch::Receiver<Arc<str>>, OwnedSemaphorePermit);
+/// A phone that listens, until it goes.
+struct Phone {
+    board: Arc<Board>,
+    _seat: OwnedSemaphorePermit,
+}
 
-async fn next_view((mut room, seat): Listening) -> Option<(Result<Event, Infallible>, Listening)> {
+impl Phone {
+    fn come(board: &Arc<Board>, seat: OwnedSemaphorePermit) -> Self {
+        board.count_phone(Room::come);
+        Self { board: Arc::clone(board), _seat: seat }
+    }
+}
+
+impl Drop for Phone {
+    fn drop(&mut self) {
+        self.board.count_phone(Room::go);
+    }
+}
+
+type Listening = (watch::Receiver<Arc<str>>, Phone);
+
+async fn next_view((mut room, phone): Listening) -> Option<(Result<Event, Infallible>, Listening)> {
     room.changed().await.ok()?;
     let data = Arc::clone(&room.borrow_and_update());
-    Some((Ok(Event::default().event("room").data(&*data)), (room, seat)))
+    Some((Ok(Event::default().event("room").data(&*data)), (room, phone)))
 }
 
 async fn predict(State(hall): State<Hall>, headers: HeaderMap, body: Bytes) -> Response {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use tokio::sync::{Notify, broadcast, watch};
 
 use super::cell::{Moment, Standing};
-use super::history::{History, KeptTable};
+use super::history::{History, Past};
 use super::log::{Log, LogLine};
 use super::picture::LivePicture;
 use super::room::{Participant, Prediction, Rejected, Room};
@@ -16,7 +16,7 @@ use super::script::Script;
 use super::table::{Shown, Table};
 use super::view::{BoardView, CellsView};
 use crate::model::Flow;
-use crate::protocol::{Event, Probed, Revision, State};
+use crate::protocol::{Event, EventKind, Probed, Revision, State};
 
 /// Frames that a browser may be behind; one that is more gets all of the board anew.
 const MAX_BEHIND: usize = 256;
@@ -143,6 +143,10 @@ impl Board {
         let known = (inner.state.revision, &inner.state.health, &inner.state.services, &inner.state.pending);
         if known == (state.revision, &state.health, &state.services, &state.pending) {
             inner.history.reach(state.revision);
+            // All of it may be proved by now.
+            if Self::keep(&mut inner) {
+                self.send_whole(&mut inner);
+            }
             return;
         }
         inner.state = Arc::new(state);
@@ -190,6 +194,10 @@ impl Board {
             inner.log.push(line.clone());
         }
         self.send(&mut inner, FrameName::Log, &lines);
+        // A change is shown with the state that it has led to; a refusal leads to none.
+        if events.iter().any(|event| matches!(event.kind, EventKind::Refused { .. })) {
+            self.send_whole(&mut inner);
+        }
     }
 
     /// Flows to be probed next, with the revision and the moment that they are of.
@@ -208,9 +216,8 @@ impl Board {
         let cells = indexes.into_iter().map(|index| (index, inner.table.code(index))).collect();
         let counts = inner.table.counts();
         self.send(&mut inner, FrameName::Cells, &CellsView { cells, counts });
-        if counts[1] + counts[2] == 0 {
-            let Inner { history, table, .. } = &mut *inner;
-            history.keep(table);
+        self.close_question(&mut inner);
+        if Self::keep(&mut inner) {
             self.send_whole(&mut inner);
         } else {
             let picture = LivePicture::new(&inner.state.cloud, &inner.table, &inner.shown);
@@ -218,14 +225,25 @@ impl Board {
         }
     }
 
+    /// Keeps table and picture of the moment, if all of it is proved; tells if it is.
+    fn keep(inner: &mut Inner) -> bool {
+        let counts = inner.table.counts();
+        let is_proved = counts[1] + counts[2] == 0;
+        if is_proved {
+            let picture = LivePicture::new(&inner.state.cloud, &inner.table, &inner.shown);
+            inner.history.keep(&inner.table, picture);
+        }
+        is_proved
+    }
+
     /// Tells every browser that the lab is gone.
     pub fn end(&self, why: &str) {
         self.send(&mut self.inner(), FrameName::Gone, &why);
     }
 
-    /// The table as it stood after an entry of the history.
-    pub fn table_after(&self, entry: u64) -> Option<KeptTable> {
-        self.inner().history.table(entry).cloned()
+    /// Table and picture as they stood after an entry of the history.
+    pub fn past(&self, entry: u64) -> Option<Past> {
+        self.inner().history.past(entry).cloned()
     }
 
     /// Flow of a cell; nothing if the table is of another revision.
@@ -258,7 +276,7 @@ impl Board {
         let mut inner = self.inner();
         let step = inner.script.as_ref().and_then(Script::next).map(|step| step.name.clone());
         let (Some(flow), Some(room)) = (flow, &mut inner.room) else { return false };
-        room.ask(flow, step);
+        room.ask(flow, at, step);
         self.tell_room(&mut inner);
         true
     }
@@ -297,6 +315,26 @@ impl Board {
         room.reveal(outcome);
         self.tell_room(&mut inner);
         true
+    }
+
+    /// Takes no more answers once packets have shown what they are about.
+    fn close_question(&self, inner: &mut Inner) {
+        let Some((flow, asked)) = inner.room.as_ref().and_then(Room::taking) else { return };
+        let cell = inner.table.cell_of(flow);
+        let is_shown = cell.is_some_and(|cell| cell.standing(inner.table.moment) == Standing::Measured);
+        if is_shown && inner.table.revision > asked {
+            inner.room.iter_mut().for_each(Room::close);
+            self.tell_room(inner);
+        }
+    }
+
+    /// Counts a phone in, or out. Phones show no such number, so the page alone is told.
+    pub fn count_phone(&self, change: impl FnOnce(&mut Room)) {
+        let mut inner = self.inner();
+        let Some(room) = &mut inner.room else { return };
+        change(room);
+        let view = room.view();
+        self.send(&mut inner, FrameName::Room, &view);
     }
 
     fn tell_room(&self, inner: &mut Inner) {

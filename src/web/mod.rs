@@ -21,6 +21,7 @@ mod room;
 mod script;
 mod server;
 mod session;
+mod sides;
 mod table;
 mod view;
 mod watch;

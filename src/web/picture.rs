@@ -1,5 +1,7 @@
 //! The picture: classes of ends as boxes, and as arrows what the truth table holds open between them.
 
+use std::collections::HashMap;
+
 use indexmap::{IndexMap, IndexSet};
 use serde::Serialize;
 
@@ -9,9 +11,6 @@ use super::table::{Shown, Table};
 use crate::graph::{BoxKind, Drawing, Line, Member, MemberState, NodeBox, Picture};
 use crate::model::{Cloud, Endpoint, InterfaceId};
 use crate::scenario;
-
-/// Members of a class whose addresses are shown; of more, some names are.
-const NAMED: usize = 4;
 
 /// Boxes while they are filled. An instance by itself may have the name of a group.
 type Boxes = IndexMap<(BoxKind, Apart, String), (NodeBox, LiveBox)>;
@@ -62,7 +61,9 @@ pub struct LivePort {
     pub standing: char,
     /// Indexes of its cells that are open.
     pub cells: Vec<usize>,
-    /// Number of its cells, open or not.
+    /// Pairs of a sender and a receiver that have it open, by any of the addresses that are shown.
+    pub open: usize,
+    /// Pairs, open or not.
     pub of: usize,
 }
 
@@ -73,6 +74,7 @@ impl LivePicture {
         let mut boxes: Boxes = IndexMap::new();
         let box_of: Vec<usize> = classes.iter().map(|class| put(cloud, class, &mut boxes)).collect();
         let mut flows: IndexMap<(usize, usize), IndexMap<String, LivePort>> = IndexMap::new();
+        let mut pairs = Pairs::default();
         for (index, cell) in table.cells.iter().enumerate() {
             let Some(cell) = cell else { continue };
             let (row, column, port) = table.place(index);
@@ -83,10 +85,14 @@ impl LivePicture {
                 port,
                 standing: Standing::Measured.letter(),
                 cells: Vec::new(),
+                open: 0,
                 of: 0,
             });
-            port.of += 1;
-            if cell.outcome(table.moment) == scenario::Class::Open {
+            let is_open = cell.outcome(table.moment) == scenario::Class::Open;
+            // A host with two addresses has a row for each, and is one sender.
+            let sender = if is_outside(&boxes, ends.0) { "" } else { table.rows[row].side.title.as_str() };
+            pairs.count(port, (ends.0, sender, column), cell.pairs, is_open);
+            if is_open {
                 port.cells.push(index);
                 port.standing = least(port.standing, cell.standing(table.moment).letter());
             }
@@ -118,6 +124,40 @@ impl LivePicture {
     }
 }
 
+/// Pairs of instances, each once, whatever the number of addresses by which one is asked about.
+#[derive(Default)]
+struct Pairs {
+    /// By box and name of the sender, column of the receiver, and port.
+    known: HashMap<(usize, String, usize, String), Counted>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Counted {
+    Closed,
+    Open,
+}
+
+impl Pairs {
+    fn count(
+        &mut self,
+        port: &mut LivePort,
+        (sender_box, sender, to): (usize, &str, usize),
+        pairs: usize,
+        is_open: bool,
+    ) {
+        let key = (sender_box, sender.to_owned(), to, port.port.clone());
+        let before = self.known.get(&key).copied();
+        if before.is_none() {
+            port.of += pairs;
+        }
+        if is_open && before != Some(Counted::Open) {
+            port.open += pairs;
+        }
+        let is_open = is_open || before == Some(Counted::Open);
+        self.known.insert(key, if is_open { Counted::Open } else { Counted::Closed });
+    }
+}
+
 /// Ports of boxes that all others reach: an arrow from each inside says less than a word.
 struct Everybody {
     ports: IndexSet<(usize, String)>,
@@ -127,7 +167,7 @@ impl Everybody {
     fn find(flows: &IndexMap<(usize, usize), IndexMap<String, LivePort>>, boxes: usize) -> Self {
         let mut senders: IndexMap<(usize, String), usize> = IndexMap::new();
         for ((_, to), ports) in flows.iter().filter(|((from, to), _)| from != to) {
-            for (port, _) in ports.iter().filter(|(_, known)| known.cells.len() == known.of) {
+            for (port, _) in ports.iter().filter(|(_, known)| known.open == known.of) {
                 *senders.entry((*to, port.clone())).or_default() += 1;
             }
         }
@@ -185,29 +225,60 @@ fn put(cloud: &Cloud, class: &Class, boxes: &mut Boxes) -> usize {
         (drawn, LiveBox { title: class.title.clone(), members: Vec::new() })
     });
     for member in &class.members {
-        let text = if class.members.len() > NAMED { member.end.to_string() } else { line(cloud, &member.end) };
-        // Its line says the state in its own word: stopped, crashed, pending.
-        drawn.members.push(Member { name: text, others: Vec::new(), state: MemberState::Running });
+        let (name, detail) = match &member.end {
+            Endpoint::Host(_, address) => (address.to_string(), None),
+            end => (end.to_string(), detail(cloud, end)),
+        };
+        let state = if member.runs { MemberState::Running } else { MemberState::Stopped };
+        drawn.members.push(Member { name, others: Vec::new(), detail, state });
         live.members.push(member.end.to_string());
     }
     index
 }
 
-/// `web1  10.0.0.11`; of what does not run its state.
-fn line(cloud: &Cloud, end: &Endpoint) -> String {
-    if let Endpoint::Host(_, address) = end {
-        return address.to_string();
-    }
-    let Some(id) = end.interface() else { return end.to_string() };
+/// Its address; of what does not run its state.
+fn detail(cloud: &Cloud, end: &Endpoint) -> Option<String> {
+    let id = end.interface()?;
     let state = match &id {
         InterfaceId::Instance(at) => cloud.instances.get(&at.instance).map(|it| it.state.to_string()),
         InterfaceId::LoadBalancer(_) => None,
     };
     let address = cloud.interface(&id).and_then(|it| it.private).map(|address| address.to_string());
-    let more = match (state, address) {
+    Some(match (state, address) {
         (Some(state), _) if state != "running" => state,
         (_, Some(address)) => address,
         _ => "no address".to_owned(),
-    };
-    format!("{end}  {more}")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Era, Via};
+    use crate::protocol::Revision;
+    use crate::topology::Topology;
+    use crate::web::cell::Moment;
+
+    #[test]
+    fn counts_are_of_pairs_each_once_whatever_the_number_of_addresses() {
+        let text = "sglab: 1\nera: vpc\nhosts: {office: [203.0.113.10, 203.0.113.11]}\n\
+                    groups: {a: [tcp 80 from office, tcp 22 from 10.0.0.50], b: [tcp 443 from a]}\n\
+                    instances:\n  x: {groups: b, address: 10.0.0.50}\n  w: {groups: b}\n  y: {groups: a}\n  z: {groups: a}\n";
+        let topology = Topology::parse_cloud("t.yaml", text.as_bytes()).unwrap_or_else(|problems| panic!("{problems}"));
+        let cloud = topology.initial_cloud(Era::Vpc).unwrap();
+        for vias in [IndexSet::from([None]), IndexSet::from([None, Some(Via::Public), Some(Via::Dns)])] {
+            let shown = Shown { vias, ..Shown::usual() };
+            let now = (Revision::default(), Moment::default().next());
+            let table = Table::new(&cloud, now, &shown, Table::default());
+            let picture = LivePicture::new(&cloud, &table, &shown);
+            let title = |index: usize| picture.boxes[index].title.as_str();
+            let counts = picture.arrows.iter().flat_map(|arrow| {
+                arrow.ports.iter().map(|it| (title(arrow.from), title(arrow.to), it.port.as_str(), it.open, it.of))
+            });
+            let mut counts: Vec<_> = counts.collect();
+            counts.sort_unstable();
+            let wanted = [("a", "b", "tcp 443", 4, 4), ("b", "a", "tcp 22", 2, 4), ("office", "a", "tcp 80", 2, 2)];
+            assert_eq!(counts, wanted, "{:?}", shown.vias);
+        }
+    }
 }

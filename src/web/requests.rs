@@ -8,12 +8,12 @@ use super::forms::Form;
 use super::lab::LabClient;
 use super::watch;
 use crate::control::ClientError;
-use crate::model::{Cloud, Operation, Via};
+use crate::model::{Cloud, Operation, Via, shown};
 use crate::protocol::{ProbeDetails, Reply, Request, Revision, State};
 use crate::report::live::{AppliedView, RefusedView};
 use crate::report::{Style, events, replies};
 use crate::scenario::cells;
-use crate::topology::TypedFlow;
+use crate::topology::{Problem, Problems, TypedFlow};
 
 /// An answer for the page.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -35,8 +35,8 @@ pub enum Answer {
     },
     /// The words mean nothing.
     Invalid {
-        /// Problems, with carets.
-        problems: String,
+        /// Problems, each with the words that it is about: a form has fields and no lines.
+        problems: Vec<InWords>,
     },
     /// It could not be done.
     Failed {
@@ -52,7 +52,31 @@ pub enum Answer {
     Done,
 }
 
+/// A problem of what somebody has typed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct InWords {
+    message: String,
+    help: Option<String>,
+    /// All that was typed into the field.
+    words: String,
+    /// Characters before the place that is meant.
+    before: u32,
+    /// Characters that are meant.
+    width: u32,
+}
+
 impl Answer {
+    fn invalid(problems: &Problems) -> Self {
+        let one = |problem: &Problem| InWords {
+            message: shown(problem.message()).into_owned(),
+            help: problem.help().map(|help| shown(help).into_owned()),
+            words: problems.line_of(problem).unwrap_or_default().to_owned(),
+            before: problem.place().column.saturating_sub(1),
+            width: problem.width(),
+        };
+        Self::Invalid { problems: problems.iter().map(one).collect() }
+    }
+
     fn failed(why: impl ToString) -> Self {
         Self::Failed { why: why.to_string() }
     }
@@ -157,7 +181,7 @@ pub async fn operate(board: &Board, client: &LabClient, OperationRequest { at, f
             let answer = apply(client, operations, Some(at), &state.cloud).await;
             look_again(board, client, answer).await
         }
-        Err(problems) => Answer::Invalid { problems: problems.to_string() },
+        Err(problems) => Answer::invalid(&problems),
     }
 }
 
@@ -220,7 +244,7 @@ pub async fn explain(board: &Board, client: &LabClient, request: ExplainRequest)
         let cloud = flow.with_synthetic_hosts(&state.cloud);
         let pattern = match flow.question(&cloud) {
             Ok(pattern) => pattern,
-            Err(problems) => return Answer::Invalid { problems: problems.to_string() },
+            Err(problems) => return Answer::invalid(&problems),
         };
         let flows = match cells::meant(&pattern, None, &cloud) {
             Ok(flows) => flows,

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::model::Flow;
+use crate::protocol::Revision;
 use crate::scenario::Class;
 
 /// People who may take part.
@@ -34,6 +35,9 @@ pub enum Rejected {
     /// There is no such question, or it is closed.
     #[error("that question is closed: look at the screen")]
     Closed,
+    /// The packets were first.
+    #[error("too late: packets have shown it already. Look at the screen")]
+    Late,
     /// Too many take part.
     #[error("the room is full: {MAX_PARTICIPANTS} take part already. Look at the screen")]
     Full,
@@ -45,17 +49,32 @@ pub enum Rejected {
 /// The room.
 #[derive(Debug, Default)]
 pub struct Room {
+    /// Phones that listen.
+    phones: usize,
     question: Option<Question>,
     asked: u64,
     /// Answers that each may send just now, and since when that is so.
     budgets: HashMap<Participant, (u32, Instant)>,
 }
 
+/// Taking of answers to a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Taking {
+    /// They are taken.
+    Open,
+    /// Packets have shown it, and the table shows that: an answer is no prediction any more.
+    Over,
+}
+
 #[derive(Debug)]
 struct Question {
     number: u64,
     flow: Flow,
+    /// Revision of the lab when it was asked.
+    at: Revision,
     step: Option<String>,
+    taking: Taking,
     answers: HashMap<Participant, Prediction>,
     outcome: Option<Class>,
 }
@@ -63,8 +82,8 @@ struct Question {
 /// The room as it is shown. What people predict is nobody's business before the packets have spoken: there is their number only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RoomView {
-    /// People who have answered the question.
-    pub participants: usize,
+    /// Phones that listen.
+    pub phones: usize,
     /// The question, if one was asked.
     pub question: Option<QuestionView>,
 }
@@ -78,6 +97,8 @@ pub struct QuestionView {
     pub words: String,
     /// The step after which it is meant.
     pub step: Option<String>,
+    /// Taking of answers.
+    pub taking: Taking,
     /// Number of answers.
     pub answered: usize,
     /// What packets have shown, and what was predicted; nothing before the reveal.
@@ -99,17 +120,46 @@ pub struct RevealView {
 
 impl Room {
     /// Asks a question in place of the one before.
-    pub fn ask(&mut self, flow: Flow, step: Option<String>) {
+    pub fn ask(&mut self, flow: Flow, at: Revision, step: Option<String>) {
         self.asked += 1;
         // Seats are taken anew with each question, so that nobody who has left holds one.
         self.budgets.clear();
-        let question = Question { number: self.asked, flow, step, answers: HashMap::new(), outcome: None };
+        let question = Question {
+            number: self.asked,
+            flow,
+            at,
+            step,
+            taking: Taking::Open,
+            answers: HashMap::new(),
+            outcome: None,
+        };
         self.question = Some(question);
     }
 
     /// The flow of the question that is open.
     pub fn open_question(&self) -> Option<&Flow> {
         self.question.as_ref().filter(|it| it.outcome.is_none()).map(|it| &it.flow)
+    }
+
+    /// The flow of a question to which answers are taken, and the revision at which it was asked.
+    pub fn taking(&self) -> Option<(&Flow, Revision)> {
+        let question = self.question.as_ref().filter(|it| it.outcome.is_none() && it.taking == Taking::Open);
+        question.map(|it| (&it.flow, it.at))
+    }
+
+    /// Takes no more answers.
+    pub fn close(&mut self) {
+        self.question.iter_mut().for_each(|it| it.taking = Taking::Over);
+    }
+
+    /// A phone has come.
+    pub fn come(&mut self) {
+        self.phones += 1;
+    }
+
+    /// A phone has gone.
+    pub fn go(&mut self) {
+        self.phones = self.phones.saturating_sub(1);
     }
 
     /// Takes the question back.
@@ -141,7 +191,11 @@ impl Room {
         }
         *left -= 1;
         let question = self.question.as_mut().filter(|it| it.number == number && it.outcome.is_none());
-        question.ok_or(Rejected::Closed)?.answers.insert(who.clone(), prediction);
+        let question = question.ok_or(Rejected::Closed)?;
+        if question.taking == Taking::Over {
+            return Err(Rejected::Late);
+        }
+        question.answers.insert(who.clone(), prediction);
         Ok(())
     }
 
@@ -154,7 +208,7 @@ impl Room {
 
     /// The room as it is shown.
     pub fn view(&self) -> RoomView {
-        RoomView { participants: self.budgets.len(), question: self.question.as_ref().map(Question::view) }
+        RoomView { phones: self.phones, question: self.question.as_ref().map(Question::view) }
     }
 }
 
@@ -171,6 +225,7 @@ impl Question {
             number: self.number,
             words: self.flow.to_string(),
             step: self.step.clone(),
+            taking: self.taking,
             answered: self.answers.len(),
             revealed,
         }
@@ -194,7 +249,7 @@ mod tests {
     #[test]
     fn counts_by_answer_are_told_after_the_reveal_only() {
         let (mut room, now) = (Room::default(), Instant::now());
-        room.ask(flow(), None);
+        room.ask(flow(), Revision::default(), None);
         for (name, prediction) in [("a", Prediction::Open), ("b", Prediction::Open), ("c", Prediction::Blocked)] {
             room.answer(&who(name), 1, prediction, now).unwrap();
         }
@@ -210,11 +265,28 @@ mod tests {
     }
 
     #[test]
+    fn who_answers_after_the_packets_is_late_and_counts_for_nothing() {
+        let (mut room, now) = (Room::default(), Instant::now());
+        room.ask(flow(), Revision::default(), None);
+        room.answer(&who("a"), 1, Prediction::Open, now).unwrap();
+        room.close();
+        assert_eq!(room.answer(&who("b"), 1, Prediction::Blocked, now), Err(Rejected::Late));
+        assert_eq!(
+            room.answer(&who("a"), 1, Prediction::Blocked, now),
+            Err(Rejected::Late),
+            "nor does a change of mind"
+        );
+        room.reveal(Class::Dropped);
+        let revealed = room.view().question.unwrap().revealed.unwrap();
+        assert_eq!((revealed.open, revealed.blocked), (1, 0));
+    }
+
+    #[test]
     fn nobody_answers_a_question_of_before_too_fast_or_in_a_full_room() {
         let (mut room, now) = (Room::default(), Instant::now());
         assert_eq!(room.answer(&who("a"), 1, Prediction::Open, now), Err(Rejected::Closed));
-        room.ask(flow(), None);
-        room.ask(flow(), None);
+        room.ask(flow(), Revision::default(), None);
+        room.ask(flow(), Revision::default(), None);
         assert_eq!(room.answer(&who("a"), 1, Prediction::Open, now), Err(Rejected::Closed));
         for _ in 0..4 {
             room.answer(&who("a"), 2, Prediction::Open, now).unwrap();

@@ -191,7 +191,7 @@ fn routes(page: Page, names: Names) -> Router {
         .route("/api/view", post(view))
         .route("/api/probes", post(probe_again))
         .route("/api/room", post(room))
-        .route("/api/tables/{entry}", get(table_after))
+        .route("/api/tables/{entry}", get(past))
         .route_layer(middleware::from_fn_with_state(session, guard::inner));
     Router::new()
         .route("/", get(|| async { asset(Path(String::new())).await }))
@@ -288,8 +288,8 @@ async fn probe_again(State(page): State<Page>) -> Response {
     answer(Answer::Done)
 }
 
-async fn table_after(State(page): State<Page>, Path(entry): Path<String>) -> Response {
-    match entry.parse().ok().and_then(|entry| page.board.table_after(entry)) {
+async fn past(State(page): State<Page>, Path(entry): Path<String>) -> Response {
+    match entry.parse().ok().and_then(|entry| page.board.past(entry)) {
         Some(table) => json(StatusCode::OK, &table),
         None => (StatusCode::NOT_FOUND, "the table of that moment is not kept\n").into_response(),
     }

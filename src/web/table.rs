@@ -6,9 +6,10 @@ use indexmap::{IndexMap, IndexSet};
 use serde::Serialize;
 
 use super::cell::{Cell, Measured, Moment, Standing};
-use super::classes::{Class, Classes};
+use super::classes::Classes;
+use super::sides::{Side, Way, sides, way};
 use crate::lab::Listeners;
-use crate::model::{Cloud, Endpoint, Flow, Service, Via};
+use crate::model::{Cloud, Flow, Service, Via};
 use crate::protocol::{Probed, Revision};
 use crate::scenario;
 use crate::scenario::agreement::Agreement;
@@ -16,8 +17,6 @@ use crate::scenario::cells::{self, Extent};
 use crate::scenario::predict::observe::observation;
 use crate::topology::{Columns, Egress, columns_of};
 
-/// Ends beyond which rows and columns are classes of ends.
-const MAX_ENDS: usize = 16;
 /// Doublings of the time after which what packets did not prove is asked again.
 const MAX_DOUBLINGS: u32 = 5;
 
@@ -55,17 +54,6 @@ pub struct Table {
     by_flow: HashMap<Flow, usize>,
 }
 
-/// Whoever a row or a column stands for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Side {
-    /// Its title: `web1`, `office (203.0.113.10)`, or groups.
-    pub title: String,
-    /// Number of the ends that it stands for.
-    pub members: usize,
-    /// Index of its class.
-    pub class: usize,
-}
-
 /// A sender.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Row {
@@ -74,12 +62,6 @@ pub struct Row {
     pub side: Side,
     /// By which address of the receivers, where that is not the usual one: `public`.
     pub by: Option<String>,
-}
-
-/// Ends of a row or a column: one, or all that run of a class.
-struct Ends<'a> {
-    side: Side,
-    ends: Vec<&'a Endpoint>,
 }
 
 impl Table {
@@ -221,75 +203,6 @@ impl Table {
         let (ports, columns) = (self.services.len().max(1), self.columns.len().max(1));
         (index / (ports * columns), index / ports % columns, index % ports)
     }
-}
-
-/// Columns and rows: an end each, or where these are many a class each.
-fn sides<'a>(
-    cloud: &'a Cloud,
-    classes: &'a Classes,
-    extent: &Extent,
-    vias: &IndexSet<Option<Via>>,
-) -> (Vec<Ends<'a>>, Vec<(Ends<'a>, Option<Via>)>) {
-    let by_end = classes.by_end();
-    let each = classes.ends() <= MAX_ENDS;
-    let receivers = extent.receivers(cloud);
-    let mut columns: Vec<Ends<'a>> = Vec::new();
-    let mut rows: Vec<(Ends<'a>, Option<Via>)> = Vec::new();
-    for end in &receivers {
-        let Some((known, class)) = by_end.get_key_value(end) else { continue };
-        add(&mut columns, known, *class, classes, each);
-    }
-    for (end, via) in cells::senders(cloud, vias) {
-        let Some((known, class)) = by_end.get_key_value(&end) else { continue };
-        let is_host = matches!(end, Endpoint::Host(..));
-        let known: &'a Endpoint = known;
-        match rows.iter_mut().find(|(row, by)| !each && !is_host && row.side.class == *class && *by == via) {
-            Some((row, _)) => {
-                row.ends.push(known);
-                row.side.members += 1;
-            }
-            None => rows.push((ends(known, *class, classes, each), via)),
-        }
-    }
-    (columns, rows)
-}
-
-fn add<'a>(all: &mut Vec<Ends<'a>>, end: &'a Endpoint, class: usize, classes: &'a Classes, each: bool) {
-    match all.iter_mut().find(|it| !each && it.side.class == class) {
-        Some(it) => {
-            it.ends.push(end);
-            it.side.members += 1;
-        }
-        None => all.push(ends(end, class, classes, each)),
-    }
-}
-
-fn ends<'a>(end: &'a Endpoint, class: usize, classes: &'a Classes, each: bool) -> Ends<'a> {
-    let own = || match end {
-        Endpoint::Host(name, address) => format!("{name} ({address})"),
-        other => other.to_string(),
-    };
-    let is_one = |class: &&Class| !each && class.running() > 1 && !matches!(end, Endpoint::Host(..));
-    let title = classes.iter().nth(class).filter(is_one).map_or_else(own, |class| class.name.clone());
-    Ends { side: Side { title, members: 1, class }, ends: vec![end] }
-}
-
-/// The pair of ends that is probed for a block of cells, by which address, and the number of pairs.
-struct Way {
-    from: Endpoint,
-    to: Endpoint,
-    via: Via,
-    pairs: usize,
-}
-
-fn way(cloud: &Cloud, from: &[&Endpoint], to: &[&Endpoint], said: Option<Via>) -> Option<Way> {
-    // Of a class to itself: two members. So the first sends, and the last receives.
-    let pairs = || to.iter().rev().flat_map(|to| from.iter().map(move |from| (*from, *to)));
-    let (from_one, to_one, via) =
-        pairs().take(from.len() + 1).find_map(|(from, to)| Some((from, to, cells::path(cloud, from, to, said)?)))?;
-    let own = from.iter().filter(|end| to.contains(end)).count();
-    let pairs = from.len() * to.len() - own;
-    Some(Way { from: from_one.clone(), to: to_one.clone(), via, pairs })
 }
 
 fn a_cell(cloud: &Cloud, listeners: &Listeners, columns: &Columns, way: &Way, service: Service) -> Option<Cell> {

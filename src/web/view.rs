@@ -10,7 +10,7 @@ use super::picture::LivePicture;
 use super::room::{Room, RoomView};
 use super::script::{Script, ScriptStep};
 use super::table::{Shown, Table};
-use crate::model::{Cloud, Rule, RuleId, SourceLocation};
+use crate::model::{Cloud, PrefixList, PrefixListName, Rule, RuleId, SourceLocation};
 use crate::protocol::{Revision, State};
 use crate::report::lab_state::LabState;
 use crate::scenario::Class;
@@ -25,6 +25,7 @@ pub struct BoardView<'a> {
     hosts: Vec<String>,
     elastic_ips: Vec<String>,
     subnets: Vec<String>,
+    prefix_lists: Vec<PrefixListView>,
     table: KeptTable,
     /// Cells that are measured, stale and predicted.
     counts: [usize; 3],
@@ -39,6 +40,13 @@ pub struct BoardView<'a> {
     script: Option<ScriptView<'a>>,
     /// Nothing where there is no audience.
     room: Option<RoomView>,
+}
+
+/// A prefix list.
+#[derive(Serialize)]
+struct PrefixListView {
+    name: String,
+    entries: Vec<String>,
 }
 
 /// A group with its rules.
@@ -92,6 +100,7 @@ impl<'a> BoardView<'a> {
             hosts: cloud.hosts.keys().map(ToString::to_string).collect(),
             elastic_ips: cloud.elastic_ips.keys().map(ToString::to_string).collect(),
             subnets: cloud.vpcs.values().flat_map(|vpc| vpc.subnets.keys()).map(ToString::to_string).collect(),
+            prefix_lists: prefix_lists(cloud),
             table: KeptTable::of(table),
             counts: table.counts(),
             by: by.collect(),
@@ -121,6 +130,14 @@ impl<'a> BoardView<'a> {
 /// Every letter of a table.
 pub fn legend() -> Vec<LegendView> {
     Class::ALL.into_iter().map(|class| LegendView { letter: class.letter(), word: class.as_str() }).collect()
+}
+
+fn prefix_lists(cloud: &Cloud) -> Vec<PrefixListView> {
+    let view = |(name, list): (&PrefixListName, &PrefixList)| PrefixListView {
+        name: name.to_string(),
+        entries: list.entries.iter().map(ToString::to_string).collect(),
+    };
+    cloud.prefix_lists.iter().map(view).collect()
 }
 
 /// Groups with their rules.

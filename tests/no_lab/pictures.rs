@@ -1,6 +1,6 @@
 //! Pictures of who reaches whom: what stands in which box and lane, and that names are no syntax.
 
-use sglab::graph::{BoxKind, Picture, dot, mermaid, svg};
+use sglab::graph::{BoxKind, Drawing, Member, MemberState, NodeBox, Picture, dot, mermaid, svg};
 use sglab::import::account_of;
 use sglab::topology::Topology;
 
@@ -121,10 +121,10 @@ fn who_reaches_most_boxes_is_told_in_words_and_so_is_a_mesh() {
         one.lines().iter().map(|line| line.words().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(lines("bastion")[..2], ["bastion-1", "22 to 15 boxes"]);
-    let web = ["web0-1, web0-2", "and 8 more", "22 from bastion", "9100 from monitor", "out: all to anywhere"];
+    let web = ["web0-1, web0-2 and 8 more", "22 from bastion", "9100 from monitor", "out: all to anywhere"];
     assert_eq!(lines("web0 + base"), web);
     let service = ["7000 from svc0 and 7 more", "7000 among themselves", "7000 to 8 boxes", "out: all to anywhere"];
-    assert_eq!(lines("svc3")[2..], service);
+    assert_eq!(lines("svc3")[1..], service);
     // What is left to follow: three arrows from outside and twelve between tiers, and one for the bastion.
     assert_eq!(picture.arrows.len(), 16);
     assert_eq!(picture.told.len(), 15 * 2 + 9 * 9);
@@ -159,6 +159,136 @@ fn no_text_of_a_large_picture_stands_on_another() {
             let apart = one[2] <= other[0] || other[2] <= one[0] || one[3] <= other[1] || other[3] <= one[1];
             assert!(apart, "`{words}` at {one:?} and `{others}` at {other:?}");
         }
+    }
+}
+
+/// Pictures of four to thirteen boxes with any arrows between them.
+fn some_pictures() -> Vec<Picture> {
+    let mut seed = 7_u64;
+    let mut below = |bound: u64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from((seed >> 33) % bound).unwrap()
+    };
+    let member = |number: usize| Member {
+        name: format!("instance-{number}"),
+        others: Vec::new(),
+        detail: Some("10.0.200.111".to_owned()),
+        state: MemberState::Running,
+    };
+    (0..60)
+        .map(|_| {
+            let boxes = 4 + below(10);
+            let kind = |index: usize| if index < 2 { BoxKind::Outside } else { BoxKind::Members };
+            let made = (0..boxes).map(|index| NodeBox {
+                title: format!("SG-T-TIER-{index}"),
+                kind: kind(index),
+                members: (0..below(7)).map(member).collect(),
+                outward: Vec::new(),
+                inward: Vec::new(),
+                reaching: Vec::new(),
+            });
+            let made: Vec<NodeBox> = made.collect();
+            let mut pairs: Vec<(usize, usize)> =
+                (0..below(16)).map(|_| (below(boxes as u64), 2 + below(boxes as u64 - 2))).collect();
+            pairs.sort_unstable();
+            pairs.dedup();
+            let traffic =
+                |(from, to): (usize, usize)| (from, to, (0..=to % 4).map(|port| format!("{}", 8000 + port)).collect());
+            Picture::of(made, pairs.into_iter().map(traffic).collect::<Vec<_>>())
+        })
+        .collect()
+}
+
+/// Points of a path of `M`, `C` and `L`, close to each other.
+fn points(path: &str) -> Vec<(f64, f64)> {
+    let (mut points, mut at) = (Vec::new(), (0.0, 0.0));
+    let commands: Vec<&str> = path.split_inclusive(|c: char| c.is_ascii_digit() || c == ' ' || c == '-').collect();
+    let text = commands.concat().replace(['M', 'C', 'L'], " # ");
+    for (number, part) in text.split('#').skip(1).enumerate() {
+        let all: Vec<f64> = part.split_whitespace().map(|it| it.parse().unwrap()).collect();
+        match *all.as_slice() {
+            [x, y] if number == 0 => at = (x, y),
+            [x, y] => {
+                points.extend(
+                    (0..=40).map(|step| f64::from(step) / 40.0).map(|t| (at.0 + (x - at.0) * t, at.1 + (y - at.1) * t)),
+                );
+                at = (x, y);
+            }
+            [a, b, c, d, x, y] => {
+                let on = |p: f64, q: f64, r: f64, s: f64, t: f64| {
+                    let u = 1.0 - t;
+                    u * u * u * p + 3.0 * u * u * t * q + 3.0 * u * t * t * r + t * t * t * s
+                };
+                points.extend(
+                    (0..=80).map(|step| f64::from(step) / 80.0).map(|t| (on(at.0, a, c, x, t), on(at.1, b, d, y, t))),
+                );
+                at = (x, y);
+            }
+            _ => panic!("{path}"),
+        }
+    }
+    points
+}
+
+#[test]
+fn no_arrow_crosses_a_box_and_no_words_stand_on_a_box_or_on_others() {
+    for (number, picture) in [picture(SHOP), picture(&large())].into_iter().chain(some_pictures()).enumerate() {
+        let drawing = Drawing::new(&picture);
+        for arrow in &drawing.arrows {
+            for (x, y) in points(&arrow.path) {
+                let is_in = |one: &&sglab::graph::DrawnBox| {
+                    let (left, top) = (f64::from(one.x) + 1.0, f64::from(one.y) + 1.0);
+                    x > left
+                        && x < left + f64::from(one.width) - 2.0
+                        && y > top
+                        && y < top + f64::from(one.height) - 2.0
+                };
+                let crossed = drawing.boxes.iter().find(is_in);
+                assert!(
+                    crossed.is_none(),
+                    "picture {number}: {} crosses {:?} at {x} {y}",
+                    arrow.whole,
+                    crossed.unwrap().head.text
+                );
+                let is_out = x < 0.0 || y < 0.0 || x > f64::from(drawing.width) || y > f64::from(drawing.height);
+                assert!(!is_out, "picture {number}: {} is out of it at {x} {y}", arrow.whole);
+            }
+        }
+        let rects = drawing.labels.iter().map(|label| {
+            let half = i32::try_from(label.words.text.chars().count()).unwrap() * 33 / 10;
+            ([label.words.x - half, label.words.y - 11, label.words.x + half, label.words.y + 3], &label.words.text)
+        });
+        let boxes =
+            drawing.boxes.iter().map(|one| ([one.x, one.y, one.x + one.width, one.y + one.height], &one.head.text));
+        let (rects, boxes): (Vec<_>, Vec<_>) = (rects.collect(), boxes.collect());
+        for (index, (one, words)) in rects.iter().enumerate() {
+            for (other, others) in rects[index + 1..].iter().chain(&boxes) {
+                let apart = one[2] <= other[0] || other[2] <= one[0] || one[3] <= other[1] || other[3] <= one[1];
+                assert!(apart, "picture {number}: `{words}` at {one:?} and `{others}` at {other:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_stands_in_a_box_has_room_in_it() {
+    let mut picture = Picture::default();
+    let member =
+        |name: &str| Member { name: name.to_owned(), others: Vec::new(), detail: None, state: MemberState::Running };
+    for (members, lines) in [
+        (vec!["web1", "web2", "web3", "web4", "web5"], vec!["web1, web2 and 3 more"]),
+        (vec!["i-0123456789abcdef0123", "b", "c", "d", "e"], vec!["i-01234…def0123 and 4 more"]),
+        (vec!["a-name-that-is-much-longer-than-a-box-has-room-for"], vec![]),
+    ] {
+        let members = members.into_iter().map(member).collect();
+        let title = "groups + of + somebody + who + has + many + of + them".to_owned();
+        picture.boxes =
+            vec![NodeBox { title, kind: BoxKind::Members, members, outward: vec![], inward: vec![], reaching: vec![] }];
+        let drawn = &Drawing::new(&picture).boxes[0];
+        let said: Vec<&str> = drawn.lines.iter().map(|line| line.words.text.as_str()).collect();
+        assert!(lines.is_empty() || said == lines, "{said:?}");
+        assert!(said.iter().chain([&drawn.head.text.as_str()]).all(|it| it.chars().count() < 35), "{drawn:?}");
+        assert!(lines.is_empty() || drawn.head.text.ends_with("… · 5"), "{}", drawn.head.text);
     }
 }
 

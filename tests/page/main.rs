@@ -3,8 +3,11 @@
 
 mod accessible;
 mod browser;
+mod changing;
 mod class;
+mod geometry;
 mod guarded;
+mod imported;
 #[path = "../common/labs.rs"]
 mod labs;
 #[path = "../common/patience.rs"]

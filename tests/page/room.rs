@@ -23,6 +23,7 @@ fn phones_predict_and_the_page_shows_a_number_only_until_the_packets_have_spoken
         phone.go(served.audience());
         phone.wait("document.body.innerText.includes('No question yet')");
     }
+    browser.wait("document.querySelector('#room-body').innerText.includes('2 phones connected')");
     browser.script("document.querySelector('td[data-name=\"db1 to db2, tcp 3306\"]').click()", json!([]));
     browser.click("[data-key='ask-room']");
     for (phone, answer) in phones.iter().zip(["open", "blocked"]) {
@@ -38,6 +39,36 @@ fn phones_predict_and_the_page_shows_a_number_only_until_the_packets_have_spoken
     for (phone, told) in phones.iter().zip(["Not as you thought", "You were right"]) {
         phone.wait(&format!("document.body.innerText.includes({told:?})"));
     }
+}
+
+#[test]
+fn who_answers_after_the_packets_is_told_so_and_counts_for_nothing() {
+    let (labs, served) = with_audience();
+    let browser = shown(&served, 1400, 1000);
+    browser.wait("document.querySelector('#room-body').innerText.includes('No phone is connected yet')");
+    let [early, late] = [Browser::open(400, 800), Browser::open(400, 800)];
+    for phone in [&early, &late] {
+        phone.go(served.audience());
+        phone.wait("document.body.innerText.includes('No question yet')");
+    }
+    browser.script("document.querySelector('td[data-name=\"db1 to db2, tcp 3306\"]').click()", json!([]));
+    browser.click("[data-key='ask-room']");
+    early.click("[data-key='blocked']");
+    early.wait("document.querySelector('#said').textContent.includes('Noted')");
+    late.wait("document.querySelector('.answer')");
+    labs.ok(&["authorize", "SG-T-DB", "tcp 3306 from SG-I-DB1"]);
+    late.wait("document.body.innerText.includes('Too late to predict')");
+    early.wait("document.body.innerText.includes('wait for the reveal')");
+    let script = "const done = arguments[arguments.length - 1]; fetch('/api/predictions', {method: 'POST', headers: {'X-Sglab': '1'}, body: JSON.stringify({question: 1, prediction: 'open'})}).then(async (it) => done([it.status, await it.text()]))";
+    let told = late.script_async(script);
+    assert!(told[0] == 409 && told[1].as_str().unwrap().starts_with("too late"), "{told}");
+    browser.wait(PROVED);
+    browser.click("[data-key='reveal']");
+    browser.wait("document.querySelector('#room-body .bars')");
+    let numbers = "return [...document.querySelectorAll('.bar-number')].map((it) => it.textContent)";
+    assert_eq!(browser.script(numbers, json!([])), json!(["0", "1"]));
+    drop(late);
+    browser.wait("document.querySelector('#room-body').innerText.includes('1 phone connected')");
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub fn shown(served: &Served, width: u32, height: u32) -> Browser {
     browser
 }
 
-fn served(arguments: &[&str]) -> (Labs, Served) {
+pub fn served(arguments: &[&str]) -> (Labs, Served) {
     let labs = Labs::of(User::Ours);
     let served = Served::of(&labs, arguments);
     (labs, served)
@@ -44,11 +44,11 @@ pub fn many_instances(labs: &Labs, instances: usize) -> String {
 }
 
 /// A cell by its words: `db1 to db2, tcp 3306`.
-fn cell(name: &str) -> String {
+pub fn cell(name: &str) -> String {
     format!("td[data-name={name:?}]")
 }
 
-fn outcome(browser: &Browser, name: &str) -> String {
+pub fn outcome(browser: &Browser, name: &str) -> String {
     let got = browser.script(
         "const it = document.querySelector(arguments[0]); return [it?.dataset.outcome, it?.dataset.standing].join(' ')",
         json!([cell(name)]),

@@ -19,6 +19,8 @@ const page = {
   onlyChanged: false,
   box: null,
   entries: [],
+  // Table and picture of the entries that are chosen, with what differs; nothing for those of now.
+  past: null,
   kinds: new Set(["change", "refused", "probe", "missed"]),
   logWords: "",
   forms: { board: null, form: null, kept: {}, act },
@@ -111,14 +113,21 @@ function portFilter(key) {
   return h("label", null, "Port ", select);
 }
 
+// Width of pictures that get all of the page's, in pixels.
+const WIDE = 1150;
+
 function drawPicture() {
-  const { board } = page;
+  const { board, past } = page;
+  byId("picture-head").textContent = past === null ? "Who reaches whom" : `Who reached whom after “${past.words}”`;
   const changed = h("input", { type: "checkbox", "data-key": "only-changed", checked: page.onlyChanged, onchange: () => ((page.onlyChanged = changed.checked), drawPicture()) });
   replace(byId("picture-filter"), portFilter("picture-port"), h("label", { class: "check" }, changed, " changed by the last step"), page.box === null ? null : h("button", { type: "button", onclick: () => ((page.box = null), drawPicture()) }, "All arrows"));
-  showPicture(byId("picture"), board.picture, {
+  document.querySelector("main").dataset.picture = board.picture.drawing.width > WIDE ? "wide" : "";
+  showPicture(byId("picture"), past?.picture ?? board.picture, {
     chosen: page.box,
     port: page.port,
-    changed: page.onlyChanged ? page.marked : null,
+    changed: page.onlyChanged ? (past ?? page).marked : null,
+    // What a box or an arrow tells is of now.
+    isPast: past !== null,
     chooseBox: (index) => {
       page.box = page.box === index ? null : index;
       drawPicture();
@@ -129,14 +138,15 @@ function drawPicture() {
 }
 
 function chooseArrow(index) {
-  const { picture } = page.board;
+  const { board } = page;
+  const { picture } = board;
   const arrow = picture.arrows[index];
   const one = (it) => h("li", null, h("button", { type: "button", onclick: () => explain({ cell: here(it.cells[0]) }) }, portWords(it)));
-  replace(byId("explain-body"), h("h3", null, `${picture.boxes[arrow.from].title} → ${picture.boxes[arrow.to].title}`), h("p", { class: "hint" }, "Open ports. Choose one to see which rules decide."), h("ul", { class: "ports" }, arrow.ports.map(one)));
+  replace(byId("explain-body"), h("h3", null, `${picture.boxes[arrow.from].title} → ${picture.boxes[arrow.to].title}`), h("p", { class: "hint" }, `Open ports. Choose one to see which rules decide. A pair is a sender and a receiver${board.by.length > 1 ? ", by any of the addresses that are shown" : ""}.`), h("ul", { class: "ports" }, arrow.ports.map(one)));
   if (arrow.ports.length === 1) explain({ cell: here(arrow.ports[0].cells[0]) });
 }
 
-async function drawTable() {
+function drawTable() {
   const { board } = page;
   const by = ["usual", "public", "dns", ...(board.state.instances.some((it) => it.interfaces.some((own) => own.ipv6)) ? ["ipv6"] : [])];
   const change = (word, isOn) => post("/api/view", { by: by.filter((it) => (it === word ? isOn : board.by.includes(it))) });
@@ -148,40 +158,43 @@ async function drawTable() {
   const names = chosen.map((entry) => `“${entry.words}”`);
   byId("table-head").textContent = ["Truth table", `Truth table after ${names[0]}`, `What differs between ${names.join(" and ")}`][chosen.length];
   byId("progress").hidden = chosen.length > 0;
-  const back = h("button", { type: "button", class: "primary", "data-key": "now", onclick: () => ((page.entries = []), drawHistory(), drawTable()) }, "Back to now");
+  const back = h("button", { type: "button", class: "primary", "data-key": "now", onclick: () => choose([]) }, "Back to now");
   replace(byId("table-filter"), chosen.length > 0 ? back : null, portFilter("table-port"), h("span", { class: "hint" }, "by address:"), by.map(box), board.open.length > 0 ? board.open.map((title) => h("button", { type: "button", onclick: () => toggle(title) }, `Close ${title}`)) : null);
-  const shown = await tableToShow();
+  const shown = page.past ?? { table: page.board.table, marked: page.marked };
   showTable(byId("grid"), shown.table, { words: page.words, marked: shown.marked, was: shown.was ?? new Map(), port: page.port, explain: page.entries.length === 0 ? (cell) => explain({ cell: here(cell) }) : null });
 }
 
-// The table now, as it stood after an entry, or the later of two with what differs.
-async function tableToShow() {
-  if (page.entries.length === 0) return { table: page.board.table, marked: page.marked };
+// Shows the table and the picture as they stood after an entry, or those of the later of two with what differs.
+async function choose(entries) {
+  page.entries = entries;
   try {
-    const [first, second] = await Promise.all([...page.entries].sort((a, b) => a - b).map((entry) => get(`/api/tables/${entry}`)));
-    if (second === undefined) return { table: first, marked: new Set() };
-    const known = new Map(first.cells.map((code, index) => [keyOf(first, index), code]));
-    // What was not there at the first of the two is no difference.
-    const before = (code, index) => (code === "" ? undefined : known.get(keyOf(second, index))?.[0]);
-    const differs = (code, index) => (before(code, index) ?? code[0]) !== code[0];
-    const marked = new Set(second.cells.map((code, index) => (differs(code, index) ? index : -1)));
-    return { table: second, marked, was: new Map([...marked].filter((index) => index >= 0).map((index) => [index, before(second.cells[index], index)])) };
+    page.past = entries.length === 0 ? null : await pastOf([...entries].sort((a, b) => a - b));
   } catch (error) {
-    page.entries = [];
+    [page.entries, page.past] = [[], null];
     banner(error.message);
-    return { table: page.board.table, marked: page.marked };
   }
+  page.box = null;
+  drawHistory();
+  drawPicture();
+  drawTable();
+}
+
+async function pastOf(entries) {
+  const { words } = page.board.history.find((entry) => entry.number === entries.at(-1));
+  const [first, second] = await Promise.all(entries.map((entry) => get(`/api/tables/${entry}`)));
+  if (second === undefined) return { words, table: first, picture: first.picture, marked: new Set() };
+  const known = new Map(first.cells.map((code, index) => [keyOf(first, index), code]));
+  // What was not there at the first of the two is no difference.
+  const before = (code, index) => (code === "" ? undefined : known.get(keyOf(second, index))?.[0]);
+  const differs = (code, index) => (before(code, index) ?? code[0]) !== code[0];
+  const marked = new Set(second.cells.flatMap((code, index) => (differs(code, index) ? [index] : [])));
+  return { words, table: second, picture: second.picture, marked, was: new Map([...marked].map((index) => [index, before(second.cells[index], index)])) };
 }
 
 function drawHistory() {
   showHistory(byId("history"), page.board.history, {
     chosen: page.entries,
-    choose: (number) => {
-      if (page.entries.includes(number)) page.entries = page.entries.filter((it) => it !== number);
-      else page.entries = [...page.entries, number].slice(-2);
-      drawHistory();
-      drawTable();
-    },
+    choose: (number) => choose(page.entries.includes(number) ? page.entries.filter((it) => it !== number) : [...page.entries, number].slice(-2)),
   });
 }
 
@@ -220,16 +233,16 @@ function drawLog() {
   showLog(byId("log"), page.board.log, { kinds: page.kinds, words: page.logWords });
 }
 
-async function act(form) {
+async function act(form, fields) {
   const answer = await post("/api/operations", { at: page.board.revision, form });
-  result(answer);
+  result(answer, fields);
   // What a remedy was for is asked again.
   if (form.operation === "remedy" && answer.result === "applied" && page.asked !== null) explain({ flow: page.asked });
 }
 
-function result(answer) {
+function result(answer, fields) {
   if (answer.result === "done") return replace(byId("do-result"));
-  replace(byId("do-result"), h("button", { type: "button", class: "close", "aria-label": "Close the result", onclick: () => replace(byId("do-result")) }, "×"), outcome(answer));
+  replace(byId("do-result"), h("button", { type: "button", class: "close", "aria-label": "Close the result", onclick: () => replace(byId("do-result")) }, "×"), outcome(answer, fields));
 }
 
 // A cell of the table that is shown, whatever the lab does meanwhile.
@@ -245,7 +258,7 @@ async function explain(asked) {
   const asks = page.board.room !== null && asked.cell !== undefined;
   const room = asks ? h("button", { type: "button", "data-key": "ask-room", onclick: async () => result(await post("/api/room", { ask: asked.cell })) }, "Ask the room") : null;
   if (answer.result === "explained") replace(body, room, answer.flows.slice(0, 8).map((flow) => explanation(flow, { act })), answer.flows.length > 8 ? h("p", { class: "hint" }, `and ${answer.flows.length - 8} more flows`) : null);
-  else replace(body, outcome(answer));
+  else replace(body, outcome(answer, [{ label: "A flow", words: [asked.flow] }]));
   if (matchMedia("(max-width: 900px)").matches) byId("explain").scrollIntoView();
 }
 

@@ -28,7 +28,9 @@ function draw() {
     byId("question"),
     question.step ? h("p", null, "After: ", h("b", null, question.step)) : null,
     h("p", { class: "flow" }, h("code", null, question.words)),
-    question.revealed === null
+    question.revealed === null && question.taking === "over"
+      ? h("p", { class: "over" }, own === null ? "Too late to predict: packets have shown it. Look at the screen." : `You said: ${own === "open" ? "gets through" : "is blocked"}. Packets have shown it: wait for the reveal.`)
+      : question.revealed === null
       ? h("div", { class: "answers" }, button("open", "gets through"), button("blocked", "is blocked"))
       : [h("p", { class: "flow" }, own === null ? "" : own === question.revealed.right ? "You were right. " : "Not as you thought. ", `Packets: ${question.revealed.outcome}.`), bars(question.revealed)],
     h("p", { class: "hint" }, `${count(question.answered, "answer")}`),

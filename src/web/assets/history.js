@@ -2,11 +2,21 @@
 
 import { clock, h, replace } from "./dom.js";
 
+// Reasons for which there is no table to look at.
+const WHY = {
+  coming: "No table yet: packets are proving it.",
+  overtaken: "No table: the next change came before packets had proved all of it.",
+  refused: "No table of its own: it was refused, and changed nothing.",
+  dropped: "No table any more: it gave way to later ones.",
+};
+
 export function showHistory(place, entries, { chosen, choose }) {
   const one = (entry) => {
     const isChosen = chosen.includes(entry.number);
-    const button = h("button", { type: "button", "data-key": `entry-${entry.number}`, "aria-pressed": String(isChosen), disabled: !entry.has_table, title: entry.has_table ? "The table as it stood" : "The table of that moment is not kept", onclick: () => choose(entry.number) }, h("span", { class: "when" }, clock(entry.time)), " ", entry.words);
-    return h("li", { class: entry.refused ? "was-refused" : null }, button, entry.in_force_ms === null ? null : h("span", { class: "ms" }, ` ${entry.in_force_ms.toFixed(1)} ms`), entry.refused ? h("p", { class: "refused" }, entry.refused) : null, entry.changes.length > 0 ? h("ul", null, entry.changes.slice(0, 6).map((change) => h("li", null, change)), entry.changes.length > 6 ? h("li", { class: "hint" }, `and ${entry.changes.length - 6} more`) : null) : null);
+    const why = WHY[entry.kept];
+    const button = h("button", { type: "button", "data-key": `entry-${entry.number}`, "aria-pressed": String(isChosen), disabled: why !== undefined, title: why ?? "Table and picture as they stood", onclick: () => choose(entry.number) }, h("span", { class: "when" }, clock(entry.time)), " ", entry.words);
+    const hint = why === undefined || entry.refused ? null : h("p", { class: "hint" }, why);
+    return h("li", { class: entry.refused ? "was-refused" : null }, button, entry.in_force_ms === null ? null : h("span", { class: "ms" }, ` ${entry.in_force_ms.toFixed(1)} ms`), hint, entry.refused ? h("p", { class: "refused" }, entry.refused) : null, entry.changes.length > 0 ? h("ul", null, entry.changes.slice(0, 6).map((change) => h("li", null, change)), entry.changes.length > 6 ? h("li", { class: "hint" }, `and ${entry.changes.length - 6} more`) : null) : null);
   };
   replace(place, [...entries].reverse().map(one));
 }
@@ -17,7 +27,7 @@ export function showSteps(place, script, { next, isBusy }) {
   const one = (step, index) => h("li", { class: index < done ? "done" : index === done ? "next" : "later", "aria-current": index === done ? "step" : null }, step.name);
   replace(
     place,
-    h("ol", { class: "steps" }, steps.map(one)),
+    h("ol", { class: "steps", tabindex: 0, "aria-label": "Steps of the file" }, steps.map(one)),
     coming === undefined
       ? h("p", { class: "hint" }, "All steps are done.")
       : h(

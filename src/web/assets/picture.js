@@ -4,7 +4,7 @@ import { h, replace, s, short } from "./dom.js";
 import { standing } from "./table.js";
 
 // Draws it. `chosen` is the index of a box whose arrows alone are shown, or nothing; `port` the only port; `changed` cells that have changed, or nothing.
-export function showPicture(place, picture, { chosen, port, changed, chooseBox, chooseArrow }) {
+export function showPicture(place, picture, { chosen, port, changed, isPast, chooseBox, chooseArrow }) {
   const { drawing, arrows, boxes } = picture;
   const isShown = (arrow) =>
     (chosen === null || arrow.from === chosen || arrow.to === chosen) &&
@@ -17,37 +17,38 @@ export function showPicture(place, picture, { chosen, port, changed, chooseBox, 
     const isOutside = drawn.sender === "outside";
     const dim = isShown(arrow) ? "" : " dim";
     const words = `${boxes[arrow.from].title} to ${boxes[arrow.to].title}: ${arrow.ports.map(portWords).join(", ")}, ${standing(least)}`;
-    const group = s("g", { class: `arrow ${standing(least)}${isOutside ? " outside" : ""}${drawn.wide ? " wide" : ""}${dim}`, tabindex: 0, role: "button", "data-key": `arrow-${index}`, "aria-label": words });
+    const group = s("g", { class: `arrow ${standing(least)}${isOutside ? " outside" : ""}${drawn.wide ? " wide" : ""}${dim}`, tabindex: 0, role: isPast ? "img" : "button", "data-key": `arrow-${index}`, "aria-label": words });
     group.append(s("title", null, words), s("path", { class: "hit", d: drawn.path }), s("path", { class: "line", d: drawn.path, "marker-end": `url(#${isOutside ? "head-outside" : "head"})` }));
-    press(group, () => chooseArrow(index));
+    if (!isPast) press(group, () => chooseArrow(index));
     svg.append(group);
   }
   for (const [index, box] of drawing.boxes.entries()) {
     const isNear = chosen === null || chosen === index || arrows.some((arrow) => isShown(arrow) && (arrow.from === index || arrow.to === index));
-    const group = s("g", { class: `box ${box.kind}${isNear ? "" : " dim"}${chosen === index ? " chosen" : ""}`, tabindex: 0, role: "button", "data-key": `box-${index}`, "aria-pressed": String(chosen === index) });
+    const group = s("g", { class: `box ${box.kind}${isNear ? "" : " dim"}${chosen === index ? " chosen" : ""}`, tabindex: 0, role: isPast ? "img" : "button", "data-key": `box-${index}`, "aria-pressed": isPast ? null : String(chosen === index), "aria-label": isPast ? box.head.text : null });
     group.append(s("rect", { x: box.x, y: box.y, width: box.width, height: box.height, rx: 7 }));
     group.append(s("text", { class: "title", x: box.head.x, y: box.head.y }, box.head.text), " ");
-    for (const line of box.lines) group.append(memberLine(line), " ");
+    for (const line of box.lines) group.append(memberLine(line, box), " ");
     if (box.told.length > 0) group.append(s("title", null, box.told.join("\n")));
-    press(group, () => chooseBox(index));
+    if (!isPast) press(group, () => chooseBox(index));
     svg.append(group);
   }
   for (const label of drawing.labels) {
     const dim = isShown(arrows[label.arrow]) ? "" : " dim";
     svg.append(s("text", { class: `label${dim}`, x: label.x, y: label.y, "text-anchor": "middle", "aria-hidden": "true" }, label.text));
   }
+  // Much smaller than this nobody reads it: then it scrolls.
+  svg.style.setProperty("--own", `${drawing.width}px`);
   replace(place, svg);
 }
 
 // A name, and behind it its address or its state in a column of their own.
-function memberLine(line) {
+function memberLine(line, box) {
   const [name, more] = line.text.split("  ");
-  if (line.kind !== "member" || more === undefined) return s("text", { class: line.kind, x: line.x, y: line.y }, line.text);
-  const isDown = /^(stopped|crashed|pending)/.test(more);
-  return s("text", { class: `member${isDown ? " down" : ""}`, x: line.x, y: line.y }, name, " ", s("tspan", { class: "address", x: line.x + 226, "text-anchor": "end" }, more));
+  if (more === undefined) return s("text", { class: line.kind, x: line.x, y: line.y }, line.text);
+  return s("text", { class: line.kind, x: line.x, y: line.y }, s("tspan", { class: "name" }, name), " ", s("tspan", { class: "address", x: box.x + box.width - 12, "text-anchor": "end" }, more));
 }
 
-export const portWords = (it) => `${short(it.port)}${it.cells.length < it.of ? ` (${it.cells.length} of ${it.of} cells)` : ""}`;
+export const portWords = (it) => `${short(it.port)}${it.open < it.of ? ` (${it.open} of ${it.of} pairs)` : ""}`;
 
 function marker(id) {
   return s("marker", { id, viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 8, markerHeight: 8, orient: "auto-start-reverse" }, s("path", { class: id, d: "M0 0 8 4 0 8z" }));

@@ -17,16 +17,16 @@ export function bars({ open, blocked, right }) {
 }
 
 export function showRoom(place, room, { reveal, withdraw }) {
-  const { question, participants } = room;
+  const { question, phones } = room;
   replace(
     place,
-    h("p", { class: "hint" }, `${count(participants, "participant")}. Choose a cell and press “Ask the room”; do the step; then reveal.`),
+    h("p", { class: "hint" }, `${phones === 0 ? "No phone is connected yet" : `${count(phones, "phone")} connected`}. Choose a cell and press “Ask the room”; do the step; then reveal.`),
     question === null
       ? null
       : [
           h("p", null, question.step ? ["After ", h("b", null, question.step), ": "] : null, h("code", null, question.words)),
           question.revealed === null
-            ? [h("p", null, `${count(question.answered, "answer")}, hidden until the reveal`), h("button", { type: "button", class: "primary", "data-key": "reveal", onclick: reveal }, "Reveal"), " ", h("button", { type: "button", "data-key": "withdraw", onclick: withdraw }, "Withdraw")]
+            ? [h("p", null, `${count(question.answered, "answer")}, hidden until the reveal${question.taking === "over" ? ". No more are taken: packets have shown it" : ""}`), h("button", { type: "button", class: "primary", "data-key": "reveal", onclick: reveal }, "Reveal"), " ", h("button", { type: "button", "data-key": "withdraw", onclick: withdraw }, "Withdraw")]
             : [h("p", null, "Packets: ", h("span", { class: "verdict", "data-outcome": question.revealed.outcome }, question.revealed.outcome)), bars(question.revealed)],
         ],
   );

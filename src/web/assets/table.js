@@ -24,9 +24,9 @@ export function showTable(place, table, { words, marked, was, port, explain }) {
   // Whoever has no way to anybody, or from anybody, is left out.
   const [columns, perColumn] = [table.columns.length, table.ports.length];
   const isThere = (row, column) => ports.some(({ index }) => table.cells[(row * columns + column) * perColumn + index] !== "");
-  const shownRows = [...table.rows.entries()].filter(([row]) => table.columns.some((_, column) => isThere(row, column)));
-  const shownColumns = [...table.columns.entries()].filter(([column]) => table.rows.some((_, row) => isThere(row, column)));
-  const size = (side) => (side.members > 1 ? [" ", h("span", { class: "times" }, `×${side.members}`)] : []);
+  const shownRows = [...table.rows.entries()].filter(([row, { down }]) => down || table.columns.some((_, column) => isThere(row, column)));
+  const shownColumns = [...table.columns.entries()].filter(([column, { down }]) => down || table.rows.some((_, row) => isThere(row, column)));
+  const size = ({ members, down }) => (down ? [" ", h("span", { class: "is-down" }, down)] : members > 1 ? [" ", h("span", { class: "times" }, `×${members}`)] : []);
   const head = h(
     "thead",
     null,
@@ -34,7 +34,7 @@ export function showTable(place, table, { words, marked, was, port, explain }) {
       "tr",
       null,
       h("th", { rowspan: 2, scope: "col", class: "corner" }, "from ↓  to →"),
-      shownColumns.map(([, column], at) => h("th", { scope: "colgroup", colspan: ports.length + (at + 1 < shownColumns.length ? 1 : 0), class: "to" }, column.title, size(column))),
+      shownColumns.map(([, column], at) => h("th", { scope: "colgroup", colspan: ports.length + (at + 1 < shownColumns.length ? 1 : 0), class: "to", title: column.title }, column.title, size(column))),
     ),
     h(
       "tr",
@@ -44,13 +44,14 @@ export function showTable(place, table, { words, marked, was, port, explain }) {
   );
   const body = h("tbody");
   let isFirst = true;
-  for (const [row, { title, members, by }] of shownRows) {
-    const line = h("tr", null, h("th", { scope: "row" }, title, size({ members }), by ? h("span", { class: "by" }, ` by ${by}`) : null));
+  for (const [row, { title, members, by, down }] of shownRows) {
+    const line = h("tr", null, h("th", { scope: "row", title }, title, size({ members, down }), by ? h("span", { class: "by" }, ` by ${by}`) : null));
     for (const [at, [column, to]] of shownColumns.entries()) {
       if (at > 0) line.append(h("td", { class: "gap" }));
       for (const { name, index } of ports) {
         const number = (row * table.columns.length + column) * table.ports.length + index;
-        line.append(cell(table, number, { title, to: to.title, name, by }, { words, isMarked: marked.has(number), was: was.get(number), isFirst, explain }));
+        const idle = down ? `${title} is ${down}: it sends nothing` : to.down ? `${to.title} is ${to.down}: nothing answers there` : null;
+        line.append(cell(table, number, { title, to: to.title, name, by, idle }, { words, isMarked: marked.has(number), was: was.get(number), isFirst, explain }));
         if (table.cells[number] !== "") isFirst = false;
       }
     }
@@ -60,9 +61,9 @@ export function showTable(place, table, { words, marked, was, port, explain }) {
   place.querySelector("table").addEventListener("keydown", move);
 }
 
-function cell(table, number, { title, to, name, by }, { words, isMarked, was, isFirst, explain }) {
+function cell(table, number, { title, to, name, by, idle }, { words, isMarked, was, isFirst, explain }) {
   const known = decode(table.cells[number], words);
-  if (known === null) return h("td", { class: "none" });
+  if (known === null) return h("td", { class: idle ? "none idle" : "none", title: idle });
   const td = h("td", { tabindex: isFirst ? 0 : -1, "data-cell": number, "data-key": `cell-${number}` });
   td.dataset.name = `${title} to ${to}${by ? ` by ${by} address` : ""}, ${name}`;
   dress(td, known, isMarked);
