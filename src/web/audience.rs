@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -20,7 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::assets;
 use super::board::Board;
-use super::bounded::Bounded;
+use super::bounded::{Bounded, Bounds};
 use super::guard::{self, Names};
 use super::room::{MAX_PARTICIPANTS, Participant, Prediction, Room};
 use super::session::{SessionError, is_same, sealed, token};
@@ -47,7 +47,8 @@ struct Hall {
 }
 
 /// Connections of an audience, at most: whoever opens more waits, and the instructor's page has the other descriptors.
-const MAX_CONNECTIONS: usize = 350;
+/// Phones behind one address of a network may be many.
+const BOUNDS: Bounds = Bounds { all: 350, each: 350, silence: Duration::from_secs(60) };
 
 /// Serves the room until it is dropped.
 pub async fn serve(listener: TcpListener, address: SocketAddr, board: Arc<Board>, secret: String) {
@@ -66,7 +67,7 @@ pub async fn serve(listener: TcpListener, address: SocketAddr, board: Arc<Board>
         .layer(middleware::from_fn_with_state(Arc::new(Names::of(address)), guard::outer))
         .with_state(hall);
     // It ends with the program.
-    drop(axum::serve(Bounded::new(listener, MAX_CONNECTIONS), routes).await);
+    drop(axum::serve(Bounded::new(listener, BOUNDS), routes).await);
 }
 
 fn file(path: &str) -> Response {

@@ -49,7 +49,7 @@ fn named(name: &str) -> anyhow::Result<&'static str> {
         [] => {
             let meant = closest(name, names());
             let meant = meant.map_or_else(String::new, |it| format!("; did you mean `{it}`?"));
-            bail!("there is no lesson {}{meant} `sglab learn` lists them", told(name))
+            bail!("there is no lesson {}{meant}: `sglab learn` lists them", told(name))
         }
         several => {
             let names: Vec<&str> = several.iter().map(|folder| name_of(folder)).collect();

@@ -17,7 +17,7 @@ export function showStage(place, view, { send, isOther }) {
   if (isOther) Object.assign(drafts, { answers: new Map(), step: null, box: null });
   const act = (action) => send({ stage: { at: play.at, action } });
   const draw = { predict, investigate, task }[play.stage.kind];
-  const { work, side } = draw(play.stage, { act, words, key: `sglab-${play.lesson.name}-${play.at}`, again: () => showStage(place, view, { send, isOther: false }) });
+  const { work, side } = draw(play.stage, { act, words, key: keyOf(view), again: () => showStage(place, view, { send, isOther: false }) });
   const next = play.stages[play.at + 1];
   const isDone = play.stages[play.at].is_done;
   replace(
@@ -25,18 +25,24 @@ export function showStage(place, view, { send, isOther }) {
     h(
       "div",
       { class: "left" },
-      h("section", { class: "card", "aria-label": "Stages" }, h("p", null, play.lesson.surprise), stages(play, act)),
+      h("section", { class: "card", "aria-label": "Stages" }, play.stages[0].is_done ? h("p", null, play.lesson.surprise) : null, stages(play, act)),
       h(
         "section",
         { class: "card", id: "stage", "aria-labelledby": "stage-head" },
-        h("div", { class: "head" }, h("h2", { id: "stage-head" }, `Stage ${play.at + 1} of ${play.stages.length}: ${play.stages[play.at].words}`), h("div", { class: "filter" }, play.stages[play.at].is_begun ? h("button", { type: "button", "data-key": "again", onclick: () => confirm("Begin this stage again? What you have done in it is forgotten.") && (localStorage.removeItem(`sglab-${play.lesson.name}-${play.at}`), act("begin-again")) }, "Begin again") : null)),
+        h("div", { class: "head" }, h("h2", { id: "stage-head" }, `Stage ${play.at + 1} of ${play.stages.length}: ${play.stages[play.at].words}`), h("div", { class: "filter" }, play.stages[play.at].is_begun ? h("button", { type: "button", "data-key": "again", onclick: () => confirm("Begin this stage again? What you have done in it is forgotten.") && (localStorage.removeItem(keyOf(view)), byId("file")?.remove(), act("begin-again")) }, "Begin again") : null)),
         work,
-        next ? h("p", { class: "onward" }, h("button", { type: "button", class: isDone ? "primary" : "", "data-key": "onward", onclick: () => act({ "go-to": play.at + 1 }) }, isDone ? `On to stage ${play.at + 2}` : `Skip to stage ${play.at + 2}`)) : isDone ? h("p", { class: "onward" }, h("b", null, "That was the lesson.")) : null,
+        next ? h("p", { class: "onward" }, h("button", { type: "button", class: isDone ? "primary" : "", "data-key": "onward", onclick: () => act({ "go-to": play.at + 1 }) }, isDone ? `On to stage ${play.at + 2}` : `Skip to stage ${play.at + 2}`)) : isDone ? h("p", { class: "onward" }, h("b", null, "That was the lesson. "), view.lessons.length > 1 ? h("button", { type: "button", class: "primary", "data-key": "others", onclick: () => send({ lesson: null }) }, "All lessons") : null) : null,
       ),
     ),
     h("div", { class: "right" }, side),
   );
 }
+
+// Under which a file that is edited is kept in the browser: another class, or another seat, has another.
+const keyOf = ({ class: name, seat, play }) => `sglab-${name}-${seat}-${play.lesson.name}-${play.at}`;
+
+// Words with `code` in them.
+const marked = (words) => words.split("`").map((part, index) => (index % 2 === 1 ? h("code", null, part) : part));
 
 function stages(play, act) {
   const one = (stage, index) => h("li", null, h("button", { type: "button", "aria-current": index === play.at ? "step" : undefined, "data-key": `stage-${index}`, onclick: () => act({ "go-to": index }) }, `${stage.is_done ? "✓ " : ""}${stage.word}`), stage.result ? h("span", { class: "hint" }, ` ${stage.result}`) : null);
@@ -72,7 +78,7 @@ const legend = (table, words, wrong) => h("p", { class: "legend" }, [...words].f
 
 // A step with its story and what it does.
 function story({ number, name, note, actions }) {
-  return [h("h3", null, `Step ${number}: ${name}`), note ? h("p", { class: "hint" }, note) : null, actions.length > 0 ? h("ul", { class: "actions" }, actions.map((action) => h("li", null, h("code", null, action)))) : null];
+  return [h("h3", null, `Step ${number}: ${name}`), note ? h("p", { class: "hint" }, marked(note)) : null, actions.length > 0 ? h("ul", { class: "actions" }, actions.map((action) => h("li", null, h("code", null, action)))) : null];
 }
 
 function predict(stage, { act, words, again }) {
@@ -86,9 +92,10 @@ function predict(stage, { act, words, again }) {
   };
   return {
     work: [
-      stage.revealed.length === 0 ? stage.expect.map((text) => h("p", { class: "expect" }, h("b", null, "People expect: "), text)) : null,
+      h("p", { class: "hint" }, `Era ${stage.era}, ${count(stage.of, "step")}.`),
+      stage.revealed.length === 0 ? stage.expect.map((text) => h("p", { class: "expect" }, h("b", null, "People expect: "), marked(text))) : null,
       stage.revealed.map(revealed),
-      stage.next ? nextStep(stage.next, { act, again }) : stage.moral.map(([label, text]) => h("p", null, h("b", null, `${label[0].toUpperCase()}${label.slice(1)}: `), text)),
+      stage.next ? nextStep(stage.next, { act, again }) : stage.moral.map(([label, text]) => h("p", null, h("b", null, `${label[0].toUpperCase()}${label.slice(1)}: `), marked(text))),
     ],
     side: cloudCards(stage.cloud, stage.revealed.length > 0 ? "Who reaches whom, by packets" : "The cloud, before any packet"),
   };
@@ -126,17 +133,16 @@ function investigate(stage, { act }) {
 
 function task(stage, { act, words, key }) {
   const { checked } = stage;
-  const text = h("textarea", { id: "file", spellcheck: "false", autocomplete: "off", autocapitalize: "off", wrap: "off", rows: Math.min(34, stage.text.split("\n").length + 2), "data-key": "file", oninput: () => localStorage.setItem(key, text.value), onkeydown: (event) => event.key === "Enter" && (event.ctrlKey || event.metaKey) && check() });
-  text.value = localStorage.getItem(key) ?? stage.text;
+  const text = editor(stage, key, () => check());
   const check = () => act({ check: text.value });
   const isRun = checked?.run !== undefined;
   const hint = isRun && !checked.run.holds ? h("button", { type: "button", "data-key": "hint", onclick: () => act("hint") }, stage.next_hint ? `Hint (${stage.next_hint} points)` : "Hint again") : null;
   return {
     work: [
       h("p", null, stage.word === "fix" ? "Change groups until every step of the file holds." : "Write the rules of the groups until every step of the file holds.", " ", h("span", { class: "hint" }, `${count(stage.counted, "cell")} count, ${count(stage.points, "point")} in all.`)),
-      stage.limits.map((limit) => h("p", { class: "hint" }, `Limit: ${limit}.`)),
+      stage.limits.map((limit) => h("p", { class: "hint" }, "Limit: ", marked(limit), ".")),
       h("label", { for: "file", class: "file-name" }, h("code", null, stage.file)),
-      text,
+      h("div", { class: "editor" }, h("pre", { class: "lines", "aria-hidden": "true" }), text),
       h("p", { class: "verbs" }, h("button", { type: "button", class: "primary", "data-key": "check", title: "Ctrl-Enter", onclick: check }, "Check on packets"), hint),
       h("div", { role: "status", id: "result" }, checked === null ? null : result(checked, stage)),
       stage.hints.length > 0 ? h("ul", { class: "hints" }, stage.hints.map((it) => h("li", null, h("b", null, LEVELS[it.level]), h("span", { class: "hint" }, ` ${it.costs} points off`), h("div", null, it.text)))) : null,
@@ -145,13 +151,33 @@ function task(stage, { act, words, key }) {
   };
 }
 
+// The file that is edited. It stays the same element for as long as the stage is shown, with its caret and what can be undone.
+function editor(stage, key, check) {
+  const known = byId("file");
+  const text = known?.dataset.of === key ? known : h("textarea", { id: "file", spellcheck: "false", autocomplete: "off", autocapitalize: "off", wrap: "off", rows: Math.min(24, stage.text.split("\n").length + 1), "data-key": "file", "data-of": key });
+  const number = () => {
+    const lines = text.parentElement?.querySelector(".lines");
+    if (!lines) return;
+    lines.textContent = text.value.split("\n").map((_, index) => index + 1).join("\n");
+    lines.scrollTop = text.scrollTop;
+  };
+  if (text !== known) text.value = localStorage.getItem(key) ?? stage.text;
+  text.oninput = () => (localStorage.setItem(key, text.value), number());
+  text.onscroll = number;
+  text.onkeydown = (event) => event.key === "Enter" && (event.ctrlKey || event.metaKey) && check();
+  const top = text.scrollTop;
+  queueMicrotask(() => ((text.scrollTop = top), number()));
+  return text;
+}
+
 function result(checked, { off }) {
   if (checked.refused !== undefined) return h("pre", { class: "problems", tabindex: 0 }, checked.refused);
   const { score, holds, faults, limits, unproved } = checked.run;
   const line = (kind, words) => h("li", null, h("b", { class: `fault ${kind.toLowerCase()}` }, kind), " ", words);
-  return [h("p", { class: holds ? "reached" : "missed" }, h("b", null, holds ? "The goal holds" : "The goal does not hold yet"), `, on packets: ${score} of 100 points${off > 0 ? `, ${off} of them for hints off` : ""}.`), h("ul", { class: "faults" }, faults.map(({ kind, words }) => line(kind, words)), limits.map((limit) => line("LIMIT", limit)), unproved > 0 ? line("NOT PROVED", count(unproved, "cell")) : null)];
+  return [h("p", { class: holds ? "reached" : "missed" }, h("b", null, holds ? "The goal holds" : "The goal does not hold yet"), `, on packets: ${score} of 100 points${off > 0 ? `; hints have cost ${off}` : ""}.`), h("ul", { class: "faults" }, faults.map(({ kind, words }) => line(kind, words)), limits.map((limit) => line("LIMIT", limit)), unproved > 0 ? line("NOT PROVED", count(unproved, "cell")) : null)];
 }
 
-function stepCard({ moment, name, table, wrong, picture }, words) {
-  return h("section", { class: "card" }, h("h2", null, `${moment[0].toUpperCase()}${moment.slice(1)}: ${name}`), h("details", { open: wrong.length > 0 }, h("summary", null, wrong.length > 0 ? `${count(wrong.length, "cell")} not as the goal wants` : "Every cell as the goal wants it"), tableOf(table, words, new Set(wrong)), legend(table, words, wrong.length > 0)), h("details", null, h("summary", null, "Picture"), pictureCard(picture, "Who reaches whom, by packets")));
+function stepCard({ moment, name, table, wrong, others, picture }, words) {
+  const all = wrong.length + others.length;
+  return h("section", { class: "card" }, h("h2", null, `${moment[0].toUpperCase()}${moment.slice(1)}: ${name}`), h("details", { open: all > 0 }, h("summary", null, all > 0 ? `${all} not as the goal wants` : "All as the goal wants it"), others.length > 0 ? h("ul", { class: "faults" }, others.map((words) => h("li", null, h("code", null, words)))) : null, tableOf(table, words, new Set(wrong)), legend(table, words, wrong.length > 0)), h("details", null, h("summary", null, "Picture"), pictureCard(picture, "Who reaches whom, by packets")));
 }

@@ -5,11 +5,12 @@ import { showStage } from "./lesson-stages.js";
 import { setUpLooks } from "./looks.js";
 import { logIn, post } from "./server.js";
 
-const page = { view: null, isBusy: false, runs: undefined };
+const page = { view: null, isBusy: false, runs: undefined, hints: 0, naming: null };
 
 // Asks for the seat as it is; takes one with a code where this browser has none.
 async function begin() {
   const refused = await logIn();
+  replace(byId("main"), h("p", { class: "hint" }, "Waiting for the class, and for what was begun at this seat …"));
   const response = await fetch("/api/seat").catch(() => null);
   if (response === null) return banner("The class's program does not answer: is this machine still in its network?");
   if (response.ok) return show(await response.json());
@@ -36,11 +37,22 @@ async function send(request) {
   if (page.isBusy) return;
   page.isBusy = true;
   document.body.classList.add("busy");
+  await page.naming;
+  const waits = setTimeout(() => (byId("seat-state").textContent = "packets are on their way, or wait for their turn …"), 700);
   const answer = await post("/api/seat", request);
+  clearTimeout(waits);
+  byId("seat-state").textContent = "";
   page.isBusy = false;
   document.body.classList.remove("busy");
-  if (answer.result === "failed") return banner(answer.why);
-  show(answer);
+  if (answer.result !== "failed") return show(answer);
+  // The class has begun anew, or the seat was given away.
+  if (answer.status === 401) askForCode(answer.why);
+  else banner(answer.why);
+}
+
+// A name changes nothing else, so that whatever is pressed next is not lost.
+function call(name) {
+  page.naming = post("/api/seat", { name }).then((answer) => answer.result === "failed" && banner(answer.why));
 }
 
 function show(view) {
@@ -60,17 +72,18 @@ function show(view) {
   const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
   if (isOther) scrollTo(0, 0);
   else if (hasRun) document.querySelector("div.revealed")?.scrollIntoView({ block: "start", behavior });
-  else byId("result")?.lastElementChild?.scrollIntoView({ block: "nearest", behavior });
+  else (view.play.stage.hints?.length > page.hints ? document.querySelector(".hints") : byId("result")?.firstElementChild)?.scrollIntoView({ block: "nearest", behavior });
+  page.hints = view.play.stage.hints?.length ?? 0;
 }
 
 function showSeat({ seat, name }) {
-  const input = h("input", { value: name, maxlength: 40, placeholder: "your name", "aria-label": "Your name, which the instructor sees", "data-key": "name", size: 14, onchange: () => send({ name: input.value }) });
+  const input = h("input", { value: name, maxlength: 40, placeholder: "your name", "aria-label": "Your name, which the instructor sees", "data-key": "name", size: 14, onchange: () => call(input.value) });
   replace(byId("seat"), `seat ${seat} `, input);
 }
 
 function showList(lessons) {
   const themes = [...new Set(lessons.map((lesson) => lesson.theme))];
-  const one = ({ name, title, surprise, minutes }) => h("li", null, h("button", { type: "button", class: "lesson", "data-key": `lesson-${name}`, onclick: () => send({ lesson: name }) }, h("b", null, title), h("span", null, surprise), minutes ? h("span", { class: "hint" }, `about ${count(minutes, "minute")}`) : null));
+  const one = ({ name, title, surprise, minutes, is_begun, is_done }) => h("li", null, h("button", { type: "button", class: "lesson", "data-key": `lesson-${name}`, onclick: () => send({ lesson: name }) }, h("b", null, is_done ? "✓ " : "", title, is_begun && !is_done ? h("span", { class: "hint" }, " begun") : null), h("span", null, surprise), minutes ? h("span", { class: "hint" }, `about ${count(minutes, "minute")}`) : null));
   byId("main").className = "one";
   replace(byId("main"), themes.map((theme) => h("section", { class: "card" }, h("h2", null, theme), h("ul", { class: "lessons" }, lessons.filter((lesson) => lesson.theme === theme).map(one)))));
 }

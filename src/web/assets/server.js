@@ -17,7 +17,7 @@ export async function post(path, body) {
     const response = await fetch(path, { method: "POST", headers: HEADERS, body: JSON.stringify(body) });
     const text = await response.text();
     if (response.headers.get("Content-Type") === "application/json") return JSON.parse(text);
-    return { result: "failed", why: text.trim() };
+    return { result: "failed", why: text.trim(), status: response.status };
   } catch {
     return { result: "failed", why: "the page's program does not answer: has it ended?" };
   }

@@ -27,6 +27,8 @@ pub struct Play {
     pub at: usize,
     /// Its stages.
     pub stages: Vec<StagePlay>,
+    /// The result of each stage before it was begun again, once its answers were known.
+    pub first: Vec<Option<String>>,
 }
 
 /// A stage that is played.
@@ -119,8 +121,13 @@ pub type Refusal = String;
 impl Play {
     /// A lesson before its first stage.
     pub fn new(lesson: Arc<Lesson>) -> Self {
-        let stages = lesson.stages.iter().map(|stage| StagePlay::new(&lesson, stage)).collect();
-        Self { lesson, at: 0, stages }
+        let stages: Vec<StagePlay> = lesson.stages.iter().map(|stage| StagePlay::new(&lesson, stage)).collect();
+        Self { lesson, at: 0, first: vec![None; stages.len()], stages }
+    }
+
+    /// Whether something was done.
+    pub fn is_begun(&self) -> bool {
+        self.first.iter().any(Option::is_some) || self.stages.iter().any(StagePlay::is_begun)
     }
 
     /// Goes to a stage.
@@ -145,11 +152,19 @@ impl Play {
         }
     }
 
-    /// Begins the stage that is shown anew.
+    /// Begins the stage that is shown anew. What was answered at first is what counts, and hints were given once and for all.
     pub fn begin_again(&mut self) {
-        if let (Some(played), Some(stage)) = (self.stages.get_mut(self.at), self.lesson.stages.get(self.at)) {
-            *played = StagePlay::new(&self.lesson, stage);
+        let at = self.at;
+        let (Some(played), Some(stage)) = (self.stages.get_mut(at), self.lesson.stages.get(at)) else { return };
+        if let StagePlay::Task(play) = played {
+            play.text = play.task.file();
+            play.checked = None;
+            return;
         }
+        if let Some(first @ None) = self.first.get_mut(at) {
+            *first = played.result();
+        }
+        *played = StagePlay::new(&self.lesson, stage);
     }
 
     /// Runs the next step of the stage that is shown, and marks what was predicted.
@@ -202,6 +217,10 @@ impl Play {
         };
         let level = play.next_hint().unwrap_or(Level::Remedy);
         let text = hint(&run.assessment, level).ok_or("there is nothing to hint at")?;
+        // The last one is asked for again with each file.
+        if play.next_hint().is_none() {
+            play.hints.pop();
+        }
         play.hints.push((level, text));
         Ok(())
     }
@@ -225,6 +244,22 @@ impl StagePlay {
             Self::Predict(play) => play.next().is_none(),
             Self::Investigate(play) => play.answers.iter().all(Option::is_some),
             Self::Task(play) => play.is_reached,
+        }
+    }
+
+    /// The result in a few words, once there is one.
+    pub fn result(&self) -> Option<String> {
+        match self {
+            Self::Predict(it) => {
+                let Score { right, wrong, skipped, .. } = it.score;
+                let asked = right + wrong + skipped;
+                (asked > 0).then(|| format!("{right} of {asked} right"))
+            }
+            Self::Investigate(it) => {
+                let answered = it.answers.iter().flatten().count();
+                (answered > 0).then(|| format!("{} of {answered} right", it.right()))
+            }
+            Self::Task(it) => it.best.map(|best| format!("best {best} of 100")),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Seats of a class: one for each browser, with the lesson that it plays.
 
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+use std::time::Instant;
 
 use indexmap::IndexMap;
 use tokio::sync::Mutex;
@@ -24,6 +25,25 @@ pub struct Seat {
     pub plays: IndexMap<String, Play>,
     /// Index of the one that is shown.
     pub open: Option<usize>,
+}
+
+/// A seat that is taken.
+#[derive(Debug)]
+struct Taken {
+    seat: Arc<Mutex<Seat>>,
+    /// When its browser was heard of last.
+    heard: Instant,
+}
+
+impl Taken {
+    fn now() -> Self {
+        Self { seat: Arc::default(), heard: Instant::now() }
+    }
+
+    /// Whether nothing was done there; not while it is at work.
+    fn is_unused(&self) -> bool {
+        self.seat.try_lock().is_ok_and(|seat| seat.name.is_empty() && !seat.plays.values().any(Play::is_begun))
+    }
 }
 
 impl Seat {
@@ -53,20 +73,22 @@ impl Seat {
     /// Takes a name, as far as it is one.
     pub fn call(&mut self, name: &str) {
         let name: String = name.split_whitespace().collect::<Vec<_>>().join(" ");
-        self.name = name.chars().filter(|c| !c.is_control()).take(MAX_NAME).collect();
+        // Marks of direction and of no width would show another name than there is.
+        let is_hidden = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+        self.name = name.chars().filter(|c| !c.is_control() && !is_hidden(*c)).take(MAX_NAME).collect();
     }
 }
 
 /// All seats. A seat is locked for as long as it is at work, so that its requests come one after the other.
 #[derive(Debug)]
 pub struct Seats {
-    all: StdMutex<IndexMap<String, Arc<Mutex<Seat>>>>,
+    all: StdMutex<IndexMap<String, Taken>>,
     most: usize,
 }
 
 /// All seats are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("all {0} seats are taken: `sglab learn --serve` says how many there are")]
+#[error("all {0} seats are taken: ask the instructor for more")]
 pub struct Full(pub usize);
 
 impl Seats {
@@ -77,28 +99,29 @@ impl Seats {
 
     /// The seat of a browser.
     pub fn of(&self, browser: &str) -> Option<(SeatNumber, Arc<Mutex<Seat>>)> {
-        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        let (index, _, seat) = all.get_full(browser)?;
-        Some((SeatNumber(index + 1), Arc::clone(seat)))
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let (index, _, taken) = all.get_full_mut(browser)?;
+        taken.heard = Instant::now();
+        Some((SeatNumber(index + 1), Arc::clone(&taken.seat)))
     }
 
-    /// Gives a browser a seat. One where nothing was done yet is given to whoever comes when all are taken: a browser without cookies takes
-    /// another seat each time.
+    /// Gives a browser a seat. Where all are taken it is the one that was not heard of for longest among those where nothing was done: a
+    /// browser without cookies takes another seat each time.
     ///
     /// # Errors
     /// [`Full`].
     pub fn take(&self, browser: String) -> Result<SeatNumber, Full> {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() < self.most {
-            let (index, _) = all.insert_full(browser, Arc::default());
+            let (index, _) = all.insert_full(browser, Taken::now());
             return Ok(SeatNumber(index + 1));
         }
-        let is_unused = |seat: &Arc<Mutex<Seat>>| seat.try_lock().is_ok_and(|seat| seat.plays.is_empty());
-        let index = all.values().position(is_unused).ok_or(Full(self.most))?;
+        let unused = all.values().enumerate().filter(|(_, taken)| taken.is_unused());
+        let (index, _) = unused.min_by_key(|(_, taken)| taken.heard).ok_or(Full(self.most))?;
         // In its place, so that no other seat gets another number.
         drop(all.replace_index(index, browser));
-        if let Some((_, seat)) = all.get_index_mut(index) {
-            *seat = Arc::default();
+        if let Some((_, taken)) = all.get_index_mut(index) {
+            *taken = Taken::now();
         }
         Ok(SeatNumber(index + 1))
     }
@@ -115,9 +138,15 @@ mod tests {
         let lesson = crate::workshop::lesson::built_in::lesson("03-self-trust").unwrap();
         let (_, seat) = seats.of("a").unwrap();
         seat.try_lock().unwrap().open(Some(&Arc::new(lesson)));
+        // b was heard of before a, and a has only looked at a lesson.
         assert_eq!(seats.take("c".into()), Ok(SeatNumber(2)));
+        seat.try_lock().unwrap().play_mut().unwrap().first[0] = Some("1 of 2 right".to_owned());
         assert!(seats.of("b").is_none());
-        let (_, seat) = seats.of("c").unwrap();
+        assert_eq!(seats.take("e".into()), Ok(SeatNumber(2)), "nothing was done at c's");
+        let (_, seat) = seats.of("e").unwrap();
+        seat.try_lock().unwrap().call("Eve");
+        assert_eq!(seats.take("f".into()), Err(Full(2)), "a name is something");
+        seat.try_lock().unwrap().call("");
         let _at_work = seat.try_lock().unwrap();
         assert_eq!(seats.take("d".into()), Err(Full(2)));
         assert!(seats.of("a").is_some());
@@ -126,7 +155,7 @@ mod tests {
     #[test]
     fn a_name_is_one_line_of_text() {
         let mut seat = Seat::default();
-        seat.call("  Ada \n\u{7}  Lovelace ");
+        seat.call("  Ada \n\u{7}\u{202e}  Lovelace ");
         assert_eq!(seat.name, "Ada Lovelace");
         seat.call(&"x".repeat(500));
         assert_eq!(seat.name.len(), MAX_NAME);

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -23,7 +24,7 @@ use super::play::MAX_TEXT;
 use super::seats::{Seat, SeatNumber, Seats};
 use super::view::{LearnerView, SeatView};
 use crate::web::assets;
-use crate::web::bounded::Bounded;
+use crate::web::bounded::{Bounded, Bounds};
 use crate::web::guard::{self, Names};
 use crate::web::session::{code, is_same, sealed, token};
 use crate::workshop::lesson::Lesson;
@@ -32,6 +33,12 @@ use crate::workshop::lesson::Lesson;
 const MAX_BODY: usize = 2 * MAX_TEXT;
 /// Connections for each seat, and for the instructor.
 const CONNECTIONS_EACH: usize = 8;
+/// Connections from each address but loopback, so that one machine does not keep the others out.
+const CONNECTIONS_OF_AN_ADDRESS: usize = 32;
+/// Longer than a file takes that waits for its turn behind many.
+const SILENCE: Duration = Duration::from_secs(120);
+/// Seconds for which a browser keeps its seat: longer than a day's class.
+const COOKIE_AGE: u32 = 12 * 3600;
 
 /// Files that a class is served.
 const FILES: [&str; 10] = [
@@ -87,6 +94,8 @@ struct Inner {
     port: u16,
     code: String,
     instructor: String,
+    /// Told from every other class by it.
+    name: String,
     /// Known to nobody: what makes a browser's number one that was given here.
     secret: String,
     /// All seats, for the instructor.
@@ -108,20 +117,22 @@ impl Class {
             port: address.port(),
             code: code()?,
             instructor: token()?,
+            name: token()?,
             secret: token()?,
             overview: watch::channel("[]".into()).0,
         };
         let class = Self { inner: Arc::new(inner) };
         let names = if address.ip().is_loopback() { Names::of_loopback(address.port()) } else { Names::of(address) };
         let routes = class.routes(names);
-        let most = (wanted.seats + 1) * CONNECTIONS_EACH;
+        let all = (wanted.seats + 1) * CONNECTIONS_EACH;
+        let bounds = Bounds { all, each: CONNECTIONS_OF_AN_ADDRESS, silence: SILENCE };
         let mut serving = Vec::new();
         for listener in place.listeners {
             let listener = TcpListener::from_std(listener).map_err(|source| ClassError::Listen { address, source })?;
             let routes = routes.clone();
             let task = tokio::spawn(async move {
                 // It ends with the program.
-                drop(axum::serve(Bounded::new(listener, most), routes).await);
+                drop(axum::serve(Bounded::new(listener, bounds), routes).await);
             });
             serving.push(task.abort_handle());
         }
@@ -172,6 +183,10 @@ impl Class {
         let found = self.browser(headers).and_then(|browser| self.inner.seats.of(&browser));
         let (number, seat) = found.ok_or(NoSeat::None)?;
         Ok((number, seat.try_lock_owned().map_err(|_| NoSeat::AtWork)?))
+    }
+
+    fn view<'a>(&'a self, number: SeatNumber, seat: &'a Seat, problem: Option<String>) -> SeatView<'a> {
+        SeatView::new((&self.inner.name, number), seat, &self.inner.lessons, problem)
     }
 
     /// Shows the instructor what all have done by now; a seat that is at work is shown as it was.
@@ -269,15 +284,17 @@ async fn log_in(State(class): State<Class>, headers: HeaderMap, body: Bytes) -> 
 }
 
 fn with_cookie(name: &str, value: &str) -> Response {
-    let cookie = format!("{name}={value}; HttpOnly; SameSite=Strict; Path=/");
+    let cookie = format!("{name}={value}; HttpOnly; SameSite=Strict; Path=/; Max-Age={COOKIE_AGE}");
     (StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response()
 }
 
+/// The seat as it is once what was begun there is done.
 async fn show(State(class): State<Class>, headers: HeaderMap) -> Response {
-    match class.seat(&headers) {
-        Ok((number, seat)) => json(&SeatView::new(number, &seat, &class.inner.lessons, None)),
-        Err(refused) => refused.into_response(),
-    }
+    let Some((number, seat)) = class.browser(&headers).and_then(|browser| class.inner.seats.of(&browser)) else {
+        return NoSeat::None.into_response();
+    };
+    let seat = seat.lock().await;
+    json(&class.view(number, &seat, None))
 }
 
 async fn act(State(class): State<Class>, headers: HeaderMap, body: Bytes) -> Response {
@@ -293,7 +310,7 @@ async fn act(State(class): State<Class>, headers: HeaderMap, body: Bytes) -> Res
     let acting = tokio::spawn(async move {
         let problem = do_at(&mut seat, &class, request).await.err();
         class.tell_instructor((number, &seat));
-        json(&SeatView::new(number, &seat, &class.inner.lessons, problem))
+        json(&class.view(number, &seat, problem))
     });
     acting.await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }

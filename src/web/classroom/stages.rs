@@ -13,6 +13,7 @@ use crate::web::picture::LivePicture;
 use crate::web::table::{Shown, Table};
 use crate::web::view::{GroupView, groups};
 use crate::workshop::grading::{GradedAnswer, Mark, Score};
+use crate::workshop::lesson::assess::Wrong;
 use crate::workshop::lesson::grade::{Fault, faults};
 use crate::workshop::lesson::hints::Level;
 use crate::workshop::lesson::moments;
@@ -30,6 +31,7 @@ pub enum StageView<'a> {
 #[derive(Debug, Serialize)]
 pub struct PredictView<'a> {
     file: String,
+    era: String,
     expect: Vec<&'a str>,
     /// Once all is run: label and text.
     moral: Vec<(&'static str, &'a str)>,
@@ -172,6 +174,8 @@ pub struct RunStepView {
     table: KeptTable,
     /// Indexes of cells that are not as the goal wants them.
     wrong: Vec<usize>,
+    /// What else is not: cells that the table has no column for, connections, health checks.
+    others: Vec<String>,
     picture: LivePicture,
 }
 
@@ -214,6 +218,7 @@ impl<'a> PredictView<'a> {
         let revealed = play.revealed.iter().zip(&play.puzzles);
         Self {
             file: play.topology.file.to_string(),
+            era: play.era.to_string(),
             expect: story.of_part(Part::Expect).collect(),
             moral: moral.collect(),
             cloud: play
@@ -325,12 +330,15 @@ impl RunView {
                 let table = Table::of_observed(cloud, &step.probed.observed);
                 let here =
                     assessment.wrong.iter().filter(|it| it.step == step.number && it.era.is_none_or(|its| its == era));
-                let wrong = here.filter_map(|it| table.index_of(it.flow.as_ref()?));
+                let place =
+                    |it: &Wrong| it.flow.as_ref().and_then(|flow| table.index_of(flow)).ok_or(it.subject.clone());
+                let (wrong, others): (Vec<_>, Vec<_>) = here.map(place).partition(Result::is_ok);
                 let era = if runs.len() > 1 { format!(" in era {era}") } else { String::new() };
                 steps.push(RunStepView {
                     moment: format!("step {}{era}", step.number),
                     name: step.name.clone(),
-                    wrong: wrong.collect(),
+                    wrong: wrong.into_iter().filter_map(Result::ok).collect(),
+                    others: others.into_iter().filter_map(Result::err).collect(),
                     picture: LivePicture::new(cloud, &table, &Shown::usual()),
                     table: KeptTable::of(&table),
                 });

@@ -7,12 +7,13 @@ use super::seats::{Seat, SeatNumber};
 use super::stages::StageView;
 use crate::report::lesson as told;
 use crate::web::view::{LegendView, legend};
-use crate::workshop::grading::Score;
 use crate::workshop::lesson::{Lesson, Stage};
 
 /// All that a browser shows.
 #[derive(Debug, Serialize)]
 pub struct SeatView<'a> {
+    /// Told from every other class by it.
+    class: &'a str,
     seat: SeatNumber,
     name: &'a str,
     lessons: Vec<LessonView<'a>>,
@@ -30,6 +31,8 @@ struct LessonView<'a> {
     theme: &'a str,
     surprise: &'a str,
     minutes: Option<u32>,
+    is_begun: bool,
+    is_done: bool,
 }
 
 /// A lesson that is played.
@@ -56,15 +59,16 @@ struct StageHead {
 impl<'a> SeatView<'a> {
     /// What a seat shows, and why the last request came to nothing.
     pub fn new(
-        number: SeatNumber,
+        (class, number): (&'a str, SeatNumber),
         seat: &'a Seat,
         lessons: &'a [std::sync::Arc<Lesson>],
         problem: Option<String>,
     ) -> Self {
         Self {
+            class,
             seat: number,
             name: &seat.name,
-            lessons: lessons.iter().map(|lesson| LessonView::new(lesson)).collect(),
+            lessons: lessons.iter().map(|lesson| LessonView::new(lesson, seat.plays.get(&lesson.name))).collect(),
             play: seat.play().map(PlayView::new),
             legend: legend(),
             problem,
@@ -73,16 +77,18 @@ impl<'a> SeatView<'a> {
 }
 
 impl<'a> LessonView<'a> {
-    fn new(lesson: &'a Lesson) -> Self {
+    fn new(lesson: &'a Lesson, play: Option<&Play>) -> Self {
         let Lesson { name, title, theme, surprise, minutes, .. } = lesson;
-        Self { name, title, theme, surprise, minutes: *minutes }
+        let is_begun = play.is_some_and(Play::is_begun);
+        let is_done = play.is_some_and(|play| play.stages.iter().all(StagePlay::is_done));
+        Self { name, title, theme, surprise, minutes: *minutes, is_begun, is_done }
     }
 }
 
 impl<'a> PlayView<'a> {
     fn new(play: &'a Play) -> Self {
         let stage = play.stages.get(play.at).map(StageView::new);
-        Self { lesson: LessonView::new(&play.lesson), at: play.at, stages: heads(play), stage }
+        Self { lesson: LessonView::new(&play.lesson, Some(play)), at: play.at, stages: heads(play), stage }
     }
 }
 
@@ -117,26 +123,13 @@ impl LearnerView {
 /// The stages of a lesson, with how far each is.
 fn heads(play: &Play) -> Vec<StageHead> {
     let both = play.lesson.stages.iter().zip(&play.stages);
-    let head = |(stage, played): (&Stage, &StagePlay)| StageHead {
+    let first = play.first.iter().map(Option::as_ref);
+    let head = |((stage, played), first): ((&Stage, &StagePlay), Option<&String>)| StageHead {
         word: stage.as_str(),
         words: told::stage_words(stage),
         is_begun: played.is_begun(),
         is_done: played.is_done(),
-        result: result(played),
+        result: first.map(|first| format!("{first} at first")).or_else(|| played.result()),
     };
-    both.map(head).collect()
-}
-
-fn result(played: &StagePlay) -> Option<String> {
-    match played {
-        StagePlay::Predict(it) => {
-            let Score { right, wrong, .. } = it.score;
-            (right + wrong > 0).then(|| format!("{right} of {} right", right + wrong))
-        }
-        StagePlay::Investigate(it) => {
-            let answered = it.answers.iter().flatten().count();
-            (answered > 0).then(|| format!("{} of {answered} right", it.right()))
-        }
-        StagePlay::Task(it) => it.best.map(|best| format!("{best} of 100")),
-    }
+    both.zip(first).map(head).collect()
 }

@@ -61,7 +61,8 @@ impl Limits {
     pub fn in_words(&self) -> Vec<String> {
         let mut words = Vec::new();
         if let Some(most) = self.rules {
-            words.push(format!("at most {most} rules in all groups together"));
+            let rules = if most == 1 { "rule" } else { "rules" };
+            words.push(format!("at most {most} {rules} in all groups together"));
         }
         if self.addresses == Addresses::None {
             words.push("no address in a rule, but for hosts outside and `anywhere`".to_owned());
