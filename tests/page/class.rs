@@ -152,7 +152,7 @@ fn who_has_no_code_gets_no_seat_and_a_full_class_says_so() {
     assert_eq!(Asked::post("/session").body(&typed).of(&served).status, 204);
     // Nothing was done at that seat yet, so it is given to the next.
     let cookie = served.cookie();
-    done(&served, &cookie, json!({"lesson": "self-trust"}));
+    done(&served, &cookie, json!({"name": "Ada"}));
     let answer = Asked::post("/session").body(served.token()).of(&served);
     assert_eq!((answer.status, answer.body.contains("all 1 seats are taken")), (503, true), "{}", answer.body);
     for (name, value, status) in

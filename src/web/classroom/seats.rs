@@ -72,10 +72,10 @@ impl Seat {
 
     /// Takes a name, as far as it is one.
     pub fn call(&mut self, name: &str) {
-        let name: String = name.split_whitespace().collect::<Vec<_>>().join(" ");
         // Marks of direction and of no width would show another name than there is.
         let is_hidden = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-        self.name = name.chars().filter(|c| !c.is_control() && !is_hidden(*c)).take(MAX_NAME).collect();
+        let shown: String = name.chars().filter(|c| c.is_whitespace() || !c.is_control() && !is_hidden(*c)).collect();
+        self.name = shown.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MAX_NAME).collect();
     }
 }
 
