@@ -9,6 +9,7 @@ mod carried;
 mod classes;
 mod difference;
 mod ends;
+mod flows;
 mod gained;
 mod index;
 mod matching;
@@ -23,6 +24,7 @@ mod told;
 
 pub use carried::{Carried, RuleAt, carried, covers};
 pub use difference::{Difference, admitted, compare};
+pub use flows::{ends_of_flow, flow_without};
 pub(crate) use index::Index;
 pub use passage::{Certainty, End, Passage, Reached, Way};
 pub use public::AddressChange;
