@@ -10,6 +10,7 @@ use super::matching::Matching;
 use super::matching::without;
 use super::passage::{Certainty, Passage, Way};
 use super::public::{AddressChange, addresses_of_one};
+use super::renumbered::renumber;
 use super::rules::{
     EntryChange, GroupChange, MemberChange, RuleChange, entries_of_one, groups_of_one, members_of_one, rules_of_one,
 };
@@ -117,6 +118,8 @@ pub fn compare(before: &Account, after: &Account) -> Difference {
     let mut to_before = Matching::new(after, before);
     let mut to_after = to_before.reversed();
     let (mut before, mut after) = (without(before, &to_after), without(after, &to_before));
+    renumber(&mut before, &after, &to_after);
+    renumber(&mut after, &before, &to_before);
     let absent = absent_groups(&before, &after);
     let outside = |of: &Account, matching: &Matching| -> Vec<(ResourceId, SecurityGroup)> {
         let alone = of.outside.iter().filter(|id| !matching.groups.contains_key(*id));

@@ -18,6 +18,7 @@ mod position;
 mod public;
 mod ranges;
 mod region;
+mod renumbered;
 mod rules;
 mod sides;
 mod told;
