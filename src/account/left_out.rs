@@ -28,8 +28,16 @@ pub enum Reason {
     ForeignAccount,
     /// It names something that no source has.
     StaleReference(String),
+    /// It names a group of another VPC: what VPCs have in common is not emulated.
+    AnotherVpc(String),
+    /// It lies in this secondary block of its VPC, and a VPC has one block here.
+    SecondaryBlock(String),
     /// A text for others has no words for it, or not for all of it.
     NotWritten(String),
+    /// The condition under which its template has it does not hold.
+    ConditionIsFalse,
+    /// It names what is gone for good, so that it matches nothing.
+    MatchesNothing(String),
     /// It is to go, or is gone.
     Gone,
 }
@@ -43,12 +51,30 @@ impl LeftOut {
 
     /// Returns true if it may open something that nobody can tell: a value, a group or an account that no source has.
     pub fn is_unknown(&self) -> bool {
-        matches!(self.reason, Reason::UnknownValue(_) | Reason::ForeignAccount | Reason::StaleReference(_))
+        matches!(
+            self.reason,
+            Reason::UnknownValue(_)
+                | Reason::ForeignAccount
+                | Reason::StaleReference(_)
+                | Reason::AnotherVpc(_)
+                | Reason::SecondaryBlock(_)
+        )
     }
 
     /// Returns true if it may have a part in who reaches whom.
     pub fn matters(&self) -> bool {
-        !matches!(self.reason, Reason::NoPartInReach | Reason::Gone)
+        !matches!(
+            self.reason,
+            Reason::NoPartInReach | Reason::ConditionIsFalse | Reason::MatchesNothing(_) | Reason::Gone
+        )
+    }
+
+    /// Returns true for what is not emulated and may keep something closed, so that it may open when this goes: network ACLs, firewalls, what
+    /// blocks public access, routes, which another route may stand in for.
+    pub fn may_restrict(&self) -> bool {
+        let kind: String = self.kind.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
+        self.reason == Reason::NotEmulated
+            && ["acl", "firewall", "blockpublicaccess", "route", "custom"].iter().any(|word| kind.contains(word))
     }
 }
 
@@ -60,7 +86,13 @@ impl fmt::Display for Reason {
             Self::UnknownValue(what) => write!(f, "not known: {what}"),
             Self::ForeignAccount => f.write_str("of another account"),
             Self::StaleReference(what) => write!(f, "names {what}, which no source has"),
+            Self::AnotherVpc(what) => write!(f, "names {what} of another VPC, which is not emulated"),
+            Self::SecondaryBlock(block) => {
+                write!(f, "in {block}, a secondary block of its VPC; sglab emulates the first one only")
+            }
             Self::NotWritten(why) => write!(f, "not written as it is: {why}"),
+            Self::ConditionIsFalse => f.write_str("its condition is false"),
+            Self::MatchesNothing(what) => write!(f, "names {what}, and matches nothing"),
             Self::Gone => f.write_str("gone"),
         }
     }

@@ -39,6 +39,8 @@ pub struct Account {
     pub sources: BTreeSet<SourceKind>,
     /// Auto Scaling groups by the ids of interfaces that they launch, where a source tells them.
     pub fleets: IndexMap<ResourceId, Fleet>,
+    /// Groups that a source only names, and of which it has no rules: they are there whether or not it names them.
+    pub outside: BTreeSet<ResourceId>,
     /// All that was read and is not here.
     pub left_out: Vec<LeftOut>,
 }

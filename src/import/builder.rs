@@ -7,6 +7,7 @@ use std::sync::Arc;
 use indexmap::{IndexMap, IndexSet};
 use ipnet::IpNet;
 
+use super::details::{RuleDetails, has, told_otherwise};
 use super::fault::{Fault, Mistake};
 use super::parameters::Parameters;
 use super::tree::Node;
@@ -24,6 +25,8 @@ pub(super) struct Builder {
     pub faults: Vec<Fault>,
     /// Rules that stand apart from their groups.
     rules: Vec<(ResourceId, Direction, Rule)>,
+    /// Rules that a reply tells apart from their groups.
+    pub details: RuleDetails,
     /// Groups that interfaces get apart from their own resource.
     memberships: Vec<(ResourceId, ResourceId, Origin)>,
     /// Groups that a source only mentions: they are there unless another source tells them, and where something refers to them.
@@ -40,6 +43,15 @@ pub(super) struct Builder {
     aliases: HashMap<String, ResourceId>,
     /// Values of parameters of templates.
     pub parameters: Arc<Parameters>,
+}
+
+/// Replies that have the rules of a group in one direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ToldBefore {
+    /// One before, and this one.
+    Both,
+    /// One of them, or none.
+    One,
 }
 
 /// Owner of the tags that are told of a resource.
@@ -108,29 +120,31 @@ impl Builder {
         self.public.push((interface, address, origin));
     }
 
-    /// Adds a group. Where two replies tell it differently nobody knows which holds: it has the rules of both, and that is listed.
-    pub fn group(&mut self, id: ResourceId, new: SecurityGroup) {
-        let old = self.account.groups.get_mut(&id).filter(|old| old.name.is_some());
-        let Some(old) = old else {
+    /// Adds a group, of which `told` says for ingress and egress if this reply has its rules. Where two replies tell it differently nobody knows which holds:
+    /// it has the rules of both, and that is listed.
+    pub fn group(&mut self, id: ResourceId, new: SecurityGroup, told: [ToldBefore; 2]) {
+        let Some(old) = self.account.groups.get_mut(&id) else {
             self.account.groups.insert(id, new);
             return;
         };
+        if old.name.is_none() && new.name.is_some() {
+            (old.name, old.label) = (new.name, new.label);
+        }
+        old.description = old.description.take().or(new.description);
+        old.vpc = old.vpc.take().or(new.vpc);
         let mut differs = false;
-        for (old, new) in [(&mut old.ingress, new.ingress), (&mut old.egress, new.egress)] {
-            let is_in = |rules: &[Rule], rule: &Rule| {
-                rules.iter().any(|known| (&known.traffic, &known.peer) == (&rule.traffic, &rule.peer))
-            };
-            differs |= old.iter().any(|rule| !is_in(&new, rule));
+        for ((old, new), told) in [(&mut old.ingress, new.ingress), (&mut old.egress, new.egress)].into_iter().zip(told)
+        {
+            differs |= told == ToldBefore::Both && old.iter().any(|rule| !has(&new, rule));
             for rule in new {
-                if !is_in(old, &rule) {
-                    differs = true;
+                if !has(old, &rule) {
+                    differs |= told == ToldBefore::Both;
                     old.push(rule);
                 }
             }
         }
         if differs {
-            let reason = Reason::UnknownValue("two replies tell different rules of it".to_owned());
-            self.account.left_out.push(LeftOut { kind: "group".to_owned(), reason, origin: new.origin });
+            self.account.left_out.push(told_otherwise(new.origin));
         }
     }
 
@@ -190,6 +204,7 @@ impl Builder {
     /// Looks references up, and gives the account.
     pub fn finish(mut self) -> (Account, Vec<Fault>) {
         self.drop_interfaces_of_what_is_gone();
+        std::mem::take(&mut self.details).finish(&mut self.account);
         let aliases = std::mem::take(&mut self.aliases);
         let resolve = |id: &mut ResourceId| {
             if let Some(meant) = aliases.get(id.as_str()) {
@@ -199,8 +214,14 @@ impl Builder {
         for group in self.referred_to() {
             let mut group = group;
             resolve(&mut group);
-            if let Some(mentioned) = self.mentioned.swap_remove(&group) {
-                self.account.groups.entry(group).or_insert(mentioned);
+            if let Some(mentioned) = self.mentioned.swap_remove(&group)
+                && !self.account.groups.contains_key(&group)
+            {
+                // One that AWS makes along with something new has known rules.
+                if mentioned.ingress.iter().chain(&mentioned.egress).all(Rule::is_unknown) {
+                    self.account.outside.insert(group.clone());
+                }
+                self.account.groups.insert(group, mentioned);
             }
         }
         for (mut group, direction, rule) in std::mem::take(&mut self.rules) {

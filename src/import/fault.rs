@@ -71,6 +71,26 @@ pub struct Fault {
     pub help: Option<String>,
 }
 
+impl Fault {
+    /// Takes out what is a secret, a part of one, or has one in it.
+    pub(super) fn conceal(&mut self, secrets: &[&str]) {
+        const INSTEAD: &str = "(secret)";
+        let shows = |text: &str| {
+            !text.is_empty() && secrets.iter().any(|secret| text.contains(*secret) || secret.contains(text))
+        };
+        for text in [Some(&mut self.message), self.help.as_mut()].into_iter().flatten() {
+            // Values stand between backticks.
+            let parts = text.split('`').enumerate();
+            let parts: Vec<&str> =
+                parts.map(|(at, part)| if at % 2 == 1 && shows(part) { INSTEAD } else { part }).collect();
+            *text = parts.join("`");
+        }
+        if let Some(value) = self.value.as_mut().filter(|value| shows(value)) {
+            INSTEAD.clone_into(value);
+        }
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "error: {}\n --> {}", shown(&self.message), self.place)?;

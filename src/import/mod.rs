@@ -7,6 +7,7 @@ mod allowances;
 mod builder;
 mod cloudformation;
 mod describe;
+mod details;
 mod expectation;
 mod fault;
 mod kind;

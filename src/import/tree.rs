@@ -43,8 +43,9 @@ fn json(text: &str) -> Result<Value<'_>, Mistake> {
     };
     let parsed = parse_to_ast(text, &Default::default(), &strict).map_err(|error| {
         let range = error.range();
-        Mistake::new(span(range), format!("this is no JSON: {}", lower(&error.kind().to_string())))
-            .help("the document may be cut off, or several may follow each other")
+        Mistake::new(span(range), format!("this is no JSON: {}", lower(&error.kind().to_string()))).help(
+            "the document may be cut off; of several that follow each other each is a file of its own, in one folder",
+        )
     })?;
     let value = parsed.value.ok_or_else(|| Mistake::new(Span::default(), "the source is empty"))?;
     match given_twice(&value) {

@@ -4,6 +4,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::check::{Advice, Check};
 use super::cure::{self, HTTPS, Other, Target};
+use super::everybody::everybody;
 use super::found::Found;
 use super::level::Level;
 use super::options::Profile;
@@ -153,24 +154,27 @@ groups: {web: [tcp 443 from anywhere, 'tcp 443 from ::/0']}
 instances: {web1: {groups: web}}
 ";
 
-/// The ports of a rule for anywhere, unless it is for all of them: that is a finding of its own.
+/// The ports of a rule, unless it is for all of them: that is a finding of its own.
 fn ports(ruled: &Ruled<'_>) -> Option<PortRange> {
     match ruled.traffic()? {
-        Traffic::Tcp(ports) | Traffic::Udp(ports) if ruled.is_anywhere() && ports != PortRange::ALL => Some(ports),
+        Traffic::Tcp(ports) | Traffic::Udp(ports) if ports != PortRange::ALL => Some(ports),
         _ => None,
     }
 }
 
-fn admin_from_anywhere(subject: &Subject<'_>) -> Vec<Found> {
-    let told = |ruled: Ruled<'_>| {
+fn admin_from_anywhere<'a>(subject: &Subject<'a>) -> Vec<Found> {
+    let told = |ruled: Ruled<'a>| {
         if !matches!(ruled.traffic(), Some(Traffic::Tcp(_))) {
             return None;
         }
         let range = ports(&ruled)?;
         let admin = subject.options.admin.iter().filter(|port| range.contains(**port));
         let admin: Vec<String> = admin.map(ToString::to_string).collect();
-        let message = format!("opens {} to every address", admin.join(" and "));
-        (!admin.is_empty()).then(|| {
+        if admin.is_empty() {
+            return None;
+        }
+        everybody(subject, &ruled).map(|how| {
+            let message = format!("opens {} to every address{}", admin.join(" and "), how.words());
             let mut operations = vec![cure::revoke(subject, &ruled)];
             if range.is_single() {
                 operations.insert(0, cure::authorize(subject, &ruled, Other::AnyList(cure::family(&ruled))));
@@ -181,8 +185,8 @@ fn admin_from_anywhere(subject: &Subject<'_>) -> Vec<Found> {
     subject.rules_in(Direction::Ingress).filter_map(told).collect()
 }
 
-fn open_to_anywhere(subject: &Subject<'_>) -> Vec<Found> {
-    let told = |ruled: Ruled<'_>| {
+fn open_to_anywhere<'a>(subject: &Subject<'a>) -> Vec<Found> {
+    let told = |ruled: Ruled<'a>| {
         let what = match (ruled.traffic()?, ports(&ruled)) {
             (Traffic::Tcp(_), Some(range)) if range.is_single() && subject.options.admin.contains(&range.from()) => {
                 return None;
@@ -195,11 +199,12 @@ fn open_to_anywhere(subject: &Subject<'_>) -> Vec<Found> {
                 }
                 traffic.to_string()
             }
-            (traffic @ Traffic::Protocol(_), None) if ruled.is_anywhere() => traffic.to_string(),
+            (traffic @ Traffic::Protocol(_), None) => traffic.to_string(),
             _ => return None,
         };
+        let how = everybody(subject, &ruled)?;
         let operations = [cure::authorize(subject, &ruled, Other::AnyGroup), cure::revoke(subject, &ruled)];
-        Some(subject.of_rule(&ruled, format!("opens {what} to every address")).cured(operations))
+        Some(subject.of_rule(&ruled, format!("opens {what} to every address{}", how.words())).cured(operations))
     };
     subject.rules_in(Direction::Ingress).filter_map(told).collect()
 }

@@ -55,11 +55,14 @@ SecurityGroups:
 - GroupId: sg-default
   GroupName: default
   IpPermissions: [{IpProtocol: '-1', UserIdGroupPairs: [{GroupId: sg-default}]}]
+  IpPermissionsEgress: []
 ",
         good: "\
 SecurityGroups:
 - GroupId: sg-default
   GroupName: default
+  IpPermissions: []
+  IpPermissionsEgress: []
 ",
         fix: None,
         claim: None,

@@ -199,9 +199,11 @@ fn stale_reference(subject: &Subject<'_>) -> Vec<Found> {
     let mut found: Vec<Found> = subject.rules().filter_map(by_rule).collect();
     let told: HashSet<String> = found.iter().map(|known| known.origin.to_string()).collect();
     for item in &subject.account.left_out {
-        let Reason::StaleReference(what) = &item.reason else { continue };
+        if !matches!(item.reason, Reason::StaleReference(_) | Reason::MatchesNothing(_)) {
+            continue;
+        }
         if !told.contains(&item.origin.to_string()) {
-            found.push(subject.of_item(&item.kind, &item.origin, format!("names {what}, which no source has")));
+            found.push(subject.of_item(&item.kind, &item.origin, item.reason.to_string()));
         }
     }
     found
@@ -232,6 +234,8 @@ fn no_description(subject: &Subject<'_>) -> Vec<Found> {
             .into_iter()
             .flat_map(|direction| subject.rules_of(id, direction))
             .filter(|ruled| !ruled.is_born())
+            // Of a rule that nobody tells, nobody tells the text.
+            .filter(|ruled| ruled.traffic().is_some() || !matches!(ruled.rule.peer, Peer::Unknown(_)))
             .collect();
         if subject.is_default(group) {
             continue;

@@ -11,6 +11,7 @@ mod checks;
 mod convention;
 mod cure;
 mod defaults;
+mod everybody;
 mod finding;
 mod fixes;
 mod flow_allowance;

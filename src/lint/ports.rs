@@ -2,6 +2,7 @@
 
 use super::check::{Advice, Check};
 use super::cure;
+use super::everybody::everybody;
 use super::found::Found;
 use super::level::Level;
 use super::options::Profile;
@@ -76,7 +77,7 @@ fn all_ports<'a>(subject: &Subject<'a>) -> Vec<Found> {
             // The default group's own rule has a check of its own.
             Peer::Group(id) if id == ruled.id && subject.is_default(ruled.group) => return None,
             Peer::Group(id) if id == ruled.id => Level::Note,
-            _ if ruled.is_anywhere() => Level::Error,
+            _ if everybody(subject, &ruled).is_some() => Level::Error,
             _ => Level::Warning,
         };
         let peer = peer_words(subject.account, &ruled.rule.peer);

@@ -28,7 +28,7 @@ pub(super) fn add<'a>(sides: &Sides<'a>, classes: &[Class<'a>], told: &mut Told)
         .collect();
     let changed: Vec<bool> = classes.iter().zip(&rules).map(|(class, rules)| is_changed(sides, class, rules)).collect();
     // A pair that rules of both ends name is asked once.
-    let mut asked: HashSet<(usize, usize)> = HashSet::new();
+    let mut asked: IndexSet<(usize, usize)> = IndexSet::new();
     for direction in [Direction::Ingress, Direction::Egress] {
         for (index, class) in classes.iter().enumerate() {
             for (_, group, rule) in admitted::rules(sides.account, &class.groups, direction) {
@@ -42,20 +42,26 @@ pub(super) fn add<'a>(sides: &Sides<'a>, classes: &[Class<'a>], told: &mut Told)
                     continue;
                 };
                 for &other in peers.iter().filter(|other| changed[index] || changed[**other]) {
-                    // One interface sends to itself without a filter.
-                    let alone = other == index && class.members.len() == 1;
-                    let (from, to) = match direction {
+                    asked.insert(match direction {
                         Direction::Ingress => (other, index),
                         Direction::Egress => (index, other),
-                    };
-                    if !alone && asked.insert((from, to)) {
-                        for family in [PrefixFamily::Ipv4, PrefixFamily::Ipv6] {
-                            let ends = [from, to].map(|at| One { class: &classes[at], rules: &rules[at] });
-                            over(sides, family, ends, told);
-                        }
-                    }
+                    });
                 }
             }
+        }
+    }
+    for moved in classes.iter().enumerate().filter(|(_, class)| sides.is_moved(class)).map(|(index, _)| index) {
+        let names_blocks = |rules: &[OfClass<'a>; 2], end: usize| rules[end].own.names_blocks();
+        let senders = (0..classes.len()).filter(|other| names_blocks(&rules[*other], 1)).map(|other| (other, moved));
+        let receivers = (0..classes.len()).filter(|other| names_blocks(&rules[*other], 0)).map(|other| (moved, other));
+        asked.extend(senders.chain(receivers));
+    }
+    for (from, to) in asked {
+        // One interface sends to itself without a filter.
+        let is_alone = from == to && classes[from].members.len() == 1;
+        for family in [PrefixFamily::Ipv4, PrefixFamily::Ipv6].into_iter().filter(|_| !is_alone) {
+            let ends = [from, to].map(|at| One { class: &classes[at], rules: &rules[at] });
+            over(sides, family, ends, told);
         }
     }
 }
@@ -74,13 +80,9 @@ fn is_changed<'a>(sides: &Sides<'a>, class: &Class<'a>, rules: &[OfClass<'a>; 2]
         mapped.sort();
         mapped == *others
     });
-    let is_moved = |family| {
-        let places = class.places(family, sides.account, sides.other, &sides.named);
-        places.keys().any(|place| !place.is_same())
-    };
     !same_groups
         || sides.unknown_there(class).is_some()
-        || [PrefixFamily::Ipv4, PrefixFamily::Ipv6].into_iter().any(is_moved)
+        || sides.has_other_places(class)
         || rules.iter().any(|rules| rules.differs(sides))
 }
 
@@ -105,6 +107,7 @@ fn by_unknown_group<'a>(
         held_by: Vec::new(),
         already: Vec::new(),
         members: Vec::new(),
+        senders: Vec::new(),
         members_are,
         reached: Reached::Inside,
     };
@@ -125,11 +128,12 @@ fn asked<'a>(sides: &Sides<'a>, family: PrefixFamily, rules: &OfClass<'a>, peers
     let mut seen: HashMap<Vec<(*const Rule, Held)>, usize> = HashMap::new();
     for (place, members) in peers.places(family, sides.account, sides.other, &sides.named) {
         let at = |groups, position| Peers { groups, position, family };
-        let own = rules.own.between(at(&peers.groups, &place.own), |_| false);
+        // A rule that is not known, and that the other account does not have as it is, is told by itself.
+        let own = rules.own.between(at(&peers.groups, &place.own), |rule| rules.is_alike(sides, rule));
         let mut theirs = Vec::new();
         if let Some(others) = &peers.others {
             for position in &place.there {
-                theirs.extend(rules.there.between(at(others, position), |rule| rules.is_only_there(rule)));
+                theirs.extend(rules.there.between(at(others, position), |_| true));
             }
         }
         let outcome = own.iter().chain(&theirs).map(|one| (std::ptr::from_ref(one.rule), one.held)).collect();
@@ -170,11 +174,21 @@ struct Pair<'c, 'a> {
 }
 
 /// Packets that two rules let pass.
+#[derive(Clone, Copy)]
 struct Open<'a> {
     packets: Packets,
-    ingress: &'a Rule,
-    egress: &'a Rule,
-    held: Held,
+    ingress: Admitted<'a>,
+    egress: Admitted<'a>,
+}
+
+impl Open<'_> {
+    fn held(&self) -> Held {
+        self.ingress.held.min(self.egress.held)
+    }
+
+    fn names_a_group(&self) -> bool {
+        names_a_group(self.ingress.rule) || names_a_group(self.egress.rule)
+    }
 }
 
 /// Pairs of rules that let packets pass. Of rules that say the same one is enough, unless its group is told: where the other rule names none.
@@ -185,12 +199,8 @@ fn open<'a>(ingress: &[Admitted<'a>], egress: &[Admitted<'a>]) -> Vec<Open<'a>> 
     for one in ingress {
         let is_first = seen.insert(one.said());
         for other in egress.iter().filter(|other| is_first || !names_a_group(other.rule)) {
-            open.extend(one.packets.common(other.packets).map(|packets| Open {
-                packets,
-                ingress: one.rule,
-                egress: other.rule,
-                held: one.held.min(other.held),
-            }));
+            let common = one.packets.common(other.packets);
+            open.extend(common.map(|packets| Open { packets, ingress: *one, egress: *other }));
         }
     }
     open
@@ -200,7 +210,7 @@ fn open<'a>(ingress: &[Admitted<'a>], egress: &[Admitted<'a>]) -> Vec<Open<'a>> 
 fn open_there<'a>(ingress: &[Admitted<'a>], egress: &[Admitted<'a>]) -> Vec<Open<'a>> {
     let mut all = open(&distinct(ingress), egress);
     let mut seen = HashSet::new();
-    all.retain(|open| open.held != Held::Yes || seen.insert(open.packets));
+    all.retain(|open| open.held() != Held::Yes || seen.insert(open.packets));
     all
 }
 
@@ -218,24 +228,29 @@ fn one_pair<'a>(sides: &Sides<'a>, pair: Pair<'_, 'a>, told: &mut Told) {
     let Pair { from, to, senders, receivers } = pair;
     let (egress_rules, ingress_rules) = (&from.rules[1], &to.rules[0]);
     let (from, to) = (from.class, to.class);
-    // A pair of rules that both name blocks is told by blocks.
-    let mut own = open(&senders.own, &receivers.own);
-    own.retain(|open| names_a_group(open.ingress) || names_a_group(open.egress));
+    let all = open(&senders.own, &receivers.own);
+    // A pair of rules that both name blocks is told by blocks, unless an address has come into one.
+    let is_moved = from.is_moved_to(&senders.place) || to.is_moved_to(&receivers.place);
+    let own: Vec<&Open<'a>> = all.iter().filter(|open| is_moved || open.names_a_group()).collect();
     if own.is_empty() {
         return;
     }
     let theirs = open_there(&senders.theirs, &receivers.theirs);
-    let there = |held: Held| theirs.iter().filter(move |open| open.held >= held).map(|open| open.packets);
+    let there = |held: Held| theirs.iter().filter(move |open| open.held() >= held).map(|open| open.packets);
     let same_places = senders.place.is_same() && receivers.place.is_same();
     for open in own {
-        let new = packets_without(vec![open.packets], there(Held::Yes));
-        let is_same = |other: &Open<'_>| {
-            same_places
-                && other.held == Held::Perhaps
-                && sides.key(open.ingress) == key(other.ingress, None)
-                && sides.key(open.egress) == key(other.egress, None)
-        };
-        if new.is_empty() || open.held == Held::Perhaps && theirs.iter().any(is_same) {
+        let mut new = packets_without(vec![open.packets], there(Held::Yes));
+        if open.held() == Held::Perhaps {
+            // What is open for certain needs nothing unknown, and what was perhaps open by the same unknown rule is no news.
+            let as_open = |other: &&Open<'_>| {
+                same_places
+                    && is_as_open(sides, open.ingress, other.ingress)
+                    && is_as_open(sides, open.egress, other.egress)
+            };
+            let certain = all.iter().filter(|other| other.held() == Held::Yes);
+            new = packets_without(new, certain.chain(theirs.iter().filter(as_open)).map(|open| open.packets));
+        }
+        if new.is_empty() {
             continue;
         }
         let already: IndexSet<String> =
@@ -244,18 +259,31 @@ fn one_pair<'a>(sides: &Sides<'a>, pair: Pair<'_, 'a>, told: &mut Told) {
             |id: &ResourceId| sides.account.groups.get(id).map_or_else(|| id.to_string(), |group| group.label.clone());
         let by_group = |rule: &Rule| if let Peer::Group(id) = &rule.peer { Some(label(id)) } else { None };
         let named = |class: &Class<'_>| class.groups.iter().map(|id| label(id)).collect::<Vec<_>>().join("+");
+        let senders_of = |rule: &Rule| -> Vec<String> {
+            let all = if let Peer::Group(id) = &rule.peer { sides.members_of(id) } else { from.members.len() };
+            let labels = senders.members.iter().map(|member| member.label.clone());
+            labels.filter(|_| senders.members.len() < all).collect()
+        };
         let unknown_there = || [from, to].into_iter().find_map(|class| sides.unknown_there(class));
+        // What is not known on both sides in the same words is set aside.
+        let is_only_there = |rules: &OfClass<'a>, half: Admitted<'a>| {
+            !admitted::is_unknown(sides.other, half.rule) || rules.is_only_there(half.rule)
+        };
         let unknown_rule = || {
-            let is_perhaps = !packets_without(new.clone(), there(Held::Perhaps)).is_empty();
+            let theirs: Vec<&Open<'_>> = theirs
+                .iter()
+                .filter(|open| is_only_there(ingress_rules, open.ingress) && is_only_there(egress_rules, open.egress))
+                .collect();
+            let is_perhaps = !packets_without(new.clone(), theirs.iter().map(|open| open.packets)).is_empty();
             let meeting = theirs.iter().filter(|other| other.packets.common(open.packets).is_some());
-            let mut rules = meeting.flat_map(|open| [open.ingress, open.egress]);
+            let mut rules = meeting.flat_map(|open| [open.ingress.rule, open.egress.rule]);
             let why =
                 rules.find_map(|rule| why_unknown(sides.other, rule)).map(|why| format!("in the other source, {why}"));
             (!is_perhaps).then(|| why.unwrap_or_else(|| unknown_address(&pair)))
         };
         let left_out = || {
             let of = |rules: &OfClass<'a>, rule: &Rule| sides.is_left_out_there(rule, rules.own.owner(rule)?);
-            of(ingress_rules, open.ingress).or_else(|| of(egress_rules, open.egress))
+            of(ingress_rules, open.ingress.rule).or_else(|| of(egress_rules, open.egress.rule))
         };
         let peering = || match (from.vpc, to.vpc) {
             (Some(one), Some(other)) if one != other => {
@@ -263,25 +291,34 @@ fn one_pair<'a>(sides: &Sides<'a>, pair: Pair<'_, 'a>, told: &mut Told) {
             }
             _ => None,
         };
-        let address = || (open.held == Held::Perhaps).then(|| unknown_address(&pair));
-        let why = peering().or_else(address).or_else(unknown_there).or_else(unknown_rule).or_else(left_out);
-        let of_rule = || ingress_rules.own.owner(open.ingress).map(|group| group.label.clone());
+        let own_rule =
+            || [open.ingress, open.egress].into_iter().find_map(|half| why_unknown(sides.account, half.rule));
+        let address = || (open.held() == Held::Perhaps).then(|| unknown_address(&pair));
+        let why =
+            peering().or_else(own_rule).or_else(address).or_else(unknown_there).or_else(unknown_rule).or_else(left_out);
+        let of_rule = || ingress_rules.own.owner(open.ingress.rule).map(|group| group.label.clone());
         let passage = Passage {
             way: Way::Inside,
-            from: by_group(open.ingress).unwrap_or_else(|| named(from)),
-            to: by_group(open.egress).or_else(of_rule).unwrap_or_default(),
+            from: by_group(open.ingress.rule).unwrap_or_else(|| named(from)),
+            to: by_group(open.egress.rule).or_else(of_rule).unwrap_or_default(),
             traffic: open.packets.words(),
             certainty: why.map_or(Certainty::Known, Certainty::Unknown),
-            by: deciding(sides, &open, (egress_rules, ingress_rules)),
+            by: deciding(sides, open, &pair),
             entries: Vec::new(),
             held_by: Vec::new(),
             already: already.into_iter().collect(),
             members: Vec::new(),
+            senders: senders_of(open.ingress.rule),
             members_are: End::Receiver,
             reached: Reached::Inside,
         };
         told.add(passage, receivers.members.iter().map(|member| member.label.clone()));
     }
+}
+
+/// Returns true if an end there, at the same place, lets pass what an own one does that is perhaps open: for certain, or by the same rule.
+fn is_as_open(sides: &Sides<'_>, own: Admitted<'_>, there: Admitted<'_>) -> bool {
+    there.held == Held::Yes || there.held == own.held && sides.key(own.rule) == key(there.rule, None)
 }
 
 /// Says which addresses are not known.
@@ -301,14 +338,25 @@ fn unknown_address(pair: &Pair<'_, '_>) -> String {
     }
 }
 
-/// The rules that are new, else both.
-fn deciding<'a>(sides: &Sides<'a>, open: &Open<'a>, (egress, ingress): (&OfClass<'a>, &OfClass<'a>)) -> Vec<Origin> {
+/// Most members that are named as the reason.
+const MOST_NAMED: usize = 3;
+
+/// The rules that are new, else both, behind the members whose addresses are new.
+fn deciding<'a>(sides: &Sides<'a>, open: &Open<'a>, pair: &Pair<'_, 'a>) -> Vec<Origin> {
     let mut by = Vec::new();
-    if !ingress.is_there(sides, open.ingress) {
-        by.push(open.ingress.origin.clone());
+    let halves = [(&pair.to.rules[0], open.ingress.rule), (&pair.from.rules[1], open.egress.rule)];
+    for (rules, rule) in halves {
+        if !rules.is_there(sides, rule) {
+            by.push(rule.origin.clone());
+        }
     }
-    if !egress.is_there(sides, open.egress) {
-        by.push(open.egress.origin.clone());
+    if by.is_empty() {
+        for (class, end) in [(pair.from.class, pair.senders), (pair.to.class, pair.receivers)] {
+            if class.is_moved_to(&end.place) {
+                by.extend(end.members.iter().take(MOST_NAMED).map(|member| member.origin.clone()));
+            }
+        }
+        by.extend(halves.map(|(_, rule)| rule.origin.clone()));
     }
-    if by.is_empty() { vec![open.ingress.origin.clone(), open.egress.origin.clone()] } else { by }
+    by
 }

@@ -6,7 +6,8 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::matching::Matching;
 use super::passage::Reached;
-use super::position::{ByPlace, NamedBlocks, of_interface, of_next_member, places};
+use super::position::{ByPlace, NamedBlocks, Place, of_interface, of_next_member, places};
+use super::public::gain;
 use crate::account::{Account, Interface, Known, Public, ResourceId};
 use crate::model::PrefixFamily;
 
@@ -50,6 +51,19 @@ impl<'a> Class<'a> {
             }
             found
         })
+    }
+
+    /// Returns true if a member has a public address, or may have one, that the other account does not give it.
+    pub fn gains_an_address(&self, member: usize) -> bool {
+        let both = self.members.get(member).zip(self.other_members.get(member));
+        both.is_some_and(|(own, twin)| {
+            [PrefixFamily::Ipv4, PrefixFamily::Ipv6].into_iter().any(|family| gain(own, twin, family).is_some())
+        })
+    }
+
+    /// Returns true for a place of members that the other account has at another one.
+    pub fn is_moved_to(&self, place: &Place) -> bool {
+        !self.other_members.is_empty() && !place.is_same()
     }
 
     /// The groups that the other account does not tell, where it has the interfaces.
@@ -123,15 +137,18 @@ fn sorted(groups: &Known<IndexSet<ResourceId>>) -> Vec<&ResourceId> {
     all
 }
 
-/// The best way from the internet to any member.
-pub(super) fn reached(members: &[&Interface]) -> Reached {
+/// The best way from the internet to any member, by addresses of some families.
+pub(super) fn reached(members: &[&Interface], families: &[PrefixFamily]) -> Reached {
     use Reached::{ByPublicAddress, NoMember, NoPublicAddress, Unknown};
-    let of_one = |interface: &&Interface| match interface.public {
-        Public::At(_) => ByPublicAddress,
+    let has = |family: PrefixFamily| families.contains(&family);
+    let of_one = |interface: &&Interface| match &interface.public {
         // IPv6 addresses lead to it from everywhere.
-        Public::None if interface.ipv6_later > 0 => ByPublicAddress,
-        Public::Unknown(_) => Unknown,
-        Public::None => NoPublicAddress,
+        _ if interface.ipv6_later > 0 && has(PrefixFamily::Ipv6) => ByPublicAddress,
+        // What is not known yet is given by EC2, which is IPv4.
+        Public::At(all) if all.is_empty() && has(PrefixFamily::Ipv4) => ByPublicAddress,
+        Public::At(all) if all.iter().any(|address| has(PrefixFamily::of((*address).into()))) => ByPublicAddress,
+        Public::Unknown(_) if has(PrefixFamily::Ipv4) => Unknown,
+        Public::At(_) | Public::Unknown(_) | Public::None => NoPublicAddress,
     };
     members.iter().map(of_one).min().unwrap_or(NoMember)
 }

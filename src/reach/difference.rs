@@ -2,16 +2,19 @@
 
 use std::collections::HashSet;
 
+use indexmap::IndexMap;
+
 use super::classes::classes;
 use super::gained::gained;
 use super::matching::Matching;
 use super::matching::without;
 use super::passage::{Certainty, Passage, Way};
 use super::public::{AddressChange, addresses_of_one};
+use super::renumbered::renumber;
 use super::rules::{
     EntryChange, GroupChange, MemberChange, RuleChange, entries_of_one, groups_of_one, members_of_one, rules_of_one,
 };
-use crate::account::{Account, LeftOut};
+use crate::account::{Account, Known, LeftOut, Origin, Peer, ResourceId, Rule, SecurityGroup};
 
 /// The difference between an account before and after a change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,8 +45,8 @@ pub struct Difference {
     pub addresses_removed: Vec<AddressChange>,
     /// Items that only the account after leaves out, and that may open or close something.
     pub not_known: Vec<LeftOut>,
-    /// Those that only the account before leaves out.
-    pub no_longer_unknown: Vec<LeftOut>,
+    /// Those that only the account before leaves out, and of which the account after has nothing.
+    pub gone: Vec<LeftOut>,
 }
 
 impl Difference {
@@ -70,14 +73,13 @@ impl Difference {
             self.members_removed.len(),
             self.addresses_added.len(),
             self.addresses_removed.len(),
-            self.no_longer_unknown.len(),
         ];
         lengths.iter().all(|length| *length == 0) && self.is_empty()
     }
 
-    /// Returns true if nobody reaches anybody else than before, and nothing more is not known.
+    /// Returns true if nobody reaches anybody else than before, and the same is not known.
     pub fn is_empty(&self) -> bool {
-        self.opened.is_empty() && self.closed.is_empty() && self.not_known.is_empty()
+        self.opened.is_empty() && self.closed.is_empty() && self.not_known.is_empty() && self.gone.is_empty()
     }
 }
 
@@ -115,14 +117,65 @@ pub fn admitted(account: &Account) -> Vec<Passage> {
 pub fn compare(before: &Account, after: &Account) -> Difference {
     let mut to_before = Matching::new(after, before);
     let mut to_after = to_before.reversed();
-    let (before, after) = (without(before, &to_after), without(after, &to_before));
+    let (mut before, mut after) = (without(before, &to_after), without(after, &to_before));
+    renumber(&mut before, &after, &to_after);
+    renumber(&mut after, &before, &to_before);
+    let absent = absent_groups(&before, &after);
+    let outside = |of: &Account, matching: &Matching| -> Vec<(ResourceId, SecurityGroup)> {
+        let alone = of.outside.iter().filter(|id| !matching.groups.contains_key(*id));
+        alone.filter_map(|id| Some((id.clone(), of.groups.get(id)?.clone()))).collect()
+    };
+    let (of_before, of_after) = (outside(&before, &to_after), outside(&after, &to_before));
+    for (account, groups) in [(&mut before, [&absent, &of_after]), (&mut after, [&absent, &of_before])] {
+        for (id, group) in groups.into_iter().flatten() {
+            to_before.groups.insert(id.clone(), id.clone());
+            to_after.groups.insert(id.clone(), id.clone());
+            account.to_mut().groups.insert(id.clone(), group.clone());
+        }
+    }
     to_before.add_fleets(&after, &before);
     to_after.add_fleets(&before, &after);
     of_all(&before, &after, (&to_before, &to_after))
 }
 
+/// Groups that interfaces of both accounts are in and of which neither has the rules: these are not known, and the same.
+fn absent_groups(before: &Account, after: &Account) -> Vec<(ResourceId, SecurityGroup)> {
+    let of = |account: &Account| -> IndexMap<ResourceId, SecurityGroup> {
+        let mut absent = IndexMap::new();
+        for interface in account.interfaces.values() {
+            let groups = interface.groups.known().into_iter().flatten();
+            for id in groups.filter(|id| !account.groups.contains_key(*id)) {
+                let origin = Origin { digest: 0, ..interface.origin.clone() };
+                let rule = Rule {
+                    traffic: Known::Unknown("no source has it".to_owned()),
+                    peer: Peer::Unknown(format!("no source has the rules of {id}")),
+                    description: None,
+                    origin: origin.clone(),
+                };
+                absent.entry(id.clone()).or_insert_with(|| SecurityGroup {
+                    label: id.to_string(),
+                    name: None,
+                    description: None,
+                    vpc: interface.vpc.clone(),
+                    ingress: vec![rule.clone()],
+                    egress: vec![rule],
+                    origin,
+                });
+            }
+        }
+        absent
+    };
+    let there = of(before);
+    of(after).into_iter().filter(|(id, _)| there.contains_key(id)).collect()
+}
+
 /// Compares two accounts, whose resources are matched.
 fn of_all(before: &Account, after: &Account, (to_before, to_after): (&Matching, &Matching)) -> Difference {
+    let not_known = left_out_of_one(after, before);
+    let mut gone = left_out_of_one(before, after);
+    // What is there as well, in other words, is told once.
+    let there: HashSet<_> = not_known.iter().map(|item| (&item.kind, &item.origin.resource)).collect();
+    gone.retain(|item| !there.contains(&(&item.kind, &item.origin.resource)));
     Difference {
         opened: gained(before, after, &classes(after, before, to_before), to_before),
         closed: gained(after, before, &classes(before, after, to_after), to_after),
@@ -136,7 +189,7 @@ fn of_all(before: &Account, after: &Account, (to_before, to_after): (&Matching, 
         members_removed: members_of_one(before, after, to_after),
         addresses_added: addresses_of_one(after, before, to_before),
         addresses_removed: addresses_of_one(before, after, to_after),
-        not_known: left_out_of_one(after, before),
-        no_longer_unknown: left_out_of_one(before, after),
+        not_known,
+        gone,
     }
 }

@@ -57,6 +57,11 @@ impl<'a> Sorted<'a> {
         rules.filter_map(|rule| admitted::by(self.account, rule, peers, &may_admit)).collect()
     }
 
+    /// Returns true if a rule names a block that does not hold all addresses of its family, or a prefix list.
+    pub fn names_blocks(&self) -> bool {
+        self.by_block.keys().any(|block| block.prefix_len() > 0) || !self.others.is_empty()
+    }
+
     /// The group whose rule it is.
     pub fn owner(&self, rule: &Rule) -> Option<&'a SecurityGroup> {
         let same = match &rule.peer {
@@ -76,16 +81,22 @@ pub(super) struct OfClass<'a> {
     /// Keys of the own rules, in the other account's ids.
     keys: HashSet<RuleKey>,
     keys_there: HashSet<RuleKey>,
+    /// Keys of the own rules but of those whose prefix list has other entries there.
+    alike: HashSet<RuleKey>,
 }
 
 impl<'a> OfClass<'a> {
     pub fn new(sides: &Sides<'a>, class: &Class<'a>, direction: Direction) -> Self {
         let theirs = class.others.as_deref().unwrap_or_default();
+        let own = Sorted::new(sides.account, &class.groups, direction);
+        let there = Sorted::new(sides.other, theirs, direction);
+        let alike = own.all.iter().filter(|(_, rule)| !sides.entries_differ(rule));
         Self {
-            own: Sorted::new(sides.account, &class.groups, direction),
-            there: Sorted::new(sides.other, theirs, direction),
-            keys: sides.keys(class, direction),
-            keys_there: sides.keys_there(class, direction),
+            keys: own.all.iter().map(|(_, rule)| sides.key(rule)).collect(),
+            keys_there: there.all.iter().map(|(_, rule)| key(rule, None)).collect(),
+            alike: alike.map(|(_, rule)| sides.key(rule)).collect(),
+            own,
+            there,
         }
     }
 
@@ -94,9 +105,14 @@ impl<'a> OfClass<'a> {
         self.keys_there.contains(&sides.key(rule))
     }
 
+    /// Returns true if the other account has an own rule that admits the same.
+    pub fn is_alike(&self, sides: &Sides<'a>, rule: &Rule) -> bool {
+        self.is_there(sides, rule) && !sides.entries_differ(rule)
+    }
+
     /// Returns true if this account does not have a rule of the other as it is. The same unknown rule on both sides admits the same.
     pub fn is_only_there(&self, rule: &Rule) -> bool {
-        !self.keys.contains(&key(rule, None))
+        !self.alike.contains(&key(rule, None))
     }
 
     /// Returns true if the rules of both accounts differ.

@@ -42,6 +42,8 @@ pub(super) fn gained<'a>(
     gained.told.sorted()
 }
 
+const FAMILIES: [PrefixFamily; 2] = [PrefixFamily::Ipv4, PrefixFamily::Ipv6];
+
 struct Gained<'a> {
     sides: Sides<'a>,
     /// Interfaces of the account by their public addresses.
@@ -86,12 +88,15 @@ impl<'a> Gained<'a> {
     fn unknown_groups(&mut self, class: &Class<'a>) {
         self.absent_groups(class);
         let Some(why) = class.unknown else { return };
-        if class.unknown_there() == Some(why) {
-            return;
-        }
-        for member in &class.members {
+        let is_same = class.unknown_there() == Some(why);
+        for (at, member) in class.members.iter().enumerate() {
+            let reached = match is_same {
+                true if !class.gains_an_address(at) => continue,
+                true => Reached::ByAddressAlone,
+                false => reached(&[member], &FAMILIES),
+            };
             let why = format!("its groups are not known: {}", why.reason);
-            let passage = of_somebody(member.label.clone(), why, vec![member.origin.clone()], reached(&[member]));
+            let passage = of_somebody(member.label.clone(), why, vec![member.origin.clone()], reached);
             self.told.add(passage, [member.label.clone()]);
         }
     }
@@ -103,7 +108,7 @@ impl<'a> Gained<'a> {
         for id in class.groups.iter().filter(|id| !groups.contains_key(**id) && !there.contains(id)) {
             let by = class.members.iter().map(|member| member.origin.clone()).collect();
             let why = format!("no source has the rules of {id}");
-            let passage = of_somebody(id.to_string(), why, by, reached(&class.members));
+            let passage = of_somebody(id.to_string(), why, by, reached(&class.members, &FAMILIES));
             self.told.add(passage, class.members.iter().map(|member| member.label.clone()));
         }
     }
@@ -168,9 +173,23 @@ impl<'a> Gained<'a> {
             held_by: if way == Way::Inside { Vec::new() } else { self.holders(rule) },
             already: Vec::new(),
             members: Vec::new(),
+            senders: Vec::new(),
             members_are,
-            reached: if way == Way::FromOutside { reached(&class.members) } else { Reached::Inside },
+            reached: if way == Way::FromOutside {
+                reached(&class.members, &self.families(rule))
+            } else {
+                Reached::Inside
+            },
         }
+    }
+
+    /// The families of the blocks that a rule names; both where these are not known.
+    fn families(&self, rule: &Rule) -> Vec<PrefixFamily> {
+        let blocks = admitted::blocks(self.sides.account, rule);
+        let has = |family: &PrefixFamily| {
+            blocks.as_ref().is_none_or(|blocks| blocks.iter().any(|block| PrefixFamily::of(*block) == *family))
+        };
+        FAMILIES.into_iter().filter(has).collect()
     }
 
     /// Interfaces of the account whose own public addresses are in the blocks of a rule. A wide block means the internet.
@@ -185,21 +204,25 @@ impl<'a> Gained<'a> {
 
     /// Adds who is reached from outside by a rule of both accounts, since he has a public address in this one only.
     fn by_new_addresses(&mut self, class: &Class<'a>, (group, rule): (&SecurityGroup, &Rule), direction: Direction) {
-        if self.way(class, rule, direction) != Way::FromOutside || rule.traffic.known().is_none() {
+        if self.way(class, rule, direction) != Way::FromOutside {
             return;
         }
-        let blocks = admitted::blocks(self.sides.account, rule).unwrap_or_default();
+        // Of an unknown rule nobody can tell that it does not admit the internet.
+        let blocks = admitted::blocks(self.sides.account, rule);
+        let unknown = why_unknown(self.sides.account, rule);
         for (member, twin) in class.members.iter().zip(&class.other_members) {
             let has = |family: PrefixFamily| {
                 move |block: &IpNet| PrefixFamily::of(*block) == family && !public::is_private(block)
             };
-            let families = [PrefixFamily::Ipv4, PrefixFamily::Ipv6].into_iter();
-            let gains = families.filter(|family| blocks.iter().any(has(*family)));
+            let gains = FAMILIES
+                .into_iter()
+                .filter(|family| blocks.as_ref().is_none_or(|blocks| blocks.iter().any(has(*family))));
             let Some(gain) = gains.filter_map(|family| gain(member, twin, family)).min() else { continue };
             let passage = Passage {
-                certainty: match gain {
-                    Gain::Known(_) => Certainty::Known,
-                    Gain::Perhaps(why) => Certainty::Unknown(why),
+                certainty: match (gain, &unknown) {
+                    (_, Some(why)) => Certainty::Unknown(why.clone()),
+                    (Gain::Known(_), None) => Certainty::Known,
+                    (Gain::Perhaps(why), None) => Certainty::Unknown(why),
                 },
                 by: vec![member.origin.clone(), rule.origin.clone()],
                 reached: Reached::ByAddressAlone,
@@ -273,6 +296,7 @@ fn of_somebody(to: String, why: String, by: Vec<Origin>, reached: Reached) -> Pa
         entries: Vec::new(),
         already: Vec::new(),
         members: Vec::new(),
+        senders: Vec::new(),
         members_are: End::Receiver,
         reached,
     }

@@ -24,6 +24,12 @@ impl Matching {
     /// Finds for each resource of `of` the one of `among` that it is.
     pub fn new(of: &Account, among: &Account) -> Self {
         let mut matching = Self::default();
+        // Both may have an interface of one id.
+        let numbers = [of, among].map(numbers);
+        let number = |account: &Account, id: &ResourceId| {
+            let [in_of, in_among] = &numbers;
+            if std::ptr::eq(account, of) { in_of.get(id).copied() } else { in_among.get(id).copied() }
+        };
         for own in [true, false] {
             let group = |own: bool| {
                 move |_: &Account, id: &ResourceId, group: &SecurityGroup| {
@@ -32,15 +38,24 @@ impl Matching {
             };
             add(&mut matching.groups, (of, among), |it| &it.groups, (group(own), group(!own)), RENAMED_GROUPS);
         }
-        by_identity(&mut matching.groups, (of, among), |it| &it.groups, |_, group| group_key(&group.origin));
-        by_identity(&mut matching.prefix_lists, (of, among), |it| &it.prefix_lists, |_, list| group_key(&list.origin));
+        by_identity(&mut matching.groups, (of, among), |it| &it.groups, |_, _, group| group_key(&group.origin));
+        by_identity(
+            &mut matching.prefix_lists,
+            (of, among),
+            |it| &it.prefix_lists,
+            |_, _, list| group_key(&list.origin),
+        );
         by_identity(
             &mut matching.interfaces,
             (of, among),
             |it| &it.interfaces,
-            |_, interface| (interface.origin.resource.clone(), interface.label.clone()),
+            |account, id, interface| {
+                let (holder, device) = interface.holder_and_device();
+                let device = number(account, id).unwrap_or(device);
+                (interface.origin.resource.clone(), (holder.to_owned(), device))
+            },
         );
-        matching.add_renamed(of, among);
+        matching.add_renamed(of, among, &number);
         let group = |account: &Account, group: &SecurityGroup| {
             let vpc = group.vpc.as_ref().and_then(|id| account.vpcs.get(id)).map(|vpc| vpc.label.clone());
             group.name.clone().map(|name| (name, vpc.filter(|_| account.vpcs.len() > 1)))
@@ -63,10 +78,11 @@ impl Matching {
 
     /// Matches what a topology has with that which it was made of: its names are plain, and unique among all kinds. Twins are in the same order.
     /// Where the names are the same on both sides, nothing was renamed.
-    fn add_renamed(&mut self, of: &Account, among: &Account) {
+    fn add_renamed(&mut self, of: &Account, among: &Account, number: &impl Fn(&Account, &ResourceId) -> Option<u32>) {
         let interface = |own: bool| {
-            move |_: &Account, _: &ResourceId, interface: &Interface| {
+            move |account: &Account, id: &ResourceId, interface: &Interface| {
                 let (holder, device) = interface.holder_and_device();
+                let device = number(account, id).unwrap_or(device);
                 (is_own(&interface.origin, holder) == own).then(|| (renamed(holder, own), device))
             }
         };
@@ -132,6 +148,18 @@ impl Matching {
             prefix_lists: turned(&self.prefix_lists),
         }
     }
+}
+
+/// The interfaces of load balancers, databases and the like, numbered in the order of their holder: a topology makes an instance of each.
+fn numbers(account: &Account) -> HashMap<ResourceId, u32> {
+    let mut seen: HashMap<(&ResourceId, &str), u32> = HashMap::new();
+    let others = account.interfaces.iter().filter(|(_, interface)| !interface.holder.is_instance());
+    let numbered = others.map(|(id, interface)| {
+        let next = seen.entry((&interface.origin.resource, interface.label.as_str())).or_default();
+        *next += 1;
+        (id.clone(), *next - 1)
+    });
+    numbered.collect()
 }
 
 /// A name that instances share, and which of their interfaces it is.
@@ -208,8 +236,8 @@ fn copy_of_default(id: &ResourceId, group: &SecurityGroup) -> Option<String> {
     may_be.then(|| renamed(&group.label, true))
 }
 
-fn group_key(origin: &Origin) -> (ResourceId, String) {
-    (origin.resource.clone(), String::new())
+fn group_key(origin: &Origin) -> (ResourceId, (String, u32)) {
+    (origin.resource.clone(), Default::default())
 }
 
 type Name = (String, Option<String>);
@@ -221,13 +249,13 @@ fn by_identity<T>(
     found: &mut Pairs,
     (of, among): (&Account, &Account),
     all: All<T>,
-    resource: impl Fn(&Account, &T) -> (ResourceId, String) + Copy,
+    resource: impl Fn(&Account, &ResourceId, &T) -> (ResourceId, (String, u32)) + Copy,
 ) {
     let taken: HashSet<ResourceId> = found.values().cloned().collect();
     let same = all(of).keys().filter(|id| all(among).contains_key(*id) && !taken.contains(*id));
     let same: Vec<ResourceId> = same.filter(|id| !found.contains_key(*id)).cloned().collect();
     found.extend(same.into_iter().map(|id| (id.clone(), id)));
-    let key = |account: &Account, _: &ResourceId, item: &T| Some(resource(account, item));
+    let key = |account: &Account, id: &ResourceId, item: &T| Some(resource(account, id, item));
     add(found, (of, among), all, (key, key), Twins::Unmatched);
     let logical = |account: &Account, id: &ResourceId| account.tags.get(id)?.logical_id.clone();
     add_by_id(found, (of, among), all, logical);

@@ -30,6 +30,8 @@ pub struct Passage {
     pub already: Vec<String>,
     /// The interfaces that it is about, by their short names.
     pub members: Vec<String>,
+    /// Of the group that it is from, the members that it is about, where that has others.
+    pub senders: Vec<String>,
     /// The end of it that these are.
     pub members_are: End,
     /// Reach of its packets.

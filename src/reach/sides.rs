@@ -8,7 +8,7 @@ use super::matching::Matching;
 use super::position::NamedBlocks;
 use super::rules::{RuleKey, key};
 use crate::account::{Account, Peer, PrefixList, ResourceId, Rule, SecurityGroup};
-use crate::model::Direction;
+use crate::model::{Direction, PrefixFamily};
 
 /// Two accounts, `other` being the one that lacks.
 pub(super) struct Sides<'a> {
@@ -17,6 +17,8 @@ pub(super) struct Sides<'a> {
     pub matching: &'a Matching,
     /// Blocks that rules of both name.
     pub named: NamedBlocks,
+    /// Numbers of members by group.
+    sizes: HashMap<&'a ResourceId, usize>,
     /// Resources of which the other account alone leaves something out that is not known, each with the reason.
     left_out_there: HashMap<&'a ResourceId, String>,
 }
@@ -26,13 +28,15 @@ impl<'a> Sides<'a> {
         let known: HashSet<_> = account.left_out.iter().map(crate::account::LeftOut::key).collect();
         let alone = other.left_out.iter().filter(|item| item.is_unknown() && !known.contains(&item.key()));
         let left_out_there = alone.map(|item| (&item.origin.resource, item.reason.to_string())).collect();
-        Self { other, account, matching, named: NamedBlocks::of([other, account]), left_out_there }
+        let mut sizes: HashMap<&ResourceId, usize> = HashMap::new();
+        let groups = account.interfaces.values().filter_map(|interface| interface.groups.known()).flatten();
+        groups.for_each(|id| *sizes.entry(id).or_default() += 1);
+        Self { other, account, matching, named: NamedBlocks::of([other, account]), sizes, left_out_there }
     }
 
-    /// The keys of the rules that the other account has of a class.
-    pub fn keys_there(&self, class: &Class<'a>, direction: Direction) -> HashSet<RuleKey> {
-        let theirs = class.others.as_deref().unwrap_or_default();
-        admitted::rules(self.other, theirs, direction).map(|(.., rule)| key(rule, None)).collect()
+    /// The number of members of a group.
+    pub fn members_of(&self, group: &ResourceId) -> usize {
+        self.sizes.get(group).copied().unwrap_or_default()
     }
 
     /// The keys of the own rules of a class, in the other account's ids.
@@ -53,6 +57,19 @@ impl<'a> Sides<'a> {
         // Entries that nobody knows are the same where their text is.
         let told = |list: &'a PrefixList| (&list.entries, list.entries.why_unknown().map(|_| list.origin.digest));
         own.map(told) != theirs.map(told)
+    }
+
+    /// Returns true if the addresses of a member, or of the next one, stand elsewhere among the blocks that rules name in the other account.
+    pub fn has_other_places(&self, class: &Class<'a>) -> bool {
+        [PrefixFamily::Ipv4, PrefixFamily::Ipv6].into_iter().any(|family| {
+            let places = class.places(family, self.account, self.other, &self.named);
+            places.keys().any(|place| !place.is_same())
+        })
+    }
+
+    /// Returns true if a member that both accounts have has other addresses in the other one.
+    pub fn is_moved(&self, class: &Class<'a>) -> bool {
+        !class.other_members.is_empty() && self.has_other_places(class)
     }
 
     /// The reason why nobody can tell the groups that a class has in the other account, or what they admit.

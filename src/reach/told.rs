@@ -27,6 +27,11 @@ impl Told {
             }
             Some(known) => {
                 known.reached = known.reached.min(passage.reached);
+                for sender in passage.senders {
+                    if !known.senders.contains(&sender) {
+                        known.senders.push(sender);
+                    }
+                }
                 for entry in passage.entries {
                     if !known.entries.contains(&entry) {
                         known.entries.push(entry);

@@ -33,7 +33,7 @@ fn interface(id: &str, instance: Option<&str>, groups: &[&str]) -> Value {
 
 /// A dual-stack VPC with a group `web` of these rules.
 fn reply(ingress: &Value, egress: &Value, interfaces: &[Value]) -> String {
-    let group = |id: &str, name: &str| json!({"GroupId": id, "GroupName": name, "VpcId": "vpc-1"});
+    let group = |id: &str, name: &str| json!({"GroupId": id, "GroupName": name, "VpcId": "vpc-1", "IpPermissions": [], "IpPermissionsEgress": []});
     let mut web = group("sg-web", "web");
     web["IpPermissions"] = ingress.clone();
     web["IpPermissionsEgress"] = egress.clone();

@@ -154,3 +154,52 @@ fn what_is_not_emulated_is_listed_where_it_differs() {
     let reply = account("reply.json", r#"{"SecurityGroups": []}"#);
     assert!(compare(&reply, &narrow).is_same());
 }
+
+#[test]
+fn a_load_balancer_with_two_subnets_does_not_drift_from_its_import() {
+    let interface = |id: &str, subnet: &str, address: &str, public: &str| {
+        json!({"NetworkInterfaceId": id, "VpcId": "vpc-1", "SubnetId": subnet, "PrivateIpAddress": address, "Groups": [{"GroupId": "sg-1"}],
+               "Association": {"PublicIp": public}, "Description": "ELB app/front/50dc6c495c0c9188", "InterfaceType": "interface"})
+    };
+    let everything = json!({"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]});
+    let reply = json!({
+        "Vpcs": [{"VpcId": "vpc-1", "CidrBlock": "10.0.0.0/16"}],
+        "Subnets": [{"SubnetId": "subnet-1", "VpcId": "vpc-1", "CidrBlock": "10.0.0.0/24"},
+                    {"SubnetId": "subnet-2", "VpcId": "vpc-1", "CidrBlock": "10.0.1.0/24"}],
+        "SecurityGroups": [{"GroupId": "sg-1", "GroupName": "web", "VpcId": "vpc-1", "IpPermissions": [], "IpPermissionsEgress": [everything]}],
+        "NetworkInterfaces": [interface("eni-1", "subnet-1", "10.0.0.11", "52.1.1.1"), interface("eni-2", "subnet-2", "10.0.1.11", "52.1.1.2")],
+    });
+    let account = account("reply.json", &reply.to_string());
+    let written = topology_of(&account);
+    let topology = written.topology("shop.yaml", "").unwrap_or_else(|problems| panic!("{problems}"));
+    let cloud = topology.initial_cloud(sglab::model::Era::Vpc).unwrap();
+    let imported = account_of(&cloud, "shop.yaml");
+    assert!(compare(&account, &imported).is_same(), "{:?}", compare(&account, &imported));
+}
+
+#[test]
+fn rules_for_public_addresses_of_its_own_do_not_drift_from_an_import() {
+    let rule = |port: u16, block: &str| json!({"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "IpRanges": [{"CidrIp": block}]});
+    let interface = |number: usize| {
+        json!({"NetworkInterfaceId": format!("eni-{number}"), "VpcId": "vpc-1", "SubnetId": "subnet-1", "PrivateIpAddress": format!("10.0.0.1{number}"),
+               "Groups": [{"GroupId": "sg-1"}], "Association": {"PublicIp": format!("52.1.1.{number}")},
+               "Attachment": {"InstanceId": format!("i-{number}"), "DeviceIndex": 0}})
+    };
+    let reply = |port: u16| {
+        json!({
+            "Vpcs": [{"VpcId": "vpc-1", "CidrBlock": "10.0.0.0/16"}],
+            "Subnets": [{"SubnetId": "subnet-1", "VpcId": "vpc-1", "CidrBlock": "10.0.0.0/24"}],
+            "SecurityGroups": [{"GroupId": "sg-1", "GroupName": "web", "VpcId": "vpc-1", "IpPermissionsEgress": [],
+                "IpPermissions": [rule(22, "52.1.1.1/32"), rule(port, "52.1.1.2/32"), rule(port, "52.1.1.0/24")]}],
+            "NetworkInterfaces": [interface(1), interface(2)],
+        })
+    };
+    let account = |port| account("reply.json", &reply(port).to_string());
+    let topology = topology_of(&account(443)).topology("shop.yaml", "").unwrap_or_else(|problems| panic!("{problems}"));
+    let cloud = topology.initial_cloud(sglab::model::Era::Vpc).unwrap();
+    let imported = account_of(&cloud, "shop.yaml");
+    for difference in [compare(&account(443), &imported), compare(&imported, &account(443))] {
+        assert!(difference.is_same(), "{difference:?}");
+    }
+    assert!(!compare(&imported, &account(80)).is_same());
+}

@@ -29,7 +29,7 @@ const SOURCES: [(&str, &str); 3] = [
         "describe.json",
         r#"{"Vpcs": [{"VpcId": "vpc-1", "CidrBlock": "10.0.0.0/16"}],
   "Subnets": [{"SubnetId": "subnet-1", "VpcId": "vpc-1", "CidrBlock": "10.0.1.0/24"}],
-  "SecurityGroups": [{"GroupId": "sg-1", "GroupName": "web", "VpcId": "vpc-1", "Description": "web"}],
+  "SecurityGroups": [{"GroupId": "sg-1", "GroupName": "web", "VpcId": "vpc-1", "Description": "web", "IpPermissions": [], "IpPermissionsEgress": []}],
   "Reservations": [{"Instances": [{"InstanceId": "i-1", "State": {"Name": "running"}, "NetworkInterfaces": [
     {"NetworkInterfaceId": "eni-1", "VpcId": "vpc-1", "SubnetId": "subnet-1", "Groups": [{"GroupId": "sg-1"}],
      "PrivateIpAddress": "10.0.1.50",
@@ -109,7 +109,7 @@ const DUAL: [(&str, &str); 4] = [
      "Ipv6CidrBlockAssociationSet": [{"Ipv6CidrBlock": "2600:1f18:12:3407::/64", "Ipv6CidrBlockState": {"State": "associated"}}]},
     {"SubnetId": "subnet-2", "VpcId": "vpc-1", "CidrBlock": "10.0.2.0/24", "Ipv6CidrBlockAssociationSet": [
      {"Ipv6CidrBlock": "2600:1f18:12:3408::/64", "Ipv6CidrBlockState": {"State": "disassociated"}}]}],
-  "SecurityGroups": [{"GroupId": "sg-1", "GroupName": "web", "VpcId": "vpc-1", "Description": "web"}],
+  "SecurityGroups": [{"GroupId": "sg-1", "GroupName": "web", "VpcId": "vpc-1", "Description": "web", "IpPermissions": [], "IpPermissionsEgress": []}],
   "Reservations": [{"Instances": [
     {"InstanceId": "i-1", "Tags": [{"Key": "Name", "Value": "several"}], "State": {"Name": "running"}, "NetworkInterfaces": [
      {"NetworkInterfaceId": "eni-1", "VpcId": "vpc-1", "SubnetId": "subnet-1", "Groups": [{"GroupId": "sg-1"}], "PrivateIpAddress": "10.0.1.50",

@@ -106,3 +106,34 @@ fn what_listens_is_a_guess_from_single_ports_and_marked_as_one() {
     );
     assert_eq!(file.matches("listens").count(), 4, "each, and the opening comment that says so: {file}");
 }
+
+#[test]
+fn messages_of_one_family_in_a_cloud_of_both_have_a_table() {
+    let everywhere =
+        r#"{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}], "Ipv6Ranges": [{"CidrIpv6": "::/0"}]}"#;
+    let icmp = r#"{"IpProtocol": "icmp", "FromPort": -1, "ToPort": -1, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}"#;
+    let icmpv6 = r#"{"IpProtocol": "icmpv6", "FromPort": -1, "ToPort": -1, "Ipv6Ranges": [{"CidrIpv6": "::/0"}]}"#;
+    let one_type = r#"{"IpProtocol": "icmp", "FromPort": 13, "ToPort": -1, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}"#;
+    let interface = |number: usize| {
+        format!(
+            r#"{{"NetworkInterfaceId": "eni-{number}", "VpcId": "vpc-1", "SubnetId": "subnet-1", "PrivateIpAddress": "10.0.0.{number}",
+            "Ipv6Addresses": [{{"Ipv6Address": "2600:1f18:1234:5600::{number}"}}], "Groups": [{{"GroupId": "sg-1"}}],
+            "Association": {{"PublicIp": "52.9.9.{number}"}}}}"#
+        )
+    };
+    for ingress in [icmp.to_owned(), icmpv6.to_owned(), one_type.to_owned(), format!("{icmp}, {icmpv6}")] {
+        let reply = format!(
+            r#"{{"Vpcs": [{{"VpcId": "vpc-1", "CidrBlock": "10.0.0.0/16", "Ipv6CidrBlockAssociationSet": [{{"Ipv6CidrBlock": "2600:1f18:1234:5600::/56"}}]}}],
+            "Subnets": [{{"SubnetId": "subnet-1", "VpcId": "vpc-1", "CidrBlock": "10.0.0.0/24", "Ipv6CidrBlockAssociationSet": [{{"Ipv6CidrBlock": "2600:1f18:1234:5600::/64"}}]}}],
+            "SecurityGroups": [{{"GroupId": "sg-1", "GroupName": "bas", "VpcId": "vpc-1", "IpPermissions": [{ingress}], "IpPermissionsEgress": [{everywhere}]}}],
+            "NetworkInterfaces": [{}, {}]}}"#,
+            interface(11),
+            interface(12)
+        );
+        let account = read(&[Text { name: "reply.json".into(), text: reply.into() }], None).unwrap();
+        let file = written(&account);
+        // As a table, or as lists where a table would ask a message of the other family.
+        assert!(file.contains("\nscenario:\n"), "{file}");
+        assert!(holds(&file), "{file}");
+    }
+}

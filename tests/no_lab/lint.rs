@@ -157,6 +157,31 @@ fn the_article_s_own_topology_follows_the_article() {
 
 /// Two rules for two addresses are one rule for the tier that has exactly these two.
 #[test]
+fn a_port_is_open_to_everybody_by_a_list_or_by_two_halves_too() {
+    let of = |peers: &Value| {
+        let mut rule = json!({"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22});
+        rule.as_object_mut().unwrap().extend(peers.as_object().unwrap().clone());
+        let lists = ["0.0.0.0/0", "198.51.100.0/24"].map(|entry| {
+            let id = if entry == "0.0.0.0/0" { "pl-all" } else { "pl-office" };
+            json!({"PrefixListId": id, "PrefixListName": id, "Entries": [{"Cidr": entry}]})
+        });
+        let group = json!({"GroupId": "sg-1", "GroupName": "web", "IpPermissions": [rule], "IpPermissionsEgress": []});
+        let reply = json!({"SecurityGroups": [group], "PrefixLists": lists}).to_string();
+        source("reply.json", &reply).of("admin-from-anywhere").len()
+    };
+    let halves = json!({"IpRanges": [{"CidrIp": "0.0.0.0/1"}, {"CidrIp": "128.0.0.0/1"}]});
+    assert_eq!(of(&halves), 2);
+    assert_eq!(of(&json!({"PrefixListIds": [{"PrefixListId": "pl-all"}]})), 1);
+    for closed in [
+        json!({"IpRanges": [{"CidrIp": "0.0.0.0/1"}]}),
+        json!({"PrefixListIds": [{"PrefixListId": "pl-office"}, {"PrefixListId": "pl-else"}]}),
+        json!({"Ipv6Ranges": [{"CidrIpv6": "2000::/3"}]}),
+    ] {
+        assert_eq!(of(&closed), 0, "{closed}");
+    }
+}
+
+#[test]
 fn several_addresses_are_cured_by_the_group_that_holds_them() {
     let (_, content) = EXAMPLES.iter().find(|(name, _)| *name == "by-address").expect("a built-in topology");
     let found = source("by-address.yaml", content).of("address-in-rule");

@@ -218,8 +218,8 @@ fn replies_say_the_same_of_every_kind_of_rule_and_interface() {
 /// What the reader of replies cannot be told, and a form for people says in a comment.
 const PARTLY_KNOWN: &str = r#"{
   "SecurityGroups": [
-    {"GroupId": "sg-2", "GroupName": "it's $HOME", "VpcId": "vpc-1", "Description": "it's $HOME `id` \"${x}\" %{y}\nrm"},
-    {"GroupId": "sg-1", "GroupName": "default", "VpcId": "vpc-1", "Description": "it's $HOME `id` \"${x}\" %{y}\nrm",
+    {"GroupId": "sg-2", "GroupName": "it's $HOME", "VpcId": "vpc-1", "IpPermissions": [], "IpPermissionsEgress": [], "Description": "it's $HOME `id` \"${x}\" %{y}\nrm"},
+    {"GroupId": "sg-1", "GroupName": "default", "VpcId": "vpc-1", "IpPermissionsEgress": [], "Description": "it's $HOME `id` \"${x}\" %{y}\nrm",
      "IpPermissions": [
        {"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": "sg-1"}]},
        {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "54.0.0.7/32", "Description": "o'hara $(id)"}],
@@ -351,7 +351,7 @@ fn a_prefix_list_keeps_its_room_and_its_descriptions() {
     let reply = r#"{"PrefixLists": [{"PrefixListId": "pl-1", "PrefixListName": "office", "MaxEntries": 20,
         "Entries": [{"Cidr": "203.0.113.0/24", "Description": "Berlin's \"new\" house"}, {"Cidr": "198.51.100.0/24"}]}],
         "Vpcs": [{"VpcId": "vpc-1", "CidrBlock": "10.0.0.0/16", "Tags": [{"Key": "Name", "Value": "shop"}]}, {"VpcId": "vpc-2", "CidrBlock": "10.1.0.0/16"}],
-        "SecurityGroups": [{"GroupId": "sg-1", "GroupName": "web", "VpcId": "vpc-1",
+        "SecurityGroups": [{"GroupId": "sg-1", "GroupName": "web", "VpcId": "vpc-1", "IpPermissionsEgress": [],
             "IpPermissions": [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "PrefixListIds": [{"PrefixListId": "pl-1"}]}]}]}"#;
     let account = read(&[Text { name: "reply.json".into(), text: reply.into() }], None).unwrap();
     let told = |account: &Account| {

@@ -57,7 +57,8 @@ fn members_of_a_group_are_one_box_and_an_arrow_has_its_ports() {
 
 #[test]
 fn what_is_stopped_is_drawn_as_stopped() {
-    let reply = r#"{"SecurityGroups": [{"GroupId": "sg-1", "GroupName": "web"}, {"GroupId": "sg-2", "GroupName": "old"}],
+    let reply = r#"{"SecurityGroups": [{"GroupId": "sg-1", "GroupName": "web", "IpPermissions": [], "IpPermissionsEgress": []},
+        {"GroupId": "sg-2", "GroupName": "old", "IpPermissions": [], "IpPermissionsEgress": []}],
         "Reservations": [{"Instances": [
             {"InstanceId": "i-1", "State": {"Name": "running"}, "NetworkInterfaces": [{"NetworkInterfaceId": "eni-1", "Groups": [{"GroupId": "sg-1"}]}]},
             {"InstanceId": "i-2", "State": {"Name": "stopped"}, "NetworkInterfaces": [{"NetworkInterfaceId": "eni-2", "Groups": [{"GroupId": "sg-1"}]}]},
@@ -294,7 +295,7 @@ fn what_stands_in_a_box_has_room_in_it() {
 
 #[test]
 fn what_is_not_known_is_drawn_as_such_and_counted() {
-    let reply = r#"{"SecurityGroups": [{"GroupId": "sg-1", "GroupName": "db", "IpPermissions": [
+    let reply = r#"{"SecurityGroups": [{"GroupId": "sg-1", "GroupName": "db", "IpPermissionsEgress": [], "IpPermissions": [
         {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "PrefixListIds": [{"PrefixListId": "pl-1"}]},
         {"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432, "IpRanges": [{"CidrIp": "203.0.113.0/24"}]}]}]}"#;
     let text = sglab::import::Text { name: "groups.json".into(), text: reply.into() };

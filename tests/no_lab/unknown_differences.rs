@@ -93,8 +93,8 @@ fn a_member_that_moves_into_the_block_that_others_may_send_to_is_reached_newly()
         let reply = json!({
             "Vpcs": [{"VpcId": "vpc-1", "CidrBlock": "10.0.0.0/16"}],
             "SecurityGroups": [
-                {"GroupId": "sg-web", "GroupName": "web", "VpcId": "vpc-1", "IpPermissionsEgress": [to_block]},
-                {"GroupId": "sg-db", "GroupName": "db", "VpcId": "vpc-1", "IpPermissions": [from_web]},
+                {"GroupId": "sg-web", "GroupName": "web", "VpcId": "vpc-1", "IpPermissions": [], "IpPermissionsEgress": [to_block]},
+                {"GroupId": "sg-db", "GroupName": "db", "VpcId": "vpc-1", "IpPermissions": [from_web], "IpPermissionsEgress": []},
             ],
             "NetworkInterfaces": [interface("eni-1", "10.0.3.6", "sg-web"), interface("eni-2", address, "sg-db")],
         });

@@ -330,3 +330,60 @@ fn parameters_of_a_template_take_values() {
     assert_eq!(code, Some(2), "{err}");
     assert!(err.contains("there is no parameter `Office`: no source is a CloudFormation template"), "{err}");
 }
+
+#[test]
+fn a_network_acl_that_goes_is_told_and_may_open() {
+    let program = Program::copy();
+    let with_acl = |action: &str| {
+        let entry = |egress: bool, action: &str| json!({"Egress": egress, "RuleNumber": 100, "Protocol": "-1", "RuleAction": action, "CidrBlock": "0.0.0.0/0"});
+        let mut reply: Value = serde_json::from_str(&cloud(&["0.0.0.0/0"])).unwrap();
+        reply["NetworkAcls"] =
+            json!([{"NetworkAclId": "acl-1", "Entries": [entry(false, action), entry(true, "allow")]}]);
+        reply.to_string()
+    };
+    let (old, new) = (write(&program, "old.json", &with_acl("deny")), write(&program, "new.json", &with_acl("allow")));
+    let [old, new] = names([&old, &new]);
+    for fail_on in ["opened", "changed"] {
+        let Said { code, out, .. } = sglab(&program, &["diff", old, new, "--fail-on", fail_on]);
+        assert_eq!(code, Some(4), "{out}");
+        assert!(
+            out.starts_with("gone, and may have kept something closed: network ACL of acl-1: not emulated\n"),
+            "{out}"
+        );
+        assert!(out.contains("; 1 not known\n"), "{out}");
+    }
+    let Said { code, out, .. } = sglab(&program, &["drift", old, new]);
+    assert_eq!(code, Some(1), "{out}");
+    assert!(out.contains("network ACL of acl-1"), "{out}");
+    let Said { out, .. } = sglab(&program, &["diff", old, new, "--format", "json"]);
+    let told: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((&told["gone"][0]["kind"], &told["gone"][0]["may_open"]), (&json!("network ACL"), &json!(true)));
+}
+
+#[test]
+fn two_ranges_of_ports_are_what_one_has_accepted() {
+    let program = Program::copy();
+    let with = |ranges: &[(u16, u16)]| {
+        let mut reply: Value = serde_json::from_str(&cloud(&[])).unwrap();
+        let rule = |(from, to): &(u16, u16)| json!({"IpProtocol": "tcp", "FromPort": from, "ToPort": to, "IpRanges": [{"CidrIp": "10.0.0.0/8"}]});
+        reply["SecurityGroups"][0]["IpPermissions"] = ranges.iter().map(rule).collect();
+        reply.to_string()
+    };
+    let whole = write(&program, "whole.json", &with(&[(0, 65535)]));
+    let halves = write(&program, "halves.json", &with(&[(0, 1000), (1001, 65535)]));
+    let narrow = write(&program, "narrow.json", &with(&[(22, 22)]));
+    let expect = program.scratch().join("expect.yaml");
+    let [whole, halves, narrow, expect] = names([&whole, &halves, &narrow, &expect]);
+    let test = |cloud: &str, more: &[&str]| {
+        sglab(&program, &[&["test", "--import", cloud, "--expect", expect], more].concat())
+    };
+    let Said { code, err, out } = test(whole, &["--accept"]);
+    assert_eq!(code, Some(0), "{out}{err}");
+    let Said { code, err, out } = test(halves, &[]);
+    assert_eq!(code, Some(0), "{out}{err}");
+    let Said { code, err, .. } = test(narrow, &[]);
+    assert_eq!(code, Some(1), "{err}");
+    assert!(err.contains("accepted, and not open any more: 10.0.0.0/8 -> db:0-21\n"), "{err}");
+    assert!(err.contains("accepted, and not open any more: 10.0.0.0/8 -> db:23-65535\n"), "{err}");
+    assert!(!err.contains("not accepted"), "{err}");
+}

@@ -15,7 +15,7 @@ fn plan(name: &str) -> String {
 
 /// One group with these rules, as `aws ec2 describe-security-groups` tells it.
 fn groups(rules: &[Value]) -> String {
-    json!({"SecurityGroups": [{"GroupId": "sg-1", "GroupName": "db", "IpPermissions": rules}]}).to_string()
+    json!({"SecurityGroups": [{"GroupId": "sg-1", "GroupName": "db", "IpPermissions": rules, "IpPermissionsEgress": []}]}).to_string()
 }
 
 fn from(block: &str) -> Value {
@@ -98,7 +98,7 @@ fn no_line_of_a_difference_is_wider_than_its_terminal() {
     let port = |port: u16| json!({"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]});
     let group = |rules: &[Value]| {
         let name = "a group with a name that is long, though not longer than EC2 has it, and says much";
-        json!({"SecurityGroups": [{"GroupId": "sg-0123456789abcdef0", "GroupName": name, "IpPermissions": rules}]})
+        json!({"SecurityGroups": [{"GroupId": "sg-0123456789abcdef0", "GroupName": name, "IpPermissions": rules, "IpPermissionsEgress": []}]})
             .to_string()
     };
     let old = write(&program, "old.json", &group(&[]));
@@ -244,7 +244,7 @@ fn an_instance_with_an_ipv6_address_only_gets_no_public_one_over_ipv4() {
     let program = Program::copy();
     let reply = json!({
         "Vpcs": [{"VpcId": "vpc-1", "CidrBlock": "10.0.0.0/16", "Ipv6CidrBlockAssociationSet": [{"Ipv6CidrBlock": "2001:db8:1::/56"}]}],
-        "SecurityGroups": [{"GroupId": "sg-1", "GroupName": "db", "VpcId": "vpc-1", "IpPermissions": [from("0.0.0.0/0")]}],
+        "SecurityGroups": [{"GroupId": "sg-1", "GroupName": "db", "VpcId": "vpc-1", "IpPermissionsEgress": [], "IpPermissions": [from("0.0.0.0/0")]}],
         "NetworkInterfaces": [{"NetworkInterfaceId": "eni-1", "VpcId": "vpc-1", "PrivateIpAddress": "10.0.0.9",
             "Ipv6Addresses": [{"Ipv6Address": "2001:db8:1::9"}], "Groups": [{"GroupId": "sg-1"}],
             "Attachment": {"InstanceId": "i-1", "DeviceIndex": 0}}],
@@ -288,7 +288,7 @@ fn a_stopped_instance_of_an_account_is_stopped_in_its_topology() {
     let reply = json!({
         "Vpcs": [{"VpcId": "vpc-1", "CidrBlock": "10.0.0.0/16"}],
         "Subnets": [{"SubnetId": "subnet-1", "VpcId": "vpc-1", "CidrBlock": "10.0.1.0/24"}],
-        "SecurityGroups": [{"GroupId": "sg-1", "GroupName": "db", "VpcId": "vpc-1", "IpPermissions": [from("10.0.0.0/16")]}],
+        "SecurityGroups": [{"GroupId": "sg-1", "GroupName": "db", "VpcId": "vpc-1", "IpPermissionsEgress": [], "IpPermissions": [from("10.0.0.0/16")]}],
         "Reservations": [{"Instances": [instance("i-1", "running"), instance("i-2", "stopped")]}],
     });
     let reply = write(&program, "reply.json", &reply.to_string());
@@ -431,7 +431,7 @@ fn with_list(entries: &[&str]) -> String {
         "Vpcs": [{"VpcId": "vpc-1", "CidrBlock": "10.0.0.0/16"}],
         "Subnets": [{"SubnetId": "subnet-1", "VpcId": "vpc-1", "CidrBlock": "10.0.1.0/24", "MapPublicIpOnLaunch": true}],
         "PrefixLists": [{"PrefixListId": "pl-1", "PrefixListName": "office ranges", "Entries": entries}],
-        "SecurityGroups": [{"GroupId": "sg-1", "GroupName": "jump", "VpcId": "vpc-1", "IpPermissions": [rule]}],
+        "SecurityGroups": [{"GroupId": "sg-1", "GroupName": "jump", "VpcId": "vpc-1", "IpPermissionsEgress": [], "IpPermissions": [rule]}],
         "Reservations": [{"Instances": [{"InstanceId": "i-1", "VpcId": "vpc-1", "SubnetId": "subnet-1", "PublicIpAddress": "54.0.0.9",
             "NetworkInterfaces": [{"NetworkInterfaceId": "eni-1", "VpcId": "vpc-1", "SubnetId": "subnet-1",
                 "Attachment": {"DeviceIndex": 0}, "Groups": [{"GroupId": "sg-1"}],

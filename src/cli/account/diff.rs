@@ -140,10 +140,12 @@ fn exit(difference: &Difference, fail_on: FailOn) -> Exit {
         let opened = opened.filter(|passage| fail_on != FailOn::OpenedFromOutside || passage.way == Way::FromOutside);
         opened.chain(closed).any(|passage| (passage.certainty == Certainty::Known) == known)
     };
+    // What goes opens something only where it has kept it closed.
+    let gone = difference.gone.iter().any(|item| fail_on == FailOn::Changed || item.may_restrict());
     match fail_on {
         FailOn::Never => Exit::Ok,
         _ if any(true) => Exit::Differs,
-        _ if any(false) || !difference.not_known.is_empty() => Exit::Inconclusive,
+        _ if any(false) || gone || !difference.not_known.is_empty() => Exit::Inconclusive,
         _ => Exit::Ok,
     }
 }

@@ -8,7 +8,7 @@ use sglab::account::{Account, LeftOut};
 use sglab::import::{
     Expectations, ExpectedMembers, ExpectedPassage, Written, read_expectations, topology_of, write_expectations,
 };
-use sglab::reach::{Passage, Way, admitted};
+use sglab::reach::{Passage, Way, admitted, ends_of_flow, flow_without};
 use sglab::report::{self, Entry, left_out};
 use sglab::scenario::{Finding, RunVerdict, StepStatus};
 
@@ -78,6 +78,8 @@ pub(in crate::cli) fn read(
     if !missing.is_empty() {
         screen::tell(left_out::text(&missing).trim_end());
     }
+    // What cannot be proved is accepted by nobody.
+    let Some(read) = predicted(&written, &names.join(", "))? else { return Ok(None) };
     let differences = match expect {
         Some(expect) => match held_against(&account, expect, accept)? {
             Some(differences) => differences,
@@ -85,7 +87,6 @@ pub(in crate::cli) fn read(
         },
         None => Vec::new(),
     };
-    let Some(read) = predicted(&written, &names.join(", "))? else { return Ok(None) };
     let unknown = missing.into_iter().filter(LeftOut::is_unknown).collect();
     Ok(Some(Imported { read, differences, unknown }))
 }
@@ -189,23 +190,37 @@ fn predicted(written: &Written, name: &str) -> anyhow::Result<Option<topologies:
     Ok(Some(topologies::Read::of(topology, written.builder.to_yaml() + &sections)))
 }
 
+/// Flows by their ends.
+fn by_ends<'f>(flows: impl Iterator<Item = &'f str>) -> HashMap<&'f str, Vec<&'f str>> {
+    let mut all: HashMap<&str, Vec<&str>> = HashMap::new();
+    flows.for_each(|flow| all.entry(ends_of_flow(flow)).or_default().push(flow));
+    all
+}
+
+/// What packets are admitted and were not accepted, or the other way round.
 fn differences(now: &[Passage], expected: &[ExpectedPassage], is_allowed: &impl Fn(&String) -> bool) -> Vec<Finding> {
-    let accepted: HashSet<&str> = expected.iter().map(|passage| passage.flow.as_str()).collect();
-    let open: HashSet<String> = now.iter().flat_map(Passage::flows).collect();
-    let opened = now.iter().flat_map(|passage| passage.flows().into_iter().map(move |flow| (passage, flow)));
-    let opened = opened.filter(|(_, flow)| !accepted.contains(flow.as_str()) && !is_allowed(flow)).filter_map(
-        |(passage, flow)| {
+    let open: Vec<(&Passage, String)> =
+        now.iter().flat_map(|passage| passage.flows().into_iter().map(move |flow| (passage, flow))).collect();
+    let accepted = by_ends(expected.iter().map(|passage| passage.flow.as_str()));
+    let by_now = by_ends(open.iter().map(|(_, flow)| flow.as_str()));
+    let left = |flow: &str, others: &HashMap<&str, Vec<&str>>| {
+        flow_without(flow, others.get(ends_of_flow(flow)).into_iter().flatten().copied())
+    };
+    let mut findings = Vec::new();
+    for (passage, flow) in open.iter().filter(|(_, flow)| !is_allowed(flow)) {
+        for flow in left(flow, &accepted).iter().filter(|flow| !is_allowed(flow)) {
             let by: Vec<String> = passage.by.iter().map(|origin| origin.resource.to_string()).collect();
             let text = format!("not accepted: {flow}, by {}", by.join(", "));
-            Some(Finding { text, place: passage.by.first()?.place.clone() })
-        },
-    );
-    let closed = expected.iter().filter(|passage| !open.contains(&passage.flow));
-    let closed = closed.map(|passage| Finding {
-        text: format!("accepted, and not open any more: {}", passage.flow),
+            findings.extend(passage.by.first().map(|origin| Finding { text, place: origin.place.clone() }));
+        }
+    }
+    let closed =
+        expected.iter().flat_map(|passage| left(&passage.flow, &by_now).into_iter().map(move |flow| (passage, flow)));
+    findings.extend(closed.map(|(passage, flow)| Finding {
+        text: format!("accepted, and not open any more: {flow}"),
         place: passage.place.clone(),
-    });
-    opened.chain(closed).collect()
+    }));
+    findings
 }
 
 fn words(item: &LeftOut) -> String {

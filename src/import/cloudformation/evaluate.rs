@@ -1,11 +1,12 @@
 //! Evaluation of values. What depends on more than the template is unknown; it is never guessed.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use super::super::fault::Mistake;
 use super::super::tree::Node;
 use super::functions::{self, Failed, Part};
-use super::template::Template;
+use super::template::{Template, is_secret};
 use super::value::{Found, Reference, Value};
 use crate::account::Known;
 use crate::model::suggest;
@@ -177,11 +178,11 @@ impl<'t> Template<'t> {
         if text.contains("{{resolve:") {
             return Ok(looked_up());
         }
-        let own = |name: &str| own.into_iter().flat_map(Node::entries).find(|(key, _)| *key == name);
+        let own: HashMap<&str, Node<'t>> = own.into_iter().flat_map(Node::entries).collect();
         let value = |part: Part<'t>| match part {
             Part::Literal(text) => Found::new(node, Value::Text(Cow::Borrowed(text))),
-            Part::Name(name) => match (own(name), name.split_once('.')) {
-                (Some((_, value)), _) => self.value(value),
+            Part::Name(name) => match (own.get(name), name.split_once('.')) {
+                (Some(value), _) => self.value(*value),
                 (None, Some((resource, attribute))) => self.attribute_of(node, resource, attribute.to_owned()),
                 (None, None) => self.named(node, name),
             },
@@ -279,8 +280,7 @@ fn looked_up<'t>() -> Value<'t> {
 
 /// The value of a parameter: what is given, else its default. The default of what is marked `NoEcho` is not read.
 fn parameter_value<'t>((node, name): (Node<'t>, &str), parameter: Node<'t>, given: Option<&str>) -> Value<'t> {
-    let is_secret = parameter.get("NoEcho").is_some_and(|secret| secret.boolean() != Some(false));
-    if is_secret && given.is_none() {
+    if is_secret(parameter) && given.is_none() {
         return Value::Unknown(format!("the parameter `{name}` is marked as secret"));
     }
     let kind = parameter.text_of("Type").unwrap_or("String");
@@ -296,6 +296,9 @@ fn parameter_value<'t>((node, name): (Node<'t>, &str), parameter: Node<'t>, give
             return Value::Unknown(why);
         }
     };
+    if text.len() > functions::MAX_TEXT {
+        return Value::Unknown(format!("the value of the parameter `{name}` is longer than CloudFormation takes"));
+    }
     if text.contains("{{resolve:") {
         return looked_up();
     }

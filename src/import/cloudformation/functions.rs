@@ -7,8 +7,10 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::super::tree::Node;
 use super::value::{Found, Value};
 
-/// Texts longer than this are no address, no id and no name.
-const MAX_TEXT: usize = 4096;
+/// Texts longer than this are no address, no id and no name, and no value of a parameter.
+///
+/// Source: "CloudFormation quotas" (AWS CloudFormation user guide).
+pub const MAX_TEXT: usize = 4096;
 /// Most blocks of one `Fn::Cidr`.
 const MAX_BLOCKS: u32 = 256;
 

@@ -54,6 +54,7 @@ pub(super) fn is_template(root: Node<'_>) -> bool {
 
 /// Reads a template: first what others refer to, then those.
 pub(super) fn read(reader: &mut Reader<'_>, root: Node<'_>) {
+    let known = reader.into.faults.len();
     let mut template = Template::new(reader, root);
     template.decide();
     if let Some(name) = &template.macros {
@@ -69,13 +70,15 @@ pub(super) fn read(reader: &mut Reader<'_>, root: Node<'_>) {
     }
     left.iter().for_each(|resource| kinds::left_out(reader, template, resource));
     template.take_mistakes().into_iter().for_each(|mistake| reader.fault(mistake));
+    let secrets = template.secrets();
+    reader.into.faults[known..].iter_mut().for_each(|fault| fault.conceal(&secrets));
 }
 
 /// Lists a resource whose condition does not hold.
 fn absent(reader: &mut Reader<'_>, resource: &Resource<'_>) -> bool {
     let is_absent = resource.there == Known::Is(false);
     if is_absent {
-        resource.leave_out(reader, Reason::NoPartInReach);
+        resource.leave_out(reader, Reason::ConditionIsFalse);
     }
     is_absent
 }

@@ -102,12 +102,18 @@ impl<'t> Template<'t> {
             let Some(value) = self.given.value(name) else { continue };
             let allowed: Vec<&str> = parameter.items_of("AllowedValues").filter_map(Node::text).collect();
             if !allowed.is_empty() && !allowed.contains(&value) {
-                let message = format!("`{value}` is none of the values that the parameter `{name}` allows");
-                self.mistake(
-                    Mistake::new(parameter.start(), message).help(format!("it allows {}", allowed.join(", "))),
-                );
+                let value = if is_secret(*parameter) { "what is given".to_owned() } else { format!("`{value}`") };
+                let message = format!("{value} is none of the values that the parameter `{name}` allows");
+                let help = (!is_secret(*parameter)).then(|| format!("it allows {}", allowed.join(", ")));
+                self.mistake(Mistake::new(parameter.start(), message).maybe_help(help));
             }
         }
+    }
+
+    /// The values that are given to parameters with `NoEcho`.
+    pub fn secrets(&self) -> Vec<&str> {
+        let secret = self.parameters.iter().filter(|(_, parameter)| is_secret(**parameter));
+        secret.filter_map(|(name, _)| self.given.value(name)).filter(|value| !value.is_empty()).collect()
     }
 
     /// The account's id of a resource.
@@ -184,6 +190,11 @@ impl<'t> Template<'t> {
         let mut prefixes = std::iter::once(format!("{stem}.")).chain(numbered);
         prefixes.find(|prefix| !is_taken(prefix)).unwrap_or_default()
     }
+}
+
+/// Returns true for a parameter that is marked `NoEcho`.
+pub(super) fn is_secret(parameter: Node<'_>) -> bool {
+    parameter.get("NoEcho").is_some_and(|secret| secret.boolean() != Some(false))
 }
 
 /// A function that is open.

@@ -1,12 +1,13 @@
 //! `describe-security-groups` and `describe-security-group-rules`.
 
-use super::super::builder::{Reader, TagsOf};
+use super::super::builder::{Reader, TagsOf, ToldBefore};
 use super::super::tree::Node;
 use super::super::words;
 use super::items::{id_of, tags};
-use crate::account::{Known, Origin, Peer, Reason, ResourceId, Rule, SecurityGroup};
+use crate::account::{Known, LeftOut, Origin, Peer, Reason, ResourceId, Rule, SecurityGroup};
+use crate::model::Direction;
 
-/// Reads a group with its rules.
+/// Reads a group with its rules. A direction of which a reply that was cut has no key is left to another reply.
 pub fn group(reader: &mut Reader<'_>, item: Node<'_>) {
     let Some(id) = id_of(reader, item, "GroupId") else { return };
     let name = item.text_of("GroupName").map(str::to_owned);
@@ -14,6 +15,15 @@ pub fn group(reader: &mut Reader<'_>, item: Node<'_>) {
     let rules = |reader: &mut Reader<'_>, key: &str| -> Vec<Rule> {
         item.items_of(key).flat_map(|permission| permission_of(reader, permission, id, owner)).collect()
     };
+    let directions = [(Direction::Ingress, "IpPermissions"), (Direction::Egress, "IpPermissionsEgress")];
+    let told = directions.map(|(direction, key)| {
+        let is_here = item.get(key).is_some_and(Node::is_list);
+        let before = reader.into.details.is_told(&ResourceId::new(id), direction);
+        if is_here {
+            reader.into.details.told(ResourceId::new(id), direction);
+        }
+        if is_here && before { ToldBefore::Both } else { ToldBefore::One }
+    });
     let group = SecurityGroup {
         label: name.clone().unwrap_or_else(|| id.to_owned()),
         name,
@@ -24,7 +34,8 @@ pub fn group(reader: &mut Reader<'_>, item: Node<'_>) {
         origin: reader.origin(item, id),
     };
     reader.into.tags(ResourceId::new(id), tags(item), TagsOf::Itself);
-    reader.into.group(ResourceId::new(id), group);
+    reader.into.details.described(ResourceId::new(id));
+    reader.into.group(ResourceId::new(id), group, told);
 }
 
 /// The rules of one `IpPermission`: one for each peer.
@@ -54,19 +65,27 @@ fn permission_of(reader: &mut Reader<'_>, permission: Node<'_>, group: &str, own
             let Some(peer) = item.get(key).or_else(|| item.text().map(|_| item)) else {
                 match item.text_of("GroupName") {
                     Some(_) => {
-                        reader.leave_out(item, list, group, Reason::StaleReference("a group by name".to_owned()))
+                        let reason = Reason::StaleReference("a group by name".to_owned());
+                        let origin = Origin { digest, ..reader.origin(item, group) };
+                        reader.into.account.left_out.push(LeftOut { kind: list.to_owned(), reason, origin });
                     }
                     None => reader.lacks(item, group, key),
                 }
                 continue;
             };
-            let Some(peer) = peer_of(reader, item, list, (peer, group, owner)) else { continue };
-            rules.push(Rule {
-                traffic: Known::Is(traffic),
-                peer,
-                description: item.text_of("Description").map(str::to_owned),
-                origin: Origin { digest, ..reader.origin(item, group) },
-            });
+            let origin = Origin { digest, ..reader.origin(item, group) };
+            match peer_of(reader, item, list, (peer, group, owner)) {
+                Told::Peer(peer) => rules.push(Rule {
+                    traffic: Known::Is(traffic),
+                    peer,
+                    description: item.text_of("Description").map(str::to_owned),
+                    origin,
+                }),
+                Told::Stale(reason) => {
+                    reader.into.account.left_out.push(LeftOut { kind: list.to_owned(), reason, origin });
+                }
+                Told::Wrong => {}
+            }
         }
     }
     rules
@@ -86,47 +105,56 @@ fn ports(reader: &mut Reader<'_>, item: Node<'_>, resource: &str) -> Option<[Opt
     Some(ports)
 }
 
-/// A peer; nothing for one of another account, or one that is gone, which is listed then.
+/// A peer as a reply has it.
+enum Told {
+    Peer(Peer),
+    /// The group that it names is gone, or behind a peering that is.
+    Stale(Reason),
+    /// It cannot be read.
+    Wrong,
+}
+
 fn peer_of(
     reader: &mut Reader<'_>,
     item: Node<'_>,
     list: &str,
     (peer, group, owner): (Node<'_>, &str, Option<&str>),
-) -> Option<Peer> {
+) -> Told {
     let text = peer.text().unwrap_or_default();
     match list {
-        "PrefixListIds" => Some(Peer::PrefixList(ResourceId::new(text))),
+        "PrefixListIds" => Told::Peer(Peer::PrefixList(ResourceId::new(text))),
         "UserIdGroupPairs" => {
             let status = item.text_of("PeeringStatus").filter(|status| *status != "active");
             let foreign = item.text_of("UserId").zip(owner).is_some_and(|(user, owner)| user != owner);
             if let Some(status) = status {
-                let reason = Reason::StaleReference(format!("{text} over a peering that is {status}"));
-                reader.leave_out(item, list, group, reason);
-                return None;
+                let what = format!("{text} over a peering that is {status}");
+                // What is deleted comes never back, and EC2 calls the rule stale.
+                let is_gone = ["deleted", "rejected", "expired", "failed"].contains(&status);
+                let reason = if is_gone { Reason::MatchesNothing } else { Reason::StaleReference };
+                return Told::Stale(reason(what));
             }
             let id = ResourceId::new(text);
             if foreign {
                 reader.into.foreign(id.clone());
             }
-            Some(Peer::Group(id))
+            Told::Peer(Peer::Group(id))
         }
         _ => match words::block(text) {
-            Ok(block) => Some(Peer::Block(block)),
+            Ok(block) => Told::Peer(Peer::Block(block)),
             Err(wrong) => {
                 reader.wrong(peer, group, wrong);
-                None
+                Told::Wrong
             }
         },
     }
 }
 
-/// `describe-security-group-rules` tells again what the groups have. Where a source has no groups, its rules make them.
+/// Reads a rule of `describe-security-group-rules`, which tells again what the groups have, and alone where these do not say it.
 pub fn rule_details(reader: &mut Reader<'_>, item: Node<'_>) {
-    let Some(id) = id_of(reader, item, "SecurityGroupRuleId") else { return };
     let Some(group) = id_of(reader, item, "GroupId") else { return };
-    if reader.into.account.groups.get(&ResourceId::new(group)).is_some_and(|known| known.name.is_some()) {
-        return;
-    }
+    // A query may have cut the id.
+    let id = item.text_of("SecurityGroupRuleId").unwrap_or(group);
+    let Some(egress) = item.get("IsEgress").and_then(Node::boolean) else { return reader.lacks(item, id, "IsEgress") };
     let Some(protocol) = item.text_of("IpProtocol") else { return reader.lacks(item, id, "IpProtocol") };
     let Some([from, to]) = ports(reader, item, id) else { return };
     let traffic = match words::traffic(protocol, from, to) {
@@ -144,23 +172,18 @@ pub fn rule_details(reader: &mut Reader<'_>, item: Node<'_>) {
         return reader.lacks(item, id, "CidrIpv4");
     };
     let details = item.get("ReferencedGroupInfo").unwrap_or(item);
-    let Some(peer) = peer_of(reader, details, list, (peer, id, owner)) else { return };
-    let rule = Rule {
-        traffic: Known::Is(traffic),
-        peer,
-        description: item.text_of("Description").map(str::to_owned),
-        origin: reader.origin(item, id),
+    let origin = reader.origin(item, id);
+    let told = match peer_of(reader, details, list, (peer, id, owner)) {
+        Told::Peer(peer) => Ok(Rule {
+            traffic: Known::Is(traffic),
+            peer,
+            description: item.text_of("Description").map(str::to_owned),
+            origin,
+        }),
+        Told::Stale(reason) => Err(LeftOut { kind: list.to_owned(), reason, origin }),
+        Told::Wrong => return,
     };
-    let origin = reader.origin(item, group);
-    let known = reader.into.account.groups.entry(ResourceId::new(group)).or_insert_with(|| SecurityGroup {
-        label: group.to_owned(),
-        name: None,
-        description: None,
-        vpc: None,
-        ingress: Vec::new(),
-        egress: Vec::new(),
-        origin,
-    });
-    let egress = item.get("IsEgress").and_then(Node::boolean).unwrap_or(false);
-    if egress { known.egress.push(rule) } else { known.ingress.push(rule) }
+    let direction = if egress { Direction::Egress } else { Direction::Ingress };
+    let of_group = reader.origin(item, group);
+    reader.into.details.rule(ResourceId::new(group), direction, told, of_group);
 }

@@ -51,7 +51,15 @@ pub(super) fn is_reply(root: Node<'_>) -> bool {
     let known = |key: &str| root.get(key).is_some_and(Node::is_list);
     LISTS.iter().any(|(key, ..)| known(key))
         || WITHOUT_PART.iter().chain(NOT_EMULATED).any(|key| known(key))
-        || root.is_list() && flat(root).next().is_some_and(|item| of_item(item).is_some())
+        || root.is_list() && flat(root).next().is_some_and(|item| of_item(item).is_some() || is_whole(item))
+}
+
+/// Returns true for a whole reply in a list of several, as `jq -s` makes it.
+fn is_whole(item: Node<'_>) -> bool {
+    let known = |key: &str| item.get(key).is_some_and(Node::is_list);
+    LISTS.iter().any(|(key, ..)| known(key))
+        || NOT_EMULATED.iter().any(|key| known(key))
+        || item.entries().count() == 1 && WITHOUT_PART.iter().any(|key| known(key))
 }
 
 /// Reads a reply, or several in one object.
@@ -59,7 +67,8 @@ pub(super) fn read(reader: &mut Reader<'_>, root: Node<'_>) {
     if root.is_list() {
         for item in flat(root) {
             match of_item(item) {
-                Some(read) => read(reader, item),
+                Some(read_item) => read_item(reader, item),
+                None if is_whole(item) => read(reader, item),
                 None => reader.leave_out(item, "item", "", Reason::NotEmulated),
             }
         }
@@ -95,6 +104,7 @@ fn of_item(item: Node<'_>) -> Option<Read> {
     let known = LISTS.iter().find(|(_, keys, _)| has(keys)).map(|(.., read)| *read);
     // A query may keep a few keys only.
     known
+        .or_else(|| has(&["GroupId", "IsEgress"]).then_some(groups::rule_details as Read))
         .or_else(|| has(&["InstanceId"]).then_some(interfaces::instance as Read))
         .or_else(|| has(&["GroupId"]).then_some(groups::group as Read))
 }

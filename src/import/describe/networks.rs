@@ -12,10 +12,9 @@ use crate::account::{Ipv6Block, Known, PrefixList, Reason, ResourceId, Subnet, V
 /// Reads a VPC with all its blocks.
 pub fn vpc(reader: &mut Reader<'_>, item: Node<'_>) {
     let Some(id) = id_of(reader, item, "VpcId") else { return };
-    let gone = |item: &Node<'_>| item.at(&["CidrBlockState", "State"]).and_then(Node::text) == Some("disassociated");
     let more = item
         .items_of("CidrBlockAssociationSet")
-        .filter(|block| !gone(block))
+        .filter(|block| !is_gone(*block, "CidrBlockState"))
         .filter_map(|block| block.get("CidrBlock"));
     let own: Vec<Node<'_>> = item.get("CidrBlock").into_iter().chain(more).collect();
     let mut blocks = Vec::new();
@@ -26,8 +25,7 @@ pub fn vpc(reader: &mut Reader<'_>, item: Node<'_>) {
             blocks.push(block);
         }
     }
-    let ipv6: Vec<Node<'_>> =
-        item.items_of("Ipv6CidrBlockAssociationSet").filter_map(|block| block.get("Ipv6CidrBlock")).collect();
+    let ipv6: Vec<Node<'_>> = ipv6_blocks(item).collect();
     let ipv6 = read_blocks(reader, &ipv6, id);
     let label = name_tag(item).unwrap_or(id).to_owned();
     let origin = reader.origin(item, id);
@@ -71,18 +69,29 @@ pub fn subnet(reader: &mut Reader<'_>, item: Node<'_>) {
 
 const UNTOLD: &str = "the reply does not tell";
 
-/// The IPv6 block of a subnet; one that is taken away again stands in the reply for a while.
+/// The IPv6 blocks of a VPC or a subnet; one that is taken away again stands in the reply for a while.
+fn ipv6_blocks(item: Node<'_>) -> impl Iterator<Item = Node<'_>> {
+    item.items_of("Ipv6CidrBlockAssociationSet")
+        .filter(|block| !is_gone(*block, "Ipv6CidrBlockState"))
+        .filter_map(|block| block.get("Ipv6CidrBlock"))
+}
+
+/// Returns true for a block that was, or could not be, associated.
+///
+/// Source: "VpcCidrBlockState" (Amazon EC2 API reference).
+fn is_gone(block: Node<'_>, state: &str) -> bool {
+    matches!(
+        block.at(&[state, "State"]).and_then(Node::text),
+        Some("disassociated" | "disassociating" | "failed" | "failing")
+    )
+}
+
+/// The IPv6 block of a subnet.
 fn ipv6_block(reader: &mut Reader<'_>, item: Node<'_>, id: &str) -> Ipv6Block {
     if item.get("Ipv6CidrBlockAssociationSet").is_none() {
         return Ipv6Block::Unknown(UNTOLD.to_owned());
     }
-    let blocks: Vec<Node<'_>> = item
-        .items_of("Ipv6CidrBlockAssociationSet")
-        .filter(|block| {
-            !matches!(block.at(&["Ipv6CidrBlockState", "State"]).and_then(Node::text), Some("disassociated"))
-        })
-        .filter_map(|block| block.get("Ipv6CidrBlock"))
-        .collect();
+    let blocks: Vec<Node<'_>> = ipv6_blocks(item).collect();
     let found = read_blocks(reader, &blocks, id).into_iter().find_map(|block| match block {
         IpNet::V4(_) => None,
         IpNet::V6(block) => Some(block),

@@ -135,7 +135,12 @@ impl<'a> Making<'a> {
                 block.contains(own) && own.prefix_len() <= 28 && apart
             });
             let Some(own) = fits else {
-                let reason = Reason::UnknownValue(format!("a block of its own within {block}"));
+                let others = self.account.vpcs.get(vpc).into_iter().flat_map(|vpc| &vpc.blocks);
+                let secondary = others
+                    .filter(|other| **other != block)
+                    .find(|other| subnet.block.is_some_and(|own| other.contains(&own)));
+                let unknown = || Reason::UnknownValue(format!("a block of its own within {block}"));
+                let reason = secondary.map_or_else(unknown, |other| Reason::SecondaryBlock(other.to_string()));
                 self.left_out.push(LeftOut { kind: "subnet".to_owned(), reason, origin: subnet.origin.clone() });
                 continue;
             };
@@ -153,7 +158,11 @@ impl<'a> Making<'a> {
         for (id, list) in &self.account.prefix_lists {
             let Known::Is(entries) = &list.entries else { continue };
             let families: Vec<bool> = entries.iter().map(|entry| entry.addr().is_ipv6()).collect();
-            if entries.is_empty() || families.iter().any(|family| *family != families[0]) {
+            if entries.is_empty() {
+                self.leave_out("prefix list", Reason::NoPartInReach, &list.origin);
+                continue;
+            }
+            if families.iter().any(|family| *family != families[0]) {
                 self.leave_out("prefix list", Reason::UnknownValue("entries of one family".to_owned()), &list.origin);
                 continue;
             }
@@ -206,14 +215,18 @@ impl<'a> Making<'a> {
         for (name, interfaces) in instances {
             for (device, (_, interface)) in interfaces.iter().enumerate() {
                 let Public::At(addresses) = &interface.public else { continue };
-                for address in addresses
-                    .iter()
-                    .filter(|address| address.is_ipv4() && named.iter().any(|block| block.contains(*address)))
-                {
+                let of_ipv4: Vec<IpAddr> = addresses.iter().copied().filter(IpAddr::is_ipv4).collect();
+                let is_named = |address: &&IpAddr| named.iter().any(|block| block.contains(*address));
+                let mut wanted: Vec<Option<IpAddr>> = of_ipv4.iter().filter(is_named).copied().map(Some).collect();
+                // An instance gets a public address by itself at its first interface only.
+                if device > 0 && wanted.is_empty() && (addresses.is_empty() || !of_ipv4.is_empty()) {
+                    wanted.push(of_ipv4.first().copied());
+                }
+                for address in wanted {
                     let elastic = self.names.unique(&format!("eip-{name}"));
                     let holder = if device == 0 { name.clone() } else { format!("{name}.eth{device}") };
                     builder = builder.elastic_ip_of(&elastic, &holder);
-                    self.elastic_ips.insert(*address, elastic);
+                    self.elastic_ips.extend(address.map(|address| (address, elastic)));
                 }
             }
         }
@@ -331,7 +344,7 @@ impl<'a> Making<'a> {
         for id in groups {
             let vpc = self.account.groups.get(id).and_then(|group| group.vpc.as_ref());
             if vpc.is_some() && interface.vpc.is_some() && vpc != interface.vpc.as_ref() {
-                let reason = Reason::StaleReference(format!("{id} of another VPC"));
+                let reason = Reason::AnotherVpc(id.to_string());
                 self.leave_out("membership", reason, &interface.origin);
                 continue;
             }

@@ -65,13 +65,19 @@ impl Making<'_> {
             Peer::Group(id) => {
                 let other = self.account.groups.get(id).ok_or_else(|| Reason::StaleReference(id.to_string()))?;
                 if other.vpc.is_some() && group.vpc.is_some() && other.vpc != group.vpc {
-                    return Err(Reason::StaleReference(format!("{id} of another VPC")));
+                    return Err(Reason::AnotherVpc(id.to_string()));
                 }
                 self.groups.get(id).cloned().ok_or_else(|| Reason::StaleReference(id.to_string()))
             }
-            Peer::PrefixList(id) => {
-                self.lists.get(id).cloned().ok_or_else(|| Reason::UnknownValue(format!("the entries of {id}")))
-            }
+            Peer::PrefixList(id) => self.lists.get(id).cloned().ok_or_else(|| {
+                let entries = self.account.prefix_lists.get(id).and_then(|list| list.entries.known());
+                match entries {
+                    Some(entries) if entries.is_empty() => {
+                        Reason::MatchesNothing(format!("{id}, which has no entries"))
+                    }
+                    _ => Reason::UnknownValue(format!("the entries of {id}")),
+                }
+            }),
             Peer::Unknown(why) => Err(Reason::UnknownValue(why.clone())),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::text::told;
+use super::text::{told, unsure};
 use super::{Change, verdict};
 use crate::account::Origin;
 use crate::model::Direction;
@@ -62,6 +62,7 @@ pub fn text(difference: &Difference, names: (&str, &str), style: Style) -> Strin
     for (passages, change) in [(&difference.opened, Change::Opened), (&difference.closed, Change::Closed)] {
         passages.iter().for_each(|passage| out.push_str(&told(passage, change, style)));
     }
+    out.push_str(&unsure(difference, style));
     if !difference.is_empty() {
         out.push('\n');
     }

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::Told;
 use super::proof::{self, ProofJson};
-use crate::account::Origin;
+use crate::account::{LeftOut, Origin};
 use crate::lint::{AllowedPassage, FlowAllowance};
 use crate::model::{Direction, SourceLocation};
 use crate::reach::{
@@ -27,6 +27,7 @@ struct Document<'a> {
     members: Changes<MemberJson<'a>>,
     addresses: Changes<AddressJson<'a>>,
     not_known: Vec<NotKnownJson<'a>>,
+    gone: Vec<GoneJson<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     allowed: Vec<AllowedJson<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -66,6 +67,13 @@ struct NotKnownJson<'a> {
 }
 
 #[derive(Serialize)]
+struct GoneJson<'a> {
+    #[serde(flatten)]
+    item: NotKnownJson<'a>,
+    may_open: bool,
+}
+
+#[derive(Serialize)]
 struct Verdict {
     opened: usize,
     opened_from_outside: usize,
@@ -96,6 +104,8 @@ struct PassageJson<'a> {
     held_by: &'a [String],
     already: &'a [String],
     members: &'a [String],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    senders: &'a [String],
     members_are: End,
     reached: Reached,
 }
@@ -155,7 +165,7 @@ pub fn json<'a>(told: impl Into<Told<'a>>) -> Result<String, serde_json::Error> 
             opened: known(&difference.opened),
             opened_from_outside: difference.opened_from_outside().count(),
             closed: known(&difference.closed),
-            unknown: difference.unknown().count() + difference.not_known.len(),
+            unknown: difference.unknown().count() + difference.not_known.len() + difference.gone.len(),
             allowed: told.allowed.len(),
         },
         opened: difference.opened.iter().map(passage).collect(),
@@ -180,10 +190,11 @@ pub fn json<'a>(told: impl Into<Told<'a>>) -> Result<String, serde_json::Error> 
             added: difference.addresses_added.iter().map(address).collect(),
             removed: difference.addresses_removed.iter().map(address).collect(),
         },
-        not_known: difference
-            .not_known
+        not_known: difference.not_known.iter().map(not_known).collect(),
+        gone: difference
+            .gone
             .iter()
-            .map(|item| NotKnownJson { kind: &item.kind, reason: item.reason.to_string(), by: origin(&item.origin) })
+            .map(|item| GoneJson { item: not_known(item), may_open: item.may_restrict() })
             .collect(),
         allowed: told.allowed.iter().map(allowed).collect(),
         useless_allowances: told
@@ -194,6 +205,10 @@ pub fn json<'a>(told: impl Into<Told<'a>>) -> Result<String, serde_json::Error> 
         proof: told.proved.map(proof::json),
     };
     Ok(serde_json::to_string_pretty(&document)? + "\n")
+}
+
+fn not_known(item: &LeftOut) -> NotKnownJson<'_> {
+    NotKnownJson { kind: &item.kind, reason: item.reason.to_string(), by: origin(&item.origin) }
 }
 
 fn origin(origin: &Origin) -> OriginJson<'_> {
@@ -230,6 +245,7 @@ fn passage(passage: &Passage) -> PassageJson<'_> {
         held_by: &passage.held_by,
         already: &passage.already,
         members: &passage.members,
+        senders: &passage.senders,
         members_are: passage.members_are,
         reached: passage.reached,
     }

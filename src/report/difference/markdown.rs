@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Told, behind, entries, held_by, proof, reason, whole_verdict};
+use super::{Told, behind, entries, held_by, not_compared, proof, reason, senders, whole_verdict};
 use crate::reach::{Certainty, Passage, Way};
 
 /// A comment holds 65,536 characters; the rest is for what a workflow adds.
@@ -16,7 +16,7 @@ pub fn markdown<'a>(told: impl Into<Told<'a>>, marker: &str) -> String {
     let outside = difference.opened_from_outside().count();
     if outside > 0 {
         let _ = writeln!(out, "### :warning: {} newly open from outside\n", crate::report::count(outside, "passage"));
-    } else if difference.unknown().next().is_some() || !difference.not_known.is_empty() {
+    } else if difference.unknown().next().is_some() || not_compared(difference).next().is_some() {
         let _ = writeln!(out, "### Nothing is known to be newly open from outside\n");
     } else {
         let _ = writeln!(out, "### Nothing is newly open from outside\n");
@@ -32,12 +32,9 @@ pub fn markdown<'a>(told: impl Into<Told<'a>>, marker: &str) -> String {
         let wanted: Vec<&Passage> = passages.iter().filter(|passage| passage.is_known() == known).collect();
         table(&mut out, title, &wanted);
     }
-    if !difference.not_known.is_empty() {
-        let lines = difference
-            .not_known
-            .iter()
-            .map(|item| format!("{} of {}: {}", item.kind, item.origin.resource, item.reason));
-        details(&mut out, "Not known, and so not compared", &lines.collect::<Vec<_>>());
+    let lines: Vec<String> = not_compared(difference).map(|(line, _)| line).collect();
+    if !lines.is_empty() {
+        details(&mut out, "Not known, and so not compared", &lines);
     }
     let allowed = told
         .allowed
@@ -108,7 +105,11 @@ fn row(passage: &Passage) -> String {
     if let Certainty::Unknown(why) = &passage.certainty {
         by.push(format!("not known: {}", cell(why)));
     }
-    format!("| {way} | {} | {to} | {} |\n", code(&passage.from), by.join("<br>"))
+    let mut from = code(&passage.from);
+    if let Some(senders) = senders(passage) {
+        let _ = write!(from, "<br>{}", cell(&senders));
+    }
+    format!("| {way} | {from} | {to} | {} |\n", by.join("<br>"))
 }
 
 fn details(out: &mut String, title: &str, lines: &[String]) {

@@ -6,7 +6,9 @@ pub mod markdown;
 mod proof;
 pub mod text;
 
+use crate::account::LeftOut;
 use crate::lint::{AllowedPassage, FlowAllowance, UselessFlowAllowance};
+use crate::model::SourceLocation;
 use crate::reach::{Difference, Passage, Reached};
 use crate::scenario::proved::ProvedDifference;
 
@@ -66,11 +68,22 @@ pub fn verdict(difference: &Difference) -> String {
         outside,
         super::count(closed, "passage")
     );
-    let unknown = unknown + difference.not_known.len();
+    let unknown = unknown + difference.not_known.len() + difference.gone.len();
     if unknown > 0 {
         said.push_str(&format!("; {unknown} not known"));
     }
     said
+}
+
+/// Lines about what is not compared: a sentence each, and its place.
+fn not_compared(difference: &Difference) -> impl Iterator<Item = (String, &SourceLocation)> {
+    let words = |item: &LeftOut| format!("{} of {}: {}", item.kind, item.origin.resource, item.reason);
+    let not_known = difference.not_known.iter().map(move |item| (format!("not known: {}", words(item)), item));
+    let gone = difference.gone.iter().map(move |item| {
+        let beginning = if item.may_restrict() { "gone, and may have kept something closed" } else { "gone" };
+        (format!("{beginning}: {}", words(item)), item)
+    });
+    not_known.chain(gone).map(|(line, item)| (line, &item.origin.place))
 }
 
 /// Names the entries of a prefix list that a passage is by.
@@ -95,13 +108,22 @@ fn held_by(passage: &Passage) -> Option<String> {
     }
 }
 
-/// Says who stands behind a group, and whether packets of the internet arrive there.
-fn behind(passage: &Passage) -> Option<String> {
-    let members = match passage.members.as_slice() {
+/// Says which members of a group send, where it has others.
+fn senders(passage: &Passage) -> Option<String> {
+    listed(&passage.senders).map(|senders| format!("from {senders}"))
+}
+
+fn listed(members: &[String]) -> Option<String> {
+    match members {
         [] => None,
         all if all.len() > 8 => Some(format!("{} and {} more", all[..4].join(", "), all.len() - 4)),
         all => Some(all.join(", ")),
-    };
+    }
+}
+
+/// Says who stands behind a group, and whether packets of the internet arrive there.
+fn behind(passage: &Passage) -> Option<String> {
+    let members = listed(&passage.members);
     let way = match passage.reached {
         Reached::ByPublicAddress | Reached::Inside => None,
         Reached::ByAddressAlone => Some("its public address is what differs"),

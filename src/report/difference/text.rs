@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Change, Told, behind, proof, reason, whole_verdict};
+use super::{Change, Told, behind, not_compared, proof, reason, senders, whole_verdict};
 use crate::model::Direction;
 use crate::reach::{AddressChange, Certainty, Difference, End, EntryChange, MemberChange, Passage, RuleChange, Way};
 use crate::report::text::Tone;
@@ -22,10 +22,7 @@ pub fn text<'a>(whole: impl Into<Told<'a>>, style: Style) -> String {
         }
     }
     out.push_str(&allowances(whole, style));
-    for item in &difference.not_known {
-        let line = format!("not known: {} of {}: {}", item.kind, item.origin.resource, item.reason);
-        let _ = writeln!(out, "{}\n    {}", style.paint(Tone::Unsure, &shown_line(&line)), item.origin.place);
-    }
+    out.push_str(&unsure(difference, style));
     if style.verbose {
         out.push_str(&rules(difference, style));
     }
@@ -57,6 +54,15 @@ pub fn text<'a>(whole: impl Into<Told<'a>>, style: Style) -> String {
         }
     }
     style.fit(&out)
+}
+
+/// Tells of what is not compared.
+pub(super) fn unsure(difference: &Difference, style: Style) -> String {
+    let mut out = String::new();
+    for (line, place) in not_compared(difference) {
+        let _ = writeln!(out, "{}\n    {place}", style.paint(Tone::Unsure, &shown_line(&line)));
+    }
+    out
 }
 
 /// Tells of what is allowed, and of allowances that allow nothing.
@@ -118,7 +124,8 @@ pub(super) fn told(passage: &Passage, change: Change, style: Style) -> String {
         line(&format!("from {}{behind}", passage.from));
     } else if let Some(behind) = behind(passage) {
         let word = if passage.members_are == End::Sender { "from" } else { "to" };
-        line(&format!("{word} {behind}"));
+        let senders = senders(passage).map_or_else(String::new, |senders| format!("{senders}, "));
+        line(&format!("{senders}{word} {behind}"));
     }
     if let Certainty::Unknown(why) = &passage.certainty {
         line(&format!("not known: {why}"));

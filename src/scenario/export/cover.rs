@@ -180,7 +180,12 @@ fn lines<'a>(
             all.push(line(Word::Kind(*kind), columns));
         }
     }
-    for column in whole.iter() {
+    // A line for one message asks it of every address, those of the other family too.
+    let is_asked_of_all = |column: usize| {
+        let mut cells = pairs.iter().filter_map(|pair| judged.between(pair.0, pair.1));
+        cells.all(|cells| cells.asked.has(column) || judged.columns[column].unprobeable(cells.via).is_some())
+    };
+    for column in whole.iter().filter(|column| is_asked_of_all(*column)) {
         let columns: Bits = [column].into_iter().collect();
         if from.may_say(cloud, to, judged, &columns) {
             all.push(line(Word::Column(column), columns));

@@ -44,7 +44,7 @@ fn a_template_is_evaluated() {
     assert_eq!(account.interfaces[1].addresses[0].to_string(), "10.0.1.5/32");
     assert_eq!(
         reasons(&account),
-        ["Debug: no part in who reaches whom", "Nat: not emulated", "Bucket: no part in who reaches whom",]
+        ["Debug: its condition is false", "Nat: not emulated", "Bucket: no part in who reaches whom",]
     );
 }
 

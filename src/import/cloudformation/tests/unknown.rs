@@ -379,3 +379,21 @@ fn a_template_without_resources_is_a_mistake() {
     let told = tried("stack.yaml", "AWSTemplateFormatVersion: '2010-09-09'\n").expect_err("a mistake").to_string();
     assert!(told.contains("`Resources` is missing"), "{told}");
 }
+
+#[test]
+fn a_value_that_is_longer_than_a_parameter_may_be_is_not_known_however_often_it_is_named() {
+    let long = "x".repeat(100_000);
+    let text = format!(
+        "Parameters: {{A: {{Type: String, Default: {long}}}}}
+Resources:
+  G:
+    Type: AWS::EC2::SecurityGroup
+    Properties:
+      GroupDescription: d
+      SecurityGroupIngress: [{{IpProtocol: tcp, FromPort: 22, ToPort: 22, CidrIp: !Sub '{}'}}]
+",
+        "${A}".repeat(30_000)
+    );
+    let account = tried("stack.yaml", &text).unwrap();
+    assert!(reasons(&account)[0].contains("longer than CloudFormation takes"), "{:?}", reasons(&account));
+}
