@@ -55,7 +55,9 @@ impl RuleDetails {
             let Some(group) = account.groups.get_mut(id) else { continue };
             for direction in [Direction::Ingress, Direction::Egress] {
                 if !self.told.contains(&(id.clone(), direction)) && !self.rules.contains_key(id) {
-                    let rule = unknown_rule("the reply is cut: it does not say the rules of the group", &group.origin);
+                    // What is not said is the same, whatever else the reply says of the group.
+                    let origin = Origin { digest: 0, ..group.origin.clone() };
+                    let rule = unknown_rule("the reply is cut: it does not say the rules of the group", &origin);
                     of(group, direction).push(rule);
                 }
             }

@@ -102,6 +102,12 @@ fn what_a_cut_reply_does_not_say_is_not_known() {
     let (no_egress, no_ingress) = (direction("IpPermissionsEgress"), direction("IpPermissions"));
     assert!(no_egress.groups[0].egress[0].is_unknown() && !no_egress.groups[0].ingress[0].is_unknown());
     assert!(no_ingress.groups[0].ingress[0].is_unknown() && !no_ingress.groups[0].egress[0].is_unknown());
+    // It is the same where another rule of the group differs.
+    let mut narrower = whole();
+    drop(narrower.as_object_mut().unwrap().remove("IpPermissionsEgress"));
+    narrower["IpPermissions"][0]["IpRanges"][0]["CidrIp"] = "10.0.0.0/8".into();
+    let difference = compare(&account(&[group(&narrower)]), &no_egress);
+    assert_eq!((difference.opened.len(), difference.unknown().count()), (1, 0), "{difference:?}");
     // A later reply that is whole tells it.
     let cut = group(&json!({"GroupName": "web"}));
     assert_eq!(rules(&account(&[cut, group(&whole())])), BOTH);
