@@ -21,7 +21,11 @@ use model::*;
 
 /// Feeds files to nft, one after another, in a namespace of its own. Gives what the kernel has then.
 fn load(texts: &[String]) -> String {
-    load_and(texts, "nft list ruleset")
+    // A set that the kernel makes room for meanwhile is listed with elements twice.
+    load_and(
+        texts,
+        r#"one=; while two=$(nft list ruleset); [ "$one" != "$two" ]; do one=$two; done; printf '%s\n' "$two""#,
+    )
 }
 
 /// The handles by chain and rule that the kernel gives when it has read these files: the same each time.
