@@ -9,7 +9,7 @@ const SWEEPS: usize = 4;
 /// Of more pieces of arrows between two lanes, crossings are not counted: the last order is taken.
 const MAX_COUNTED: usize = 1500;
 
-/// What stands in a lane.
+/// Contents of a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Node {
     /// A box.

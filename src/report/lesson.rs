@@ -56,7 +56,7 @@ pub fn stage(number: usize, of: usize, stage: &Stage, style: Style) -> String {
     format!("\n{}\n", style.paint(Tone::Strong, &format!("Stage {number} of {of}, {}", stage_words(stage))))
 }
 
-/// What is done in a stage.
+/// Activity of a stage, in a few words.
 pub fn stage_words(stage: &Stage) -> &'static str {
     match stage {
         Stage::Predict(_) => "predict, run, reveal",

@@ -104,7 +104,7 @@ pub fn words(subject: &Subject) -> String {
     }
 }
 
-/// What was found, with the end that dropped it and the address that a name led to.
+/// Observed outcome, with the end that dropped it and the address that a name led to.
 pub fn found(it: &GradedAnswer) -> String {
     let found = it.outcome.as_ref().map_or_else(|| it.observed.to_owned(), text::outcome);
     found + &text::resolved(it.resolved)

@@ -39,7 +39,7 @@ pub struct Bounded {
 #[derive(Debug)]
 pub struct Counted {
     stream: TcpStream,
-    /// When it is closed, unless something is written before.
+    /// Closes the connection when it ends; each write resets it.
     silent: Pin<Box<Sleep>>,
     silence: Duration,
     address: IpAddr,

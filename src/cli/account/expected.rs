@@ -197,7 +197,7 @@ fn by_ends<'f>(flows: impl Iterator<Item = &'f str>) -> HashMap<&'f str, Vec<&'f
     all
 }
 
-/// What packets are admitted and were not accepted, or the other way round.
+/// Packets that are admitted and were not accepted, or the other way round.
 fn differences(now: &[Passage], expected: &[ExpectedPassage], is_allowed: &impl Fn(&String) -> bool) -> Vec<Finding> {
     let open: Vec<(&Passage, String)> =
         now.iter().flat_map(|passage| passage.flows().into_iter().map(move |flow| (passage, flow))).collect();

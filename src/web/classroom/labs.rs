@@ -27,7 +27,7 @@ pub struct Labs {
     orders: mpsc::Sender<Order>,
 }
 
-/// The other end of [`Labs`]: it is driven by the thread that holds the labs.
+/// Labs of a class, for the thread that holds them.
 #[derive(Debug)]
 pub struct LabThread {
     orders: mpsc::Receiver<Order>,

@@ -1,4 +1,4 @@
-//! Where a class listens.
+//! Address and listeners of a class.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};

@@ -53,7 +53,7 @@ pub struct PredictPlay {
     pub puzzles: Vec<Puzzles>,
     /// Steps that were run, with what was predicted and found.
     pub revealed: Vec<Revealed>,
-    /// How right the predictions were.
+    /// Score of the predictions.
     pub score: Score,
     walk: Option<Walk>,
 }
@@ -63,7 +63,7 @@ pub struct PredictPlay {
 pub struct Revealed {
     /// Predictions beside what was found.
     pub answers: Vec<GradedAnswer>,
-    /// What the lab did and found.
+    /// Result of the step, and the cloud after it.
     pub taken: TakenStep,
 }
 
@@ -87,15 +87,15 @@ pub struct TaskPlay {
     pub text: String,
     /// Hints so far.
     pub hints: Vec<(Level, String)>,
-    /// What came of the file, on packets.
+    /// Result of the file that was handed in last.
     pub checked: Option<Checked>,
-    /// Whether the goal held once.
+    /// True once the goal has held.
     pub is_reached: bool,
     /// The best score so far, hints taken off.
     pub best: Option<u32>,
 }
 
-/// What came of a file that was handed in.
+/// Result of a file that was handed in.
 #[derive(Debug)]
 pub enum Checked {
     /// It cannot be read, or changes what is fixed; it was not run.
@@ -125,7 +125,7 @@ impl Play {
         Self { lesson, at: 0, first: vec![None; stages.len()], stages }
     }
 
-    /// Whether something was done.
+    /// True once something was done.
     pub fn is_begun(&self) -> bool {
         self.first.iter().any(Option::is_some) || self.stages.iter().any(StagePlay::is_begun)
     }
@@ -133,7 +133,7 @@ impl Play {
     /// Goes to a stage.
     ///
     /// # Errors
-    /// Where there is none.
+    /// If there is no such stage.
     pub fn go_to(&mut self, stage: usize) -> Result<(), Refusal> {
         if stage >= self.stages.len() {
             return Err("the lesson has no such stage".to_owned());
@@ -170,7 +170,7 @@ impl Play {
     /// Runs the next step of the stage that is shown, and marks what was predicted.
     ///
     /// # Errors
-    /// Where the stage has no step left, and where the lab fails.
+    /// If the stage has no step left, or the lab fails.
     pub async fn predict(&mut self, labs: &Labs, step: usize, predicted: &[Option<String>]) -> Result<(), Refusal> {
         match self.stages.get_mut(self.at) {
             Some(StagePlay::Predict(play)) if play.next().is_some_and(|next| next.step == step) => {
@@ -183,7 +183,7 @@ impl Play {
     /// Answers a question about rules.
     ///
     /// # Errors
-    /// Where there is no such question, and no such rule.
+    /// If there is no such question, or no such rule.
     pub fn answer(&mut self, question: usize, rule: usize) -> Result<(), Refusal> {
         let Some(StagePlay::Investigate(play)) = self.stages.get_mut(self.at) else { return Err(ELSEWHERE.to_owned()) };
         let of = play.asked.rules.len();
@@ -198,7 +198,7 @@ impl Play {
     /// Runs a file, and holds it against the goal.
     ///
     /// # Errors
-    /// Where the stage has no file to edit, and where the lab fails.
+    /// If the stage has no file to edit, or the lab fails.
     pub async fn check(&mut self, labs: &Labs, text: String) -> Result<(), Refusal> {
         match self.stages.get_mut(self.at) {
             Some(StagePlay::Task(play)) => play.check(labs, text).await,
@@ -209,7 +209,7 @@ impl Play {
     /// Gives the next hint.
     ///
     /// # Errors
-    /// Where there is nothing to hint at.
+    /// If there is nothing to hint at.
     pub fn hint(&mut self) -> Result<(), Refusal> {
         let Some(StagePlay::Task(play)) = self.stages.get_mut(self.at) else { return Err(ELSEWHERE.to_owned()) };
         let Some(Checked::Run(run)) = &play.checked else {
@@ -238,7 +238,7 @@ impl StagePlay {
         }
     }
 
-    /// Whether nothing is left to do.
+    /// True if nothing is left to do.
     pub fn is_done(&self) -> bool {
         match self {
             Self::Predict(play) => play.next().is_none(),
@@ -263,7 +263,7 @@ impl StagePlay {
         }
     }
 
-    /// Whether something was done.
+    /// True once something was done.
     pub fn is_begun(&self) -> bool {
         match self {
             Self::Predict(play) => !play.revealed.is_empty(),

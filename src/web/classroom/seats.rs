@@ -31,7 +31,7 @@ pub struct Seat {
 #[derive(Debug)]
 struct Taken {
     seat: Arc<Mutex<Seat>>,
-    /// When its browser was heard of last.
+    /// Time of its browser's last request.
     heard: Instant,
 }
 
@@ -40,7 +40,7 @@ impl Taken {
         Self { seat: Arc::default(), heard: Instant::now() }
     }
 
-    /// Whether nothing was done there; not while it is at work.
+    /// True if nothing was done there; false while it is at work.
     fn is_unused(&self) -> bool {
         self.seat.try_lock().is_ok_and(|seat| seat.name.is_empty() && !seat.plays.values().any(Play::is_begun))
     }

@@ -54,7 +54,7 @@ const FILES: [&str; 10] = [
     "style.css",
 ];
 
-/// What a class is to be.
+/// Size of a class.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted {
     /// Number of seats.
@@ -227,7 +227,7 @@ enum Who {
     Instructor,
 }
 
-/// What a learner does.
+/// Request of a learner.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 enum SeatRequest {

@@ -174,7 +174,7 @@ pub struct RunStepView {
     table: KeptTable,
     /// Indexes of cells that are not as the goal wants them.
     wrong: Vec<usize>,
-    /// What else is not: cells that the table has no column for, connections, health checks.
+    /// The rest that is not: cells that the table has no column for, connections, health checks.
     others: Vec<String>,
     picture: LivePicture,
 }

@@ -57,7 +57,7 @@ struct StageHead {
 }
 
 impl<'a> SeatView<'a> {
-    /// What a seat shows, and why the last request came to nothing.
+    /// A view of a seat, with the reason why the last request came to nothing.
     pub fn new(
         (class, number): (&'a str, SeatNumber),
         seat: &'a Seat,
@@ -108,7 +108,7 @@ struct LearnersLesson {
 }
 
 impl LearnerView {
-    /// What was done at a seat.
+    /// A view of all that was done at a seat.
     pub fn new(number: SeatNumber, seat: &Seat) -> Self {
         let lesson = |(index, play): (usize, &Play)| LearnersLesson {
             title: play.lesson.title.clone(),
