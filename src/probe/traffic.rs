@@ -229,6 +229,7 @@ impl Streams {
     pub async fn finish(mut self, prober: &mut Prober, lookup: InterfaceLookup<'_>) -> Trace {
         self.orders.stop.store(true, Ordering::Relaxed);
         let sent = join(self.sender.take()).await.unwrap_or_default();
+        let settling = Instant::now();
         let settled = self.settle(prober).await;
         let _ = self.wake.write(1);
         let read = join(self.reader.take()).await.unwrap_or_default();
@@ -260,7 +261,13 @@ impl Streams {
             let sent_by = if part == Part::Back { SentBy::Answerer } else { SentBy::Opener };
             let drop = record.filter(|_| !arrived).map(|logged| drop_of(&logged, sent_by, lookup));
             let by = self.known.looks.get(&flow(mark)).map_or(&[][..], |looks| looks.by.as_slice());
-            let passage = read.passage(mark, by, &slowest);
+            let passage = match read.passage(mark, by, &slowest) {
+                // No canary is behind it: those that are sent last pass by no appliance.
+                Passage::Done(Some(passed_on)) if !arrived && drop.is_none() && passed_on >= settling => {
+                    Passage::UnderWay
+                }
+                passage => passage,
+            };
             ends += 1;
             unexplained += usize::from(!arrived && drop.is_none() && passage != Passage::UnderWay);
             let number = stream as usize;
