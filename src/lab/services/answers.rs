@@ -8,34 +8,49 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Maximum number of answers kept for one question, which is asked three times at the most.
 const MAX_ANSWERS: usize = 8;
 
-/// Address and port that a question comes from. Each question has a socket of its own.
+/// Address and port that a question comes from. Each question has a socket of its own, but two VPCs may have the same addresses.
 type Asker = (IpAddr, u16);
+
+/// Answers that one question has got, behind its number.
+type Kept = (u64, Vec<Vec<u8>>);
+
+/// Questions that are waited for, by who asks them.
+#[derive(Debug, Default)]
+struct Waiting {
+    by_asker: HashMap<Asker, Vec<Kept>>,
+    /// Number of the next question.
+    next: u64,
+}
 
 /// Answers to the questions that somebody of the lab waits for. Others are not kept.
 #[derive(Clone, Debug, Default)]
-pub(in crate::lab) struct GivenAnswers(Arc<Mutex<HashMap<Asker, Vec<Vec<u8>>>>>);
+pub(in crate::lab) struct GivenAnswers(Arc<Mutex<Waiting>>);
 
 /// A question under way. Its answers are forgotten with it.
 #[derive(Debug)]
 pub(super) struct Awaited<'a> {
     said: &'a GivenAnswers,
     asker: Asker,
+    number: u64,
 }
 
 impl GivenAnswers {
     /// Keeps what is answered to who asks from there, from now on.
     pub(super) fn await_answer(&self, from: SocketAddr) -> Awaited<'_> {
         let asker = key(from);
-        lock(&self.0).insert(asker, Vec::new());
-        Awaited { said: self, asker }
+        let mut waiting = lock(&self.0);
+        let number = waiting.next;
+        waiting.next += 1;
+        waiting.by_asker.entry(asker).or_default().push((number, Vec::new()));
+        Awaited { said: self, asker, number }
     }
 
     /// A service is about to say this.
     pub(super) fn note(&self, to: SocketAddr, answer: &[u8]) {
-        if let Some(kept) = lock(&self.0).get_mut(&key(to))
-            && kept.len() < MAX_ANSWERS
-        {
-            kept.push(answer.to_vec());
+        for (_, kept) in lock(&self.0).by_asker.get_mut(&key(to)).into_iter().flatten() {
+            if kept.len() < MAX_ANSWERS {
+                kept.push(answer.to_vec());
+            }
         }
     }
 }
@@ -43,13 +58,21 @@ impl GivenAnswers {
 impl Awaited<'_> {
     /// Returns `true` if a service has said this.
     pub(super) fn is_said(&self, answer: &[u8]) -> bool {
-        lock(&self.said.0).get(&self.asker).is_some_and(|kept| kept.iter().any(|it| it == answer))
+        let waiting = lock(&self.said.0);
+        let own = waiting.by_asker.get(&self.asker).into_iter().flatten().filter(|(number, _)| *number == self.number);
+        own.flat_map(|(_, kept)| kept).any(|it| it == answer)
     }
 }
 
 impl Drop for Awaited<'_> {
     fn drop(&mut self) {
-        lock(&self.said.0).remove(&self.asker);
+        let mut waiting = lock(&self.said.0);
+        if let Some(all) = waiting.by_asker.get_mut(&self.asker) {
+            all.retain(|(number, _)| *number != self.number);
+            if all.is_empty() {
+                waiting.by_asker.remove(&self.asker);
+            }
+        }
     }
 }
 
@@ -80,8 +103,20 @@ mod tests {
             said.note(from, b"this");
         }
         assert!(awaited.is_said(b"this") && !awaited.is_said(b"that"));
-        assert_eq!(lock(&said.0).values().map(Vec::len).sum::<usize>(), MAX_ANSWERS);
+        assert_eq!(lock(&said.0).by_asker.values().flatten().map(|(_, kept)| kept.len()).sum::<usize>(), MAX_ANSWERS);
         drop(awaited);
-        assert!(lock(&said.0).is_empty());
+        assert!(lock(&said.0).by_asker.is_empty());
+    }
+
+    #[test]
+    fn two_who_ask_from_the_same_address_of_two_vpcs_take_no_answer_from_each_other() {
+        let said = GivenAnswers::default();
+        let from = SocketAddr::from(([10, 0, 0, 11], 4000));
+        let first = said.await_answer(from);
+        said.note(from, b"this");
+        let second = said.await_answer(from);
+        assert!(first.is_said(b"this") && !second.is_said(b"this"));
+        drop(second);
+        assert!(first.is_said(b"this"));
     }
 }
