@@ -10,14 +10,14 @@ use futures::StreamExt;
 use sglab::report::evidence::sha256;
 use sglab::report::grade::{Class, csv, html, json, text};
 use sglab::report::{Style, count, shown};
-use sglab::scenario::RunError;
+use sglab::scenario::{RunError, run_eras};
 use sglab::workshop::lesson::assess::assess;
 use sglab::workshop::lesson::grade::{Graded, MAX_CELLS, Refused, is_too_large};
 use sglab::workshop::lesson::{Kind, Lesson, Submission, Task};
 
 use super::arguments::{GradeArguments, GradeFormat, StageName};
 use super::common::{Exit, told};
-use super::learn::{on_packets, one};
+use super::learn::one;
 use super::{folder, host, screen, signals, sources};
 
 /// The largest file that is graded, in bytes: less than sglab reads otherwise, since anybody hands in anything.
@@ -177,7 +177,7 @@ async fn grade(task: &Task, handed: &HandedIn, limit: Duration) -> anyhow::Resul
     if is_too_large(&submission.topology) {
         return Ok(refused(format!("its rules make more than {MAX_CELLS} cells"), None));
     }
-    match tokio::time::timeout(limit, on_packets(&submission.topology)).await {
+    match tokio::time::timeout(limit, run_eras(&submission.topology)).await {
         Err(_) => Ok(refused(format!("it was not done after {} s", limit.as_secs()), None)),
         Ok(Ok(runs)) => Ok(Graded::assessed(participant, file, assess(task, &submission, &runs))),
         // A lab that does not come up here comes up for nobody.

@@ -6,7 +6,6 @@ use anyhow::bail;
 use sglab::model::Era;
 use sglab::report::walk::{self as told, Ended};
 use sglab::report::{Entry, Style, terminal};
-use sglab::scenario::subject::Subject;
 use sglab::scenario::{self, Backend, Options, RunError, RunResult, Stepper};
 use sglab::topology::{Prediction, Reply, Step, Topology};
 use sglab::workshop::grading::{self, GradedAnswer, Score};
@@ -120,7 +119,7 @@ impl Walk<'_> {
                 ended = Ended::Quit;
                 break;
             };
-            let asked: Vec<_> = puzzles.iter().filter_map(flow).collect();
+            let asked: Vec<_> = puzzles.iter().filter_map(|puzzle| puzzle.subject.flow().cloned()).collect();
             if let Err(error) = stepper.take(&asked).await {
                 return Ok(Err(broken(&error)));
             }
@@ -232,12 +231,5 @@ impl Walk<'_> {
                 None => self.talk.say(&format!("  {}, ? to skip, c for the cloud, q to end\n", asked.prompt()))?,
             }
         }
-    }
-}
-
-fn flow(puzzle: &Puzzle) -> Option<sglab::model::Flow> {
-    match &puzzle.subject {
-        Subject::Flow(flow) => Some(flow.clone()),
-        Subject::Connection(_) => None,
     }
 }

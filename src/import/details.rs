@@ -55,7 +55,7 @@ impl RuleDetails {
             let Some(group) = account.groups.get_mut(id) else { continue };
             for direction in [Direction::Ingress, Direction::Egress] {
                 if !self.told.contains(&(id.clone(), direction)) && !self.rules.contains_key(id) {
-                    // What is not said is the same, whatever else the reply says of the group.
+                    // Two cut replies compare as equal: the digest leaves out the rest of the group.
                     let origin = Origin { digest: 0, ..group.origin.clone() };
                     let rule = unknown_rule("the reply is cut: it does not say the rules of the group", &origin);
                     of(group, direction).push(rule);

@@ -241,7 +241,7 @@ fn one_pair<'a>(sides: &Sides<'a>, pair: Pair<'_, 'a>, told: &mut Told) {
     for open in own {
         let mut new = packets_without(vec![open.packets], there(Held::Yes));
         if open.held() == Held::Perhaps {
-            // What is open for certain needs nothing unknown, and what was perhaps open by the same unknown rule is no news.
+            // Drop packets that are open for certain, and those that the same unknown rule perhaps let through before.
             let as_open = |other: &&Open<'_>| {
                 same_places
                     && is_as_open(sides, open.ingress, other.ingress)
@@ -265,7 +265,7 @@ fn one_pair<'a>(sides: &Sides<'a>, pair: Pair<'_, 'a>, told: &mut Told) {
             labels.filter(|_| senders.members.len() < all).collect()
         };
         let unknown_there = || [from, to].into_iter().find_map(|class| sides.unknown_there(class));
-        // What is not known on both sides in the same words is set aside.
+        // Leave out rules that both accounts leave unknown in the same words.
         let is_only_there = |rules: &OfClass<'a>, half: Admitted<'a>| {
             !admitted::is_unknown(sides.other, half.rule) || rules.is_only_there(half.rule)
         };

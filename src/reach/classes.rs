@@ -144,7 +144,7 @@ pub(super) fn reached(members: &[&Interface], families: &[PrefixFamily]) -> Reac
     let of_one = |interface: &&Interface| match &interface.public {
         // IPv6 addresses lead to it from everywhere.
         _ if interface.ipv6_later > 0 && has(PrefixFamily::Ipv6) => ByPublicAddress,
-        // What is not known yet is given by EC2, which is IPv4.
+        // An address that is known after apply is EC2's choice, and IPv4.
         Public::At(all) if all.is_empty() && has(PrefixFamily::Ipv4) => ByPublicAddress,
         Public::At(all) if all.iter().any(|address| has(PrefixFamily::of((*address).into()))) => ByPublicAddress,
         Public::Unknown(_) if has(PrefixFamily::Ipv4) => Unknown,

@@ -173,7 +173,7 @@ fn absent_groups(before: &Account, after: &Account) -> Vec<(ResourceId, Security
 fn of_all(before: &Account, after: &Account, (to_before, to_after): (&Matching, &Matching)) -> Difference {
     let not_known = left_out_of_one(after, before);
     let mut gone = left_out_of_one(before, after);
-    // What is there as well, in other words, is told once.
+    // Name once what both accounts leave out in other words.
     let there: HashSet<_> = not_known.iter().map(|item| (&item.kind, &item.origin.resource)).collect();
     gone.retain(|item| !there.contains(&(&item.kind, &item.origin.resource)));
     Difference {

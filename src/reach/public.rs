@@ -51,7 +51,7 @@ fn way(interface: &Interface, family: PrefixFamily) -> Way<'_> {
         if interface.ipv6_later > 0 { Way::At("an IPv6 address that is not known yet".to_owned()) } else { Way::None }
     };
     match &interface.public {
-        // What is not known yet is given by EC2, which is IPv4.
+        // An address that is known after apply is EC2's choice, and IPv4.
         Public::At(all) if all.is_empty() && family.is_ipv4() => {
             Way::At("a public address that is not known yet".to_owned())
         }

@@ -46,5 +46,5 @@ pub use expected::{LOAD_BALANCERS, SECTIONS};
 pub use files::FilesFrom;
 pub use flow_logs::SECTION as FLOW_LOGS;
 pub use results::*;
-pub use run::{Options, Progress, RunError, Stepper, boot, boot_listening, run, run_on};
+pub use run::{Options, Progress, RunError, Stepper, boot, boot_listening, run, run_eras, run_on};
 pub use services::StartServices;

@@ -34,6 +34,18 @@ pub async fn run(
     run_on(&mut lab, topology, took, options, progress).await
 }
 
+/// Runs a file under each of its eras, in a lab of its own each.
+///
+/// # Errors
+/// As [`run`]; eras behind the one that fails are not run.
+pub async fn run_eras(topology: &Topology) -> Result<Vec<RunResult>, RunError> {
+    let mut all = Vec::new();
+    for era in &topology.eras {
+        all.push(run(topology, *era, &Options::default(), &mut |_| {}).await?);
+    }
+    Ok(all)
+}
+
 /// Runs the steps on a lab that is up with the initial cloud; `boot` is for the record only.
 ///
 /// # Errors

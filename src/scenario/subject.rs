@@ -21,6 +21,14 @@ impl Subject {
         }
     }
 
+    /// The flow, unless it is a connection.
+    pub fn flow(&self) -> Option<&Flow> {
+        match self {
+            Self::Flow(flow) => Some(flow),
+            Self::Connection(_) => None,
+        }
+    }
+
     /// It as a topology file writes it.
     pub fn words(&self) -> String {
         match self {

@@ -1,4 +1,8 @@
-//! The files of the page, in the program.
+//! The files of the pages, in the program; and answers of files and data.
+
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 
 /// A file of the page.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +44,22 @@ assets! {
     "audience.html" "text/html; charset=utf-8",
     "audience.js" "text/javascript; charset=utf-8",
     "icon.svg" "image/svg+xml",
+}
+
+/// Answers with the file of a path.
+pub fn response(path: &str) -> Response {
+    match find(path) {
+        Some(asset) => ([(header::CONTENT_TYPE, asset.kind)], asset.bytes).into_response(),
+        None => (StatusCode::NOT_FOUND, "there is no such page\n").into_response(),
+    }
+}
+
+/// Answers with data as JSON.
+pub fn json(status: StatusCode, data: &impl Serialize) -> Response {
+    match serde_json::to_vec(data) {
+        Ok(bytes) => (status, [(header::CONTENT_TYPE, "application/json")], bytes).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
 }
 
 /// The file of a path.

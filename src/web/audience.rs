@@ -56,11 +56,11 @@ pub async fn serve(listener: TcpListener, address: SocketAddr, board: Arc<Board>
         Hall { board, port: address.port(), secret: secret.into(), seats: Arc::new(Semaphore::new(MAX_PARTICIPANTS)) };
     let routes = Router::new()
         .route("/", get(page))
-        .route("/audience.js", get(|| async { file("audience.js") }))
-        .route("/room.js", get(|| async { file("room.js") }))
-        .route("/dom.js", get(|| async { file("dom.js") }))
-        .route("/style.css", get(|| async { file("style.css") }))
-        .route("/icon.svg", get(|| async { file("icon.svg") }))
+        .route("/audience.js", get(|| async { assets::response("audience.js") }))
+        .route("/room.js", get(|| async { assets::response("room.js") }))
+        .route("/dom.js", get(|| async { assets::response("dom.js") }))
+        .route("/style.css", get(|| async { assets::response("style.css") }))
+        .route("/icon.svg", get(|| async { assets::response("icon.svg") }))
         .route("/api/room", get(follow))
         .route("/api/predictions", post(predict))
         .layer(DefaultBodyLimit::max(MAX_BODY))
@@ -70,20 +70,13 @@ pub async fn serve(listener: TcpListener, address: SocketAddr, board: Arc<Board>
     drop(axum::serve(Bounded::new(listener, BOUNDS), routes).await);
 }
 
-fn file(path: &str) -> Response {
-    match assets::find(path) {
-        Some(asset) => ([(header::CONTENT_TYPE, asset.kind)], asset.bytes).into_response(),
-        None => StatusCode::NOT_FOUND.into_response(),
-    }
-}
-
 /// The page, and a number for a phone that has none.
 async fn page(State(hall): State<Hall>, headers: HeaderMap) -> Result<Response, Failure> {
-    let mut response = file("audience.html");
+    let mut response = assets::response("audience.html");
     if participant(&hall, &headers).is_none() {
         let number = token()?;
         let seal = sealed(&hall.secret, &number);
-        let cookie = format!("{}={number}.{seal}; HttpOnly; SameSite=Strict; Path=/", cookie_name(&hall));
+        let cookie = guard::cookie_text(&cookie_name(&hall), &format!("{number}.{seal}"), None);
         let cookie = cookie.parse().map_err(|_| Failure)?;
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }

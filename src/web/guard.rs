@@ -95,6 +95,17 @@ fn has_cookie(session: &Session, headers: &HeaderMap) -> bool {
     cookie(headers, &session.cookie_name()).is_some_and(|value| session.is_cookie(value))
 }
 
+/// Gives a cookie, for as many seconds, or until the browser is closed.
+pub fn with_cookie(name: &str, value: &str, seconds: Option<u32>) -> Response {
+    (StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie_text(name, value, seconds))]).into_response()
+}
+
+/// A cookie that no script reads and no other page sends.
+pub fn cookie_text(name: &str, value: &str, seconds: Option<u32>) -> String {
+    let age = seconds.map_or_else(String::new, |seconds| format!("; Max-Age={seconds}"));
+    format!("{name}={value}; HttpOnly; SameSite=Strict; Path=/{age}")
+}
+
 /// The value of a cookie.
 pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());

@@ -9,14 +9,13 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::middleware;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use futures::Stream;
 use futures::stream;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::TcpListener;
 use tokio::sync::broadcast::Receiver;
@@ -204,10 +203,7 @@ fn routes(page: Page, names: Names) -> Router {
 }
 
 async fn asset(Path(path): Path<String>) -> Response {
-    match assets::find(&path) {
-        Some(asset) => ([(header::CONTENT_TYPE, asset.kind)], asset.bytes).into_response(),
-        None => (StatusCode::NOT_FOUND, "there is no such page\n").into_response(),
-    }
+    assets::response(&path)
 }
 
 /// Gives the cookie for the token.
@@ -217,9 +213,7 @@ async fn log_in(State(page): State<Page>, body: Bytes) -> Response {
         let why = "that is not the token of this lab's page: open the address that `sglab ui` prints now\n";
         return (StatusCode::UNAUTHORIZED, why).into_response();
     }
-    let (name, value) = (page.session.cookie_name(), page.session.cookie());
-    let cookie = format!("{name}={value}; HttpOnly; SameSite=Strict; Path=/");
-    (StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response()
+    guard::with_cookie(&page.session.cookie_name(), &page.session.cookie(), None)
 }
 
 /// All of the board, then each frame. Whoever is too slow gets all of the board again.
@@ -290,7 +284,7 @@ async fn probe_again(State(page): State<Page>) -> Response {
 
 async fn past(State(page): State<Page>, Path(entry): Path<String>) -> Response {
     match entry.parse().ok().and_then(|entry| page.board.past(entry)) {
-        Some(table) => json(StatusCode::OK, &table),
+        Some(table) => assets::json(StatusCode::OK, &table),
         None => (StatusCode::NOT_FOUND, "the table of that moment is not kept\n").into_response(),
     }
 }
@@ -315,12 +309,5 @@ fn answer(answer: Answer) -> Response {
         Answer::Failed { .. } => StatusCode::BAD_GATEWAY,
         Answer::Applied { .. } | Answer::Refused(_) | Answer::Explained { .. } | Answer::Done => StatusCode::OK,
     };
-    json(status, &answer)
-}
-
-fn json(status: StatusCode, data: &impl Serialize) -> Response {
-    match serde_json::to_vec(data) {
-        Ok(bytes) => (status, [(header::CONTENT_TYPE, "application/json")], bytes).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
-    }
+    assets::json(status, &answer)
 }

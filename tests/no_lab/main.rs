@@ -3,6 +3,7 @@
 
 mod account_difference;
 mod bad_topologies;
+mod carried;
 mod certainties;
 mod compile_loads;
 mod cures;

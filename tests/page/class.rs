@@ -105,6 +105,14 @@ fn the_instructor_sees_who_is_where_and_a_hostile_name_is_text() {
     );
     instructor.wait("document.querySelector('#class').innerText.includes('2 of 2 right')");
     assert!(instructor.text("#class").contains(name), "{}", instructor.text("#class"));
+    // A seat that is given away is not shown with what was begun there before.
+    let unnamed = served.cookie();
+    done(&served, &unnamed, json!({"lesson": "self-trust"}));
+    instructor.wait("document.querySelectorAll('.learners tbody tr').length === 2");
+    let next = served.cookie();
+    instructor.wait("document.querySelectorAll('.learners tbody tr').length === 1");
+    assert_eq!(act(&served, &unnamed, json!({"lesson": null})).status, 401);
+    assert_eq!(act(&served, &next, json!({"lesson": null})).status, 200);
     // A learner's cookie is none of the instructor's.
     let answer = Asked::get("/api/class").header("Cookie", &cookie).of(&served);
     assert_eq!(answer.status, 401, "{}", answer.body);

@@ -3,6 +3,7 @@
 //! One program of tests, so that it is linked once and tests of different files run beside one another.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
 
+mod accepted;
 mod addresses;
 mod cli;
 mod control_groups;

@@ -140,7 +140,7 @@ fn exit(difference: &Difference, fail_on: FailOn) -> Exit {
         let opened = opened.filter(|passage| fail_on != FailOn::OpenedFromOutside || passage.way == Way::FromOutside);
         opened.chain(closed).any(|passage| (passage.certainty == Certainty::Known) == known)
     };
-    // What goes opens something only where it has kept it closed.
+    // An item that is gone opens something only if it has kept that closed.
     let gone = difference.gone.iter().any(|item| fail_on == FailOn::Changed || item.may_restrict());
     match fail_on {
         FailOn::Never => Exit::Ok,

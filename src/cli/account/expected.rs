@@ -78,7 +78,7 @@ pub(in crate::cli) fn read(
     if !missing.is_empty() {
         screen::tell(left_out::text(&missing).trim_end());
     }
-    // What cannot be proved is accepted by nobody.
+    // Accept nothing that cannot be tested: no file is written then.
     let Some(read) = predicted(&written, &names.join(", "))? else { return Ok(None) };
     let differences = match expect {
         Some(expect) => match held_against(&account, expect, accept)? {

@@ -8,6 +8,7 @@ mod serve;
 use std::io::{IsTerminal, Write, stdout};
 
 use sglab::report::{Style, lesson as told, walk};
+use sglab::scenario::run_eras;
 use sglab::workshop::lesson::check::Checked;
 use sglab::workshop::lesson::{Lesson, Stage, investigate};
 use sglab::workshop::questions;
@@ -18,7 +19,6 @@ use super::desk::Source;
 use super::{host, screen, signals};
 
 pub(super) use lessons::one;
-pub(super) use runs::on_packets;
 
 pub(super) fn run(arguments: &LearnArguments) -> anyhow::Result<Exit> {
     if arguments.check {
@@ -120,7 +120,7 @@ async fn check_on_packets(lessons: &[Lesson]) -> anyhow::Result<Vec<Checked>> {
     for lesson in lessons {
         let mut checked = Checked::of(lesson);
         for task in lesson.tasks() {
-            let (start, solution) = (on_packets(&task.start).await?, on_packets(&task.solution).await?);
+            let (start, solution) = (run_eras(&task.start).await?, run_eras(&task.solution).await?);
             checked.task(task, &start, &solution);
         }
         all.push(checked);

@@ -7,6 +7,7 @@ use anyhow::Context;
 use sglab::report::lesson::{self as report, Done};
 use sglab::report::walk::Ended;
 use sglab::report::{Entry, shown_lines};
+use sglab::scenario::run_eras;
 use sglab::topology::{QuestionSubject, Reply, Topology, Wanted};
 use sglab::workshop::lesson::assess::{Assessment, assess};
 use sglab::workshop::lesson::grade::faults;
@@ -14,7 +15,6 @@ use sglab::workshop::lesson::hints::{Level, hint};
 use sglab::workshop::lesson::{Lesson, Stage, Task, Which, investigate};
 use sglab::workshop::questions;
 
-use super::runs;
 use crate::cli::arguments::LearnArguments;
 use crate::cli::common::{Exit, PlainFormat, told};
 use crate::cli::desk::{Desk, Source, Talk};
@@ -191,7 +191,7 @@ impl Player<'_> {
         };
         let next = loop {
             if matches!(self.desk, Desk::Person(_)) {
-                let prompt = match Level::ALL.into_iter().find(|level| !asked.contains(level)) {
+                let prompt = match Level::next(&asked) {
                     Some(level) => {
                         format!("\nEnter to check it, h for a hint ({} points), n to go on, q to end: ", level.costs())
                     }
@@ -211,7 +211,7 @@ impl Player<'_> {
                     if checked.is_none() {
                         checked = self.check(task, &path).await?;
                     }
-                    let level = Level::ALL.into_iter().find(|level| !asked.contains(level)).unwrap_or(Level::Remedy);
+                    let level = Level::next(&asked).unwrap_or(Level::Remedy);
                     match checked.as_ref().and_then(|it| hint(it, level)) {
                         Some(text) => {
                             self.talk.say(&report::hint(level, &text, self.talk.style))?;
@@ -223,7 +223,7 @@ impl Player<'_> {
                 Some(_) => {
                     checked = self.check(task, &path).await?;
                     if let Some(it) = &checked {
-                        self.talk.say(&report::assessment(it, costs(&asked), self.talk.style))?;
+                        self.talk.say(&report::assessment(it, Level::cost_of(&asked), self.talk.style))?;
                         if it.holds {
                             break Next::Stage;
                         }
@@ -237,7 +237,7 @@ impl Player<'_> {
             *exit = Exit::Differs;
         }
         let file = checked.is_some().then(|| path.display().to_string());
-        self.done.push(done(task, file, checked, costs(&asked)));
+        self.done.push(done(task, file, checked, Level::cost_of(&asked)));
         Ok(next)
     }
 
@@ -257,15 +257,9 @@ impl Player<'_> {
                 return Ok(None);
             }
         };
-        let runs = runs::on_packets(&submission.topology).await?;
+        let runs = run_eras(&submission.topology).await?;
         Ok(Some(assess(task, &submission, &runs)))
     }
-}
-
-fn costs(asked: &[Level]) -> u32 {
-    let mut asked = asked.to_vec();
-    asked.dedup();
-    asked.into_iter().map(Level::costs).sum()
 }
 
 fn done(task: &Task, file: Option<String>, checked: Option<Assessment>, off: u32) -> Done {

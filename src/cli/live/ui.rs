@@ -141,7 +141,7 @@ fn announce(place: &LabDir, serving: &Serving, arguments: &UiArguments) -> anyho
     out.flush()?;
     let has_display = ["DISPLAY", "WAYLAND_DISPLAY"].into_iter().any(|name| std::env::var_os(name).is_some());
     if !arguments.no_browser && has_display && out.is_terminal() {
-        // Where there is none, the address is printed.
+        // Without xdg-open the printed address is all there is.
         drop(open_browser(place, address));
     }
     Ok(())

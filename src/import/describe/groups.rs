@@ -128,7 +128,7 @@ fn peer_of(
             let foreign = item.text_of("UserId").zip(owner).is_some_and(|(user, owner)| user != owner);
             if let Some(status) = status {
                 let what = format!("{text} over a peering that is {status}");
-                // What is deleted comes never back, and EC2 calls the rule stale.
+                // A deleted peering never comes back: EC2 calls the rule stale.
                 let is_gone = ["deleted", "rejected", "expired", "failed"].contains(&status);
                 let reason = if is_gone { Reason::MatchesNothing } else { Reason::StaleReference };
                 return Told::Stale(reason(what));

@@ -4,7 +4,6 @@ import { byId, count, h, replace } from "./dom.js";
 import { showPicture } from "./picture.js";
 import { legendOf, showTable } from "./table.js";
 
-const LEVELS = { end: "At which end", group: "Which group", rule: "Which rule", remedy: "What to write" };
 const MARKS = { right: "✓ right", wrong: "✗ wrong", skipped: "not predicted", unproved: "not proved" };
 
 // What the learner has chosen and written, until it is sent.
@@ -145,7 +144,7 @@ function task(stage, { act, words, key }) {
       h("div", { class: "editor" }, h("pre", { class: "lines", "aria-hidden": "true" }), text),
       h("p", { class: "verbs" }, h("button", { type: "button", class: "primary", "data-key": "check", title: "Ctrl-Enter", onclick: check }, "Check on packets"), hint),
       h("div", { role: "status", id: "result" }, checked === null ? null : result(checked, stage)),
-      stage.hints.length > 0 ? h("ul", { class: "hints" }, stage.hints.map((it) => h("li", null, h("b", null, LEVELS[it.level]), h("span", { class: "hint" }, ` ${it.costs} points off`), h("div", null, it.text)))) : null,
+      stage.hints.length > 0 ? h("ul", { class: "hints" }, stage.hints.map((it) => h("li", null, h("b", null, `Hint: ${it.about}`), h("span", { class: "hint" }, ` ${it.costs} points off`), h("div", null, it.text)))) : null,
     ],
     side: isRun ? checked.run.steps.map((step) => stepCard(step, words)) : [pictureCard(stage.picture, "The cloud")],
   };

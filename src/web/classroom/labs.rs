@@ -135,14 +135,7 @@ async fn run(
     turns: Arc<Semaphore>,
 ) {
     let _turn = turns.acquire().await;
-    let running = async {
-        let mut all = Vec::new();
-        for era in &topology.eras {
-            all.push(scenario::run(&topology, *era, &Options::default(), &mut |_| {}).await?);
-        }
-        Ok(all)
-    };
-    let result = limited(running).await;
+    let result = limited(scenario::run_eras(&topology)).await;
     // Whoever wanted it may have left.
     drop(reply.send(result));
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::labs::{LabFailure, Labs, TakenStep, Walk};
 use crate::model::{Cloud, Era, Flow};
 use crate::scenario::RunResult;
-use crate::scenario::subject::Subject;
 use crate::topology::{Prediction, Topology};
 use crate::workshop::grading::{self, GradedAnswer, Score};
 use crate::workshop::lesson::assess::{Assessment, assess};
@@ -215,10 +214,11 @@ impl Play {
         let Some(Checked::Run(run)) = &play.checked else {
             return Err("check the file first: a hint is about what is wrong with it".to_owned());
         };
-        let level = play.next_hint().unwrap_or(Level::Remedy);
+        let next = play.next_hint();
+        let level = next.unwrap_or(Level::Remedy);
         let text = hint(&run.assessment, level).ok_or("there is nothing to hint at")?;
         // The last one is asked for again with each file.
-        if play.next_hint().is_none() {
+        if next.is_none() {
             play.hints.pop();
         }
         play.hints.push((level, text));
@@ -295,7 +295,7 @@ impl PredictPlay {
         let Some(puzzles) = self.next().map(|next| next.puzzles.clone()) else { return Err(ELSEWHERE.to_owned()) };
         let predictions: Vec<Option<Prediction>> =
             puzzles.iter().zip(predicted).map(|(puzzle, word)| prediction(puzzle, word.as_deref()?)).collect();
-        let taken = self.take(labs, puzzles.iter().filter_map(flow).collect()).await;
+        let taken = self.take(labs, puzzles.iter().filter_map(|puzzle| puzzle.subject.flow().cloned()).collect()).await;
         let taken = taken.inspect_err(|_| self.walk = None)?;
         let answers = grading::told(&puzzles, &predictions, &taken.result);
         self.score.add(&answers);
@@ -318,13 +318,6 @@ impl PredictPlay {
             walk.step(Vec::new()).await?;
         }
         walk.step(asked).await
-    }
-}
-
-fn flow(puzzle: &Puzzle) -> Option<Flow> {
-    match &puzzle.subject {
-        Subject::Flow(flow) => Some(flow.clone()),
-        Subject::Connection(_) => None,
     }
 }
 
@@ -353,13 +346,16 @@ impl TaskPlay {
 
     /// The level of the hint that comes next.
     pub fn next_hint(&self) -> Option<Level> {
-        Level::ALL.into_iter().find(|level| self.hints.iter().all(|(known, _)| known != level))
+        Level::next(&self.levels())
     }
 
     /// Points of a hundred that hints have cost.
     pub fn off(&self) -> u32 {
-        let levels = Level::ALL.into_iter().filter(|level| self.hints.iter().any(|(known, _)| known == level));
-        levels.map(Level::costs).sum()
+        Level::cost_of(&self.levels())
+    }
+
+    fn levels(&self) -> Vec<Level> {
+        self.hints.iter().map(|(level, _)| *level).collect()
     }
 
     async fn check(&mut self, labs: &Labs, text: String) -> Result<(), Refusal> {

@@ -13,7 +13,7 @@ use crate::workshop::lesson::Lesson;
 const MAX_NAME: usize = 40;
 
 /// Number of a seat, from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct SeatNumber(pub usize);
 
 /// A seat.

@@ -1,13 +1,14 @@
 //! HTTP: the routes of a class. Who has the class's code takes a seat; who has the instructor's sees what all have done.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -38,7 +39,7 @@ const CONNECTIONS_OF_AN_ADDRESS: usize = 32;
 /// Longer than a file takes that waits for its turn behind many.
 const SILENCE: Duration = Duration::from_secs(120);
 /// Seconds for which a browser keeps its seat: longer than a day's class.
-const COOKIE_AGE: u32 = 12 * 3600;
+const COOKIE_AGE: Option<u32> = Some(12 * 3600);
 
 /// Files that a class is served.
 const FILES: [&str; 10] = [
@@ -98,8 +99,10 @@ struct Inner {
     name: String,
     /// Known to nobody: what makes a browser's number one that was given here.
     secret: String,
-    /// All seats, for the instructor.
-    overview: watch::Sender<Arc<str>>,
+    /// Seats at which something was done, as the instructor sees them.
+    overview: Mutex<BTreeMap<SeatNumber, LearnerView>>,
+    /// The same in JSON: one text for all who look.
+    overview_text: watch::Sender<Arc<str>>,
 }
 
 impl Class {
@@ -119,7 +122,8 @@ impl Class {
             instructor: token()?,
             name: token()?,
             secret: token()?,
-            overview: watch::channel("[]".into()).0,
+            overview: Mutex::default(),
+            overview_text: watch::channel("[]".into()).0,
         };
         let class = Self { inner: Arc::new(inner) };
         let names = if address.ip().is_loopback() { Names::of_loopback(address.port()) } else { Names::of(address) };
@@ -148,8 +152,8 @@ impl Class {
 
     fn routes(&self, names: Names) -> Router {
         Router::new()
-            .route("/", get(|| async { file("lesson.html") }))
-            .route("/icon.svg", get(|| async { file("icon.svg") }))
+            .route("/", get(|| async { assets::response("lesson.html") }))
+            .route("/icon.svg", get(|| async { assets::response("icon.svg") }))
             .route("/{asset}", get(asset))
             .route("/session", post(log_in))
             .route("/api/seat", get(show).post(act))
@@ -189,17 +193,27 @@ impl Class {
         SeatView::new((&self.inner.name, number), seat, &self.inner.lessons, problem)
     }
 
-    /// Shows the instructor what all have done by now; a seat that is at work is shown as it was.
-    fn tell_instructor(&self, changed: (SeatNumber, &Seat)) {
-        let one = serde_json::json!(LearnerView::new(changed.0, changed.1));
-        self.inner.overview.send_modify(|all| {
-            let mut views: Vec<serde_json::Value> = serde_json::from_str(all).unwrap_or_default();
-            match views.iter_mut().find(|view| view["seat"] == one["seat"]) {
-                Some(view) => *view = one,
-                None => views.push(one),
-            }
-            *all = serde_json::Value::from(views).to_string().into();
-        });
+    /// Shows the instructor what was done at a seat.
+    fn tell_instructor(&self, number: SeatNumber, seat: &Seat) {
+        self.overview().insert(number, LearnerView::new(number, seat));
+        self.send_overview();
+    }
+
+    /// Takes a seat out of the instructor's sight, until something is done there.
+    fn forget(&self, number: SeatNumber) {
+        if self.overview().remove(&number).is_some() {
+            self.send_overview();
+        }
+    }
+
+    fn send_overview(&self) {
+        let all = serde_json::to_string(&self.overview().values().collect::<Vec<_>>());
+        // Views have text keys and numbers only, so that this cannot fail.
+        self.inner.overview_text.send_replace(all.unwrap_or_default().into());
+    }
+
+    fn overview(&self) -> MutexGuard<'_, BTreeMap<SeatNumber, LearnerView>> {
+        self.inner.overview.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -251,14 +265,7 @@ enum Action {
 }
 
 async fn asset(Path(path): Path<String>) -> Response {
-    if FILES.contains(&path.as_str()) { file(&path) } else { StatusCode::NOT_FOUND.into_response() }
-}
-
-fn file(path: &str) -> Response {
-    match assets::find(path) {
-        Some(asset) => ([(header::CONTENT_TYPE, asset.kind)], asset.bytes).into_response(),
-        None => StatusCode::NOT_FOUND.into_response(),
-    }
+    if FILES.contains(&path.as_str()) { assets::response(&path) } else { StatusCode::NOT_FOUND.into_response() }
 }
 
 /// Gives a seat for the code, and the overview for the instructor's.
@@ -266,7 +273,7 @@ async fn log_in(State(class): State<Class>, headers: HeaderMap, body: Bytes) -> 
     let word = std::str::from_utf8(&body).unwrap_or_default().trim();
     let Inner { code, instructor, secret, seats, .. } = &*class.inner;
     if is_same(word, instructor) {
-        return with_cookie(&class.cookie_name(Who::Instructor), &sealed(secret, instructor));
+        return guard::with_cookie(&class.cookie_name(Who::Instructor), &sealed(secret, instructor), COOKIE_AGE);
     }
     // Whoever types it may write it as he likes.
     let typed: String = word.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_uppercase();
@@ -278,14 +285,13 @@ async fn log_in(State(class): State<Class>, headers: HeaderMap, body: Bytes) -> 
     }
     let Ok(number) = token() else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
     match seats.take(number.clone()) {
-        Ok(_) => with_cookie(&class.cookie_name(Who::Learner), &format!("{number}.{}", sealed(secret, &number))),
+        Ok(seat) => {
+            class.forget(seat);
+            let value = format!("{number}.{}", sealed(secret, &number));
+            guard::with_cookie(&class.cookie_name(Who::Learner), &value, COOKIE_AGE)
+        }
         Err(full) => (StatusCode::SERVICE_UNAVAILABLE, format!("{full}\n")).into_response(),
     }
-}
-
-fn with_cookie(name: &str, value: &str) -> Response {
-    let cookie = format!("{name}={value}; HttpOnly; SameSite=Strict; Path=/; Max-Age={COOKIE_AGE}");
-    (StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response()
 }
 
 /// The seat as it is once what was begun there is done.
@@ -294,7 +300,7 @@ async fn show(State(class): State<Class>, headers: HeaderMap) -> Response {
         return NoSeat::None.into_response();
     };
     let seat = seat.lock().await;
-    json(&class.view(number, &seat, None))
+    assets::json(StatusCode::OK, &class.view(number, &seat, None))
 }
 
 async fn act(State(class): State<Class>, headers: HeaderMap, body: Bytes) -> Response {
@@ -309,8 +315,8 @@ async fn act(State(class): State<Class>, headers: HeaderMap, body: Bytes) -> Res
     // A task of its own: where the browser leaves in the middle, what was begun still comes to its end.
     let acting = tokio::spawn(async move {
         let problem = do_at(&mut seat, &class, request).await.err();
-        class.tell_instructor((number, &seat));
-        json(&class.view(number, &seat, problem))
+        class.tell_instructor(number, &seat);
+        assets::json(StatusCode::OK, &class.view(number, &seat, problem))
     });
     acting.await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
@@ -355,7 +361,7 @@ async fn follow(State(class): State<Class>, headers: HeaderMap) -> Response {
             "open the instructor's address that `sglab learn --serve` has printed, with all that stands behind its #\n";
         return (StatusCode::UNAUTHORIZED, why).into_response();
     }
-    let mut overview = class.inner.overview.subscribe();
+    let mut overview = class.inner.overview_text.subscribe();
     overview.mark_changed();
     Sse::new(stream::unfold(overview, next_view)).keep_alive(KeepAlive::new()).into_response()
 }
@@ -366,11 +372,4 @@ async fn next_view(
     overview.changed().await.ok()?;
     let data = Arc::clone(&overview.borrow_and_update());
     Some((Ok(Event::default().event("class").data(&*data)), overview))
-}
-
-fn json(data: &impl serde::Serialize) -> Response {
-    match serde_json::to_vec(data) {
-        Ok(bytes) => ([(header::CONTENT_TYPE, "application/json")], bytes).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
-    }
 }

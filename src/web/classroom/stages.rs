@@ -137,7 +137,8 @@ pub struct TaskView<'a> {
 
 #[derive(Debug, Serialize)]
 pub struct HintView<'a> {
-    level: Level,
+    /// Subject of the hint, in a few words.
+    about: &'static str,
     costs: u32,
     text: &'a str,
 }
@@ -297,7 +298,7 @@ impl<'a> TaskView<'a> {
     fn new(play: &'a TaskPlay) -> Self {
         let task = &play.task;
         let initial = task.start.eras.first().and_then(|era| task.start.initial_cloud(*era).ok());
-        let hint = |(level, text): &'a (Level, String)| HintView { level: *level, costs: level.costs(), text };
+        let hint = |(level, text): &'a (Level, String)| HintView { about: level.words(), costs: level.costs(), text };
         Self {
             word: task.kind.as_str(),
             file: task.file_name(),

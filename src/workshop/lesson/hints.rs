@@ -21,6 +21,26 @@ impl Level {
     /// All of them, from the least to the most.
     pub const ALL: [Self; 4] = [Self::End, Self::Group, Self::Rule, Self::Remedy];
 
+    /// Subject of a hint of this level, in a few words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::End => "at which end",
+            Self::Group => "which group",
+            Self::Rule => "which rule",
+            Self::Remedy => "what to write",
+        }
+    }
+
+    /// The level behind those that were asked for; nothing behind the last.
+    pub fn next(asked: &[Self]) -> Option<Self> {
+        Self::ALL.into_iter().find(|level| !asked.contains(level))
+    }
+
+    /// Points of a hundred that these cost together: each once, however often it was asked for.
+    pub fn cost_of(asked: &[Self]) -> u32 {
+        Self::ALL.into_iter().filter(|level| asked.contains(level)).map(Self::costs).sum()
+    }
+
     /// Points of a hundred that it costs, once for each stage.
     pub fn costs(self) -> u32 {
         match self {
