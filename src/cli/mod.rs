@@ -67,7 +67,7 @@ pub(crate) fn run() -> ExitCode {
         }
         Command::Account(command) => account::run(command),
         Command::Live(command) => live::run(command),
-        Command::Operation(command) => live::operations::run(command),
+        Command::Operation(command) => live::operations::run(&command),
         Command::Workshop(WorkshopCommand::Walk(arguments)) => walk::run(&arguments),
         Command::Workshop(WorkshopCommand::Learn(arguments)) => learn::run(&arguments),
         Command::Workshop(WorkshopCommand::Grade(arguments)) => grade::run(&arguments),

@@ -47,7 +47,9 @@ pub use sections::{ChangedEntry, Freedom, Sections};
 pub use steps::{Action, Opening, Step};
 pub use story::{Part, Story};
 pub use table_columns::{Columns, IcmpFamily};
-pub use typed::{Typed, TypedGroup, TypedInterface, TypedLaunch, TypedRules};
+pub use typed::{
+    Typed, TypedGroup, TypedInstances, TypedLaunch, TypedNames, TypedPublic, TypedRegistrations, TypedRules,
+};
 
 /// The commented file that `sglab init` writes.
 pub const STARTER: &str = include_str!("starter.yaml");

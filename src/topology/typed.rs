@@ -1,217 +1,233 @@
-//! Operations as the arguments of a command say them: typed, but for their names, which are not looked up yet.
+//! Operations as they are typed, on a command line or into the page's forms: read, but for their names, which are not looked up yet.
 
-use crate::model::{AutomaticPublic, Direction, GroupName, Operation, Permission, Reassociation, SourceDestCheck};
-use crate::topology::document::groups::{Group, LongGroup, Rules};
+mod arguments;
+mod lines;
+
+use clap::builder::{BoolishValueParser, TypedValueParser};
+use clap::{ArgAction, Subcommand};
+use serde::Deserialize;
+
+use crate::model::{Direction, GroupName, Operation, Permission, Reassociation, SourceDestCheck};
+use crate::topology::document::groups::{LongGroup, Rules};
 use crate::topology::document::instances::{Instance, Interface};
 use crate::topology::document::networks::PrefixListEdit;
 use crate::topology::document::scenario::{LongAssociation, Verb};
-use crate::topology::document::shape::{Any, Entry, Field, Many, Map, Or, SpannedText};
+use crate::topology::document::shape::{Field, Or};
 use crate::topology::document::values::Choice;
 use crate::topology::document::words::{
     Address, Description, Device, Ec2Name, Holder, ListedBlock, Name, Service, ShortRule,
 };
-use crate::topology::grammar::{RuleWords, TypedRule};
-use crate::topology::problem::{Diagnostic, Problems, Source, Span, TYPED};
+use crate::topology::grammar::TypedRule;
+use crate::topology::problem::{Diagnostic, Problems, Source, TYPED};
 
-/// An operation on a cloud. Each text is an argument: problems point into it, on a line of its own.
-#[derive(Clone, Debug)]
+pub use arguments::{TypedGroup, TypedInstances, TypedLaunch, TypedNames, TypedPublic, TypedRegistrations, TypedRules};
+use arguments::{allowed, reassociation};
+pub(super) use lines::Lines;
+
+/// An operation on a cloud. Its comments are the help of `sglab`, and its fields what a form of the page sends. Each text is an argument: problems
+/// point into it, on a line of its own.
+///
+/// None starts a program or names a file: the page offers all of them to whoever has its token.
+#[derive(Clone, Debug, Subcommand, Deserialize)]
+#[serde(tag = "operation", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Typed {
-    /// Launches an instance.
+    /// Launch an instance
+    #[command(after_help = "\
+Examples:
+  sglab launch web3 --group WEB --group ADMIN --listens 'tcp 80'
+  sglab launch stranger --group OTHER --address web1.previous")]
     Launch(TypedLaunch),
-    /// Stops instances.
-    Stop(Vec<String>),
-    /// Starts instances.
-    Start(Vec<String>),
-    /// Reboots instances.
-    Reboot(Vec<String>),
-    /// Lets instances crash.
-    Crash(Vec<String>),
-    /// Terminates instances.
-    Terminate(Vec<String>),
-    /// Adds rules to a group.
-    Authorize(TypedRules),
-    /// Removes rules from a group.
+    /// Stop instances
+    #[command(after_help = "\
+Examples:
+  sglab stop web1 web2")]
+    Stop(TypedInstances),
+    /// Start instances, crashed ones too
+    #[command(after_help = "\
+Examples:
+  sglab start web1")]
+    Start(TypedInstances),
+    /// Reboot instances: every address is kept
+    #[command(after_help = "\
+Examples:
+  sglab reboot web1")]
+    Reboot(TypedInstances),
+    /// Crash instances, as a kernel panic does
+    #[command(after_help = "\
+Examples:
+  sglab crash db1")]
+    Crash(TypedInstances),
+    /// Terminate instances
+    #[command(after_help = "\
+Examples:
+  sglab terminate web1")]
+    Terminate(TypedInstances),
+    /// Add rules to a security group
+    #[command(after_help = "\
+Examples:
+  sglab authorize DB 'tcp 3306 from WEB'
+  sglab authorize DB 'tcp 22 from office' 'icmp echo from anywhere'
+  sglab authorize DB --egress 'tcp 443 to anywhere'
+  sglab authorize DB 'tcp 22 from office' --description admins")]
+    Authorize {
+        #[allow(missing_docs, reason = "clap would show it as the command's")]
+        #[command(flatten)]
+        #[serde(flatten)]
+        rules: TypedRules,
+        /// A description of the rules, for each of them
+        #[arg(long, value_name = "TEXT")]
+        #[serde(default)]
+        description: Option<String>,
+    },
+    /// Remove rules from a security group
+    #[command(after_help = "\
+Examples:
+  sglab revoke DB 'tcp 3306 from WEB'")]
     Revoke(TypedRules),
-    /// Describes rules of a group anew.
-    UpdateDescription(TypedRules),
-    /// Creates a group.
+    /// Change the descriptions of rules; traffic is not affected
+    #[command(after_help = "\
+Examples:
+  sglab update-description DB 'tcp 3306 from WEB' --description queries
+  sglab update-description DB --egress 'all to anywhere' --description ''")]
+    UpdateDescription {
+        #[allow(missing_docs, reason = "clap would show it as the command's")]
+        #[command(flatten)]
+        #[serde(flatten)]
+        rules: TypedRules,
+        /// The new description; '' removes it
+        #[arg(long, value_name = "TEXT")]
+        #[serde(default)]
+        description: String,
+    },
+    /// Create a security group
+    #[command(after_help = "\
+Examples:
+  sglab create-group CACHE 'tcp 6379 from WEB'
+  sglab create-group CACHE --group-name 'caches (eu-west)' 'tcp 6379 from WEB'")]
     CreateGroup(TypedGroup),
-    /// Deletes groups.
-    DeleteGroup(Vec<String>),
-    /// Replaces the groups of an instance, or of an interface.
+    /// Delete security groups
+    #[command(after_help = "\
+Examples:
+  sglab delete-group CACHE")]
+    DeleteGroup(TypedNames),
+    /// Replace the security groups of an instance
+    #[command(after_help = "\
+Examples:
+  sglab set-groups web1 WEB ADMIN")]
     SetGroups {
-        /// The instance or interface.
-        target: String,
-        /// All of its groups.
+        /// The instance, or an interface such as `web1.eth1`
+        #[arg(value_name = "INSTANCE")]
+        instance: String,
+        /// All of its groups from now on
+        #[arg(required = true, value_name = "GROUP")]
         groups: Vec<String>,
     },
-    /// Allocates Elastic IPs.
-    AllocateAddress(Vec<String>),
-    /// Associates an Elastic IP.
+    /// Allocate Elastic IPs under names of your own
+    #[command(after_help = "\
+Examples:
+  sglab allocate-address eip-web")]
+    AllocateAddress(TypedNames),
+    /// Associate an Elastic IP with an instance
+    #[command(after_help = "\
+Examples:
+  sglab associate-address eip-web web1
+  sglab associate-address eip-web web1.eth1 --no-reassociation")]
     AssociateAddress {
-        /// The Elastic IP.
+        /// The Elastic IP
+        #[arg(value_name = "ELASTIC-IP")]
         elastic_ip: String,
-        /// The instance or interface.
-        to: String,
-        /// Permission to take it from another.
+        /// The instance, or an interface such as `web1.eth1`
+        #[arg(value_name = "INSTANCE")]
+        instance: String,
+        /// Refuse to take it from another instance
+        #[arg(long = "no-reassociation", action = ArgAction::SetTrue, value_parser = BoolishValueParser::new().map(reassociation))]
+        #[serde(skip, default = "allowed")]
         reassociation: Reassociation,
     },
-    /// Disassociates Elastic IPs.
-    DisassociateAddress(Vec<String>),
-    /// Releases Elastic IPs.
-    ReleaseAddress(Vec<String>),
-    /// Attaches an interface.
-    AttachInterface(TypedInterface),
-    /// Detaches interfaces.
-    DetachInterface(Vec<String>),
-    /// Switches the check of source and destination.
+    /// Take Elastic IPs from whoever has them
+    #[command(after_help = "\
+Examples:
+  sglab disassociate-address eip-web")]
+    DisassociateAddress(TypedNames),
+    /// Give Elastic IPs back
+    #[command(after_help = "\
+Examples:
+  sglab release-address eip-web")]
+    ReleaseAddress(TypedNames),
+    /// Give an instance another interface
+    #[command(after_help = "\
+Examples:
+  sglab attach-interface web1 eth1 --group ADMIN --subnet b")]
+    AttachInterface {
+        /// The instance
+        #[arg(value_name = "INSTANCE")]
+        instance: String,
+        /// The device, `eth1` or higher
+        #[arg(value_name = "DEVICE")]
+        device: String,
+        /// Its security groups
+        #[arg(long = "group", required = true, value_name = "GROUP")]
+        groups: Vec<String>,
+        /// Its subnet
+        #[arg(long, value_name = "SUBNET")]
+        #[serde(default)]
+        subnet: Option<String>,
+    },
+    /// Take interfaces such as `web1.eth1` away
+    #[command(after_help = "\
+Examples:
+  sglab detach-interface web1.eth1")]
+    DetachInterface(TypedNames),
+    /// Switch the source/destination check on or off
+    #[command(after_help = "\
+Examples:
+  sglab source-dest-check nat off")]
     SourceDestCheck {
-        /// The instance or interface.
-        target: String,
-        /// The check from now on.
+        /// The instance, or an interface such as `web1.eth1`
+        #[arg(value_name = "INSTANCE")]
+        instance: String,
+        /// Whether it checks
+        #[arg(value_enum)]
         check: SourceDestCheck,
     },
-    /// Changes the entries of a prefix list.
+    /// Change the entries of a prefix list
+    #[command(after_help = "\
+Examples:
+  sglab edit-prefix-list partners --add 192.0.2.0/25 --remove 198.51.100.7")]
     EditPrefixList {
-        /// The prefix list.
+        /// The prefix list
+        #[arg(value_name = "PREFIX-LIST")]
         list: String,
-        /// Blocks that it gets.
+        /// Entries that it gets
+        #[arg(long, value_name = "BLOCK")]
+        #[serde(default)]
         add: Vec<String>,
-        /// Blocks that it loses.
+        /// Entries that it loses
+        #[arg(long, value_name = "BLOCK")]
+        #[serde(default)]
         remove: Vec<String>,
     },
-    /// Registers instances with a load balancer.
-    RegisterInstances {
-        /// The load balancer.
-        balancer: String,
-        /// The instances.
-        instances: Vec<String>,
-    },
-    /// Deregisters instances from a load balancer.
-    DeregisterInstances {
-        /// The load balancer.
-        balancer: String,
-        /// The instances.
-        instances: Vec<String>,
-    },
+    /// Register instances with a load balancer
+    #[command(after_help = "\
+Examples:
+  sglab register-instances site web1 web2")]
+    RegisterInstances(TypedRegistrations),
+    /// Take instances out from behind a load balancer
+    #[command(after_help = "\
+Examples:
+  sglab deregister-instances site web1")]
+    DeregisterInstances(TypedRegistrations),
 }
 
-/// An instance to launch.
-#[derive(Clone, Debug)]
-pub struct TypedLaunch {
-    /// Its name.
-    pub instance: String,
-    /// Its groups; without any, `default`.
-    pub groups: Vec<String>,
-    /// Ports that answer on it: `tcp 80`.
-    pub listens: Vec<String>,
-    /// Its VPC, where there are several.
-    pub vpc: Option<String>,
-    /// Its subnet, if not the first.
-    pub subnet: Option<String>,
-    /// The private address that it asks for.
-    pub address: Option<String>,
-    /// Its public address; nothing where its subnet decides.
-    pub public: Option<AutomaticPublic>,
-}
-
-/// Rules of a group, for an operation on them.
+/// An operation on rules of a group.
 pub(super) type WithRules = fn(GroupName, Vec<Permission>) -> Operation;
 
-/// Rules of a group.
-#[derive(Clone, Debug)]
-pub struct TypedRules {
-    /// The group.
-    pub group: String,
-    /// Direction of the rules.
-    pub direction: Direction,
-    /// The rules.
-    pub rules: Vec<TypedRule>,
-    /// Description of each.
-    pub description: Option<String>,
-}
-
-/// A group to create.
-#[derive(Clone, Debug)]
-pub struct TypedGroup {
-    /// Its name.
-    pub group: String,
-    /// Its rules for what comes in.
-    pub rules: Vec<TypedRule>,
-    /// The name that EC2 has of it, if that is to be another.
-    pub name: Option<String>,
-    /// Its description.
-    pub description: Option<String>,
-    /// Its VPC, where there are several.
-    pub vpc: Option<String>,
-}
-
-/// An interface to attach.
-#[derive(Clone, Debug)]
-pub struct TypedInterface {
-    /// The instance.
-    pub instance: String,
-    /// Its name there: `eth1`.
-    pub device: String,
-    /// Its groups.
-    pub groups: Vec<String>,
-    /// Its subnet, if not the first.
-    pub subnet: Option<String>,
-}
-
-/// Arguments, a line each.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Lines {
-    pub text: String,
-}
-
-impl Lines {
-    /// Adds an argument.
-    pub fn word(&mut self, argument: &str) -> SpannedText {
-        let start = self.text.len();
-        // It is shown on one line, whatever it has in it.
-        self.text.push_str(&argument.replace(['\n', '\r'], " "));
-        let span = Span { start, end: self.text.len() };
-        self.text.push('\n');
-        SpannedText::new(argument, span)
-    }
-
-    /// Adds a rule, and reads it unless that is done already.
-    pub fn rule(&mut self, rule: &TypedRule, direction: Direction) -> Result<RuleWords, Vec<Diagnostic>> {
-        let word = self.word(&rule.text);
-        match &rule.words {
-            Some(words) => Ok(words.moved(word.span.start)),
-            None => RuleWords::parse(&word, Some(direction)),
-        }
-    }
-
-    pub fn all<T, L: FromIterator<T>>(
-        &mut self,
-        arguments: impl IntoIterator<Item: AsRef<str>>,
-        make: fn(SpannedText) -> T,
-    ) -> L {
-        arguments.into_iter().map(|argument| make(self.word(argument.as_ref()))).collect()
-    }
-
-    fn many<T>(&mut self, arguments: &[String]) -> Many<Name<T>> {
-        self.all(arguments, Name::from)
-    }
-
-    fn field<T>(&mut self, argument: Option<&String>, make: fn(SpannedText) -> T) -> Field<T> {
-        argument.map(|argument| make(self.word(argument))).into()
-    }
-
-    pub fn entry<K, V>(
-        &mut self,
-        argument: &str,
-        key: fn(SpannedText) -> K,
-        value: impl FnOnce(&mut Self) -> V,
-    ) -> Map<K, V> {
-        let word = self.word(argument);
-        let at = word.span;
-        let entry = Entry { key: Some(key(word)), at, value: Some(value(self)) };
-        Map { entries: vec![entry], span: at }
-    }
+/// An operation as far as it is read without a cloud.
+pub(super) enum Unresolved<'t> {
+    /// As a document has it.
+    Verb(Verb),
+    /// Rules, which are read already, for either direction, with their description.
+    Rules(&'t TypedRules, Option<&'t str>, [WithRules; 2]),
 }
 
 impl Typed {
@@ -221,17 +237,14 @@ impl Typed {
     /// Everything that is wrong whatever the names stand for.
     pub fn check(&self) -> Result<(), Problems> {
         let mut lines = Lines::default();
-        let (rules, direction) = match self {
-            Self::Authorize(said) | Self::Revoke(said) | Self::UpdateDescription(said) => {
-                lines.word(&said.group);
-                (&said.rules, said.direction)
+        let (group, rules, direction) = match self {
+            Self::Authorize { rules, .. } | Self::Revoke(rules) | Self::UpdateDescription { rules, .. } => {
+                (&rules.group, &rules.rules, rules.direction)
             }
-            Self::CreateGroup(said) => {
-                lines.word(&said.group);
-                (&said.rules, Direction::Ingress)
-            }
+            Self::CreateGroup(it) => (&it.group, &it.rules, Direction::Ingress),
             _ => return Ok(()),
         };
+        lines.word(group);
         let read: Vec<_> = rules.iter().filter_map(|rule| lines.rule(rule, direction).err()).collect();
         let drafts: Vec<Diagnostic> = read.into_iter().flatten().collect();
         if drafts.is_empty() { Ok(()) } else { Err(Problems::new(&Source::new(TYPED, &lines.text), drafts)) }
@@ -241,8 +254,10 @@ impl Typed {
     pub fn with_one_rule(&self) -> Option<(String, Self)> {
         let mut whole = self.clone();
         let rules = match &mut whole {
-            Self::Authorize(said) | Self::Revoke(said) | Self::UpdateDescription(said) => &mut said.rules,
-            Self::CreateGroup(said) => &mut said.rules,
+            Self::Authorize { rules, .. } | Self::Revoke(rules) | Self::UpdateDescription { rules, .. } => {
+                &mut rules.rules
+            }
+            Self::CreateGroup(it) => &mut it.rules,
             _ => return None,
         };
         let is_apart = rules.len() > 1 && rules.iter().all(|rule| !rule.text.contains(char::is_whitespace));
@@ -252,64 +267,70 @@ impl Typed {
         is_apart.then_some((rule, whole))
     }
 
-    /// The operation as a document has it; of rules, which are read already, what it does with them.
-    pub(super) fn verb(&self, lines: &mut Lines) -> Result<Verb, (WithRules, &TypedRules)> {
-        use Operation::{
-            AuthorizeEgress, AuthorizeIngress, RevokeEgress, RevokeIngress, UpdateDescription, UpdateDescriptionEgress,
-        };
-        let of = |rules: &TypedRules, ingress: WithRules, egress: WithRules| match rules.direction {
-            Direction::Ingress => ingress,
-            Direction::Egress => egress,
-        };
-        Ok(match self {
-            Self::Authorize(rules) => return Err((of(rules, AuthorizeIngress, AuthorizeEgress), rules)),
-            Self::Revoke(rules) => return Err((of(rules, RevokeIngress, RevokeEgress), rules)),
-            Self::UpdateDescription(rules) => {
-                return Err((of(rules, UpdateDescription, UpdateDescriptionEgress), rules));
+    /// The operation as a document has it; its words go to `lines`.
+    pub(super) fn unresolved<'t>(&'t self, lines: &mut Lines) -> Unresolved<'t> {
+        use Operation as Op;
+        Unresolved::Verb(match self {
+            Self::Authorize { rules, description } => {
+                return Unresolved::Rules(rules, description.as_deref(), [Op::AuthorizeIngress, Op::AuthorizeEgress]);
             }
-            Self::Launch(said) => Verb::Launch(lines.entry(&said.instance, Name::from, |lines| Instance {
-                groups: lines.groups(&said.groups),
-                listens: lines.some(&said.listens, Service),
-                vpc: lines.field(said.vpc.as_ref(), Name::from),
-                subnet: lines.field(said.subnet.as_ref(), Name::from),
-                address: lines.field(said.address.as_ref(), Address),
-                public: said.public.map(Into::into).into(),
+            Self::Revoke(rules) => return Unresolved::Rules(rules, None, [Op::RevokeIngress, Op::RevokeEgress]),
+            Self::UpdateDescription { rules, description } => {
+                let operations: [WithRules; 2] = [Op::UpdateDescription, Op::UpdateDescriptionEgress];
+                return Unresolved::Rules(rules, Some(description), operations);
+            }
+            Self::Launch(it) => Verb::Launch(lines.entry(&it.instance, Name::from, |lines| Instance {
+                groups: lines.names(&it.groups),
+                listens: lines.some(&it.listens, Service),
+                vpc: lines.field(it.vpc.as_ref(), Name::from),
+                subnet: lines.field(it.subnet.as_ref(), Name::from),
+                address: lines.field(it.address.as_ref(), Address),
+                public: it.public.asked().map(Into::into).into(),
                 ..Instance::default()
             })),
-            Self::Stop(names) => Verb::Stop(lines.many(names)),
-            Self::Start(names) => Verb::Start(lines.many(names)),
-            Self::Reboot(names) => Verb::Reboot(lines.many(names)),
-            Self::Crash(names) => Verb::Crash(lines.many(names)),
-            Self::Terminate(names) => Verb::Terminate(lines.many(names)),
-            Self::CreateGroup(said) => {
-                Verb::CreateGroup(lines.entry(&said.group, Name::from, |lines| lines.group(said)))
+            Self::Stop(it) => Verb::Stop(lines.many(&it.instances)),
+            Self::Start(it) => Verb::Start(lines.many(&it.instances)),
+            Self::Reboot(it) => Verb::Reboot(lines.many(&it.instances)),
+            Self::Crash(it) => Verb::Crash(lines.many(&it.instances)),
+            Self::Terminate(it) => Verb::Terminate(lines.many(&it.instances)),
+            Self::CreateGroup(it) => Verb::CreateGroup(lines.entry(&it.group, Name::from, |lines| {
+                let rules: Rules = it.rules.iter().map(|rule| Or::Short(ShortRule(lines.word(&rule.text)))).collect();
+                Or::Long(LongGroup {
+                    ingress: Field::of(rules),
+                    name: lines.field(it.group_name.as_ref(), Ec2Name),
+                    description: lines.field(it.description.as_ref(), Description),
+                    vpc: lines.field(it.vpc.as_ref(), Name::from),
+                    ..LongGroup::default()
+                })
+            })),
+            Self::DeleteGroup(it) => Verb::DeleteGroup(lines.many(&it.names)),
+            Self::SetGroups { instance, groups } => {
+                Verb::SetGroups(lines.entry(instance, Holder, |lines| lines.many(groups)))
             }
-            Self::DeleteGroup(names) => Verb::DeleteGroup(lines.many(names)),
-            Self::SetGroups { target, groups } => {
-                Verb::SetGroups(lines.entry(target, Holder, |lines| lines.many(groups)))
-            }
-            Self::AllocateAddress(names) => Verb::AllocateAddress(lines.many(names)),
-            Self::AssociateAddress { elastic_ip, to, reassociation } => {
+            Self::AllocateAddress(it) => Verb::AllocateAddress(lines.many(&it.names)),
+            Self::AssociateAddress { elastic_ip, instance, reassociation } => {
                 Verb::AssociateAddress(lines.entry(elastic_ip, Name::from, |lines| {
                     Or::Long(LongAssociation {
-                        instance: Field::of(Holder(lines.word(to))),
+                        instance: Field::of(Holder(lines.word(instance))),
                         allow_reassociation: Field::of(Choice::from(*reassociation)),
                         ..LongAssociation::default()
                     })
                 }))
             }
-            Self::DisassociateAddress(names) => Verb::DisassociateAddress(lines.many(names)),
-            Self::ReleaseAddress(names) => Verb::ReleaseAddress(lines.many(names)),
-            Self::AttachInterface(said) => Verb::AttachInterface(lines.entry(&said.instance, Name::from, |lines| {
-                lines.entry(&said.device, Device, |lines| Interface {
-                    groups: lines.groups(&said.groups),
-                    subnet: lines.field(said.subnet.as_ref(), Name::from),
-                    ..Interface::default()
-                })
-            })),
-            Self::DetachInterface(names) => Verb::DetachInterface(lines.all(names, Holder)),
-            Self::SourceDestCheck { target, check } => {
-                Verb::SourceDestCheck(lines.entry(target, Holder, |_| Choice::from(*check)))
+            Self::DisassociateAddress(it) => Verb::DisassociateAddress(lines.many(&it.names)),
+            Self::ReleaseAddress(it) => Verb::ReleaseAddress(lines.many(&it.names)),
+            Self::AttachInterface { instance, device, groups, subnet } => {
+                Verb::AttachInterface(lines.entry(instance, Name::from, |lines| {
+                    lines.entry(device, Device, |lines| Interface {
+                        groups: lines.names(groups),
+                        subnet: lines.field(subnet.as_ref(), Name::from),
+                        ..Interface::default()
+                    })
+                }))
+            }
+            Self::DetachInterface(it) => Verb::DetachInterface(lines.all(&it.names, Holder)),
+            Self::SourceDestCheck { instance, check } => {
+                Verb::SourceDestCheck(lines.entry(instance, Holder, |_| Choice::from(*check)))
             }
             Self::EditPrefixList { list, add, remove } => {
                 Verb::EditPrefixList(lines.entry(list, Name::from, |lines| PrefixListEdit {
@@ -318,10 +339,10 @@ impl Typed {
                     ..PrefixListEdit::default()
                 }))
             }
-            Self::RegisterInstances { balancer, instances } => {
+            Self::RegisterInstances(TypedRegistrations { balancer, instances }) => {
                 Verb::RegisterInstances(lines.entry(balancer, Name::from, |lines| lines.all(instances, Name::from)))
             }
-            Self::DeregisterInstances { balancer, instances } => {
+            Self::DeregisterInstances(TypedRegistrations { balancer, instances }) => {
                 Verb::DeregisterInstances(lines.entry(balancer, Name::from, |lines| lines.all(instances, Name::from)))
             }
         })
@@ -329,27 +350,9 @@ impl Typed {
 
     /// True if a name that nobody has is told at its argument, and not by EC2.
     pub(super) fn tells_unknown_names(&self) -> bool {
-        matches!(self, Self::Launch(_) | Self::CreateGroup(_) | Self::AttachInterface(_) | Self::EditPrefixList { .. })
-    }
-}
-
-impl Lines {
-    fn groups(&mut self, names: &[String]) -> Field<Many<Name<GroupName>>> {
-        (!names.is_empty()).then(|| self.many(names)).into()
-    }
-
-    fn some<T>(&mut self, arguments: &[String], make: fn(SpannedText) -> T) -> Field<Any<T>> {
-        (!arguments.is_empty()).then(|| self.all(arguments, make)).into()
-    }
-
-    fn group(&mut self, said: &TypedGroup) -> Group {
-        let ingress: Rules = said.rules.iter().map(|rule| Or::Short(ShortRule(self.word(&rule.text)))).collect();
-        Or::Long(LongGroup {
-            ingress: Field::of(ingress),
-            name: self.field(said.name.as_ref(), Ec2Name),
-            description: self.field(said.description.as_ref(), Description),
-            vpc: self.field(said.vpc.as_ref(), Name::from),
-            ..LongGroup::default()
-        })
+        matches!(
+            self,
+            Self::Launch(_) | Self::CreateGroup(_) | Self::AttachInterface { .. } | Self::EditPrefixList { .. }
+        )
     }
 }

@@ -1,7 +1,9 @@
 //! What is typed: rules, flows and operations, read without a cloud and with one.
 
+use clap::{FromArgMatches, Subcommand};
+
 use super::*;
-use crate::model::{AutomaticPublic, Cloud, Direction, Era, Operation, Reassociation, SourceDestCheck};
+use crate::model::{Cloud, Era, Operation};
 
 const SHOP: &str = "sglab: 1
 era: vpc
@@ -19,25 +21,16 @@ fn shop() -> Cloud {
     topology.initial_cloud(Era::Vpc).unwrap()
 }
 
-fn all(words: &[&str]) -> Vec<String> {
-    words.iter().map(|word| (*word).to_owned()).collect()
-}
-
-fn rules(group: &str, direction: Direction, rules: &[&str]) -> TypedRules {
-    let rules = rules.iter().map(|rule| TypedRule::new(rule)).collect();
-    TypedRules { group: group.to_owned(), direction, rules, description: None }
-}
-
-fn launch(instance: &str, groups: &[&str], subnet: Option<&str>) -> Typed {
-    Typed::Launch(TypedLaunch {
-        instance: instance.to_owned(),
-        groups: all(groups),
-        listens: all(&["tcp 80"]),
-        vpc: None,
-        subnet: subnet.map(str::to_owned),
-        address: None,
-        public: Some(AutomaticPublic::None),
-    })
+/// The operation of a command line, with its arguments by spaces and `'`.
+fn typed(line: &str) -> Typed {
+    let quoted = |(part, text): (usize, &str)| match part % 2 {
+        1 => vec![text.to_owned()],
+        _ => text.split_whitespace().map(str::to_owned).collect(),
+    };
+    let words = line.split('\'').enumerate().flat_map(quoted);
+    let command = Typed::augment_subcommands(clap::Command::new("operations").no_binary_name(true));
+    let matches = command.try_get_matches_from(words).unwrap_or_else(|error| panic!("{line}: {error}"));
+    Typed::from_arg_matches(&matches).unwrap_or_else(|error| panic!("{line}: {error}"))
 }
 
 /// The words under each caret, with what is said there.
@@ -69,114 +62,77 @@ fn a_rule_is_read_without_a_cloud_and_every_wrong_word_has_a_caret() {
     {
         assert!(rule.parse::<RuleWords>().is_ok(), "{rule}");
     }
-    let known = rules("WEB", Direction::Ingress, &["tcp 443 from everywhere"]).read(&shop()).unwrap_err();
+    let known = typed("authorize WEB 'tcp 443 from everywhere'").read(&shop()).unwrap_err();
     assert_eq!(carets(&known), ["everywhere: did you mean `anywhere`?"]);
 }
 
 #[test]
 fn all_that_is_wrong_with_a_command_is_told_at_its_arguments() {
     let cloud = shop();
-    let wrong = |typed: Typed| carets(&typed.read(&cloud).unwrap_err());
+    let wrong = |line: &str| carets(&typed(line).read(&cloud).unwrap_err());
     assert_eq!(
-        wrong(launch("web3", &["WBE", "ADMN"], Some("frnt"))),
+        wrong("launch web3 --group WBE --group ADMN --subnet frnt --listens 'tcp 80'"),
         ["WBE: did you mean `WEB`?", "ADMN: did you mean `ADMIN`?", "frnt: did you mean `front`?"]
     );
-    let attach =
-        TypedInterface { instance: "wbe1".to_owned(), device: "eth1".to_owned(), groups: all(&["WBE"]), subnet: None };
-    assert_eq!(wrong(Typed::AttachInterface(attach)), ["wbe1: did you mean `web1`?", "WBE: did you mean `WEB`?"]);
-    let edit = Typed::EditPrefixList {
-        list: "partnes".to_owned(),
-        add: all(&["192.0.2.300"]),
-        remove: all(&["192.0.2.0/33"]),
-    };
-    assert_eq!(wrong(edit).len(), 3);
-    let group = TypedGroup {
-        group: "CACHE".to_owned(),
-        rules: ["tcp 6379 from WBE", "tcp 6379 frm WEB"].map(TypedRule::new).to_vec(),
-        name: None,
-        description: None,
-        vpc: Some("mian".to_owned()),
-    };
-    let group = Typed::CreateGroup(group);
-    assert_eq!(carets(&group.check().unwrap_err()), ["frm: did you mean `from`?"]);
+    assert_eq!(
+        wrong("attach-interface wbe1 eth1 --group WBE"),
+        ["wbe1: did you mean `web1`?", "WBE: did you mean `WEB`?"]
+    );
+    assert_eq!(wrong("edit-prefix-list partnes --add 192.0.2.300 --remove 192.0.2.0/33").len(), 3);
+    let group = "create-group CACHE 'tcp 6379 from WBE' 'tcp 6379 frm WEB' --vpc mian";
+    assert_eq!(carets(&typed(group).check().unwrap_err()), ["frm: did you mean `from`?"]);
     assert_eq!(wrong(group).len(), 3);
-    let authorize = Typed::Authorize(rules("WEB", Direction::Ingress, &["tcp 80-70 frm WEB", "tcp 80 from web1"]));
-    assert_eq!(carets(&authorize.check().unwrap_err()), ["80-70: write 70-80", "frm: did you mean `from`?"]);
+    let authorize = "authorize WEB 'tcp 80-70 frm WEB' 'tcp 80 from web1'";
+    assert_eq!(carets(&typed(authorize).check().unwrap_err()), ["80-70: write 70-80", "frm: did you mean `from`?"]);
     assert_eq!(wrong(authorize).len(), 3);
 }
 
 #[test]
 fn arguments_are_what_the_words_of_a_file_are() {
     let cloud = shop();
-    let group = TypedGroup {
-        group: "CACHE".to_owned(),
-        rules: vec![TypedRule::new("tcp 6379 from WEB")],
-        name: Some("caches (eu-west) #1".to_owned()),
-        description: Some("of the shop".to_owned()),
-        vpc: None,
-    };
-    let interface = TypedInterface {
-        instance: "web1".to_owned(),
-        device: "eth1".to_owned(),
-        groups: all(&["ADMIN"]),
-        subnet: None,
-    };
-    let typed = [
+    let lines = [
         (
-            launch("web3", &["WEB"], Some("back")),
+            "launch web3 --group WEB --subnet back --listens 'tcp 80' --no-public",
             "launch: {web3: {groups: WEB, subnet: back, listens: tcp 80, public: no}}",
         ),
-        (Typed::Stop(all(&["web1", "nope"])), "stop: [web1, nope]"),
-        (Typed::Start(all(&["web1"])), "start: web1"),
-        (Typed::Reboot(all(&["web1"])), "reboot: web1"),
-        (Typed::Crash(all(&["web1"])), "crash: web1"),
-        (Typed::Terminate(all(&["web1"])), "terminate: web1"),
+        ("launch web3 --group WEB --public", "launch: {web3: {groups: WEB, public: yes}}"),
+        ("launch web3 --group WEB", "launch: {web3: {groups: WEB}}"),
+        ("stop web1 nope", "stop: [web1, nope]"),
+        ("start web1", "start: web1"),
+        ("reboot web1", "reboot: web1"),
+        ("crash web1", "crash: web1"),
+        ("terminate web1", "terminate: web1"),
+        ("authorize WEB 'tcp 81 from office'", "authorize: {WEB: [tcp 81 from office]}"),
         (
-            Typed::Authorize(rules("WEB", Direction::Ingress, &["tcp 81 from office"])),
-            "authorize: {WEB: [tcp 81 from office]}",
+            "authorize WEB --egress 'tcp 81 to office' --description queries",
+            "authorize-egress: {WEB: [{protocol: tcp, port: 81, to: office, description: queries}]}",
+        ),
+        ("revoke WEB --egress 'all to anywhere'", "revoke-egress: {WEB: [all to anywhere]}"),
+        (
+            "update-description WEB 'tcp 80 from anywhere' --description shop",
+            "update-description: {WEB: [{protocol: tcp, port: 80, from: anywhere, description: shop}]}",
         ),
         (
-            Typed::Revoke(rules("WEB", Direction::Egress, &["all to anywhere"])),
-            "revoke-egress: {WEB: [all to anywhere]}",
-        ),
-        (
-            Typed::CreateGroup(group),
+            "create-group CACHE --group-name 'caches (eu-west) #1' --description 'of the shop' 'tcp 6379 from WEB'",
             "create-group: {CACHE: {name: 'caches (eu-west) #1', description: of the shop, ingress: [tcp 6379 from WEB]}}",
         ),
-        (Typed::DeleteGroup(all(&["ADMIN"])), "delete-group: ADMIN"),
+        ("delete-group ADMIN", "delete-group: ADMIN"),
+        ("set-groups web2.eth1 ADMIN", "set-groups: {web2.eth1: ADMIN}"),
+        ("allocate-address eip-new", "allocate-address: eip-new"),
+        ("associate-address eip-spare web1", "associate-address: {eip-spare: web1}"),
         (
-            Typed::SetGroups { target: "web2.eth1".to_owned(), groups: all(&["ADMIN"]) },
-            "set-groups: {web2.eth1: ADMIN}",
-        ),
-        (Typed::AllocateAddress(all(&["eip-new"])), "allocate-address: eip-new"),
-        (
-            Typed::AssociateAddress {
-                elastic_ip: "eip-spare".to_owned(),
-                to: "web1".to_owned(),
-                reassociation: Reassociation::Refused,
-            },
+            "associate-address eip-spare web1 --no-reassociation",
             "associate-address: {eip-spare: {instance: web1, allow-reassociation: no}}",
         ),
-        (Typed::DisassociateAddress(all(&["eip-spare"])), "disassociate-address: eip-spare"),
-        (Typed::ReleaseAddress(all(&["eip-spare"])), "release-address: eip-spare"),
-        (Typed::AttachInterface(interface), "attach-interface: {web1: {eth1: {groups: ADMIN}}}"),
-        (Typed::DetachInterface(all(&["web2.eth1"])), "detach-interface: web2.eth1"),
-        (
-            Typed::SourceDestCheck { target: "web1".to_owned(), check: SourceDestCheck::Off },
-            "source-dest-check: {web1: off}",
-        ),
-        (
-            Typed::EditPrefixList { list: "partners".to_owned(), add: all(&["192.0.2.64"]), remove: Vec::new() },
-            "edit-prefix-list: {partners: {add: 192.0.2.64}}",
-        ),
-        (
-            Typed::RegisterInstances { balancer: "site".to_owned(), instances: all(&["web2"]) },
-            "register-instances: {site: web2}",
-        ),
-        (
-            Typed::DeregisterInstances { balancer: "site".to_owned(), instances: all(&["web1"]) },
-            "deregister-instances: {site: web1}",
-        ),
+        ("disassociate-address eip-spare", "disassociate-address: eip-spare"),
+        ("release-address eip-spare", "release-address: eip-spare"),
+        ("attach-interface web1 eth1 --group ADMIN", "attach-interface: {web1: {eth1: {groups: ADMIN}}}"),
+        ("detach-interface web2.eth1", "detach-interface: web2.eth1"),
+        ("source-dest-check web1 off", "source-dest-check: {web1: off}"),
+        ("source-dest-check web1 on", "source-dest-check: {web1: on}"),
+        ("edit-prefix-list partners --add 192.0.2.64", "edit-prefix-list: {partners: {add: 192.0.2.64}}"),
+        ("register-instances site web2", "register-instances: {site: web2}"),
+        ("deregister-instances site web1", "deregister-instances: {site: web1}"),
     ];
     // Without the places, of which each has its own.
     fn plain(mut value: serde_json::Value) -> serde_json::Value {
@@ -191,22 +147,21 @@ fn arguments_are_what_the_words_of_a_file_are() {
         value
     }
     let json = |all: Vec<Operation>| plain(serde_json::to_value(all).unwrap());
-    for (typed, words) in typed {
-        let read = typed.read(&cloud).unwrap_or_else(|problems| panic!("{words}: {problems}"));
+    for (line, words) in lines {
+        let read = typed(line).read(&cloud).unwrap_or_else(|problems| panic!("{line}: {problems}"));
         let of_file = read_operations(&cloud, words).unwrap_or_else(|problems| panic!("{words}: {problems}"));
-        assert_eq!(json(read), json(of_file.into_iter().map(|placed| placed.value).collect()), "{words}");
+        assert_eq!(json(read), json(of_file.into_iter().map(|placed| placed.value).collect()), "{line}");
     }
 }
 
 #[test]
 fn a_rule_that_a_shell_took_apart_is_put_together() {
-    let apart = Typed::Authorize(rules("WEB", Direction::Ingress, &["tcp", "81", "from", "office"]));
+    let apart = typed("authorize WEB tcp 81 from office");
     assert!(apart.check().is_err());
     let (rule, whole) = apart.with_one_rule().unwrap();
     assert_eq!(rule, "tcp 81 from office");
     assert!(whole.read(&shop()).is_ok());
-    let two = Typed::Revoke(rules("WEB", Direction::Ingress, &["tcp 80 from anywhere", "tcp 81 from office"]));
-    assert!(two.with_one_rule().is_none());
+    assert!(typed("revoke WEB 'tcp 80 from anywhere' 'tcp 81 from office'").with_one_rule().is_none());
 }
 
 #[test]

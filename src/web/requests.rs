@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::board::Board;
-use super::forms::Form;
+use super::forms::Wanted;
 use super::lab::LabClient;
 use super::watch;
 use crate::control::ClientError;
@@ -103,7 +103,7 @@ impl From<ClientError> for Answer {
 #[serde(deny_unknown_fields)]
 pub struct OperationRequest {
     at: Revision,
-    form: Form,
+    wanted: Wanted,
 }
 
 /// The next step of the file, and the number of steps that were done then.
@@ -168,15 +168,15 @@ impl From<ByAddress> for Option<Via> {
 }
 
 /// Carries out an operation, if the lab is where the page has seen it.
-pub async fn operate(board: &Board, client: &LabClient, OperationRequest { at, form }: OperationRequest) -> Answer {
-    if form.remedy().is_some_and(|changes| !board.has_offered(changes)) {
+pub async fn operate(board: &Board, client: &LabClient, OperationRequest { at, wanted }: OperationRequest) -> Answer {
+    if wanted.remedy().is_some_and(|changes| !board.has_offered(changes)) {
         return Answer::failed("that was not offered as a remedy: ask for the explanation again");
     }
     let state = board.state();
     if state.revision != at {
         return Answer::Stale { revision: state.revision };
     }
-    match form.read(&state.cloud) {
+    match wanted.read(&state.cloud) {
         Ok(operations) => {
             let answer = apply(client, operations, Some(at), &state.cloud).await;
             look_again(board, client, answer).await

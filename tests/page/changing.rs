@@ -66,7 +66,7 @@ fn forms_launch_attach_describe_and_edit_as_commands_do() {
             ("listens", &["tcp 80"]),
             ("subnet", &["back"]),
             ("address", &["10.0.1.77"]),
-            ("public", &["no"]),
+            ("public", &["none"]),
         ],
     );
     assert!(told.contains("web2"), "{told}");
@@ -92,7 +92,7 @@ fn forms_launch_attach_describe_and_edit_as_commands_do() {
         &[
             ("group", &["db"]),
             ("direction", &["ingress"]),
-            ("rule", &["tcp 3306 from web"]),
+            ("rules", &["tcp 3306 from web"]),
             ("description", &["the shop"]),
         ],
     );
@@ -102,7 +102,7 @@ fn forms_launch_attach_describe_and_edit_as_commands_do() {
     let interfaces = web2["interfaces"].as_array().unwrap();
     assert_eq!((&interfaces[0]["private"], &interfaces[0]["public"]), (&json!("10.0.1.77"), &json!(null)));
     assert_eq!(interfaces[1]["groups"], json!(["web", "db"]));
-    let told = send(&browser, "detach-interface", &[("interface", &["web2.eth1"])]);
+    let told = send(&browser, "detach-interface", &[("names", &["web2.eth1"])]);
     assert!(told.contains("eth1"), "{told}");
 }
 
@@ -125,7 +125,7 @@ fn a_form_offers_only_what_is_in_a_fitting_state() {
     let browser = shown(&served, 1400, 1000);
     let all = options(&browser, "operation");
     assert!(!all.as_array().unwrap().contains(&json!("start")), "nobody can be started: {all}");
-    send(&browser, "stop", &[("instance", &["db1"])]);
+    send(&browser, "stop", &[("instances", &["db1"])]);
     browser.wait("[...document.querySelector('[data-key=operation]').options].some((it) => it.value === 'start')");
     for (operation, wanted) in [
         ("start", json!(["db1"])),
@@ -134,7 +134,7 @@ fn a_form_offers_only_what_is_in_a_fitting_state() {
         ("terminate", json!(["web1", "db1"])),
     ] {
         browser.script("const it = document.querySelector('[data-key=operation]'); it.value = arguments[0]; it.dispatchEvent(new Event('change', {bubbles: true}))", json!([operation]));
-        assert_eq!(options(&browser, "instance"), wanted, "{operation}");
+        assert_eq!(options(&browser, "instances"), wanted, "{operation}");
     }
 }
 
@@ -145,7 +145,7 @@ fn what_is_wrong_in_a_form_is_told_of_its_field() {
     let told = send(
         &browser,
         "authorize",
-        &[("group", &["db"]), ("direction", &["ingress"]), ("rule", &["tcp 33066666 from web"])],
+        &[("group", &["db"]), ("direction", &["ingress"]), ("rules", &["tcp 33066666 from web"])],
     );
     assert!(told.starts_with("×\nRule: ") || told.contains("Rule: "), "{told}");
     assert!(told.contains("tcp 33066666 from web\n    ^^^^^^^^"), "{told}");

@@ -46,7 +46,7 @@ fn the_script_of_another_page_is_refused_whatever_cookie_it_brings() {
     let asked = || {
         Asked::post("/api/operations")
             .header("Cookie", &cookie)
-            .body(r#"{"at": 0, "form": {"operation": "stop", "instance": "web1"}}"#)
+            .body(r#"{"at": 0, "wanted": {"form": {"operation": "stop", "instances": ["web1"]}}}"#)
     };
     for (name, value) in [
         ("Sec-Fetch-Site", "cross-site"),
@@ -145,13 +145,15 @@ fn no_program_no_file_and_nothing_but_the_forms_can_be_reached() {
         r#"{"operation": "exec", "instance": "web1", "command": ["id"]}"#,
         r#"{"operation": "launch", "instance": "x", "groups": ["SG-T-WEB"], "services": {"a": {"command": "id"}}}"#,
         r#"{"operation": "launch", "instance": "x", "groups": ["SG-T-WEB"], "mounts": {"/m": "/etc"}}"#,
-        r#"{"operation": "stop", "instance": "web1", "more": 1}"#,
+        r#"{"operation": "stop", "instances": ["web1"], "more": 1}"#,
+        r#"{"operation": "authorize", "group": "SG-T-WEB", "direction": "ingress", "rules": [], "more": 1}"#,
         r#""down""#,
     ] {
-        let answer = ask("/api/operations", &format!(r#"{{"at": 0, "form": {form}}}"#));
+        let answer = ask("/api/operations", &format!(r#"{{"at": 0, "wanted": {{"form": {form}}}}}"#));
         assert_eq!(answer.status, 400, "{form}: {}", answer.body);
     }
-    let offered = r#"{"at": 0, "form": {"operation": "remedy", "changes": ["launch: {x: {groups: SG-T-WEB, services: {a: {command: id}}}}"]}}"#;
+    let offered =
+        r#"{"at": 0, "wanted": {"remedy": ["launch: {x: {groups: SG-T-WEB, services: {a: {command: id}}}}"]}}"#;
     let answer = ask("/api/operations", offered);
     assert_eq!(answer.json()["result"], "failed", "{}", answer.body);
     assert!(answer.body.contains("not offered as a remedy"), "{}", answer.body);
@@ -168,7 +170,7 @@ fn who_has_seen_an_older_revision_is_told_and_changes_nothing() {
     let (labs, served) = two_tier();
     let cookie = served.cookie();
     let stop = |at: u64, name: &str| {
-        let body = format!(r#"{{"at": {at}, "form": {{"operation": "stop", "instance": "{name}"}}}}"#);
+        let body = format!(r#"{{"at": {at}, "wanted": {{"form": {{"operation": "stop", "instances": ["{name}"]}}}}}}"#);
         Asked::post("/api/operations").header("Cookie", &cookie).body(&body).of(&served)
     };
     assert_eq!(stop(0, "web1").json()["result"], "applied");
@@ -207,15 +209,15 @@ fn what_ec2_refuses_and_what_means_nothing_is_told_in_its_words() {
     let ask = |form: &str| {
         Asked::post("/api/operations")
             .header("Cookie", &cookie)
-            .body(&format!(r#"{{"at": 0, "form": {form}}}"#))
+            .body(&format!(r#"{{"at": 0, "wanted": {{"form": {form}}}}}"#))
             .of(&served)
     };
-    let refused = ask(r#"{"operation": "delete-group", "group": "SG-T-WEB"}"#).json();
+    let refused = ask(r#"{"operation": "delete-group", "names": ["SG-T-WEB"]}"#).json();
     assert_eq!((&refused["result"], &refused["code"]), (&json!("refused"), &json!("InvalidGroup.InUse")));
-    let unknown = ask(r#"{"operation": "stop", "instance": "wep1"}"#).json();
+    let unknown = ask(r#"{"operation": "stop", "instances": ["wep1"]}"#).json();
     assert_eq!((&unknown["code"], &unknown["did_you_mean"]), (&json!("InvalidInstanceID.NotFound"), &json!(["web1"])));
     let words = ask(
-        r#"{"operation": "authorize", "group": "SG-T-WEB", "direction": "ingress", "rule": "tcp 80 form anywhere"}"#,
+        r#"{"operation": "authorize", "group": "SG-T-WEB", "direction": "ingress", "rules": ["tcp 80 form anywhere"]}"#,
     );
     assert_eq!((words.status, &words.json()["result"]), (422, &json!("invalid")));
     let problem = &words.json()["problems"][0];

@@ -186,12 +186,12 @@ fn a_form_knows_the_names_and_a_refusal_is_told_in_ec2s_words() {
         assert_eq!(browser.script(script, json!([format!("[data-key={key:?}]"), value])), json!(value), "{key}");
     };
     choose("operation", "delete-group");
-    choose("group", "SG-T-WEB");
+    choose("names", "SG-T-WEB");
     browser.click("[data-key='apply']");
     browser.wait("document.querySelector('#do-result .refused')");
     assert!(browser.text("#do-result").contains("InvalidGroup.InUse"), "{}", browser.text("#do-result"));
     choose("operation", "crash");
-    choose("instance", "web2");
+    choose("instances", "web2");
     browser.click("[data-key='apply']");
     browser.wait("document.querySelector('#do-result').innerText.includes('web2 running -> crashed')");
     browser.wait(PROVED);
@@ -203,7 +203,7 @@ fn two_browsers_see_the_same_and_whoever_acts_later_is_told() {
     let (labs, served) = served(&["example:two-tier", "--name", "page"]);
     let (one, other) = (shown(&served, 1400, 1000), shown(&served, 1400, 1000));
     // As if both pressed before either page had heard of it: the first page's revision is the one of before.
-    let script = "const done = arguments[arguments.length - 1]; fetch('/api/operations', {method: 'POST', headers: {'X-Sglab': '1'}, body: JSON.stringify({at: 0, form: {operation: 'stop', instance: 'web1'}})}).then((it) => it.json()).then(done)";
+    let script = "const done = arguments[arguments.length - 1]; fetch('/api/operations', {method: 'POST', headers: {'X-Sglab': '1'}, body: JSON.stringify({at: 0, wanted: {form: {operation: 'stop', instances: ['web1']}}})}).then((it) => it.json()).then(done)";
     assert_eq!(one.script_async(script)["result"], "applied");
     other.wait("document.querySelector('#facts').textContent.includes('revision 1')");
     assert_eq!(other.script_async(script)["result"], "stale");

@@ -33,7 +33,8 @@ pub struct RuleWords {
 }
 
 /// A rule in an argument: with its text, so that what is wrong can be told together with all else that is wrong with a command.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Deserialize)]
+#[serde(from = "String")]
 pub struct TypedRule {
     pub(in crate::topology) text: String,
     /// Nothing where it cannot be read.
@@ -49,6 +50,12 @@ impl TypedRule {
     /// Its text.
     pub fn text(&self) -> &str {
         &self.text
+    }
+}
+
+impl From<String> for TypedRule {
+    fn from(text: String) -> Self {
+        Self::new(&text)
     }
 }
 

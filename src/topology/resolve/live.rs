@@ -154,7 +154,7 @@ pub fn read_rules(
     rules: impl IntoIterator<Item: AsRef<str>>,
 ) -> Result<(GroupName, Vec<Permission>), Problems> {
     let rules = rules.into_iter().map(|rule| TypedRule::new(rule.as_ref())).collect();
-    TypedRules { group: group.to_owned(), direction, rules, description: None }.read(cloud)
+    TypedRules { group: group.to_owned(), direction, rules }.read(None, cloud)
 }
 
 /// Reads ports, such as `tcp 80` or `ping`; a number alone is of tcp, as in a flow.

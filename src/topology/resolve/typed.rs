@@ -4,12 +4,12 @@ use super::live::read_words;
 use super::resolver::Resolver;
 use super::rules::RuleContext;
 use super::standing::Refused;
-use crate::model::{Cloud, GroupName, Operation, Permission};
+use crate::model::{Cloud, Direction, GroupName, Operation, Permission};
 use crate::topology::builder::NewInstance;
 use crate::topology::document::scenario::{Operations, Verb};
 use crate::topology::document::shape::{One, Tagged};
 use crate::topology::problem::{Diagnostic, Problems};
-use crate::topology::typed::{Lines, Typed, TypedRules};
+use crate::topology::typed::{Lines, Typed, TypedRules, Unresolved};
 
 impl Typed {
     /// Looks up its names in a running cloud. What EC2 itself would refuse is left to [`apply`](fn@crate::model::apply); so are names that nobody
@@ -19,12 +19,19 @@ impl Typed {
     /// Everything that is wrong with the arguments, at once.
     pub fn read(&self, cloud: &Cloud) -> Result<Vec<Operation>, Problems> {
         let mut lines = Lines::default();
-        match self.verb(&mut lines) {
-            Ok(verb) => {
+        match self.unresolved(&mut lines) {
+            Unresolved::Verb(verb) => {
                 let refused = if self.tells_unknown_names() { Refused::AsItMayKnown } else { Refused::AsItMay };
                 read_words(cloud, &lines.text, |resolver| resolver.typed(verb, refused))
             }
-            Err((make, rules)) => rules.read(cloud).map(|(group, rules)| vec![make(group, rules)]),
+            Unresolved::Rules(rules, description, [ingress, egress]) => {
+                let operation = match rules.direction {
+                    Direction::Ingress => ingress,
+                    Direction::Egress => egress,
+                };
+                let (group, rules) = rules.read(description, cloud)?;
+                Ok(vec![operation(group, rules)])
+            }
         }
     }
 }
@@ -42,12 +49,12 @@ impl NewInstance {
 }
 
 impl TypedRules {
-    /// Looks up its names in a running cloud.
+    /// Looks up its names in a running cloud; `description` is for each rule.
     ///
     /// # Errors
     /// Everything that is wrong with the arguments, at once: groups that nobody has, too.
-    pub fn read(&self, cloud: &Cloud) -> Result<(GroupName, Vec<Permission>), Problems> {
-        let Self { group: word, direction, rules, description } = self;
+    pub fn read(&self, description: Option<&str>, cloud: &Cloud) -> Result<(GroupName, Vec<Permission>), Problems> {
+        let Self { group: word, direction, rules } = self;
         let mut lines = Lines::default();
         let group = lines.word(word);
         let rules: Vec<_> = rules.iter().map(|rule| lines.rule(rule, *direction)).collect();
@@ -65,7 +72,7 @@ impl TypedRules {
                     Err(drafts) => drafts.into_iter().for_each(|draft| resolver.report(draft)),
                 }
             }
-            read.iter_mut().for_each(|rule| rule.description.clone_from(description));
+            read.iter_mut().for_each(|rule| rule.description = description.map(str::to_owned));
             (name, read)
         })
     }

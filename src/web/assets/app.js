@@ -233,11 +233,11 @@ function drawLog() {
   showLog(byId("log"), page.board.log, { kinds: page.kinds, words: page.logWords });
 }
 
-async function act(form, fields) {
-  const answer = await post("/api/operations", { at: page.board.revision, form });
+async function act(wanted, fields) {
+  const answer = await post("/api/operations", { at: page.board.revision, wanted });
   result(answer, fields);
   // What a remedy was for is asked again.
-  if (form.operation === "remedy" && answer.result === "applied" && page.asked !== null) explain({ flow: page.asked });
+  if (wanted.remedy !== undefined && answer.result === "applied" && page.asked !== null) explain({ flow: page.asked });
 }
 
 function result(answer, fields) {

@@ -57,6 +57,6 @@ function remedies({ verdict, remedies }, act) {
   const one = (remedy) =>
     remedy.changes.length === 0
       ? h("li", null, h("p", null, "It is open as ", h("code", null, remedy.flow), "."))
-      : h("li", null, h("p", null, `${sentence(remedy.text).slice(0, -1)}:`), remedy.changes.map((change) => h("code", { class: "change" }, change)), h("button", { type: "button", class: "primary", "data-key": `remedy-${remedy.changes.join()}`, onclick: () => act({ operation: "remedy", changes: remedy.changes }) }, "Do it"));
+      : h("li", null, h("p", null, `${sentence(remedy.text).slice(0, -1)}:`), remedy.changes.map((change) => h("code", { class: "change" }, change)), h("button", { type: "button", class: "primary", "data-key": `remedy-${remedy.changes.join()}`, onclick: () => act({ remedy: remedy.changes }) }, "Do it"));
   return h("div", { class: "remedies" }, h("h4", null, "What would open it"), h("ul", null, remedies.map(one)));
 }

@@ -23,39 +23,39 @@ const directions = (board) => (board.state.era === "vpc" ? ["ingress", "egress"]
 
 const instance = ["instance", "Instance", inState()];
 const target = ["instance", "Instance", interfaces];
-const runs = ["instance", "Instance", inState("running", "pending")];
+const ofInstance = (...states) => ["instances", "Instance", inState(...states), "one"];
 const group = ["group", "Group", names.groups];
-const elastic = ["elastic_ip", "Elastic IP", names.addresses];
+const elastic = ["names", "Elastic IP", names.addresses, "one"];
 const balancer = ["balancer", "Load balancer", names.balancers];
 const list = ["list", "Prefix list", names.lists];
 const direction = ["direction", "Direction", directions];
 const subnet = ["subnet", "Subnet", (board) => ["", ...board.subnets], "maybe"];
 
-// Each form: its operation, its words, its fields. A field is a key, a label, and names to choose from, or a hint for free words; then `many` names,
-// a `list` of words with commas, or what `maybe` is left out.
+// Each form: its operation, its words, its fields, by the names of src/topology/typed.rs. A field is a key, a label, and names to choose from, or a
+// hint for free words; then `one` of a list, `many` names, `some` or none, a `list` of words with commas, or what `maybe` is left out.
 const FORMS = [
-  ["authorize", "Authorize a rule", [group, direction, ["rule", "Rule", "tcp 3306 from GROUP"]]],
-  ["revoke", "Revoke a rule", [group, direction, ["rule", "Rule", rulesOf]]],
-  ["update-description", "Describe a rule", [group, direction, ["rule", "Rule", rulesOf], ["description", "Description", "nothing takes it away", "maybe"]]],
-  ["stop", "Stop", [["instance", "Instance", inState("running", "pending", "crashed")]]],
-  ["start", "Start", [["instance", "Instance", inState("stopped", "crashed")]]],
-  ["reboot", "Reboot", [runs]],
-  ["crash", "Crash", [runs]],
-  ["terminate", "Terminate", [instance]],
-  ["launch", "Launch an instance", [["instance", "Name", "web3"], ["groups", "Groups", names.groups, "many"], ["listens", "Listens", "tcp 80, tcp 22", "list"], subnet, ["address", "Private address", "any that is free", "maybe"], ["public", "Public address", () => ["", "yes", "no"], "maybe"]]],
+  ["authorize", "Authorize a rule", [group, direction, ["rules", "Rule", "tcp 3306 from GROUP", "one"]]],
+  ["revoke", "Revoke a rule", [group, direction, ["rules", "Rule", rulesOf, "one"]]],
+  ["update-description", "Describe a rule", [group, direction, ["rules", "Rule", rulesOf, "one"], ["description", "Description", "nothing takes it away", "maybe"]]],
+  ["stop", "Stop", [ofInstance("running", "pending", "crashed")]],
+  ["start", "Start", [ofInstance("stopped", "crashed")]],
+  ["reboot", "Reboot", [ofInstance("running", "pending")]],
+  ["crash", "Crash", [ofInstance("running", "pending")]],
+  ["terminate", "Terminate", [ofInstance()]],
+  ["launch", "Launch an instance", [["instance", "Name", "web3"], ["groups", "Groups", names.groups, "many"], ["listens", "Listens", "tcp 80, tcp 22", "list"], subnet, ["address", "Private address", "any that is free", "maybe"], ["public", "Public address", () => ["", "given", "none"], "maybe"]]],
   ["set-groups", "Set groups", [target, ["groups", "Groups", names.groups, "many"]]],
   ["attach-interface", "Attach an interface", [instance, ["device", "Device", "eth1"], ["groups", "Groups", names.groups, "many"], subnet]],
-  ["detach-interface", "Detach an interface", [["interface", "Interface", names.attached]]],
+  ["detach-interface", "Detach an interface", [["names", "Interface", names.attached, "one"]]],
   ["source-dest-check", "Switch the source/destination check", [target, ["check", "Check", () => ["off", "on"]]]],
   ["create-group", "Create a group", [["group", "Name", "SG-T-CACHE"], ["rules", "Rules", "tcp 6379 from GROUP", "list"]]],
-  ["delete-group", "Delete a group", [group]],
+  ["delete-group", "Delete a group", [["names", "Group", names.groups, "one"]]],
   ["edit-prefix-list", "Edit a prefix list", [list, ["add", "Add", "198.51.100.0/24", "list"], ["remove", "Remove", entriesOf, "some"]]],
-  ["allocate-address", "Allocate an Elastic IP", [["elastic_ip", "Name", "EIP-WEB"]]],
-  ["associate-address", "Associate an Elastic IP", [elastic, target]],
+  ["allocate-address", "Allocate an Elastic IP", [["names", "Name", "EIP-WEB", "one"]]],
+  ["associate-address", "Associate an Elastic IP", [["elastic_ip", "Elastic IP", names.addresses], target]],
   ["disassociate-address", "Disassociate an Elastic IP", [elastic]],
   ["release-address", "Release an Elastic IP", [elastic]],
-  ["register-instance", "Register with a load balancer", [balancer, instance]],
-  ["deregister-instance", "Deregister from a load balancer", [balancer, instance]],
+  ["register-instances", "Register with a load balancer", [balancer, ofInstance()]],
+  ["deregister-instances", "Deregister from a load balancer", [balancer, ofInstance()]],
 ];
 
 function rulesOf(board, form) {
@@ -83,12 +83,13 @@ export function showForms(place, state) {
     const fields = [];
     for (const [key, label, , kind] of chosen[2]) {
       const element = form.elements[key];
-      if (kind === "many" || kind === "some") sent[key] = [...element.selectedOptions].map((option) => option.value);
+      if (kind === "one") sent[key] = [element.value];
+      else if (kind === "many" || kind === "some") sent[key] = [...element.selectedOptions].map((option) => option.value);
       else if (kind === "list") sent[key] = element.value.split(",").map((word) => word.trim()).filter(Boolean);
       else if (kind !== "maybe" || element.value !== "") sent[key] = element.value;
       if (sent[key] !== undefined) fields.push({ label, words: [sent[key]].flat() });
     }
-    act(sent, fields);
+    act({ form: sent }, fields);
   });
   replace(place, form);
   refill(board, form, chosen[2], state);
