@@ -4,12 +4,8 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{
-    Change, GroupName, IcmpMessage, InstanceId, InterfaceId, NetworkInterfaceId, Operation, Refusal, SubnetId, VpcId,
-};
-use crate::network::record::Record;
-use crate::scenario::agreement::Agreement;
-use crate::scenario::{DecidingRule, ProbedFlow};
+use crate::model::{Change, InstanceId, NetworkInterfaceId, Operation, Refusal, SubnetId, VpcId};
+use crate::scenario::{PacketVerdict, ProbedFlow};
 
 /// Something that happened in a lab.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,7 +32,7 @@ pub enum EventKind {
         refusal: Refusal,
     },
     /// A probe found something.
-    Probe(Box<Probed>),
+    Probe(Box<ProbedFlow>),
     /// A filter admitted a new flow, or dropped a packet: a probe's or anybody's.
     Verdict(Box<PacketVerdict>),
     /// Events that were lost to this listener, or were never known.
@@ -115,56 +111,12 @@ pub struct Applied {
     pub in_force: f64,
 }
 
-/// Result of a probe.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Probed {
-    /// The flow, its outcome and the reason for it.
-    pub flow: ProbedFlow,
-    /// Present if [`ProbeDetails::Records`](super::ProbeDetails::Records) was asked for.
-    pub records: Option<ProbeRecords>,
-}
-
-/// Records of the filters about a probe.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ProbeRecords {
-    /// Agreement of the probe with the model.
-    pub agreement: Agreement,
-    /// The records, in the order of their reading.
-    pub met: Vec<PacketVerdict>,
-}
-
-/// A filter's record of one packet, with what the cloud knows of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PacketVerdict {
-    /// The record.
-    pub record: Record,
-    /// The interface that judged; of drops that no group decides the sender's.
-    pub interface: Option<InterfaceId>,
-    /// Groups of that interface.
-    pub groups: Vec<GroupName>,
-    /// The rule that admitted it.
-    pub rule: Option<DecidingRule>,
-    /// The namespace of the filter.
-    pub filter: String,
-    /// Number of the protocol.
-    pub protocol: u8,
-    /// Source address, as the filter saw it.
-    pub source: IpAddr,
-    /// Source port, or the identifier of an ICMP message.
-    pub source_port: u16,
-    /// Destination address.
-    pub destination: IpAddr,
-    /// Destination port, or the type of an ICMP message.
-    pub destination_port: u16,
-    /// Type and code of an ICMP message, of either family.
-    pub icmp: Option<IcmpMessage>,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Endpoint, Flow, InstanceName, LoadBalancerName, Port, Scheme, Service, Via};
+    use crate::model::{Endpoint, Flow, GroupName, InstanceName, LoadBalancerName, Port, Scheme, Service, Via};
     use crate::network::NodeName;
+    use crate::network::record::Record;
     use crate::probe::{CloseReason, HealthFailure, MissingEvidence, Outcome, SocketFailure, Unaskable, Untaken};
     use crate::scenario::results::reason::{FailedTargets, NearMiss, NoIngressRule, Reason};
 
@@ -229,13 +181,12 @@ mod tests {
             let [from, to] = ["client", "web1"].map(|name| Endpoint::Instance(InstanceName::new(name)));
             let flow = Flow { from, to, via: Via::Private, service: Service::Tcp(Port(80)) };
             let outcome = Outcome::Unreachable { by: None };
-            let flow = ProbedFlow { flow, outcome, rule: None, reason: Some(reason), resolved: None };
-            let probed = Probed { flow, records: None };
+            let probed = ProbedFlow { flow, outcome, rule: None, reason: Some(reason), resolved: None, records: None };
             let text = serde_json::to_string(&probed).unwrap();
             assert!(!text.contains(words), "{text}");
-            let read: Probed = serde_json::from_str(&text).unwrap();
+            let read: ProbedFlow = serde_json::from_str(&text).unwrap();
             assert_eq!(read, probed);
-            assert_eq!(read.flow.reason.map(|reason| reason.to_string()).as_deref(), Some(words));
+            assert_eq!(read.reason.map(|reason| reason.to_string()).as_deref(), Some(words));
         }
     }
 }

@@ -15,12 +15,13 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Flow, InstanceName, Operation, ProcessName, Refusal};
-pub use event::{Applied, PacketVerdict, ProbeRecords, Probed};
-pub use event::{CapturedFrame, Event, EventKind, FlowLogRecord};
+pub use event::{Applied, CapturedFrame, Event, EventKind, FlowLogRecord};
 pub use state::{Revision, State};
 
+use crate::scenario::ProbedFlow;
+
 /// The version of this protocol. A lab answers other versions with [`Reply::Failed`].
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 /// The largest request, in bytes.
 pub const MAX_REQUEST: usize = 1 << 20;
 /// The largest reply, in bytes.
@@ -129,7 +130,7 @@ pub enum Reply {
     /// The operations that were carried out.
     Applied(Vec<Applied>),
     /// Results of probes, in the order of the flows.
-    Probed(Vec<Probed>),
+    Probed(Vec<ProbedFlow>),
     /// The lab has moved on to this revision, and nothing was done.
     Stale(Revision),
     /// Something that happened. More replies follow.

@@ -10,8 +10,8 @@ use super::text::shown;
 use super::{Style, explain};
 use crate::model::{Flow, Peers};
 use crate::network::record::Record;
-use crate::protocol::{Event, EventKind, PacketVerdict, Probed, State};
-use crate::scenario::agreement::Agreement;
+use crate::protocol::{Event, EventKind, State};
+use crate::scenario::{Agreement, PacketVerdict, ProbedFlow};
 
 /// An event in the JSON of `sglab events`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -216,18 +216,18 @@ struct Together {
 }
 
 /// Explains flows that were probed, and with the flow of each second end what two come to that both send.
-pub fn explained(state: &State, probed: &[Probed], peers: &[Peers], style: Style) -> Vec<Explained> {
-    let one = |probed: &Probed| {
-        let (text, predicted) = explain::both(&state.cloud, &probed.flow.flow, style);
+pub fn explained(state: &State, probed: &[ProbedFlow], peers: &[Peers], style: Style) -> Vec<Explained> {
+    let one = |probed: &ProbedFlow| {
+        let (text, predicted) = explain::both(&state.cloud, &probed.flow, style);
         let records = probed.records.as_ref();
         Explained {
-            flow: probed.flow.flow.to_string(),
+            flow: probed.flow.to_string(),
             agreement: records.map_or(Agreement::Unproved, |records| records.agreement),
             predicted,
             text,
             probed: ProbeView::of(probed),
             met: records.iter().flat_map(|records| &records.met).map(VerdictView::of).collect(),
-            together: both_send(state, peers, &probed.flow.flow, style),
+            together: both_send(state, peers, &probed.flow, style),
         }
     };
     probed.iter().map(one).collect()

@@ -12,7 +12,7 @@ use super::terminal::NO_CELL;
 use super::text::{self, Style, shown};
 use crate::model::{Cloud, Endpoint, Flow, Service, Via};
 use crate::probe::{MissingEvidence, Outcome};
-use crate::protocol::{Probed, State};
+use crate::protocol::State;
 use crate::scenario::{Class, DecidingRule, ProbedFlow, cells};
 use crate::topology::Columns;
 
@@ -45,12 +45,12 @@ pub struct AnswerDroppedView {
 
 impl ProbeView {
     /// A probe as it was received.
-    pub fn of(probed: &Probed) -> Self {
-        let ProbedFlow { flow, outcome, rule, reason, resolved } = &probed.flow;
+    pub fn of(probed: &ProbedFlow) -> Self {
+        let ProbedFlow { flow, outcome, rule, reason, resolved, records: _ } = probed;
         let missing = if let Outcome::Inconclusive { why } = outcome { Some(why) } else { None };
         Self {
             flow: flow.to_string(),
-            outcome: probed.flow.class().as_str().to_owned(),
+            outcome: probed.class().as_str().to_owned(),
             rule: rule.as_ref().map(self::rule),
             reason: reason.as_ref().map(ToString::to_string),
             address: resolved.map(|address| address.to_string()),
@@ -68,7 +68,7 @@ pub(super) fn rule(rule: &DecidingRule) -> String {
 }
 
 /// Results of probes for people, a line each.
-pub fn probed(all: &[Probed]) -> String {
+pub fn probed(all: &[ProbedFlow]) -> String {
     let mut text = String::new();
     let all: Vec<ProbeView> = all.iter().map(ProbeView::of).collect();
     let width = all.iter().map(|one| one.flow.chars().count()).max().unwrap_or(0);
@@ -124,9 +124,9 @@ pub fn flows_of_matrix(cloud: &Cloud, columns: &Columns, extent: &cells::Extent)
 
 impl Matrix {
     /// The table of a lab's cloud, with what probes found of its flows.
-    pub fn of(state: &State, probed: &[Probed], columns: &Columns, extent: &cells::Extent) -> Self {
+    pub fn of(state: &State, probed: &[ProbedFlow], columns: &Columns, extent: &cells::Extent) -> Self {
         let cloud = &state.cloud;
-        let outcomes: IndexMap<&Flow, Class> = probed.iter().map(|it| (&it.flow.flow, it.flow.class())).collect();
+        let outcomes: IndexMap<&Flow, Class> = probed.iter().map(|it| (&it.flow, it.class())).collect();
         let receivers = extent.receivers(cloud);
         let senders = cells::senders(cloud, &extent.vias);
         let services = cells::columns_of(columns, &senders);

@@ -1,22 +1,11 @@
 //! Agreement of the two readings of a cloud about a flow: what `policy` predicts, and what the packets did.
 
+pub use super::results::Agreement;
 use crate::model::{Check, DecidedBy, Half, Verdict};
 use crate::network::record::Record;
 use crate::policy::behind::Behind;
 use crate::policy::tracking::ConnectionState;
 use crate::probe::{Drop, DropCause, Held, Observation, Outcome, Resolution, SOMEBODY_ELSE, node_of};
-
-/// Result of comparing a prediction with a measurement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Agreement {
-    /// Both say the same, for the same reason.
-    Agree,
-    /// They say different things: a bug in one of the two.
-    Disagree,
-    /// Nothing was proved, so there is nothing to compare.
-    Unproved,
-}
 
 /// Holds a predicted verdict against what was observed. Where rules decided, the rule on record must be among those that were
 /// predicted to, and at the receiver's interface; where something dropped it, the record, the box that has it and the interface

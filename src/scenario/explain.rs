@@ -43,13 +43,13 @@ pub fn in_words(flow: &Flow, outcome: &Outcome, cloud: &Cloud) -> String {
 
 /// An observed flow with the rule that let it in, and the reason for its outcome.
 pub fn probed(seen: &Observation, cloud: &Cloud) -> ProbedFlow {
-    ProbedFlow {
-        flow: seen.flow.clone(),
-        outcome: seen.outcome.clone(),
-        rule: deciding_rule(&seen.outcome, cloud),
-        reason: reason(&seen.flow, &seen.outcome, cloud),
-        resolved: seen.resolved.and_then(Resolution::address),
-    }
+    explained(seen.flow.clone(), seen.outcome.clone(), seen.resolved.and_then(Resolution::address), cloud)
+}
+
+/// A flow and its outcome with the rule that let it in, and the reason.
+pub(super) fn explained(flow: Flow, outcome: Outcome, resolved: Option<IpAddr>, cloud: &Cloud) -> ProbedFlow {
+    let (rule, reason) = (deciding_rule(&outcome, cloud), reason(&flow, &outcome, cloud));
+    ProbedFlow { flow, outcome, rule, reason, resolved, records: None }
 }
 
 /// Explains an outcome beyond its class.

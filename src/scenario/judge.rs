@@ -83,14 +83,8 @@ pub fn asked(
     cloud: &Cloud,
 ) -> Vec<ProbedFlow> {
     let seen = |flow: &Flow| {
-        let outcome = observed.get(flow)?.clone();
-        Some(ProbedFlow {
-            flow: flow.clone(),
-            rule: explain::deciding_rule(&outcome, cloud),
-            reason: explain::reason(flow, &outcome, cloud),
-            resolved: resolved.get(flow).copied(),
-            outcome,
-        })
+        let (outcome, resolved) = (observed.get(flow)?.clone(), resolved.get(flow).copied());
+        Some(explain::explained(flow.clone(), outcome, resolved, cloud))
     };
     flows.iter().filter_map(seen).collect()
 }

@@ -174,6 +174,7 @@ mod tests {
             rule: None,
             reason: Some(Reason::AnsweredBy("nobody".to_owned())),
             resolved: None,
+            records: None,
         };
         Probed { flows: outcomes.iter().enumerate().map(flow).collect() }
     }

@@ -16,7 +16,8 @@ use super::script::Script;
 use super::table::{Shown, Table};
 use super::view::{BoardView, CellsView};
 use crate::model::Flow;
-use crate::protocol::{Event, EventKind, Probed, Revision, State};
+use crate::protocol::{Event, EventKind, Revision, State};
+use crate::scenario::ProbedFlow;
 
 /// Frames that a browser may be behind; one that is more gets all of the board anew.
 const MAX_BEHIND: usize = 256;
@@ -207,7 +208,7 @@ impl Board {
     }
 
     /// Notes what probes have found that began at a moment; nothing if the board has moved on.
-    pub fn note(&self, moment: Moment, probed: &[Probed]) {
+    pub fn note(&self, moment: Moment, probed: &[ProbedFlow]) {
         let mut inner = self.inner();
         if inner.table.moment != moment {
             return;

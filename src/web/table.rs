@@ -10,11 +10,11 @@ use super::classes::Classes;
 use super::sides::{Side, Way, sides, way};
 use crate::lab::Listeners;
 use crate::model::{Cloud, Flow, Service, Via};
-use crate::protocol::{Probed, Revision};
+use crate::protocol::Revision;
 use crate::scenario;
-use crate::scenario::agreement::Agreement;
 use crate::scenario::cells::{self, Extent};
 use crate::scenario::predict::observe::observation;
+use crate::scenario::{Agreement, ProbedFlow};
 use crate::topology::{Columns, Egress, columns_of};
 
 /// Doublings of the time after which what packets did not prove is asked again.
@@ -146,9 +146,9 @@ impl Table {
     }
 
     /// Notes what a probe found at the table's moment; gives the index of the cell.
-    pub fn note(&mut self, probed: &Probed) -> Option<usize> {
+    pub fn note(&mut self, probed: &ProbedFlow) -> Option<usize> {
         let agreement = probed.records.as_ref().map_or(Agreement::Unproved, |records| records.agreement);
-        self.note_outcome(&probed.flow.flow, probed.flow.class(), agreement)
+        self.note_outcome(&probed.flow, probed.class(), agreement)
     }
 
     fn note_outcome(&mut self, flow: &Flow, outcome: scenario::Class, agreement: Agreement) -> Option<usize> {

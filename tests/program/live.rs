@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use crate::labs::Labs;
 use crate::program::{User, users};
 use serde_json::Value;
-use sglab::protocol::{self, MAX_REPLY, MAX_REQUEST, Reply};
+use sglab::protocol::{self, MAX_REPLY, MAX_REQUEST, Reply, VERSION};
 
 #[test]
 fn explain_on_a_lab_tells_what_is_predicted_and_what_the_packet_met() {
@@ -258,7 +258,7 @@ fn framed(text: &str) -> Vec<u8> {
 fn whatever_is_asked_wrongly_at_the_socket_is_an_error_and_the_lab_is_unharmed() {
     let labs = Labs::of(User::Ours);
     labs.ok(&["up", "example:two-tier"]);
-    let ask = |request: &str| answers(&labs, &framed(&format!("{{\"sglab\":3,\"request\":{request}}}")));
+    let ask = |request: &str| answers(&labs, &framed(&format!("{{\"sglab\":{VERSION},\"request\":{request}}}")));
     let flow = |from: &str, to: &str| {
         let ends = [("from", from), ("to", to)].map(|(end, name)| format!("\"{end}\":{{\"instance\":\"{name}\"}}"));
         format!("{{{},\"via\":\"private\",\"service\":\"tcp 22\"}}", ends.join(","))
@@ -268,10 +268,10 @@ fn whatever_is_asked_wrongly_at_the_socket_is_an_error_and_the_lab_is_unharmed()
     let nested = apply(&"[".repeat(100_000));
     for (request, wanted) in [
         // Nobody sends, and nobody is asked: nothing is proved, and nothing breaks.
-        (probe(&flow("nobody", "db1")), "Probed([Probed { flow: ProbedFlow { flow: Flow { from: Instance(\"nobody\")"),
+        (probe(&flow("nobody", "db1")), "Probed([ProbedFlow { flow: Flow { from: Instance(\"nobody\")"),
         (
             probe(&flow("web1", "nobody")),
-            "Probed([Probed { flow: ProbedFlow { flow: Flow { from: Instance(\"web1\"), to: Instance(\"nobody\")",
+            "Probed([ProbedFlow { flow: Flow { from: Instance(\"web1\"), to: Instance(\"nobody\")",
         ),
         (probe(&flow("web1", "../db1")), "Failed"),
         (probe(&flow("web1", "db1").replace("tcp 22", "tcp 0")), "Failed"),
@@ -310,7 +310,7 @@ fn whatever_is_asked_wrongly_at_the_socket_is_an_error_and_the_lab_is_unharmed()
         (framed(&"[".repeat(MAX_REQUEST)), "no message of the protocol"),
         (framed("{\"request\":\"state\"}"), "no message of the protocol"),
         (framed("{\"sglab\":-1,\"request\":\"state\"}"), "no message of the protocol"),
-        (framed("{\"sglab\":1,\"request\":{\"new\":1}}"), "version 3"),
+        (framed("{\"sglab\":1,\"request\":{\"new\":1}}"), &format!("version {VERSION}")),
         (framed(""), "no message of the protocol"),
         ([&8u32.to_be_bytes()[..], &[0xff; 8]].concat(), "no message of the protocol"),
         (1000u32.to_be_bytes().to_vec(), "cut short"),
@@ -321,7 +321,7 @@ fn whatever_is_asked_wrongly_at_the_socket_is_an_error_and_the_lab_is_unharmed()
         }
     }
     // Who follows and says more than was asked is let go.
-    let more = [framed("{\"sglab\":3,\"request\":\"changes\"}"), vec![b'x'; 100]].concat();
+    let more = [framed(&format!("{{\"sglab\":{VERSION},\"request\":\"changes\"}}")), vec![b'x'; 100]].concat();
     assert!(matches!(answers(&labs, &more).as_slice(), [Reply::State(_)]));
     // Those who connect and say nothing keep nobody out.
     let silent: Vec<UnixStream> = (0..100).map(|_| UnixStream::connect(labs.socket("two-tier")).unwrap()).collect();

@@ -101,7 +101,7 @@ pub(super) fn run(arguments: &ProbeArguments) -> anyhow::Result<Exit> {
                     writeln!(stdout(), "{}", serde_json::to_string_pretty(&all)?)?;
                 }
             }
-            let unproved = all.iter().any(|one| one.flow.class() == Class::Inconclusive);
+            let unproved = all.iter().any(|one| one.class() == Class::Inconclusive);
             Ok(if unproved { Exit::Inconclusive } else { Exit::Ok })
         }
         other => session::unexpected_reply(other),

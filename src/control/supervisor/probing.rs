@@ -7,10 +7,10 @@ use crate::network::record::Record;
 use crate::policy;
 use crate::policy::behind::listener;
 use crate::probe::{Batch, Logged, Observation, RunningBalancer};
-use crate::protocol::{EventKind, PacketVerdict, ProbeDetails, ProbeRecords, Probed, Reply};
-use crate::scenario::agreement::{Agreement, compare_all};
+use crate::protocol::{EventKind, ProbeDetails, Reply};
+use crate::scenario::agreement::compare_all;
 use crate::scenario::results::reason::Reason;
-use crate::scenario::{explain, health};
+use crate::scenario::{Agreement, PacketVerdict, ProbeRecords, ProbedFlow, explain, health};
 
 impl Supervised {
     /// Probes flows, and tells whoever follows the events.
@@ -32,23 +32,20 @@ impl Supervised {
         Reply::Probed(all)
     }
 
-    fn probed(&self, batch: &Batch, details: ProbeDetails) -> Vec<Probed> {
+    fn probed(&self, batch: &Batch, details: ProbeDetails) -> Vec<ProbedFlow> {
         let cloud = self.lab.cloud();
         let at_work = self.lab.balancers_at_work();
         let standings = |name: &_| at_work.get(name).map(RunningBalancer::standings).unwrap_or_default();
         let one = |seen: &Observation| {
-            let mut flow = explain::probed(seen, cloud);
-            if let Some(Reason::Closed { failed, .. }) = &mut flow.reason {
+            let mut probed = explain::probed(seen, cloud);
+            if let Some(Reason::Closed { failed, .. }) = &mut probed.reason {
                 failed.extend(health::observed_failures(cloud, &seen.flow, standings));
             }
-            let records = match details {
-                ProbeDetails::None => None,
-                ProbeDetails::Records => Some(ProbeRecords {
-                    agreement: self.agreement(seen),
-                    met: seen.records.iter().map(|logged| verdict(&self.lab, logged)).collect(),
-                }),
-            };
-            Probed { flow, records }
+            if details == ProbeDetails::Records {
+                let met = seen.records.iter().map(|logged| verdict(&self.lab, logged)).collect();
+                probed.records = Some(ProbeRecords { agreement: self.agreement(seen), met });
+            }
+            probed
         };
         batch.observations.iter().map(one).collect()
     }

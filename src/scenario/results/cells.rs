@@ -1,15 +1,10 @@
 //! Outcomes of a step's probes, cell by cell.
 
-use std::fmt;
-use std::net::IpAddr;
-
 use indexmap::IndexMap;
-use serde::{Deserialize, Serialize};
 
 use super::outcomes::Class;
-use super::reason::Reason;
-use crate::model::{Endpoint, Flow, GroupName, RuleId, Service, SourceLocation, Via};
-use crate::probe::Outcome;
+use super::probed::{DecidingRule, ProbedFlow};
+use crate::model::{Endpoint, Flow, Service, Via};
 use crate::topology::ExpectedOutcome;
 
 /// Outcomes of a step's probes.
@@ -72,41 +67,6 @@ pub struct Cell {
     pub wrong: bool,
 }
 
-/// A rule that decided.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct DecidingRule {
-    /// Its group.
-    pub group: GroupName,
-    /// Its id.
-    pub id: RuleId,
-    /// As its author wrote it.
-    pub written: String,
-    /// Place of the rule in the file, if it has one.
-    pub place: Option<SourceLocation>,
-}
-
-/// A flow that was probed: what came of it, and why. One type from the run to reports, the socket of a lab that is up, and tests.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProbedFlow {
-    /// Flow that was probed.
-    pub flow: Flow,
-    /// Observed outcome, by evidence.
-    pub outcome: Outcome,
-    /// The rule that let it in, while it stands.
-    pub rule: Option<DecidingRule>,
-    /// Reason for the outcome: for want of which rule it was dropped, or what is not proved.
-    pub reason: Option<Reason>,
-    /// The address that a flow by DNS name went to.
-    pub resolved: Option<IpAddr>,
-}
-
-impl ProbedFlow {
-    /// The outcome in one word.
-    pub fn class(&self) -> Class {
-        Class::of(&self.outcome)
-    }
-}
-
 /// A cell whose outcome is another than at the step before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangedCell {
@@ -118,25 +78,4 @@ pub struct ChangedCell {
     pub now: Class,
     /// The rule that lets it in now.
     pub rule: Option<DecidingRule>,
-}
-
-impl fmt::Display for ProbedFlow {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.flow, self.class().as_str())?;
-        if let Outcome::Dropped(drop) = &self.outcome
-            && let Some((at, interface, _)) = drop.cause.groups()
-        {
-            write!(f, " at the {at} of {}", interface.holder())?;
-        }
-        if let Some(rule) = &self.rule {
-            write!(f, "\n    admitted by {} \"{}\"", rule.group, rule.written)?;
-            if let Some(place) = &rule.place {
-                write!(f, "   {place}")?;
-            }
-        }
-        if let Some(reason) = &self.reason {
-            write!(f, "\n    {reason}")?;
-        }
-        Ok(())
-    }
 }

@@ -1,6 +1,6 @@
 //! Coverage: the rules that the packets of a run exercised.
 
-use super::cells::DecidingRule;
+use super::probed::DecidingRule;
 use crate::model::{Direction, Unprobeable};
 
 /// Coverage of every rule that the file writes, however long it stood.

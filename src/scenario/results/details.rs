@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::cells::DecidingRule;
+use super::probed::DecidingRule;
 use crate::model::{ConnectionName, Direction, Flow, InstanceName, VpcService};
 use crate::probe::{Held, Outcome};
 use crate::topology::{ExpectedConnection, ExpectedOutcome};

@@ -15,9 +15,10 @@ mod findings;
 mod head;
 mod model;
 mod outcomes;
+mod probed;
 pub mod reason;
 
-pub use cells::{Cell, ChangedCell, DecidingRule, Grid, Probed, ProbedFlow, Row};
+pub use cells::{Cell, ChangedCell, Grid, Probed, Row};
 pub use check::{Check, CheckStatus, Said};
 pub use coverage::{CountedRule, Coverage};
 pub use details::*;
@@ -28,6 +29,7 @@ pub use model::{
     AgainstModel, Compared, Disagreement, DisagreementFiles, HeldDisagreement, NotCompared, PredictedState, Why,
 };
 pub use outcomes::{Class, Counts, Evidence, NotAsked, RunVerdict, StepStatus};
+pub use probed::{Agreement, DecidingRule, PacketVerdict, ProbeRecords, ProbedFlow};
 pub use reason::Reason;
 
 /// One file, run under one era.

@@ -161,10 +161,10 @@ impl Asker {
             Reply::Probed(found) => {
                 self.probes.fetch_add(found.len() as u64, Ordering::Relaxed);
                 for one in found {
-                    if !["open", "dropped", "refused", "unreachable"].contains(&one.flow.class().as_str()) {
+                    if !["open", "dropped", "refused", "unreachable"].contains(&one.class().as_str()) {
                         told.odd.push(format!("{one:?}"));
                     }
-                    *told.verdicts.entry(one.flow.class().as_str().to_owned()).or_default() += 1;
+                    *told.verdicts.entry(one.class().as_str().to_owned()).or_default() += 1;
                     if let Some(records) = &one.records {
                         if records.agreement != Agreement::Agree {
                             told.odd.push(format!("{one:?}"));
