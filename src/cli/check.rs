@@ -2,13 +2,35 @@
 
 use std::io::{Write, stdout};
 
+use clap::Args;
 use sglab::model::Era;
 use sglab::report::{self, knobs, shown_line};
 use sglab::topology::Topology;
 
-use super::arguments::CheckArguments;
 use super::common::{EraName, Exit, PlainFormat};
 use super::sources;
+
+/// `sglab check`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab check topologies
+      every mistake of every file, with its place
+  sglab check --explain-era
+      what the three eras are made of, and on whose word
+  sglab check --explain-era=vpc two-tier.yaml
+      one era, with what the file overrides")]
+pub(crate) struct CheckArguments {
+    /// Topology files, folders of them, or built-in ones
+    #[arg(required_unless_present = "explain_era", value_name = "FILE|DIR|example:NAME")]
+    pub topologies: Vec<String>,
+    /// Explain the knobs of an era, or of each: what the article states, what Amazon documents, what was chosen
+    #[arg(long, value_enum, value_name = "ERA", num_args = 0..=1, require_equals = true)]
+    pub explain_era: Option<Option<EraName>>,
+    /// How to print what is wrong
+    #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
+    pub format: PlainFormat,
+}
 
 pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<Exit> {
     let read = sources::read_clouds(&arguments.topologies);

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::time::Duration;
 
-use clap::{Arg, Command, CommandFactory};
+use clap::{Arg, Command};
 use clap_complete::CompleteEnv;
 use clap_complete::engine::{
     ArgValueCandidates, ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter,
@@ -13,24 +13,18 @@ use sglab::protocol::{Reply, Request, State};
 use sglab::topology::EXAMPLES;
 use sglab::workshop::lesson::built_in;
 
-use super::arguments::Arguments;
+use super::completions::VARIABLE;
 use super::sources::PREFIX;
 
-/// By which the script of `sglab completions` asks this program.
-pub(super) const VARIABLE: &str = "SGLAB_COMPLETE";
 /// A lab that is busy for longer offers nothing: somebody has pressed a key and waits.
 const COMPLETION_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Answers a shell that asks, and ends then; else does nothing.
-pub(super) fn answer() {
+pub(super) fn answer(commands: fn() -> Command) {
     if std::env::var_os(VARIABLE).is_some() {
-        CompleteEnv::with_factory(command).var(VARIABLE).complete();
+        let offering = move || commands().mut_subcommands(|command| command.mut_args(offer));
+        CompleteEnv::with_factory(offering).var(VARIABLE).complete();
     }
-}
-
-/// The command line, with what can stand in it.
-fn command() -> Command {
-    Arguments::command().mut_subcommands(|command| command.mut_args(offer))
 }
 
 /// Offers an argument what can stand there, by the name of its value.

@@ -3,11 +3,25 @@
 use std::io::{Write, stdout};
 
 use anyhow::bail;
+use clap::Args;
 use clap_complete::env::Shells;
 
-use super::arguments::CompletionsArguments;
 use super::common::Exit;
-use super::completing;
+
+/// By which the script asks this program.
+pub(super) const VARIABLE: &str = "SGLAB_COMPLETE";
+
+/// `sglab completions`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  source <(sglab completions bash)
+  sglab completions zsh > ~/.zfunc/_sglab")]
+pub(crate) struct CompletionsArguments {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
 
 pub(super) fn run(arguments: &CompletionsArguments) -> anyhow::Result<Exit> {
     let shells = Shells::builtins();
@@ -15,7 +29,7 @@ pub(super) fn run(arguments: &CompletionsArguments) -> anyhow::Result<Exit> {
     let Some(shell) = shells.completer(&name) else { bail!("there are no completions for {name}") };
     let mut script = Vec::new();
     // The script asks the program itself: what there is to offer changes with the lab.
-    shell.write_registration(completing::VARIABLE, "sglab", "sglab", "sglab", &mut script)?;
+    shell.write_registration(VARIABLE, "sglab", "sglab", "sglab", &mut script)?;
     stdout().write_all(&script)?;
     Ok(Exit::Ok)
 }

@@ -3,15 +3,27 @@
 use std::io::{Write, stdout};
 
 use anyhow::Context;
+use clap::Args;
 use sglab::fabric::doctor;
 use sglab::model::Era;
 use sglab::network::Network;
 use sglab::report::{Style, shown_lines};
 use sglab::topology::Topology;
 
-use super::arguments::DoctorArguments;
 use super::common::{Exit, PlainFormat};
 use super::screen;
+
+/// `sglab doctor`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab doctor
+  sglab doctor --format json | jq .can_host")]
+pub(crate) struct DoctorArguments {
+    /// How to print the findings
+    #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
+    pub format: PlainFormat,
+}
 
 /// A cloud with everything that the compiler has words for.
 const EVERYTHING: &[u8] = include_bytes!("../compile/everything.yaml");

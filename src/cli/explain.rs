@@ -3,20 +3,63 @@
 use std::io::{IsTerminal, Write, stdout};
 
 use anyhow::bail;
+use clap::Args;
 use sglab::model::Era;
 use sglab::report::Style;
 use sglab::report::explain::{self, Moment};
 use sglab::scenario::{cells, predict};
 use sglab::topology::{FlowPattern, TypedFlow};
 
-use super::arguments::ExplainArguments;
-use super::common::{self, Exit, PlainFormat, no_step, told};
+use super::common::{self, AddressKind, EraName, Exit, LabChoice, PlainFormat, When, no_step, told};
 use super::{live, screen, sources};
 
+/// `sglab explain`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab explain two-tier.yaml 'web1 -> db1:3306'
+  sglab explain two-tier.yaml --step 4 'office -> web1:22'
+  sglab explain self-trust.yaml 'db1 -> db2:3306 by dns name' --era classic
+  sglab explain two-tier.yaml 'any -> db1:ping' --format json
+  sglab explain web1 db1:3306
+      on a lab that is up: the prediction, then a real probe and what the filters recorded
+  sglab explain 'web1 -> db1:3306 by public address'
+
+A flow is written as in a topology file; a group or `any` explains each flow that it means. Of a file, no packet is sent. \
+It is a file that is meant where a flow with an arrow follows, or where the name ends in .yaml or .yml, has a `/` \
+or begins with `example:`.")]
+pub(crate) struct ExplainArguments {
+    /// A topology file or a built-in one; on a lab that is up, the source, or the whole flow
+    #[arg(value_name = "FILE|example:NAME|FROM")]
+    pub subject: String,
+    /// The flow, as in a topology file; on a lab that is up, the destination and its port
+    #[arg(value_name = "FLOW|TO:PORT")]
+    pub flow: Option<String>,
+    /// By which address of the receiver, on a lab that is up
+    #[arg(long, value_enum, value_name = "ADDRESS", conflicts_with_all = ["step", "era"])]
+    pub by: Option<AddressKind>,
+    #[command(flatten)]
+    pub which: LabChoice,
+    /// After the operations of this step; without it, as launched
+    #[arg(long, value_name = "N")]
+    pub step: Option<usize>,
+    /// Under this era; without it under vpc, or the file's first
+    #[arg(long, value_enum, value_name = "ERA")]
+    pub era: Option<EraName>,
+    /// How to print the explanation
+    #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
+    pub format: PlainFormat,
+    /// When to colour
+    #[arg(long, value_enum, default_value_t = When::Auto)]
+    pub color: When,
+}
+
 pub(super) fn run(arguments: &ExplainArguments) -> anyhow::Result<Exit> {
+    let color = arguments.format == PlainFormat::Text && screen::wanted(arguments.color, stdout().is_terminal());
+    let style = Style { color, width: screen::width_of(&stdout()), ..Style::default() };
     let (file, written) = match subject(arguments) {
         Subject::File(file, flow) => (file, flow),
-        Subject::Lab(flow) => return live::explain::run(arguments, &flow),
+        Subject::Lab(flow) => return live::explain::run(&arguments.which, &flow, arguments.format, style),
         Subject::Neither(why) => bail!("{why}"),
     };
     let Some(topology) = sources::read_cloud(file)? else { return Ok(Exit::BadInput) };
@@ -53,11 +96,7 @@ pub(super) fn run(arguments: &ExplainArguments) -> anyhow::Result<Exit> {
     let moment = Moment { file: &topology.file, era, step, name };
     let told = match arguments.format {
         PlainFormat::Json => explain::json(moment, &explanations, &together)?,
-        PlainFormat::Text => {
-            let color = screen::wanted(arguments.color, stdout().is_terminal());
-            let width = screen::width_of(&stdout());
-            explain::text(moment, &explanations, &together, Style { color, width, ..Style::default() })
-        }
+        PlainFormat::Text => explain::text(moment, &explanations, &together, style),
     };
     stdout().write_all(told.as_bytes())?;
     Ok(Exit::Ok)

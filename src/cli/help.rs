@@ -4,7 +4,7 @@ use clap::builder::StyledStr;
 use clap::{Command, CommandFactory, FromArgMatches, Subcommand};
 
 use super::account::AccountCommand;
-use super::arguments::{Arguments, ExplainCommand, FileCommand, MAX_WIDTH, RunCommand, WorkshopCommand};
+use super::commands::{Arguments, ExplainCommand, FileCommand, MAX_WIDTH, RunCommand, WorkshopCommand};
 use super::live::LiveCommand;
 use super::live::operations::OperationCommand;
 

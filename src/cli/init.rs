@@ -1,13 +1,25 @@
 //! `sglab init`.
 
 use std::io::ErrorKind;
+use std::path::PathBuf;
 
 use anyhow::{Context, bail};
+use clap::Args;
 use sglab::topology::STARTER;
 
-use super::arguments::InitArguments;
 use super::common::{Exit, told};
 use super::file;
+
+/// `sglab init`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab init shop.yaml && sglab test shop.yaml")]
+pub(crate) struct InitArguments {
+    /// The file to write; an existing one is never overwritten
+    #[arg(default_value = "sglab.yaml", value_name = "NAME")]
+    pub name: PathBuf,
+}
 
 pub(super) fn run(arguments: &InitArguments) -> anyhow::Result<Exit> {
     let name = &arguments.name;

@@ -3,11 +3,37 @@
 use std::io::{IsTerminal, Write, stdout};
 
 use anyhow::bail;
+use clap::Args;
 use sglab::report::{Style, catalogue};
 
-use super::arguments::ListArguments;
-use super::common::{Exit, PlainFormat};
+use super::common::{Exit, PlainFormat, When};
 use super::{screen, sources};
+
+/// `sglab list`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab list                                what is built in, a line each
+  sglab list --long --filter 'elastic ip'
+      the whole story of what is about Elastic IPs
+  sglab list topologies --format json")]
+pub(crate) struct ListArguments {
+    /// Topology files, folders of them, or built-in ones such as `example:gotchas`
+    #[arg(value_name = "FILE|DIR|example:NAME")]
+    pub topologies: Vec<String>,
+    /// Only topologies with this in their name, story, eras or steps, in any case
+    #[arg(long, value_name = "TEXT")]
+    pub filter: Option<String>,
+    /// The whole story of each, and its steps
+    #[arg(long)]
+    pub long: bool,
+    /// How to print the catalogue
+    #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
+    pub format: PlainFormat,
+    /// When to colour
+    #[arg(long, value_enum, default_value_t = When::Auto)]
+    pub color: When,
+}
 
 pub(super) fn run(arguments: &ListArguments) -> anyhow::Result<Exit> {
     let names = &arguments.topologies;

@@ -1,14 +1,26 @@
 //! `sglab man`: a manual page for each command, made of what `--help` says.
 
 use anyhow::Context;
-use clap::CommandFactory;
+use clap::Args;
+use clap::Command;
+use std::path::PathBuf;
 
-use super::arguments::{Arguments, ManArguments};
 use super::common::{Exit, told};
 
-pub(super) fn run(arguments: &ManArguments) -> anyhow::Result<Exit> {
-    let all = Arguments::command().disable_help_subcommand(true);
-    clap_mangen::generate_to(all, &arguments.folder)
+/// `sglab man`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab man /usr/local/share/man/man1
+      sglab.1, sglab-test.1 and so on, into a folder that is there")]
+pub(crate) struct ManArguments {
+    /// The folder
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+}
+
+pub(super) fn run(arguments: &ManArguments, commands: Command) -> anyhow::Result<Exit> {
+    clap_mangen::generate_to(commands.disable_help_subcommand(true), &arguments.folder)
         .with_context(|| format!("failed to write into {}", told(&arguments.folder)))?;
     Ok(Exit::Ok)
 }

@@ -1,9 +1,9 @@
 //! Commands, arguments and exit codes: one file a command, no logic.
 
 mod account;
-mod arguments;
 mod broken;
 mod check;
+mod commands;
 mod common;
 mod completing;
 mod completions;
@@ -25,7 +25,6 @@ mod man;
 mod outward;
 mod predict;
 mod render;
-
 mod replay;
 mod result_format;
 mod schema;
@@ -40,6 +39,7 @@ mod walk;
 
 use std::process::ExitCode;
 
+use clap::CommandFactory;
 use nix::errno::Errno;
 use sglab::lab::LabError;
 use sglab::report;
@@ -47,12 +47,12 @@ use sglab::sandbox::limits;
 use sglab::scenario::RunError;
 
 use account::AccountCommand;
-use arguments::{Command, ExplainCommand, FileCommand, RunCommand, TestArguments, WorkshopCommand};
+use commands::{Arguments, Command, ExplainCommand, FileCommand, RunCommand, WorkshopCommand};
 use common::{Exit, in_words, is_closed_pipe, typed};
 
 /// Runs the program.
 pub(crate) fn run() -> ExitCode {
-    completing::answer();
+    completing::answer(Arguments::command);
     let done = match help::arguments().command {
         Command::Run(RunCommand::Test(arguments)) => test::run(*arguments),
         Command::Run(RunCommand::Replay(arguments)) => replay::run(&arguments),
@@ -62,8 +62,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Explain(ExplainCommand::Predict(arguments)) => predict::run(&arguments),
         Command::Explain(ExplainCommand::Render(arguments)) => render::run(&arguments),
         Command::Account(AccountCommand::Import(import)) if import.test => {
-            let of_import: TestArguments = typed(&["test", "--import", "-"]);
-            test::run(TestArguments { import: import.sources, reading: import.reading, ..of_import })
+            let of_import: test::TestArguments = typed(&["test", "--import", "-"]);
+            test::run(test::TestArguments { import: import.sources, reading: import.reading, ..of_import })
         }
         Command::Account(command) => account::run(command),
         Command::Live(command) => live::run(command),
@@ -76,7 +76,7 @@ pub(crate) fn run() -> ExitCode {
         Command::File(FileCommand::Check(arguments)) => check::run(&arguments),
         Command::File(FileCommand::Schema) => schema::run(),
         Command::File(FileCommand::Completions(arguments)) => completions::run(&arguments),
-        Command::File(FileCommand::Man(arguments)) => man::run(&arguments),
+        Command::File(FileCommand::Man(arguments)) => man::run(&arguments, Arguments::command()),
     };
     match done {
         Ok(exit) => exit.into(),

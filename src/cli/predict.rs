@@ -3,15 +3,53 @@
 use std::io::{IsTerminal, Write, stdout};
 
 use anyhow::bail;
+use clap::Args;
 use sglab::model::Era;
 use sglab::report::json::{self, Listed};
 use sglab::report::{self, Broken, Entry, Style, terminal};
 use sglab::scenario::{Options, RunError, predict};
 use sglab::topology::Topology;
 
-use super::arguments::PredictArguments;
-use super::common::{Exit, PlainFormat, no_step};
+use super::common::{EraName, Exit, PlainFormat, When, no_step};
 use super::{screen, sources};
+
+/// `sglab predict`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab predict two-tier.yaml
+      every step, and whether its expectations would hold
+  sglab predict two-tier.yaml --grid
+      with the whole truth table of every step
+  sglab predict two-tier.yaml --step 3 --format json
+  sglab predict topologies
+      all files of a folder
+  sglab predict self-trust.yaml --era classic,vpc
+
+No packet is sent: `sglab test` compares every cell with what is predicted here.")]
+pub(crate) struct PredictArguments {
+    /// Topology files, folders of them, or built-in ones
+    #[arg(required = true, value_name = "FILE|DIR|example:NAME")]
+    pub topologies: Vec<String>,
+    /// Stop after the step with this number
+    #[arg(long, value_name = "N")]
+    pub step: Option<usize>,
+    /// Under these eras instead of the file's own; separate several by commas
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "ERA")]
+    pub era: Vec<EraName>,
+    /// Show the whole truth table of every step
+    #[arg(long)]
+    pub grid: bool,
+    /// How to print the predictions
+    #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
+    pub format: PlainFormat,
+    /// List every cell in JSON, however many there are
+    #[arg(long)]
+    pub all_cells: bool,
+    /// When to colour
+    #[arg(long, value_enum, default_value_t = When::Auto)]
+    pub color: When,
+}
 
 pub(super) fn run(arguments: &PredictArguments) -> anyhow::Result<Exit> {
     let read = sources::read_clouds(&arguments.topologies);

@@ -3,12 +3,34 @@
 use std::io::{Write, stdout};
 
 use anyhow::bail;
+use clap::Args;
 use sglab::compile;
 use sglab::model::{Era, apply};
 
-use super::arguments::RenderArguments;
-use super::common::{Exit, no_step};
+use super::common::{EraName, Exit, LabChoice, no_step};
 use super::{live, sources};
+
+/// `sglab render`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab render two-tier.yaml            as launched
+  sglab render two-tier.yaml --step 3
+      as it stands after the third step's operations
+  sglab render                          of the lab that is up, as it stands now")]
+pub(crate) struct RenderArguments {
+    /// A topology file or a built-in one; without it, the lab that is up
+    #[arg(value_name = "FILE|example:NAME", conflicts_with = "name")]
+    pub topology: Option<String>,
+    /// After the operations of this step; without it, as launched
+    #[arg(long, value_name = "N", requires = "topology")]
+    pub step: Option<usize>,
+    /// Under this era; without it under vpc, or the file's first
+    #[arg(long, value_enum, value_name = "ERA", requires = "topology")]
+    pub era: Option<EraName>,
+    #[command(flatten)]
+    pub which: LabChoice,
+}
 
 pub(super) fn run(arguments: &RenderArguments) -> anyhow::Result<Exit> {
     let Some(file) = &arguments.topology else { return live::export::render(&arguments.which) };

@@ -4,6 +4,7 @@ use std::io::{ErrorKind, IsTerminal, Write, stderr, stdout};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
+use clap::Args;
 use sglab::fabric::doctor;
 use sglab::model::Era;
 use sglab::report::evidence::replay::{Differs, Step, compare, json, terminal};
@@ -14,9 +15,34 @@ use sglab::scenario::services::{folder_of, has_services, host_paths};
 use sglab::scenario::{self, Options, StartServices};
 use sglab::topology::Topology;
 
-use super::arguments::ReplayArguments;
 use super::common::{Exit, PlainFormat, told};
 use super::{evidence, host, screen, signals};
+
+/// `sglab replay`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab test two-tier.yaml --evidence kept  keep a run
+  sglab replay kept
+      run it again: here, later, or with another sglab, kernel or nft
+  sglab replay kept --format json
+  sglab replay kept --services
+      and start the programs of its files, where the run that was kept did
+
+Exit codes: 0 everything is as it was kept, 1 something differs, 2 not a folder of evidence, 3 this machine cannot host a \
+lab. Another version of sglab, the kernel or nft is told, and is no difference by itself.")]
+pub(crate) struct ReplayArguments {
+    /// The folder
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// Start the services of instances, where the run that was kept did: commands that this folder holds. From the folder of the
+    /// file that was run, which must be in the present one, or from DIR
+    #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true)]
+    pub services: Option<Option<PathBuf>>,
+    /// How to print what differs
+    #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
+    pub format: PlainFormat,
+}
 
 /// A run as it was kept.
 struct RecordedRun<'a> {

@@ -5,6 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
 use anyhow::{Context, bail};
+use clap::Args;
 use sglab::compile::names;
 use sglab::control::lab_dir;
 use sglab::lab::{Lab, Site};
@@ -15,10 +16,37 @@ use sglab::scenario;
 use sglab::scenario::predict;
 use sglab::topology::Topology;
 
-use super::arguments::ShellArguments;
-use super::common::{Exit, no_step, told};
+use super::common::{EraName, Exit, no_step, told};
 use super::live::exec;
 use super::{host, inside, screen, sources, steps};
+
+/// `sglab shell`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab shell two-tier.yaml
+      a shell beside the lab's namespaces
+  sglab shell two-tier.yaml --step 3                 after the third step
+  sglab shell two-tier.yaml --in web1
+      a shell as root inside web1, fenced off from the rest
+  sglab shell two-tier.yaml -- ip netns exec web1 nc -zv 10.0.0.13 3306")]
+pub(crate) struct ShellArguments {
+    /// A topology file or a built-in one
+    #[arg(value_name = "FILE|example:NAME", required_unless_present = "site")]
+    pub topology: Option<String>,
+    /// Run the operations up to and with this step; without it, as launched
+    #[arg(long, value_name = "N")]
+    pub step: Option<usize>,
+    /// Under this era; without it under vpc, or the file's first
+    #[arg(long, value_enum, value_name = "ERA")]
+    pub era: Option<EraName>,
+    /// Inside this instance or host outside, as its root; no service of the file is started
+    #[arg(long = "in", value_name = "INSTANCE|HOST")]
+    pub site: Option<String>,
+    /// A command instead of a shell; its exit code becomes the program's
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
 
 /// Columns of what it prints, at the most.
 const WIDTH: usize = 80;

@@ -1,9 +1,10 @@
 //! `sglab test`.
 
 use std::io::{IsTerminal, Write, stderr, stdout};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use clap::Args;
 use futures::StreamExt;
 use sglab::graph::{Picture, svg};
 use sglab::import::account_of;
@@ -16,10 +17,92 @@ use sglab::scenario::{self, Options, Progress, RunResult, StartServices, service
 use sglab::topology::Topology;
 
 use super::account::expected::{self, Imported};
-use super::arguments::TestArguments;
-use super::common::{Exit, told};
-use super::result_format::{Output, TextGoes};
+use super::account::sources::Reading;
+use super::common::{EraName, Exit, When, told};
+use super::result_format::{Output, ResultFormat, TextGoes};
+use super::shard::Shard;
 use super::{broken, evidence, file, host, replay, screen, signals, sources};
+
+/// `sglab test`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab test topologies
+      every topology of a folder, one line each
+  sglab test two-tier.yaml --grid
+      with the whole truth table of every step
+  sglab test two-tier.yaml --step 3         up to the third step
+  sglab test self-trust.yaml --era classic  under one era
+  sglab test topologies --junit results.xml --format github
+  sglab test topologies --shard 2/3         the second of three machines' share
+  sglab test two-tier.yaml --html two-tier.html
+  sglab test topologies --require-rule-coverage
+  sglab test shop.yaml --services
+      with the programs that its instances run by themselves
+  sglab test two-tier.yaml --evidence kept  keep it all, for `sglab replay kept`
+  sglab test --import plan.json --expect shop.expect.yaml
+      one's own cloud, against what was accepted with `--accept`")]
+pub(crate) struct TestArguments {
+    /// Topology files, folders of them, or built-in ones such as `example:two-tier`
+    #[arg(required_unless_present = "import", value_name = "FILE|DIR|example:NAME")]
+    pub topologies: Vec<String>,
+    /// Run one's own cloud instead, as `sglab import` reads it: files, folders, `-`; several make one cloud
+    #[arg(long, value_name = "SOURCE", num_args = 1.., conflicts_with = "topologies")]
+    pub import: Vec<String>,
+    #[command(flatten)]
+    pub reading: Reading,
+    /// Passages that the cloud is expected to admit: a file that `--accept` writes
+    #[arg(long, value_name = "FILE", requires = "import")]
+    pub expect: Option<PathBuf>,
+    /// Write the file of `--expect` anew: what is open today is what is expected from now on
+    #[arg(long, requires = "expect")]
+    pub accept: bool,
+    /// Run so many labs at the same time
+    #[arg(short, long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub jobs: u16,
+    /// Only topologies whose name contains this
+    #[arg(long, value_name = "TEXT")]
+    pub filter: Option<String>,
+    /// Only this machine's share of the topologies: `2/3` is the second of three
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<Shard>,
+    /// Stop at the first step, and the first file, that fails
+    #[arg(long)]
+    pub fail_fast: bool,
+    /// Stop after the step with this number
+    #[arg(long, value_name = "N")]
+    pub step: Option<usize>,
+    /// Run under these eras instead of the file's own; separate several by commas
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "ERA")]
+    pub era: Vec<EraName>,
+    /// Start the services of instances, from the file's folder, and probe these; without, sglab's own listeners answer
+    #[arg(long)]
+    pub services: bool,
+    /// Fail a run that leaves a rule of its file unexercised: no packet of any step matched it
+    #[arg(long, conflicts_with = "step")]
+    pub require_rule_coverage: bool,
+    /// Show the whole truth table of every step
+    #[arg(long)]
+    pub grid: bool,
+    /// How to print the results
+    #[arg(long, value_enum, default_value_t = ResultFormat::Text)]
+    pub format: ResultFormat,
+    /// List every cell in JSON, however many there are
+    #[arg(long)]
+    pub all_cells: bool,
+    /// Write a JUnit report too, one case a step
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Write one self-contained page too: verdicts, a picture, the table of each step, wrong cells with their walk, rules
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Keep all evidence in this folder, for `sglab replay`: scenarios, compiled rulesets, probes, packets of failing cells
+    #[arg(long, value_name = "DIR")]
+    pub evidence: Option<PathBuf>,
+    /// When to colour
+    #[arg(long, value_enum, default_value_t = When::Auto)]
+    pub color: When,
+}
 
 pub(super) fn run(arguments: TestArguments) -> anyhow::Result<Exit> {
     let expect = arguments.expect.as_deref();

@@ -1,8 +1,10 @@
 //! `sglab walk`.
 
 use std::io::{Write, stdout};
+use std::path::PathBuf;
 
 use anyhow::bail;
+use clap::Args;
 use sglab::model::Era;
 use sglab::report::walk::{self as told, Ended};
 use sglab::report::{Entry, Style, terminal};
@@ -12,10 +14,50 @@ use sglab::workshop::grading::{self, GradedAnswer, Score};
 use sglab::workshop::questions::{self, Puzzle, Puzzles};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::arguments::WalkArguments;
-use super::common::{Exit, PlainFormat, no_step};
+use super::common::{EraName, Exit, PlainFormat, When, no_step};
 use super::desk::{Desk, Source, Talk};
 use super::{broken, host, screen, signals, sources};
+
+/// `sglab walk`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab walk example:self-trust
+      in today's EC2, which comes first of the file's eras
+  sglab walk example:self-trust --era article   the same in the article's world
+  sglab walk two-tier.yaml --step 4
+      begin with the fourth step; the earlier ones are run without a word
+  sglab walk two-tier.yaml --questions > answers.txt
+  sglab walk two-tier.yaml --answers answers.txt --format json
+
+A question is answered by a word or its first letter: open, dropped, refused, unreachable; of a connection that is held \
+open: alive, cut, gone. `?` skips, `c` shows the cloud as it is, `q` ends the walk. A file of answers has one a line, in the \
+order of the questions; `#` begins a comment. Without a terminal and without answers nothing is asked, only told.
+
+The exit code is that of `sglab test`: a wrong guess is no failure.")]
+pub(crate) struct WalkArguments {
+    /// A topology file or a built-in one
+    #[arg(value_name = "FILE|example:NAME")]
+    pub topology: String,
+    /// Take the answers from this file, `-` for the input, and ask nobody
+    #[arg(long, value_name = "FILE")]
+    pub answers: Option<PathBuf>,
+    /// Print the questions as a file of answers to be filled in, and run nothing
+    #[arg(long, conflicts_with_all = ["answers", "format"])]
+    pub questions: bool,
+    /// Begin with this step; those before it are run without questions
+    #[arg(long, value_name = "N")]
+    pub step: Option<usize>,
+    /// Under this era; without it under vpc, or the file's first
+    #[arg(long, value_enum, value_name = "ERA")]
+    pub era: Option<EraName>,
+    /// How to print: as it happens, or a transcript at the end
+    #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
+    pub format: PlainFormat,
+    /// When to colour
+    #[arg(long, value_enum, default_value_t = When::Auto)]
+    pub color: When,
+}
 
 pub(super) fn run(arguments: &WalkArguments) -> anyhow::Result<Exit> {
     let Some(topology) = sources::read_one(&arguments.topology)? else { return Ok(Exit::BadInput) };

@@ -11,6 +11,7 @@ mod cut_replies;
 mod facts;
 mod fleets;
 mod found_again;
+mod glossary;
 #[path = "../../fuzz/fuzz_targets/import_any.rs"]
 mod import_any;
 mod imported;

@@ -342,9 +342,15 @@ fn what_is_no_request_is_answered_with_an_error_and_the_lab_goes_on() {
     let framed = |text: &str| [&u32::try_from(text.len()).unwrap().to_be_bytes(), text.as_bytes()].concat();
     assert!(failed(&labs.raw("two-tier", &[0xff; 64])).contains("1048576 are the most"));
     assert!(failed(&labs.raw("two-tier", &framed("{]"))).contains("no message of the protocol"));
-    assert!(failed(&labs.raw("two-tier", &framed("{\"sglab\":3,\"request\":\"fly\"}"))).contains("unknown variant"));
-    assert!(failed(&labs.raw("two-tier", &framed("{\"sglab\":9,\"request\":\"state\"}"))).contains("version 3"));
-    let whole = framed("{\"sglab\":3,\"request\":\"state\"}");
+    assert!(
+        failed(&labs.raw("two-tier", &framed(&format!("{{\"sglab\":{VERSION},\"request\":\"fly\"}}"))))
+            .contains("unknown variant")
+    );
+    assert!(
+        failed(&labs.raw("two-tier", &framed("{\"sglab\":9,\"request\":\"state\"}")))
+            .contains(&format!("version {VERSION}"))
+    );
+    let whole = framed(&format!("{{\"sglab\":{VERSION},\"request\":\"state\"}}"));
     assert!(failed(&labs.raw("two-tier", &whole[..10])).contains("cut short"));
     assert!(failed(&labs.raw("two-tier", &framed(&"[".repeat(1 << 20)))).contains("no message of the protocol"));
     assert!(failed(&labs.raw("two-tier", &[0, 0, 0, 2, 0xff, 0xfe])).contains("no message of the protocol"));
@@ -352,7 +358,7 @@ fn what_is_no_request_is_answered_with_an_error_and_the_lab_goes_on() {
     assert!(failed(&labs.raw("two-tier", b"GET / HTTP/1.1\r\n\r\n")).contains("1048576 are the most"));
     // A program whose input, output and errors never come.
     let exec = "{\"instance\":\"web1\",\"command\":[\"true\"],\"environment\":[],\"folder\":\"/\",\"terminal\":null}";
-    let answer = labs.raw("two-tier", &framed(&format!("{{\"sglab\":3,\"request\":{{\"exec\":{exec}}}}}")));
+    let answer = labs.raw("two-tier", &framed(&format!("{{\"sglab\":{VERSION},\"request\":{{\"exec\":{exec}}}}}")));
     assert!(failed(&answer[4 + "\"go-on\"".len()..]).contains("did not come"));
     assert!(labs.raw("two-tier", &[]).is_empty(), "a connection that says nothing is no request");
     assert!(labs.ok(&["probe", "web1", "db1:3306"]).contains("  open  "));

@@ -1,5 +1,6 @@
 //! `sglab learn`.
 
+mod arguments;
 mod lessons;
 mod play;
 mod runs;
@@ -13,11 +14,11 @@ use sglab::workshop::lesson::check::Checked;
 use sglab::workshop::lesson::{Lesson, Stage, investigate};
 use sglab::workshop::questions;
 
-use super::arguments::LearnArguments;
 use super::common::{Exit, PlainFormat};
 use super::desk::Source;
 use super::{host, screen, signals};
 
+pub(super) use arguments::LearnArguments;
 pub(super) use lessons::one;
 
 pub(super) fn run(arguments: &LearnArguments) -> anyhow::Result<Exit> {

@@ -15,7 +15,7 @@ use sglab::workshop::lesson::hints::{Level, hint};
 use sglab::workshop::lesson::{Lesson, Stage, Task, Which, investigate};
 use sglab::workshop::questions;
 
-use crate::cli::arguments::LearnArguments;
+use super::arguments::LearnArguments;
 use crate::cli::common::{Exit, PlainFormat, told};
 use crate::cli::desk::{Desk, Source, Talk};
 use crate::cli::walk::Walk;

@@ -7,7 +7,7 @@ use qrcode::render::unicode::Dense1x2;
 use sglab::web::classroom::{Class, Place, Serving, Wanted};
 use sglab::workshop::lesson::Lesson;
 
-use crate::cli::arguments::LearnArguments;
+use super::arguments::LearnArguments;
 use crate::cli::common::{Exit, PlainFormat};
 use crate::cli::{host, signals};
 

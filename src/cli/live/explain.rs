@@ -1,6 +1,6 @@
 //! `sglab explain` on a lab that is up.
 
-use std::io::{IsTerminal, Write, stdout};
+use std::io::{Write, stdout};
 use std::sync::Arc;
 
 use sglab::protocol::{ProbeDetails, Reply, Request, State};
@@ -10,15 +10,14 @@ use sglab::scenario::cells;
 use sglab::topology::TypedFlow;
 
 use super::session::{self, Invalid};
-use crate::cli::arguments::ExplainArguments;
-use crate::cli::common::{Exit, PlainFormat};
-use crate::cli::screen;
+use crate::cli::common::{Exit, LabChoice, PlainFormat};
 
-pub(in crate::cli) fn run(arguments: &ExplainArguments, flow: &TypedFlow) -> anyhow::Result<Exit> {
-    let color = arguments.format == PlainFormat::Text && screen::wanted(arguments.color, stdout().is_terminal());
-    let width = screen::width_of(&stdout());
-    let style = Style { width, ..Style::default() };
-    let style = Style { color, ..style };
+pub(in crate::cli) fn run(
+    which: &LabChoice,
+    flow: &TypedFlow,
+    format: PlainFormat,
+    style: Style,
+) -> anyhow::Result<Exit> {
     let alone = || Ok(flow.check()?);
     let read = |state: &State| {
         let cloud = &flow.with_synthetic_hosts(&state.cloud);
@@ -27,7 +26,7 @@ pub(in crate::cli) fn run(arguments: &ExplainArguments, flow: &TypedFlow) -> any
         let request = Request::Probe { flows, details: ProbeDetails::Records, at: Some(state.revision) };
         Ok((request, cells::peers(&pattern, cloud).unwrap_or_default()))
     };
-    let (all, state, peers) = match session::ask_at(&arguments.which, alone, read)? {
+    let (all, state, peers) = match session::ask_at(which, alone, read)? {
         Ok((Reply::Probed(all), state, peers)) => {
             let cloud = Arc::new(flow.with_synthetic_hosts(&state.cloud).into_owned());
             (all, State { cloud, ..state }, peers)
@@ -36,7 +35,7 @@ pub(in crate::cli) fn run(arguments: &ExplainArguments, flow: &TypedFlow) -> any
         Err(invalid) => return Ok(invalid.say()),
     };
     let all = events::explained(&state, &all, &peers, style);
-    match arguments.format {
+    match format {
         PlainFormat::Text => stdout().write_all(style.fit(&events::explanations(&all)).as_bytes())?,
         PlainFormat::Json => writeln!(stdout(), "{}", serde_json::to_string_pretty(&all)?)?,
     }

@@ -1,4 +1,4 @@
-//! Arguments of `sglab learn` and `sglab grade`.
+//! Arguments of `sglab learn`.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -68,70 +68,4 @@ pub(crate) struct LearnArguments {
     /// When to colour
     #[arg(long, value_enum, default_value_t = When::Auto)]
     pub color: When,
-}
-
-/// `sglab grade`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  sglab grade self-trust handed-in
-      a file, or a folder with one, a participant: alice.yaml, bob/self-trust-fix.yaml
-  sglab grade self-trust handed-in --format csv > marks.csv
-  sglab grade self-trust handed-in --format html --anonymous > feedback.html
-  sglab grade two-directions handed-in --stage make
-
-Only what the start file has otherwise than the solution counts: the start file as it is given scores 0. A cell that must \
-come to be open counts 1, one that must come to be closed 2. What was right in the start file and is wrong now is taken off: \
-1 for what is missing, 2 for a leak. The score is the share of these points in a hundred; each limit that is not kept costs \
-25. A file that cannot be read, changes what is fixed, or has `services:` or `mounts:`, is told what is wrong with it, and \
-scores 0; the others are graded all the same. Links are not followed, and no program of a file is ever run.
-
-Exit codes: 0 graded, whatever the scores, 2 bad input, 3 this machine cannot host a lab.")]
-pub(crate) struct GradeArguments {
-    /// A lesson by its name or the beginning of it, or a folder that has one
-    #[arg(value_name = "LESSON")]
-    pub lesson: String,
-    /// The folder of what was handed in
-    #[arg(value_name = "DIR")]
-    pub folder: PathBuf,
-    /// The stage that was handed in; without it the lesson's first `fix` or `make`
-    #[arg(long, value_enum, value_name = "STAGE")]
-    pub stage: Option<StageName>,
-    /// Number participants in place of their names, in an order that does not tell them
-    #[arg(long)]
-    pub anonymous: bool,
-    /// Run so many labs at the same time
-    #[arg(short, long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
-    pub jobs: u16,
-    /// Give up on a file after so many seconds
-    #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(1..))]
-    pub timeout: u16,
-    /// How to print the marks
-    #[arg(long, value_enum, default_value_t = GradeFormat::Text)]
-    pub format: GradeFormat,
-    /// When to colour
-    #[arg(long, value_enum, default_value_t = When::Auto)]
-    pub color: When,
-}
-
-/// A stage for which files are handed in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum StageName {
-    /// The start file was given
-    Fix,
-    /// Only the goal was given
-    Make,
-}
-
-/// Formats of marks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum GradeFormat {
-    /// For people
-    Text,
-    /// For spreadsheets, a line a participant
-    Csv,
-    /// For programs
-    Json,
-    /// One self-contained page
-    Html,
 }
