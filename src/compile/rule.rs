@@ -188,7 +188,7 @@ impl<'a> Compiling<'a> {
 
     /// Returns the suffix of the rule's id: a group's rule stands once per family.
     fn suffix(&self, family: Family, word: &str) -> String {
-        let by_group = matches!(self.rule.peer, Peer::Group(_));
+        let by_group = self.rule.peer.group().is_some();
         match (family == Family::Ipv6 && by_group, word) {
             (false, "") => String::new(),
             (true, "") => "/ipv6".to_owned(),
@@ -340,7 +340,7 @@ enum Opposite {
 }
 
 fn is_anywhere(peer: &Peer) -> bool {
-    matches!(peer, Peer::Cidr(net) if net.prefix_len() == 0)
+    peer.block().is_some_and(|block| block.prefix_len() == 0)
 }
 
 /// Returns the bits of the protocols, by family, that a rule opens to all on every port.
@@ -348,11 +348,11 @@ pub fn opens_all(rule: &Rule) -> u32 {
     OPPOSITE_OPEN
         .iter()
         .filter(|(family, protocol, _)| {
-            let of_family = match &rule.peer {
-                Peer::Cidr(IpNet::V4(_)) => *family == Family::Ipv4,
-                Peer::Cidr(IpNet::V6(_)) => *family == Family::Ipv6,
-                // A list is a list, whatever stands in it.
-                Peer::Group(_) | Peer::PrefixList(_) => false,
+            // A list is a list, whatever stands in it.
+            let of_family = match rule.peer.block() {
+                Some(IpNet::V4(_)) => *family == Family::Ipv4,
+                Some(IpNet::V6(_)) => *family == Family::Ipv6,
+                None => false,
             };
             of_family
                 && is_anywhere(&rule.peer)

@@ -354,7 +354,7 @@ impl Builder {
 /// Returns true for a name by which a block of addresses is told: EC2 takes such names for groups.
 fn is_told_as_block(name: &str) -> bool {
     let word = name.split(' ').next().unwrap_or(name);
-    word.eq_ignore_ascii_case("anywhere")
+    word.eq_ignore_ascii_case(crate::model::Peer::ANYWHERE)
         || word.eq_ignore_ascii_case("somebody")
         || word.parse::<IpNet>().is_ok()
         || word.parse::<IpAddr>().is_ok()

@@ -228,7 +228,7 @@ fn other_words(subject: &Subject<'_>, other: Other<'_>, language: Language) -> S
         Other::AnyGroup => ANY_GROUP.to_owned(),
         Other::AnyList(family) => any_list(family).to_owned(),
         Other::AnyBlock(family) => block_to_choose(family).to_owned(),
-        Other::Every(PrefixFamily::Ipv4) => "anywhere".to_owned(),
+        Other::Every(PrefixFamily::Ipv4) => crate::model::Peer::ANYWHERE.to_owned(),
         Other::Every(PrefixFamily::Ipv6) => "::/0".to_owned(),
         Other::Same(known) if language == Language::Sglab => peer(subject.account, known),
         Other::Same(known) => declared_peer(subject, known),

@@ -134,19 +134,41 @@ pub enum Peer {
 }
 
 impl Peer {
-    /// Returns the family of the addresses that it names; `None` where that depends on the cloud.
-    pub fn family(&self) -> Option<PrefixFamily> {
-        if let Self::Cidr(block) = self { Some(PrefixFamily::of(*block)) } else { None }
+    /// Word for every address of IPv4.
+    pub const ANYWHERE: &'static str = "anywhere";
+
+    /// Returns the block that it is.
+    pub fn block(&self) -> Option<IpNet> {
+        match self {
+            Self::Cidr(block) => Some(*block),
+            Self::Group(_) | Self::PrefixList(_) => None,
+        }
     }
 
-    /// Returns true if it names every address of a family. A prefix list is a list, whatever stands in it.
-    pub fn is_anywhere(&self, family: PrefixFamily) -> bool {
-        matches!(self, Self::Cidr(block) if block.prefix_len() == 0 && PrefixFamily::of(*block) == family)
+    /// Returns the group that it names.
+    pub fn group(&self) -> Option<&GroupName> {
+        match self {
+            Self::Group(group) => Some(group),
+            Self::Cidr(_) | Self::PrefixList(_) => None,
+        }
     }
 
     /// Returns the prefix list that it names.
     pub fn prefix_list(&self) -> Option<&PrefixListName> {
-        if let Self::PrefixList(list) = self { Some(list) } else { None }
+        match self {
+            Self::PrefixList(list) => Some(list),
+            Self::Cidr(_) | Self::Group(_) => None,
+        }
+    }
+
+    /// Returns the family of the addresses that it names; `None` where that depends on the cloud.
+    pub fn family(&self) -> Option<PrefixFamily> {
+        self.block().map(PrefixFamily::of)
+    }
+
+    /// Returns true if it names every address of a family. A prefix list is a list, whatever stands in it.
+    pub fn is_anywhere(&self, family: PrefixFamily) -> bool {
+        self.block().is_some_and(|block| block.prefix_len() == 0 && PrefixFamily::of(block) == family)
     }
 }
 
@@ -155,7 +177,7 @@ impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cidr(net) if f.alternate() => write!(f, "{net}"),
-            Self::Cidr(IpNet::V4(net)) if net.prefix_len() == 0 => f.write_str("anywhere"),
+            Self::Cidr(IpNet::V4(net)) if net.prefix_len() == 0 => f.write_str(Self::ANYWHERE),
             Self::Cidr(net) if net.prefix_len() == net.max_prefix_len() => write!(f, "{}", net.addr()),
             Self::Cidr(net) => write!(f, "{net}"),
             Self::Group(group) => write!(f, "{group}"),

@@ -222,7 +222,7 @@ fn is_error_in(flow: &Flow, asked: &RuleEvaluation) -> bool {
 
 fn from_anybody(other: IpAddr) -> (PeerRequest, String) {
     let (all, words) = match other {
-        IpAddr::V4(_) => (IpNet::V4(Ipv4Net::default()), "anywhere"),
+        IpAddr::V4(_) => (IpNet::V4(Ipv4Net::default()), Peer::ANYWHERE),
         IpAddr::V6(_) => (IpNet::V6(Ipv6Net::default()), "::/0"),
     };
     (PeerRequest::Peer(Peer::Cidr(all)), words.to_owned())

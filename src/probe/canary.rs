@@ -13,6 +13,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::evidence::{EvidenceBoard, ProbeRecord};
 use super::parties::LinkId;
+use super::patience::within;
 use super::ports::{SourcePorts, UsedUp};
 use crate::compile::names::{CANARY_DROPPED_PORT, CANARY_OPEN_PORT};
 use crate::fabric::links::{self, LinkState};
@@ -176,7 +177,7 @@ pub(super) async fn wait(case: &ProbeRecord, holds: impl Fn(&ProbeRecord) -> boo
             case.news.notified().await;
         }
     };
-    tokio::time::timeout(CANARY_TIMEOUT, waiting).await.is_ok()
+    within(CANARY_TIMEOUT, waiting).await.is_some()
 }
 
 fn udp(source: IpAddr, source_port: u16, destination: IpAddr, destination_port: u16) -> Tuple {

@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 
 use end::End;
 use ipnet::IpNet;
-use tokio::time::timeout;
 
 use super::ask::{Ask, parties, stays_inside, tuples};
 use super::canary::{self, Links, Receiver};
@@ -22,6 +21,7 @@ use super::dropped::{Drop, InterfaceLookup, SentBy, drop_of};
 use super::evidence::{Logged, ProbeRecord};
 use super::failure::SocketFailure;
 use super::missing::WANT_OF_ROOM;
+use super::patience::within;
 use super::prober::Prober;
 use super::question::Token;
 use super::resolve;
@@ -221,7 +221,7 @@ impl Connection {
                     way = watch(there) => Ok(way),
                 }
             };
-            let way = timeout(ARRIVAL_TIMEOUT, waiting).await.unwrap_or(Ok(Way::Silent))?;
+            let way = within(ARRIVAL_TIMEOUT, waiting).await.unwrap_or(Ok(Way::Silent))?;
             return Ok(match way {
                 Way::Arrived => (Way::Arrived, Way::Arrived),
                 Way::Recorded(logged) => (Way::Recorded(logged), Way::Recorded(None)),
@@ -240,7 +240,7 @@ impl Connection {
                 way = watch(back) => Ok(way),
             }
         };
-        let (forth, come) = futures::join!(timeout(ARRIVAL_TIMEOUT, forth), timeout(ARRIVAL_TIMEOUT, come));
+        let (forth, come) = futures::join!(within(ARRIVAL_TIMEOUT, forth), within(ARRIVAL_TIMEOUT, come));
         Ok((forth.unwrap_or(Way::Silent), come.unwrap_or(Ok(Way::Silent))?))
     }
 
@@ -380,7 +380,7 @@ impl Connection {
                         way = watch(&case) => way,
                     }
                 };
-                match timeout(ARRIVAL_TIMEOUT, come).await.unwrap_or(Way::Silent) {
+                match within(ARRIVAL_TIMEOUT, come).await.unwrap_or(Way::Silent) {
                     Way::Arrived => Held::Alive,
                     Way::Recorded(logged) => {
                         match self.cut(prober, &links, [(&case, None), (&case, logged)], lookup).await {

@@ -18,6 +18,7 @@ mod missing;
 mod observer;
 mod outcome;
 mod parties;
+mod patience;
 mod ports;
 mod prober;
 mod probing;

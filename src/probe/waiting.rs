@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use tokio::time::timeout;
 
 use super::ask::{Ask, is_unanswered, stays_inside};
 use super::canary::{self, Receiver};
 use super::evidence::{Logged, PassedOn, ProbeRecord, UnaskedPacket};
 use super::failure::CloseReason;
+use super::patience::within;
 use super::question::{Answer, Answering};
 use crate::fabric::packet::Tuple;
 use crate::model::Service;
@@ -157,20 +157,20 @@ pub(super) async fn until_evidence(ask: &Ask, mut pending: Pending, case: &Probe
             }
         }
     };
-    match timeout(PROBE_TIMEOUT, evidence).await {
-        Ok(Seen::Answer(Answer::Unreachable)) => {
+    match within(PROBE_TIMEOUT, evidence).await {
+        Some(Seen::Answer(Answer::Unreachable)) => {
             // A router that says so has a record of it, which may come a moment later.
             canary::wait(case, ProbeRecord::has_drop).await;
             State::Answered(Answer::Unreachable, true)
         }
-        Ok(Seen::Answer(answer)) => {
+        Some(Seen::Answer(answer)) => {
             let witnessed = until_witnessed(ask, &answer, case).await;
             State::Answered(answer, witnessed)
         }
-        Ok(Seen::Drop) => State::Recorded(pending),
-        Ok(Seen::Arrival) => State::Arrived(pending),
-        Ok(Seen::AnswerDrop) => State::AnswerDropped(pending),
-        Err(_) => State::TimedOut,
+        Some(Seen::Drop) => State::Recorded(pending),
+        Some(Seen::Arrival) => State::Arrived(pending),
+        Some(Seen::AnswerDrop) => State::AnswerDropped(pending),
+        None => State::TimedOut,
     }
 }
 
@@ -192,9 +192,9 @@ pub(super) async fn finish(
         }
         State::AnswerDropped(mut pending) => witnessed(ask, now(&mut pending), &case).await,
         // The record says dropped, and yet it has arrived: then only the socket tells.
-        State::Recorded(pending) if is_seen() => match timeout(PROBE_TIMEOUT, pending).await {
-            Ok(answer) => witnessed(ask, Some(answer), &case).await,
-            Err(_) => (None, true),
+        State::Recorded(pending) if is_seen() => match within(PROBE_TIMEOUT, pending).await {
+            Some(answer) => witnessed(ask, Some(answer), &case).await,
+            None => (None, true),
         },
         State::Recorded(_) => (None, false),
     };

@@ -8,6 +8,7 @@
 pub mod event;
 pub mod state;
 
+use std::fmt;
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
@@ -182,22 +183,37 @@ pub enum Reply {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unfit {
-    /// No instance and no host has the name.
-    NoSite {
+    /// Nothing of the kind has the name.
+    NoSuch {
+        /// The kind.
+        kind: Kind,
         /// The name.
         name: String,
         /// Those that there are.
         known: Vec<String>,
     },
-    /// No instance has the name.
-    NoInstance {
-        /// The name.
-        name: InstanceName,
-        /// Those that there are.
-        known: Vec<InstanceName>,
-    },
     /// The instance does not run, so nothing can be captured of it.
     NotRunning(InstanceName),
+}
+
+/// Kind of what a request names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// An instance.
+    Instance,
+    /// An instance, or a host outside.
+    InstanceOrHost,
+}
+
+/// `instance or host`.
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Instance => "instance",
+            Self::InstanceOrHost => "instance or host",
+        })
+    }
 }
 
 /// The parts of a probe's answer beside the outcome.

@@ -1,6 +1,6 @@
 //! Replies of a lab to what it could not do, in words.
 
-use crate::model::{InstanceName, Operation, no_such};
+use crate::model::{Operation, no_such};
 use crate::protocol::Unfit;
 
 /// Words for a reply that no request of this kind has.
@@ -9,11 +9,8 @@ pub const UNEXPECTED: &str = "the lab answered something else than it was asked"
 /// The reason why a request could not be carried out in the cloud of the moment.
 pub fn unfit(unfit: &Unfit) -> String {
     match unfit {
-        Unfit::NoSite { name, known } => {
-            no_such("instance or host", name, &known.iter().map(String::as_str).collect::<Vec<_>>())
-        }
-        Unfit::NoInstance { name, known } => {
-            no_such("instance", name.as_str(), &known.iter().map(InstanceName::as_str).collect::<Vec<_>>())
+        Unfit::NoSuch { kind, name, known } => {
+            no_such(&kind.to_string(), name, &known.iter().map(String::as_str).collect::<Vec<_>>())
         }
         Unfit::NotRunning(name) => {
             format!("{name} does not run, so nothing can be captured of it; `sglab start {name}` starts it")

@@ -182,10 +182,7 @@ fn near_miss(flow: &Flow, source: IpAddr, (at, groups): (Direction, &[GroupName]
         Service::Tcp(_) | Service::Udp(_) | Service::Protocol(_) => return None,
     };
     // A rule that names a group may be for it, as far as the message goes.
-    let is_for = |rule: &Rule| match &rule.peer {
-        Peer::Cidr(block) => block.contains(&source),
-        Peer::Group(_) | Peer::PrefixList(_) => true,
-    };
+    let is_for = |rule: &Rule| rule.peer.block().is_none_or(|block| block.contains(&source));
     let of_another_code = rules().filter(|(_, rule)| is_for(rule)).find_map(|(name, rule)| match rule.traffic {
         Traffic::Icmp(IcmpMatch::TypeAndCode(kind, code)) if !source.is_ipv6() && kind == asked.kind => {
             (code != asked.code).then_some((name, rule, code))
@@ -242,7 +239,7 @@ fn public_source(flow: &Flow, source: IpAddr, groups: &[GroupName], cloud: &Clou
     let translated = matches!(flow.via, Via::Public | Via::Dns)
         && interface.is_some_and(|i| i.public.is_some_and(|public| IpAddr::V4(public.0) == source));
     let mut rules = ingress(groups, cloud);
-    let by_group = rules.find_map(|(name, rule)| matches!(rule.peer, Peer::Group(_)).then(|| name.clone()));
+    let by_group = rules.find_map(|(name, rule)| rule.peer.group().map(|_| name.clone()));
     let by_name = matches!(flow.to, Endpoint::LoadBalancer(_, Scheme::InternetFacing)).then(|| flow.to.clone());
     let applies = translated && (by_group.is_some() || by_name.is_some());
     applies.then(|| PublicSource { sender: sender.clone(), by_name, by_group })

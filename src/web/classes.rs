@@ -188,11 +188,8 @@ impl<'a> Named<'a> {
         let next_hops = routes.map(|route| (route.target.clone().into(), route.target.short())).collect();
         let mut named = Self { cloud, groups: BTreeSet::new(), blocks: BTreeSet::new(), of_all, next_hops };
         for rule in cloud.groups.values().flat_map(|group| group.ingress.iter().chain(&group.egress)) {
-            match &rule.peer {
-                Peer::Group(name) => drop(named.groups.insert(name)),
-                Peer::Cidr(block) if block.prefix_len() > 0 => drop(named.blocks.insert(*block)),
-                Peer::Cidr(_) | Peer::PrefixList(_) => {}
-            }
+            named.groups.extend(rule.peer.group());
+            named.blocks.extend(rule.peer.block().filter(|block| block.prefix_len() > 0));
         }
         named.blocks.extend(cloud.prefix_lists.values().flat_map(|list| list.entries.iter().copied()));
         named

@@ -10,7 +10,7 @@ use super::feed::REQUEST_TIMEOUT;
 use super::supervised::Supervised;
 use crate::lab::{ProgramError, Site};
 use crate::model::{InstanceName, ProcessName};
-use crate::protocol::{self, Exec, MAX_REPLY, Reply, Signal, Unfit};
+use crate::protocol::{self, Exec, Kind, MAX_REPLY, Reply, Signal, Unfit};
 use crate::sandbox::descriptors;
 use crate::sandbox::machine::{Folder, Program, Running};
 
@@ -53,7 +53,7 @@ impl Supervised {
         match error {
             ProgramError::Nobody(name) => {
                 let known = Site::names(self.lab.cloud()).map(str::to_owned).collect();
-                Reply::Unfit(Unfit::NoSite { name: name.to_string(), known })
+                Reply::Unfit(Unfit::NoSuch { kind: Kind::InstanceOrHost, name: name.to_string(), known })
             }
             _ => refused(error),
         }

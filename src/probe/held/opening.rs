@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::net::{TcpSocket, UdpSocket};
-use tokio::time::timeout;
 
 use super::end::End;
 use super::{ARRIVAL_TIMEOUT, Connection, NotMet, Way, admissions_of, lacked_room};
@@ -16,6 +15,7 @@ use crate::probe::canary::Receiver;
 use crate::probe::dropped::{InterfaceLookup, SentBy, drop_of, words};
 use crate::probe::evidence::{Logged, ProbeRecord};
 use crate::probe::missing::WANT_OF_ROOM;
+use crate::probe::patience::within;
 use crate::probe::prober::Prober;
 use crate::probe::resolve;
 
@@ -63,7 +63,7 @@ impl Connection {
             }
         };
         let opening =
-            timeout(ARRIVAL_TIMEOUT, opening).await.map_err(|_| NotMet::Unproved("nobody answers".to_owned()));
+            within(ARRIVAL_TIMEOUT, opening).await.ok_or_else(|| NotMet::Unproved("nobody answers".to_owned()));
         let client_node = Arc::clone(&ask.sender);
         let opened = match opening.flatten() {
             Ok(end) => {
@@ -87,8 +87,8 @@ impl Connection {
         let text = |error: io::Error| NotMet::Unproved(error.to_string());
         let token = self.token;
         self.send(token).await.map_err(text)?;
-        let answer = timeout(ARRIVAL_TIMEOUT, self.receive(token)).await;
-        match answer.map_err(|_| NotMet::Unproved("nobody answers".to_owned()))?.map_err(text)? {
+        let answer = within(ARRIVAL_TIMEOUT, self.receive(token)).await;
+        match answer.ok_or_else(|| NotMet::Unproved("nobody answers".to_owned()))?.map_err(text)? {
             // Who was sent the question may say so; any other name is only said.
             Some(name) if name != self.server.0 => {
                 let was_sent = case.seen_elsewhere().iter().any(|node| node.0 == name);

@@ -225,7 +225,7 @@ pub(super) fn miss(cloud: &Cloud, asked: &RuleEvaluation, rule: &Rule, miss: Mis
         Mismatch::Appliance => "an appliance is between the two".to_owned(),
         Mismatch::Forged => "the source is forged".to_owned(),
         Mismatch::NoMember => {
-            let Peer::Group(group) = &rule.peer else { return format!("{other} is not of {}", rule.peer) };
+            let Some(group) = rule.peer.group() else { return format!("{other} is not of {}", rule.peer) };
             let public = cloud.interfaces().find(|(_, _, it)| {
                 it.groups.contains(group) && it.public.is_some_and(|public| IpAddr::V4(public.0) == other)
             });

@@ -7,7 +7,7 @@ use indexmap::{IndexMap, IndexSet};
 use ipnet::IpNet;
 
 use super::super::cells;
-use crate::model::{AutomaticPublic, Cloud, Direction, Endpoint, GroupName, Interface, Peer, SourceDestCheck, VpcName};
+use crate::model::{AutomaticPublic, Cloud, Direction, Endpoint, GroupName, Interface, SourceDestCheck, VpcName};
 use crate::topology::Egress;
 
 /// Number of a class.
@@ -132,10 +132,7 @@ fn blocks(cloud: &Cloud, at: Direction) -> IndexSet<IpNet> {
         Direction::Ingress => &group.ingress,
         Direction::Egress => &group.egress,
     });
-    let named = rules.filter_map(|rule| match rule.peer {
-        Peer::Cidr(block) => Some(block),
-        Peer::Group(_) | Peer::PrefixList(_) => None,
-    });
+    let named = rules.filter_map(|rule| rule.peer.block());
     let listed = cloud.prefix_lists.values().flat_map(|list| list.entries.iter().copied());
     named.chain(listed).filter(|block| block.prefix_len() > 0).collect()
 }

@@ -4,7 +4,7 @@ use super::super::cells;
 use super::bits::Bits;
 use super::classes::ClassId;
 use super::judged::Judged;
-use crate::model::{Cloud, Endpoint, GroupName, HostName, IcmpMatch, Peer, Rule, Service, Traffic, Via};
+use crate::model::{Cloud, Endpoint, GroupName, HostName, IcmpMatch, Rule, Service, Traffic, Via};
 use crate::topology::write;
 
 /// The word of everybody.
@@ -94,10 +94,10 @@ impl Selector {
         let What::Group(receiver) = &to.what else { return false };
         let Some(group) = cloud.groups.get(receiver) else { return false };
         group.ingress.iter().any(|rule| {
-            let is_named = match (&self.what, &rule.peer) {
-                (What::Any, Peer::Cidr(block)) => block.prefix_len() == 0,
-                (What::Group(own), Peer::Group(name)) => own == name,
-                _ => false,
+            let is_named = match &self.what {
+                What::Any => rule.peer.block().is_some_and(|block| block.prefix_len() == 0),
+                What::Group(own) => rule.peer.group() == Some(own),
+                What::Ends => false,
             };
             is_named && is_for(rule, service)
         })

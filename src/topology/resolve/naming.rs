@@ -2,13 +2,13 @@
 
 use super::names::{EntityKind, Named, fault};
 use super::resolver::Resolver;
-use crate::model::{Era, GroupName, HostName, InstanceName, OwnBox, RefusalCode, VpcName, vpc_of_default_group};
+use crate::model::{Era, GroupName, HostName, InstanceName, OwnBox, Peer, RefusalCode, VpcName, vpc_of_default_group};
 use crate::topology::document::shape::{Entry, Field, Map, Node, Span, SpannedText, Value};
 use crate::topology::document::words::{Name, Named as Nameable};
 use crate::topology::problem::{Diagnostic, quote};
 
 /// Words that mean something of their own.
-const RESERVED: [&str; 4] = ["any", "anywhere", "internet", "localhost"];
+const RESERVED: [&str; 4] = ["any", Peer::ANYWHERE, "internet", "localhost"];
 /// Returns true for a word that nothing in a file can have as its name.
 pub(crate) fn is_reserved(word: &str) -> bool {
     RESERVED.contains(&word)

@@ -140,7 +140,7 @@ impl Resolver<'_> {
                     &[EntityKind::Host, EntityKind::Instance, EntityKind::Group, EntityKind::LoadBalancer],
                 );
                 let help = help.or_else(|| suggest(word, ["any", ELSEWHERE]));
-                let help = help.or_else(|| (word == "anywhere").then(|| "did you mean `any`?".to_owned()));
+                let help = help.or_else(|| (word == Peer::ANYWHERE).then(|| "did you mean `any`?".to_owned()));
                 Diagnostic::new(span, format!("unknown host, instance or group {}", quote(word))).maybe_help(help)
             }
         }

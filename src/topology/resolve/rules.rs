@@ -273,7 +273,7 @@ impl Resolver<'_> {
     /// Reads the word after `from`; a host with two addresses gives two peers. Nothing, if reported.
     fn peer(&mut self, word: &str, span: Span, context: RuleContext<'_>) -> Vec<PeerRequest> {
         let cidr = |net| vec![PeerRequest::Peer(Peer::Cidr(net))];
-        if word == "anywhere" {
+        if word == Peer::ANYWHERE {
             return cidr(Ipv4Net::default().into());
         }
         if word.is_empty() {
@@ -352,7 +352,7 @@ impl Resolver<'_> {
                     word,
                     &[EntityKind::Group, EntityKind::Host, EntityKind::ElasticIp, EntityKind::PrefixList],
                 );
-                let help = help.or_else(|| crate::model::suggest(word, ["anywhere"]));
+                let help = help.or_else(|| crate::model::suggest(word, [Peer::ANYWHERE]));
                 let itself = context.group.filter(|_| matches!(word, "self" | "itself"));
                 let itself = itself
                     .map(|own| format!("a group that means its own members names itself: {}", quote(own.as_str())));

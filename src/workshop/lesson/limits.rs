@@ -132,7 +132,7 @@ pub(super) fn rules(cloud: &Cloud) -> impl Iterator<Item = (&GroupName, &Rule)> 
 
 /// Reports whether a peer is an address other than everybody's and those of hosts outside.
 fn is_address(peer: &Peer, cloud: &Cloud) -> bool {
-    let Peer::Cidr(block) = peer else { return false };
+    let Some(block) = peer.block() else { return false };
     let of_hosts = cloud.hosts.values().flat_map(|host| &host.addresses);
     block.prefix_len() > 0
         && !of_hosts
