@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use indexmap::{IndexMap, IndexSet};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use crate::model::{DEFAULT_GROUP, Traffic, number};
+use crate::model::{DEFAULT_GROUP, Direction, Traffic, number};
 
 pub use ipv6::Ipv6Block;
 pub use left_out::{LeftOut, Reason};
@@ -149,6 +149,27 @@ pub struct SecurityGroup {
 }
 
 impl SecurityGroup {
+    /// Returns its rules for one direction.
+    pub fn rules(&self, direction: Direction) -> &[Rule] {
+        match direction {
+            Direction::Ingress => &self.ingress,
+            Direction::Egress => &self.egress,
+        }
+    }
+
+    /// Returns its rules for one direction, to change them.
+    pub fn rules_mut(&mut self, direction: Direction) -> &mut Vec<Rule> {
+        match direction {
+            Direction::Ingress => &mut self.ingress,
+            Direction::Egress => &mut self.egress,
+        }
+    }
+
+    /// Returns its rules for both directions, those for ingress first.
+    pub fn all_rules(&self) -> impl Iterator<Item = &Rule> {
+        self.ingress.iter().chain(&self.egress)
+    }
+
     /// Returns true for the group that EC2 makes itself in each VPC, with the rules that it is born with.
     ///
     /// Source: "Default security groups" (Amazon VPC user guide).

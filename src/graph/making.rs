@@ -49,7 +49,7 @@ impl<'a> Making<'a> {
         }
         let mut ruled: HashSet<&ResourceId> = HashSet::new();
         for (id, group) in &account.groups {
-            let rules = || group.ingress.iter().chain(&group.egress);
+            let rules = || group.all_rules();
             ruled.extend((!group.ingress.is_empty()).then_some(id));
             ruled.extend(rules().filter_map(|rule| if let Peer::Group(id) = &rule.peer { Some(id) } else { None }));
         }

@@ -182,7 +182,7 @@ impl Builder {
             Peer::Group(id) => Some(id.clone()),
             Peer::Block(_) | Peer::PrefixList(_) | Peer::Unknown(_) => None,
         };
-        let inline = self.account.groups.values().flat_map(|group| group.ingress.iter().chain(&group.egress));
+        let inline = self.account.groups.values().flat_map(|group| group.all_rules());
         let peers = inline.chain(self.rules.iter().map(|(.., rule)| rule)).filter_map(peer);
         let groups = self.account.interfaces.values().filter_map(|interface| interface.groups.known());
         let of_interfaces = groups.flatten().chain(self.memberships.iter().map(|(_, group, _)| group)).cloned();
@@ -218,7 +218,7 @@ impl Builder {
                 && !self.account.groups.contains_key(&group)
             {
                 // One that AWS makes along with something new has known rules.
-                if mentioned.ingress.iter().chain(&mentioned.egress).all(Rule::is_unknown) {
+                if mentioned.all_rules().all(Rule::is_unknown) {
                     self.account.outside.insert(group.clone());
                 }
                 self.account.groups.insert(group, mentioned);
@@ -227,10 +227,7 @@ impl Builder {
         for (mut group, direction, rule) in std::mem::take(&mut self.rules) {
             resolve(&mut group);
             match self.account.groups.get_mut(&group) {
-                Some(found) => match direction {
-                    Direction::Ingress => found.ingress.push(rule),
-                    Direction::Egress => found.egress.push(rule),
-                },
+                Some(found) => found.rules_mut(direction).push(rule),
                 None => self.account.left_out.push(LeftOut {
                     kind: "rule".to_owned(),
                     reason: Reason::StaleReference(group.to_string()),

@@ -86,21 +86,18 @@ pub(super) fn revoke(subject: &Subject<'_>, ruled: &Ruled<'_>) -> String {
         if is_implied(ruled) {
             return format!(
                 "{resource}: declare its {} rules: they take the place of {}, which a group is born with",
-                way(ruled.direction),
+                ruled.direction,
                 words(&declared_peer(subject, &ruled.rule.peer))
             );
         }
         if let Peer::Unknown(_) = &ruled.rule.peer {
-            return format!("{resource}: delete the {} rule at {}", way(ruled.direction), ruled.rule.origin.place);
+            return format!("{resource}: delete the {} rule at {}", ruled.direction, ruled.rule.origin.place);
         }
         let words = words(&declared_peer(subject, &ruled.rule.peer));
-        let beside = match ruled.direction {
-            Direction::Ingress => &ruled.group.ingress,
-            Direction::Egress => &ruled.group.egress,
-        };
-        let count = beside.iter().filter(|rule| rule.origin.resource == *own).count();
+        let beside = ruled.group.rules(ruled.direction).iter();
+        let count = beside.filter(|rule| rule.origin.resource == *own).count();
         match own == resource {
-            true => format!("{resource}: delete the {} rule {words}", way(ruled.direction)),
+            true => format!("{resource}: delete the {} rule {words}", ruled.direction),
             false if count == 1 => format!("{own}: delete it"),
             false => format!("{own}: take {words} out of it"),
         }
@@ -124,7 +121,7 @@ pub(super) fn narrow(subject: &Subject<'_>, ruled: &Ruled<'_>, traffic: &[CallTr
     if let Peer::Unknown(_) = &ruled.rule.peer {
         let wanted: Vec<String> = traffic.iter().map(|traffic| traffic_word(*traffic)).collect();
         let (own, place) = (&ruled.rule.origin.resource, &ruled.rule.origin.place);
-        return vec![format!("{own}: make {} of the {} rule at {place}", wanted.join(" and "), way(ruled.direction))];
+        return vec![format!("{own}: make {} of the {} rule at {place}", wanted.join(" and "), ruled.direction)];
     }
     let target = (Target::There(ruled.group), &ruled.group.origin);
     let peer = Other::Same(&ruled.rule.peer);
@@ -359,14 +356,7 @@ fn call(verb: RuleVerb, ruled: &Ruled<'_>) -> Option<String> {
 }
 
 fn added(resource: &str, direction: Direction, words: &str) -> String {
-    format!("{resource}: add the {} rule {words}", way(direction))
-}
-
-fn way(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Ingress => "ingress",
-        Direction::Egress => "egress",
-    }
+    format!("{resource}: add the {} rule {words}", direction)
 }
 
 fn words(ruled: &Ruled<'_>, peer: &str) -> String {

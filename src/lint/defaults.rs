@@ -88,10 +88,8 @@ fn used(subject: &Subject<'_>) -> Vec<Found> {
 fn rules(subject: &Subject<'_>) -> Vec<Found> {
     let mut found = Vec::new();
     for (id, group) in subject.account.groups.iter().filter(|(_, group)| subject.is_default(group)) {
-        let own: Vec<Ruled<'_>> = [Direction::Ingress, Direction::Egress]
-            .into_iter()
-            .flat_map(|direction| subject.rules_of(id, direction))
-            .collect();
+        let own: Vec<Ruled<'_>> =
+            Direction::BOTH.into_iter().flat_map(|direction| subject.rules_of(id, direction)).collect();
         if own.is_empty() {
             continue;
         }

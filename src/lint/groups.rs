@@ -230,7 +230,7 @@ fn no_description(subject: &Subject<'_>) -> Vec<Found> {
         |text: &Option<String>| text.as_deref().is_some_and(|text| !text.trim().is_empty() && text != NO_TEXT);
     let mut found = Vec::new();
     for (id, group) in &subject.account.groups {
-        let own: Vec<Ruled<'_>> = [Direction::Ingress, Direction::Egress]
+        let own: Vec<Ruled<'_>> = Direction::BOTH
             .into_iter()
             .flat_map(|direction| subject.rules_of(id, direction))
             .filter(|ruled| !ruled.is_born())

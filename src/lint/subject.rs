@@ -121,7 +121,7 @@ impl<'a> Subject<'a> {
         }
         let knows_members = !account.interfaces.is_empty()
             && account.interfaces.values().all(|interface| interface.groups.known().is_some());
-        let rules = account.groups.values().flat_map(|group| group.ingress.iter().chain(&group.egress));
+        let rules = account.groups.values().flat_map(|group| group.all_rules());
         let named = rules
             .filter_map(|rule| match &rule.peer {
                 Peer::Group(id) => Some(id),
@@ -159,10 +159,9 @@ impl<'a> Subject<'a> {
     }
 
     fn rules_that_count(&self, group: &'a SecurityGroup, direction: Direction) -> &'a [Rule] {
-        match direction {
-            Direction::Ingress => &group.ingress,
-            Direction::Egress if self.options.platform.egress == EgressRules::Enforced => &group.egress,
-            Direction::Egress => &[],
+        match (direction, self.options.platform.egress) {
+            (Direction::Egress, EgressRules::None) => &[],
+            (Direction::Ingress, _) | (Direction::Egress, EgressRules::Enforced) => group.rules(direction),
         }
     }
 
@@ -305,10 +304,7 @@ impl<'a> Subject<'a> {
 
     pub fn of_rule(&self, ruled: &Ruled<'_>, message: impl Into<String>) -> Found {
         let words = self.words(ruled);
-        let direction = match ruled.direction {
-            Direction::Ingress => "ingress",
-            Direction::Egress => "egress",
-        };
+        let direction = ruled.direction;
         let at = RuleAt { group: ruled.id.clone(), direction: ruled.direction, index: ruled.index };
         let found =
             found(of(ruled.id, ruled.group), &ruled.rule.origin, format!("{direction} {words}"), Some(words), message);

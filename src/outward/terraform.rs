@@ -156,10 +156,6 @@ fn group_blocks(plan: &mut Plan<'_>, name: &str, group: &SecurityGroup) -> Vec<B
 
 /// A rule as a resource of its own.
 fn apart(plan: &Plan<'_>, group: &str, direction: Direction, index: usize, rule: &PlannedRule) -> Block {
-    let word = match direction {
-        Direction::Ingress => "ingress",
-        Direction::Egress => "egress",
-    };
     let (key, peer) = match &rule.peer {
         PlannedPeer::Block(block) if block.addr().is_ipv4() => ("cidr_ipv4", text(&block.to_string())),
         PlannedPeer::Block(block) => ("cidr_ipv6", text(&block.to_string())),
@@ -167,7 +163,7 @@ fn apart(plan: &Plan<'_>, group: &str, direction: Direction, index: usize, rule:
         PlannedPeer::Group(id) => ("referenced_security_group_id", group_reference(plan, id)),
         PlannedPeer::List(id) => ("prefix_list_id", reference("aws_ec2_managed_prefix_list", id)),
     };
-    Block::resource(&format!("aws_vpc_security_group_{word}_rule"), &format!("{group}_{word}_{}", index + 1))
+    Block::resource(&format!("aws_vpc_security_group_{direction}_rule"), &format!("{group}_{direction}_{}", index + 1))
         .is("security_group_id", format!("aws_security_group.{group}.id"))
         .is("ip_protocol", text(&rule.words.protocol))
         .maybe("from_port", rule.words.ports.map(|(from, _)| from.to_string()))

@@ -13,13 +13,10 @@ pub(super) fn rules<'a>(
     groups: &[&'a ResourceId],
     direction: Direction,
 ) -> impl Iterator<Item = (&'a ResourceId, &'a SecurityGroup, &'a Rule)> {
-    groups.iter().filter_map(|id| account.groups.get_key_value(*id)).flat_map(move |(id, group)| {
-        let rules = match direction {
-            Direction::Ingress => &group.ingress,
-            Direction::Egress => &group.egress,
-        };
-        rules.iter().map(move |rule| (id, group, rule))
-    })
+    groups
+        .iter()
+        .filter_map(|id| account.groups.get_key_value(*id))
+        .flat_map(move |(id, group)| group.rules(direction).iter().map(move |rule| (id, group, rule)))
 }
 
 /// The blocks that a rule names, of itself or by a prefix list; nothing where it names a group, or something that is not known.

@@ -22,14 +22,12 @@ pub(super) fn add<'a>(sides: &Sides<'a>, classes: &[Class<'a>], told: &mut Told)
     for (index, class) in classes.iter().enumerate() {
         class.groups.iter().for_each(|group| members.entry(group).or_default().push(index));
     }
-    let rules: Vec<[OfClass<'a>; 2]> = classes
-        .iter()
-        .map(|class| [Direction::Ingress, Direction::Egress].map(|direction| OfClass::new(sides, class, direction)))
-        .collect();
+    let rules: Vec<[OfClass<'a>; 2]> =
+        classes.iter().map(|class| Direction::BOTH.map(|direction| OfClass::new(sides, class, direction))).collect();
     let changed: Vec<bool> = classes.iter().zip(&rules).map(|(class, rules)| is_changed(sides, class, rules)).collect();
     // A pair that rules of both ends name is asked once.
     let mut asked: IndexSet<(usize, usize)> = IndexSet::new();
-    for direction in [Direction::Ingress, Direction::Egress] {
+    for direction in Direction::BOTH {
         for (index, class) in classes.iter().enumerate() {
             for (_, group, rule) in admitted::rules(sides.account, &class.groups, direction) {
                 let Peer::Group(peer) = &rule.peer else { continue };

@@ -32,11 +32,7 @@ pub struct RuleAt {
 impl RuleAt {
     /// Returns the rule.
     pub fn rule<'a>(&self, account: &'a Account) -> Option<&'a Rule> {
-        let group = account.groups.get(&self.group)?;
-        match self.direction {
-            Direction::Ingress => group.ingress.get(self.index),
-            Direction::Egress => group.egress.get(self.index),
-        }
+        account.groups.get(&self.group)?.rules(self.direction).get(self.index)
     }
 }
 
@@ -302,10 +298,7 @@ fn fewest<T: Clone + PartialEq>(
 }
 
 fn rules_of<'a>(account: &'a Account, group: &ResourceId, direction: Direction) -> &'a [Rule] {
-    account.groups.get(group).map_or(&[], |group| match direction {
-        Direction::Ingress => group.ingress.as_slice(),
-        Direction::Egress => group.egress.as_slice(),
-    })
+    account.groups.get(group).map_or(&[], |group| group.rules(direction))
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ pub(super) fn gained<'a>(
     let mut gained = Gained { sides: Sides::new(other, account, matching), public, told: Told::default() };
     for class in classes {
         gained.unknown_groups(class);
-        for direction in [Direction::Ingress, Direction::Egress] {
+        for direction in Direction::BOTH {
             gained.by_blocks(class, direction);
         }
     }

@@ -353,7 +353,7 @@ pub(super) fn without<'a>(account: &'a Account, matching: &Matching) -> Cow<'a, 
         }
     }
     for (own, group) in &account.groups {
-        for rule in group.ingress.iter().chain(&group.egress) {
+        for rule in group.all_rules() {
             if let Peer::Group(id) = &rule.peer
                 && id != own
             {

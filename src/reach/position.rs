@@ -15,7 +15,7 @@ impl NamedBlocks {
     pub fn of(accounts: [&Account; 2]) -> Self {
         let mut blocks = BTreeSet::new();
         for account in accounts {
-            for rule in account.groups.values().flat_map(|group| group.ingress.iter().chain(&group.egress)) {
+            for rule in account.groups.values().flat_map(|group| group.all_rules()) {
                 if let Peer::Block(block) = &rule.peer {
                     blocks.insert(block.trunc());
                 }

@@ -49,7 +49,7 @@ pub(super) fn renumber(topology: &mut Cow<'_, Account>, account: &Account, match
 
 /// The addresses of the account by those of the topology. Of several that an interface has a topology has those that rules name.
 fn addresses(topology: &Account, account: &Account, interfaces: &Pairs) -> HashMap<IpAddr, IpAddr> {
-    let rules = account.groups.values().flat_map(|group| group.ingress.iter().chain(&group.egress));
+    let rules = account.groups.values().flat_map(|group| group.all_rules());
     let narrow: Vec<IpNet> = rules
         .filter_map(|rule| if let Peer::Block(block) = &rule.peer { Some(*block) } else { None })
         .filter(|block| block.prefix_len() >= OF_ONE_OWNER)

@@ -187,7 +187,7 @@ impl<'a> Named<'a> {
         let routes = cloud.vpcs.values().flat_map(|vpc| vpc.routes.values().flatten());
         let next_hops = routes.map(|route| (route.target.clone().into(), route.target.short())).collect();
         let mut named = Self { cloud, groups: BTreeSet::new(), blocks: BTreeSet::new(), of_all, next_hops };
-        for rule in cloud.groups.values().flat_map(|group| group.ingress.iter().chain(&group.egress)) {
+        for rule in cloud.groups.values().flat_map(|group| group.all_rules()) {
             match &rule.peer {
                 Peer::Group(name) => drop(named.groups.insert(name)),
                 Peer::Cidr(block) if block.prefix_len() > 0 => drop(named.blocks.insert(*block)),

@@ -116,7 +116,7 @@ fn cuts(
     // One entry of a list may be several rules, and goes with all of them only.
     let mut said: BTreeMap<Place, usize> = BTreeMap::new();
     for group in source.account.groups.values() {
-        for rule in group.ingress.iter().chain(&group.egress) {
+        for rule in group.all_rules() {
             *said.entry(place_of(&rule.origin.place)).or_default() += 1;
         }
     }

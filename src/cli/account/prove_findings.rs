@@ -3,7 +3,7 @@
 use anyhow::Context;
 use sglab::import::topology_of;
 use sglab::lint::{Claim, Level, Outcome, Proof};
-use sglab::model::{Cloud, Direction, Era, GroupName};
+use sglab::model::{Cloud, Era, GroupName};
 use sglab::reach::RuleAt;
 use sglab::scenario::proving::{CloudRule, Stranger, stranger_at, without_rules};
 use sglab::scenario::results::RunResult;
@@ -154,10 +154,6 @@ fn in_cloud(source: &Sources, cloud: &Cloud, at: &RuleAt) -> Option<CloudRule> {
     let (told, rule) = (source.account.groups.get(&at.group)?, at.rule(&source.account)?);
     let traffic = *rule.traffic.known()?;
     let (group, made) = cloud.groups.iter().find(|(_, group)| group.place.as_ref() == Some(&told.origin.place))?;
-    let rules = match at.direction {
-        Direction::Ingress => &made.ingress,
-        Direction::Egress => &made.egress,
-    };
     let is_it = |own: &sglab::model::Rule| {
         let peer = match (&own.peer, &rule.peer) {
             (Own::Cidr(own), Told::Block(told)) => own == told,
@@ -166,7 +162,7 @@ fn in_cloud(source: &Sources, cloud: &Cloud, at: &RuleAt) -> Option<CloudRule> {
         };
         peer && own.traffic == traffic && own.place.as_ref() == Some(&rule.origin.place)
     };
-    let mut found = rules.iter().enumerate().filter(|(_, own)| is_it(own)).map(|(index, _)| index);
+    let mut found = made.rules(at.direction).iter().enumerate().filter(|(_, own)| is_it(own)).map(|(index, _)| index);
     let index = found.next().filter(|_| found.next().is_none())?;
     Some(CloudRule { group: group.clone(), direction: at.direction, index })
 }

@@ -463,7 +463,7 @@ fn gives(subnet: Ipv6Net, block: Ipv6Net) -> bool {
 
 /// The blocks that rules name, of which a public address of the account itself is told as its Elastic IP. A wider one means the internet.
 fn narrow_blocks(account: &Account) -> Vec<IpNet> {
-    let rules = account.groups.values().flat_map(|group| group.ingress.iter().chain(&group.egress));
+    let rules = account.groups.values().flat_map(|group| group.all_rules());
     let blocks = rules.filter_map(|rule| match rule.peer {
         Peer::Block(block) if block.prefix_len() >= OF_ONE_OWNER => Some(block),
         _ => None,

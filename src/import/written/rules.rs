@@ -90,7 +90,7 @@ impl<'a> Making<'a> {
     /// Adds a host for each block outside that rules name.
     pub fn hosts(&mut self, mut builder: Builder) -> Builder {
         let account = self.account;
-        let rules = account.groups.values().flat_map(|group| group.ingress.iter().chain(&group.egress));
+        let rules = account.groups.values().flat_map(|group| group.all_rules());
         let blocks = rules.flat_map(|rule| match &rule.peer {
             Peer::Block(block) => std::slice::from_ref(block),
             Peer::PrefixList(id) => {

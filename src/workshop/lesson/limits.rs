@@ -123,10 +123,7 @@ impl Limits {
 
 /// Lists the rules that a file writes; what every group lets out from its birth is not among them.
 pub(super) fn rules(cloud: &Cloud) -> impl Iterator<Item = (&GroupName, &Rule)> {
-    let all = cloud
-        .groups
-        .iter()
-        .flat_map(|(name, group)| group.ingress.iter().chain(&group.egress).map(move |rule| (name, rule)));
+    let all = cloud.groups.iter().flat_map(|(name, group)| group.all_rules().map(move |rule| (name, rule)));
     all.filter(|(_, rule)| rule.place.is_some())
 }
 
