@@ -178,12 +178,8 @@ impl Builder {
     /// The groups that anything refers to.
     fn referred_to(&self) -> IndexSet<ResourceId> {
         let of_rules = self.rules.iter().map(|(group, ..)| group.clone());
-        let peer = |rule: &Rule| match &rule.peer {
-            Peer::Group(id) => Some(id.clone()),
-            Peer::Block(_) | Peer::PrefixList(_) | Peer::Unknown(_) => None,
-        };
-        let inline = self.account.groups.values().flat_map(|group| group.all_rules());
-        let peers = inline.chain(self.rules.iter().map(|(.., rule)| rule)).filter_map(peer);
+        let rules = self.account.rules().chain(self.rules.iter().map(|(.., rule)| rule));
+        let peers = rules.filter_map(|rule| rule.peer.group().cloned());
         let groups = self.account.interfaces.values().filter_map(|interface| interface.groups.known());
         let of_interfaces = groups.flatten().chain(self.memberships.iter().map(|(_, group, _)| group)).cloned();
         of_rules.chain(peers).chain(of_interfaces).collect()

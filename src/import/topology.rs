@@ -4,14 +4,16 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use indexmap::{IndexMap, IndexSet};
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::IpNet;
 
+use super::placed::all_traffic;
 use crate::account::{
     Account, Holder, Interface, Ipv6Block, Known, Origin, Peer, PrefixList, Public, ResourceId, Rule, SecurityGroup,
     SourceKind, Subnet, Vpc,
 };
 use crate::model::{
-    Cloud, Instance, InstanceState, Interface as Eni, InterfaceId, Rule as ModelRule, Service, SourceLocation, Traffic,
+    Cloud, Instance, InstanceState, Interface as Eni, InterfaceId, PrefixFamily, Rule as ModelRule, Service,
+    SourceLocation,
 };
 
 /// The account that a cloud is. `file` is the name of its topology, for what has no place of its own.
@@ -149,15 +151,9 @@ fn place_of(cloud: &Cloud, id: &InterfaceId) -> Option<SourceLocation> {
 
 /// The egress of members in eras without egress rules: everything.
 fn everything(origin: &Origin, cloud: &Cloud) -> Vec<Rule> {
-    let anywhere = [IpNet::V4(Ipv4Net::default()), IpNet::V6(Ipv6Net::default())];
-    let rule = |block| Rule {
-        traffic: Known::Is(Traffic::All),
-        peer: Peer::Block(block),
-        description: None,
-        origin: origin.clone(),
-    };
     let ipv6 = cloud.vpcs.values().any(|vpc| vpc.ipv6.is_some());
-    anywhere.into_iter().filter(|block| ipv6 || block.addr().is_ipv4()).map(rule).collect()
+    let families = PrefixFamily::BOTH.into_iter().filter(|family| ipv6 || family.is_ipv4());
+    families.map(|family| all_traffic(Peer::Block(family.every_address()), origin)).collect()
 }
 
 fn subnet_id(vpc: &str, subnet: &str) -> ResourceId {

@@ -1,7 +1,5 @@
 //! Checks of rules for every address.
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-
 use super::check::{Advice, Check};
 use super::cure::{self, HTTPS, Other, Target};
 use super::everybody::everybody;
@@ -225,21 +223,15 @@ fn one_family<'a>(subject: &Subject<'a>, family: PrefixFamily) -> Vec<Found> {
         if of(&ruled) != Some(family) || !has_both {
             return None;
         }
-        let other = match family {
-            PrefixFamily::Ipv4 => IpNet::V6(Ipv6Net::default()),
-            PrefixFamily::Ipv6 => IpNet::V4(Ipv4Net::default()),
-        };
+        let other = Peer::Block(family.other().every_address());
         let twins = subject.found_by(ruled.id, ruled.direction, |index, found| {
-            index.of_peer(&Peer::Block(other), traffic, found);
+            index.of_peer(&other, traffic, found);
         });
         if twins.iter().any(|twin| twin.traffic().is_some_and(|wide| covers(wide, traffic))) {
             return None;
         }
-        let (message, missing) = match family {
-            PrefixFamily::Ipv4 => ("is for every IPv4 address, and nothing is open over IPv6", PrefixFamily::Ipv6),
-            PrefixFamily::Ipv6 => ("is for every IPv6 address, and nothing is open over IPv4", PrefixFamily::Ipv4),
-        };
-        let open = cure::authorize(subject, &ruled, Other::Every(missing));
+        let message = format!("is for every {family} address, and nothing is open over {}", family.other());
+        let open = cure::authorize(subject, &ruled, Other::Every(family.other()));
         Some(subject.of_rule(&ruled, message).cured([open]))
     };
     subject.rules().filter_map(told).collect()

@@ -1,6 +1,6 @@
 //! Cures as they would be typed: commands of sglab, calls of the AWS CLI, or the change to what a file declares.
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::IpNet;
 
 use super::options::CureWords;
 use super::subject::{Ruled, Subject};
@@ -174,15 +174,11 @@ pub(super) fn open(
             Target::New(_) => CallGroup::Made,
             Target::Chosen(word) => CallGroup::Id(word),
         };
-        let every = |family| match family {
-            PrefixFamily::Ipv4 => Peer::Block(IpNet::V4(Ipv4Net::default())),
-            PrefixFamily::Ipv6 => Peer::Block(IpNet::V6(Ipv6Net::default())),
-        };
         let peer = match other {
             Other::Group(group) => Peer::Group(id_of(subject, group)?.clone()),
             Other::AnyGroup => Peer::Group(ResourceId::new(ANY_GROUP)),
             Other::AnyList(family) => Peer::PrefixList(ResourceId::new(any_list(family))),
-            Other::Every(family) => every(family),
+            Other::Every(family) => Peer::Block(family.every_address()),
             Other::Same(peer) => peer.clone(),
             Other::New(_) => return rule_call(RuleVerb::Authorize, group, direction, (traffic, CallPeer::Made)),
             Other::AnyBlock(family) => {

@@ -118,7 +118,7 @@ fn near_quota(subject: &Subject<'_>) -> Vec<Found> {
     let mut heaviest = std::collections::HashMap::new();
     for (id, group) in &subject.account.groups {
         for (direction, way) in [(Direction::Ingress, "comes in"), (Direction::Egress, "goes out")] {
-            for family in [PrefixFamily::Ipv4, PrefixFamily::Ipv6] {
+            for family in PrefixFamily::BOTH {
                 let count: usize =
                     subject.rules_of(id, direction).map(|ruled| weight(subject.account, &ruled, family)).sum();
                 let most = heaviest.entry(id).or_insert(0);

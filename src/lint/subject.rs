@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use super::convention::Role;
 use super::found::{About, AboutKind, Found};
 use super::options::{EgressRules, Listeners, Options};
-use crate::account::{Account, Interface, Origin, Peer, Public, ResourceId, Rule, SecurityGroup};
+use crate::account::{Account, Interface, Origin, Public, ResourceId, Rule, SecurityGroup};
 use crate::model::{DEFAULT_GROUP, Direction, Service, Traffic};
 use crate::reach::{Carried, Index, RuleAt, carried, rule_words};
 
@@ -82,10 +82,7 @@ impl Ruled<'_> {
 
     /// The block that it names.
     pub fn block(&self) -> Option<IpNet> {
-        match &self.rule.peer {
-            Peer::Block(block) => Some(*block),
-            Peer::Group(_) | Peer::PrefixList(_) | Peer::Unknown(_) => None,
-        }
+        self.rule.peer.block()
     }
 
     /// Returns true if it names every address of a family.
@@ -121,13 +118,7 @@ impl<'a> Subject<'a> {
         }
         let knows_members = !account.interfaces.is_empty()
             && account.interfaces.values().all(|interface| interface.groups.known().is_some());
-        let rules = account.groups.values().flat_map(|group| group.all_rules());
-        let named = rules
-            .filter_map(|rule| match &rule.peer {
-                Peer::Group(id) => Some(id),
-                Peer::Block(_) | Peer::PrefixList(_) | Peer::Unknown(_) => None,
-            })
-            .collect();
+        let named = account.rules().filter_map(|rule| rule.peer.group()).collect();
         let told = listeners.filter(|listeners| listeners.values().any(|services| !services.is_empty()));
         Self {
             account,
@@ -247,10 +238,7 @@ impl<'a> Subject<'a> {
 
     /// Blocks of the VPC of a group; none where it is not known.
     pub fn vpc_blocks(&self, group: &SecurityGroup) -> Vec<IpNet> {
-        let vpc = group.vpc.as_ref().and_then(|id| self.account.vpcs.get(id));
-        vpc.into_iter()
-            .flat_map(|vpc| vpc.blocks.iter().copied().map(IpNet::V4).chain(vpc.ipv6.iter().copied()))
-            .collect()
+        self.account.vpc_blocks(group.vpc.as_ref())
     }
 
     /// The interface that holds a private address in a group's VPC.

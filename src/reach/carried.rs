@@ -10,12 +10,12 @@ use std::collections::{HashMap, HashSet};
 use indexmap::{IndexMap, IndexSet};
 use ipnet::IpNet;
 
-use super::admitted::{blocks, cells};
+use super::admitted::cells;
 use super::classes::{Class, classes};
 use super::index::Index;
 use super::matching::Matching;
 use super::region::{Cell, Packets, cell_without, packets_without};
-use crate::account::{Account, Peer, ResourceId, Rule};
+use crate::account::{Account, Peer, ResourceId, Rule, Vpc};
 use crate::model::{Direction, Traffic};
 
 /// The position of a rule in an account.
@@ -204,7 +204,7 @@ impl<'a> Search<'a> {
     }
 
     fn blocks_covered(&self, rule: &Rule, traffic: Traffic, among: Among<'_>) -> Option<Vec<At>> {
-        let blocks = blocks(self.account, rule)?;
+        let blocks = self.account.blocks(&rule.peer)?;
         let own = cells(self.account, rule);
         let others = self.others(among, |index, found| {
             blocks.iter().for_each(|block| index.meeting(*block, traffic, found));
@@ -259,9 +259,7 @@ impl<'a> Search<'a> {
     fn vpc_of(&self, group: usize) -> Vec<IpNet> {
         let vpc = self.account.groups.get_index(group).and_then(|(_, group)| group.vpc.as_ref());
         let vpc = vpc.and_then(|id| self.account.vpcs.get(id)).filter(|vpc| !vpc.blocks.is_empty());
-        vpc.into_iter()
-            .flat_map(|vpc| vpc.blocks.iter().copied().map(IpNet::V4).chain(vpc.ipv6.iter().copied()))
-            .collect()
+        vpc.into_iter().flat_map(Vpc::all_blocks).collect()
     }
 
     fn holds_all(&self, rule: &Rule, all: &[IpNet]) -> bool {

@@ -171,7 +171,7 @@ fn text(written: &Written, title: &str, arguments: &ImportArguments) -> anyhow::
 
 fn counts(account: &Account, guessed: usize) -> String {
     let rules: usize = account.groups.values().map(|group| group.ingress.len() + group.egress.len()).sum();
-    let unknown = account.groups.values().flat_map(|group| group.all_rules());
+    let unknown = account.rules();
     let unknown = unknown.filter(|rule| rule.is_unknown()).count();
     format!(
         "{}, {}, {} with {} ({unknown} unknown), {}, {}, {} guessed",

@@ -9,9 +9,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::guesses::guesses;
 use super::names::Names;
 use super::names::Places;
-use crate::account::{
-    Account, Holder, Interface, Known, LeftOut, Origin, Peer, Public, Reason, ResourceId, SecurityGroup,
-};
+use crate::account::{Account, Holder, Interface, Known, LeftOut, Origin, Public, Reason, ResourceId, SecurityGroup};
 use crate::model::reserved_addresses::is_ipv6_block;
 use crate::model::{InstanceName, SecondaryAddress, VpcName, default_group, is_description, is_group_name};
 use crate::topology::{Builder, NewGroup, NewInstance, NewVpc};
@@ -211,7 +209,7 @@ impl<'a> Making<'a> {
         mut builder: Builder,
         instances: &IndexMap<String, Vec<(&ResourceId, &Interface)>>,
     ) -> Builder {
-        let named = narrow_blocks(self.account);
+        let named = IpNet::aggregate(&self.account.blocks_of_one_owner().collect());
         for (name, interfaces) in instances {
             for (device, (_, interface)) in interfaces.iter().enumerate() {
                 let Public::At(addresses) = &interface.public else { continue };
@@ -460,16 +458,3 @@ fn gives(subnet: Ipv6Net, block: Ipv6Net) -> bool {
     let first = u128::from(block.network()).saturating_sub(u128::from(subnet.network()));
     subnet.contains(&block) && first >= 4 && !block.contains(&subnet.broadcast())
 }
-
-/// The blocks that rules name, of which a public address of the account itself is told as its Elastic IP. A wider one means the internet.
-fn narrow_blocks(account: &Account) -> Vec<IpNet> {
-    let rules = account.groups.values().flat_map(|group| group.all_rules());
-    let blocks = rules.filter_map(|rule| match rule.peer {
-        Peer::Block(block) if block.prefix_len() >= OF_ONE_OWNER => Some(block),
-        _ => None,
-    });
-    IpNet::aggregate(&blocks.collect())
-}
-
-/// The shortest prefix of a block that one owner may have.
-const OF_ONE_OWNER: u8 = 8;

@@ -70,7 +70,7 @@ impl Making<'_> {
                 self.groups.get(id).cloned().ok_or_else(|| Reason::StaleReference(id.to_string()))
             }
             Peer::PrefixList(id) => self.lists.get(id).cloned().ok_or_else(|| {
-                let entries = self.account.prefix_lists.get(id).and_then(|list| list.entries.known());
+                let entries = self.account.entries(id);
                 match entries {
                     Some(entries) if entries.is_empty() => {
                         Reason::MatchesNothing(format!("{id}, which has no entries"))
@@ -90,14 +90,7 @@ impl<'a> Making<'a> {
     /// Adds a host for each block outside that rules name.
     pub fn hosts(&mut self, mut builder: Builder) -> Builder {
         let account = self.account;
-        let rules = account.groups.values().flat_map(|group| group.all_rules());
-        let blocks = rules.flat_map(|rule| match &rule.peer {
-            Peer::Block(block) => std::slice::from_ref(block),
-            Peer::PrefixList(id) => {
-                account.prefix_lists.get(id).and_then(|list| list.entries.known()).map_or(&[][..], Vec::as_slice)
-            }
-            Peer::Group(_) | Peer::Unknown(_) => &[],
-        });
+        let blocks = account.rules().flat_map(|rule| account.blocks(&rule.peer).unwrap_or_default());
         let own = self.public_addresses();
         let named: BTreeSet<IpNet> = blocks.copied().filter(|block| block.prefix_len() > 0).collect();
         let mut hosts: IndexMap<IpAddr, IpNet> = IndexMap::new();
