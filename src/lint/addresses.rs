@@ -243,14 +243,14 @@ fn address_of_outside(subject: &Subject<'_>) -> Vec<Found> {
             || subject.vpc_blocks(ruled.group).iter().any(|own| own.contains(&address));
         (!is_own).then_some(address)
     };
-    let told = |ruled: Ruled<'_>| {
+    let finding = |ruled: Ruled<'_>| {
         let address = outside(&ruled)?;
         let message = format!("names the host {address}; a prefix list would give it a name and one place to edit");
         let instead = cure::authorize(subject, &ruled, Other::AnyList(cure::family(&ruled)));
         let revoke = cure::revoke(subject, &ruled);
         Some(subject.of_rule(&ruled, message).cured([instead, revoke]))
     };
-    subject.rules().filter_map(told).collect()
+    subject.rules().filter_map(finding).collect()
 }
 
 /// A rule for one member's public address shows that members of the group beside it come that way; an egress rule for a public address, that they go.

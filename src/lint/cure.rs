@@ -275,7 +275,7 @@ pub(super) fn delete_group(subject: &Subject<'_>, (id, group): (&ResourceId, &Se
 /// The groups of an interface; `holder` is its name in commands.
 pub(super) fn set_groups(subject: &Subject<'_>, holder: &str, interface: &Interface, groups: &[Member<'_>]) -> String {
     let resource = interface.origin.resource.as_str();
-    let joined = |told: &dyn Fn(&Member<'_>) -> String| groups.iter().map(told).collect::<Vec<_>>().join(" ");
+    let joined = |word: &dyn Fn(&Member<'_>) -> String| groups.iter().map(word).collect::<Vec<_>>().join(" ");
     match language(subject, &interface.origin) {
         Language::Sglab => {
             let label = |member: &Member<'_>| match member {

@@ -3,8 +3,7 @@
 use super::check::{Advice, Check};
 use super::found::Found;
 use super::level::Level;
-use super::options::EgressRules;
-use super::options::Profile;
+use super::options::{EgressRules, Profile};
 use super::subject::{Ruled, Subject};
 use crate::account::{Account, Peer, ResourceId};
 use crate::model::{
@@ -149,7 +148,7 @@ fn near_quota(subject: &Subject<'_>) -> Vec<Found> {
 }
 
 fn prefix_list_weight(subject: &Subject<'_>) -> Vec<Found> {
-    let told = |ruled: Ruled<'_>| {
+    let finding = |ruled: Ruled<'_>| {
         let Peer::PrefixList(id) = &ruled.rule.peer else { return None };
         let weight = room(subject.account, id, PrefixFamily::Ipv4).max(room(subject.account, id, PrefixFamily::Ipv6));
         let list = subject.account.prefix_lists.get(id).filter(|_| weight >= HEAVY)?;
@@ -164,5 +163,5 @@ fn prefix_list_weight(subject: &Subject<'_>) -> Vec<Found> {
         };
         Some(subject.of_rule(&ruled, message).beside(&list.origin))
     };
-    subject.rules().filter_map(told).collect()
+    subject.rules().filter_map(finding).collect()
 }

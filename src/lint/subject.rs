@@ -15,7 +15,7 @@ use crate::account::{Account, Interface, Origin, Public, ResourceId, Rule, Secur
 use crate::model::{DEFAULT_GROUP, Direction, Service, Traffic};
 use crate::reach::{Carried, Index, RuleAt, carried, rule_words};
 
-/// An account with what a run is told.
+/// An account with the options of a run.
 pub(super) struct Subject<'a> {
     pub account: &'a Account,
     pub options: &'a Options,
@@ -61,6 +61,13 @@ pub(super) struct Served {
 pub(super) struct Member<'a> {
     pub id: &'a ResourceId,
     pub interface: &'a Interface,
+}
+
+impl Member<'_> {
+    /// Returns true if it is in the VPC of a group, or in one that is not known.
+    fn may_be_near(&self, group: &SecurityGroup) -> bool {
+        self.interface.vpc.is_none() || self.interface.vpc == group.vpc
+    }
 }
 
 /// A rule with its group.
@@ -119,11 +126,11 @@ impl<'a> Subject<'a> {
         let knows_members = !account.interfaces.is_empty()
             && account.interfaces.values().all(|interface| interface.groups.known().is_some());
         let named = account.rules().filter_map(|rule| rule.peer.group()).collect();
-        let told = listeners.filter(|listeners| listeners.values().any(|services| !services.is_empty()));
+        let listeners = listeners.filter(|listeners| listeners.values().any(|services| !services.is_empty()));
         Self {
             account,
             options,
-            listeners: told,
+            listeners,
             named,
             knows_members,
             members,
@@ -147,6 +154,11 @@ impl<'a> Subject<'a> {
         let rules = group.map_or(&[][..], |group| self.rules_that_count(group, direction));
         let numbered = rules.iter().enumerate();
         numbered.filter_map(move |(index, rule)| group.map(|group| Ruled { id, group, direction, index, rule }))
+    }
+
+    /// The rules of a group in both directions.
+    pub fn all_rules_of(&self, id: &'a ResourceId) -> impl Iterator<Item = Ruled<'a>> + use<'a> {
+        self.rules_of(id, Direction::Ingress).chain(self.rules_of(id, Direction::Egress))
     }
 
     fn rules_that_count(&self, group: &'a SecurityGroup, direction: Direction) -> &'a [Rule] {
@@ -184,10 +196,11 @@ impl<'a> Subject<'a> {
         let listeners = self.listeners?;
         let all = || {
             let members = self.members(group);
-            let told: Vec<&IndexSet<Service>> = members.iter().filter_map(|member| listeners.get(member.id)).collect();
+            let services: Vec<&IndexSet<Service>> =
+                members.iter().filter_map(|member| listeners.get(member.id)).collect();
             Rc::new(Served {
-                is_whole: told.len() == members.len(),
-                services: told.into_iter().flatten().copied().collect(),
+                is_whole: services.len() == members.len(),
+                services: services.into_iter().flatten().copied().collect(),
                 labels: listed(members.iter().map(|member| member.interface.label.as_str())),
             })
         };
@@ -207,10 +220,7 @@ impl<'a> Subject<'a> {
 
     /// Every rule.
     pub fn rules(&self) -> impl Iterator<Item = Ruled<'a>> {
-        self.account
-            .groups
-            .keys()
-            .flat_map(|id| self.rules_of(id, Direction::Ingress).chain(self.rules_of(id, Direction::Egress)))
+        self.account.groups.keys().flat_map(|id| self.all_rules_of(id))
     }
 
     /// A rule by its position.
@@ -243,8 +253,7 @@ impl<'a> Subject<'a> {
 
     /// The interface that holds a private address in a group's VPC.
     pub fn private_holder(&self, address: IpAddr, group: &SecurityGroup) -> Option<Member<'a>> {
-        let near = |member: &&Member<'a>| member.interface.vpc.is_none() || member.interface.vpc == group.vpc;
-        self.private.get(&address)?.iter().find(near).copied()
+        self.private.get(&address)?.iter().find(|member| member.may_be_near(group)).copied()
     }
 
     /// The interface that a public address leads to.
@@ -269,12 +278,11 @@ impl<'a> Subject<'a> {
         if let Some(known) = self.inside.borrow().get(&key) {
             return known.clone();
         }
-        let near = |member: &&Member<'a>| member.interface.vpc.is_none() || member.interface.vpc == group.vpc;
         let all: Vec<Member<'a>> = self
             .private
             .range(block.network()..=block.broadcast())
             .flat_map(|(_, all)| all)
-            .filter(near)
+            .filter(|member| member.may_be_near(group))
             .copied()
             .collect();
         let members: IndexSet<&ResourceId> = all.iter().map(|member| member.id).collect();

@@ -8,8 +8,7 @@ use super::check::{Advice, Check};
 use super::cure::{self, HTTPS, Other, Target};
 use super::found::Found;
 use super::level::Level;
-use super::options::EgressRules;
-use super::options::Profile;
+use super::options::{EgressRules, Profile};
 use super::subject::{Ruled, Subject};
 use crate::account::{Holder, Peer, ResourceId};
 use crate::model::{Direction, PortRange, Traffic};
@@ -44,7 +43,7 @@ instances: {web1: {groups: web}}
 
 fn untracked_session<'a>(subject: &Subject<'a>) -> Vec<Found> {
     let mut open: HashMap<&ResourceId, Vec<Ruled<'a>>> = HashMap::new();
-    let told = |ruled: Ruled<'a>| {
+    let finding = |ruled: Ruled<'a>| {
         let traffic = ruled.traffic().filter(|traffic| matches!(traffic, Traffic::Tcp(_) | Traffic::Udp(_)))?;
         if !ruled.is_anywhere() || is_of_services(subject, ruled.id) {
             return None;
@@ -65,7 +64,7 @@ fn untracked_session<'a>(subject: &Subject<'a>) -> Vec<Found> {
         let operations = [cure::open(subject, target, Direction::Egress, narrow), cure::revoke(subject, back)];
         Some(subject.of_rule(&ruled, words).beside(&back.rule.origin).cured(operations))
     };
-    subject.rules_in(Direction::Ingress).filter_map(told).collect()
+    subject.rules_in(Direction::Ingress).filter_map(finding).collect()
 }
 
 /// Returns true for a group of load balancers and other services of Amazon's alone. Their sessions are Amazon's to keep, and what they send out is how
