@@ -7,22 +7,17 @@ use indexmap::{IndexMap, IndexSet};
 use ipnet::{IpNet, Ipv6Net};
 
 use super::making::Making;
-use crate::account::{Interface, Known, Peer, Public, Reason, Rule, SecurityGroup};
+use crate::account::{Interface, Known, Peer, Public, Reason, SecurityGroup};
 use crate::model::reserved_addresses::{LAB_IPV6, is_global, taken_blocks};
-use crate::model::{DEFAULT_IPV6_BLOCK, Peer as ModelPeer, SourceLocation};
+use crate::model::{DEFAULT_IPV6_BLOCK, Direction, Peer as ModelPeer, SourceLocation};
 use crate::topology::Builder;
 
 impl Making<'_> {
     /// The rules of a group that a topology can hold, each once, with their places; the others are listed.
-    pub fn rules(
-        &mut self,
-        group: &SecurityGroup,
-        rules: &[Rule],
-        preposition: &str,
-    ) -> (Vec<String>, Vec<SourceLocation>) {
+    pub fn rules(&mut self, group: &SecurityGroup, direction: Direction) -> (Vec<String>, Vec<SourceLocation>) {
         let mut written: IndexSet<String> = IndexSet::new();
         let mut places = Vec::new();
-        for rule in rules {
+        for rule in group.rules(direction) {
             let Known::Is(traffic) = &rule.traffic else {
                 self.leave_out("rule", Reason::UnknownValue("its traffic".to_owned()), &rule.origin);
                 continue;
@@ -35,7 +30,7 @@ impl Making<'_> {
                 }
             };
             for peer in std::iter::once(peer).chain(self.holders(&rule.peer)) {
-                let words = format!("{traffic} {preposition} {peer}");
+                let words = format!("{traffic} {} {peer}", direction.preposition());
                 // Twins come of blocks with other host bits.
                 if written.insert(words) {
                     places.push(rule.origin.place.clone());
