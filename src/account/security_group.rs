@@ -47,6 +47,11 @@ impl SecurityGroup {
         self.ingress.iter().chain(&self.egress)
     }
 
+    /// Returns its rules for both directions, to change them.
+    pub fn all_rules_mut(&mut self) -> impl Iterator<Item = &mut Rule> {
+        self.ingress.iter_mut().chain(&mut self.egress)
+    }
+
     /// Returns true for the group that EC2 makes itself in each VPC, with the rules that it is born with.
     ///
     /// Source: "Default security groups" (Amazon VPC user guide).

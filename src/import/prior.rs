@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 
-use super::builder::{Builder, Reader};
+use super::builder::Builder;
 use super::fault::{Faults, Mistake};
 use super::kind::{self, Kind};
+use super::reader::Reader;
 use super::reading::{Text, finished, read};
 use super::terraform;
 use super::tree::{self, Node};
-use crate::account::{Account, SourceKind};
+use crate::account::{Account, SecurityGroup, SourceKind};
 use crate::topology::Source;
 
 /// A plan before and after.
@@ -69,7 +70,7 @@ fn unchanged(root: Node<'_>) -> HashSet<&str> {
 
 /// Gives what nobody knows of unchanged resources one digest: it is the same, though only the plan has its expressions.
 fn settle(account: &mut Account, unchanged: &HashSet<&str>) {
-    let rules = account.groups.values_mut().flat_map(|group| group.ingress.iter_mut().chain(&mut group.egress));
+    let rules = account.groups.values_mut().flat_map(SecurityGroup::all_rules_mut);
     let origins = rules.map(|rule| &mut rule.origin).chain(account.left_out.iter_mut().map(|item| &mut item.origin));
     for origin in origins.filter(|origin| unchanged.contains(origin.resource.as_str())) {
         origin.digest = 0;

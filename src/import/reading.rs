@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use indexmap::IndexSet;
 
-use super::builder::{Builder, Reader};
+use super::builder::Builder;
 use super::fault::{Faults, Mistake};
 use super::kind::{self, Kind};
 use super::parameters::Parameters;
+use super::reader::Reader;
 use super::tree::{self, Node};
 use super::{cloudformation, describe, terraform};
 use crate::account::{Account, SourceKind};

@@ -1,7 +1,7 @@
 //! Security groups: those of the template, and those that AWS makes along with something else.
 
-use super::super::builder::Reader;
 use super::super::placed::{Groups, all_traffic, unknown_rule};
+use super::super::reader::Reader;
 use super::references::Wanted;
 use super::resource::Resource;
 use super::rules;

@@ -1,6 +1,6 @@
 //! Types of resources that are not read: what has no part in who reaches whom, and what sglab does not emulate.
 
-use super::super::builder::Reader;
+use super::super::reader::Reader;
 use super::super::tree::Node;
 use super::groups;
 use super::resource::Resource;

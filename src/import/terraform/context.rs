@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::super::builder::Reader;
+use super::super::reader::Reader;
 use super::index::Index;
 use super::labels::Labels;
 use super::resolver::Resolver;

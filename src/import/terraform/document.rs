@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::super::builder::Reader;
 use super::super::fault::Mistake;
+use super::super::reader::Reader;
 use super::super::tree::Node;
 use super::address::{Key, Parts, Step, module_address, parts, steps};
 use super::configuration::Configuration;

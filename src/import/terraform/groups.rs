@@ -1,7 +1,7 @@
 //! Security groups: those of the file, those that are only read, and those that AWS makes along with something else.
 
-use super::super::builder::Reader;
 use super::super::placed::{all_traffic, unknown_rule};
+use super::super::reader::Reader;
 use super::context::{Context, id_or_listed};
 use super::resource::{Resource, Value};
 use super::rules;

@@ -29,7 +29,7 @@ mod wanted;
 
 use std::collections::HashSet;
 
-use super::builder::Reader;
+use super::reader::Reader;
 use super::tree::Node;
 use crate::model::Direction;
 use context::Context;

@@ -3,8 +3,8 @@
 use indexmap::IndexMap;
 use ipnet::{IpNet, Ipv4Net};
 
-use super::super::builder::{Reader, mixed};
 use super::super::placed::Subnets;
+use super::super::reader::{Reader, mixed};
 use super::super::tree::Node;
 use super::super::words;
 use super::context::{Context, id_or_listed, required};
