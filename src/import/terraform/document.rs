@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::super::fault::Mistake;
 use super::super::reader::Reader;
 use super::super::tree::Node;
-use super::address::{Key, Parts, Step, module_address, parts, steps};
+use super::address::{Key, Mode, Parts, Step, module_address, parts, steps};
 use super::configuration::Configuration;
 use super::index::{Index, bare};
 use super::resource::{Block, NO_EXPRESSIONS, Resource};
@@ -78,7 +78,7 @@ fn plan<'t>(reader: &mut Reader<'_>, root: Node<'t>, values: Node<'t>) -> Index<
         module_values(reader, module, &mut before);
     }
     let planned: HashSet<String> = resources.iter().map(|resource: &Resource<'_>| resource.address.clone()).collect();
-    resources.extend(before.into_iter().filter(|old| old.data && !planned.contains(&old.address)));
+    resources.extend(before.into_iter().filter(|old| old.is_data() && !planned.contains(&old.address)));
     let mut changes: HashMap<&str, Node<'_>> = HashMap::new();
     let mut gone: HashSet<&str> = HashSet::new();
     let mut withdrawn = Vec::new();
@@ -115,8 +115,8 @@ fn plan<'t>(reader: &mut Reader<'_>, root: Node<'t>, values: Node<'t>) -> Index<
     resources.retain(|resource| !gone.contains(resource.address.as_str()));
     let configuration = Configuration::new(root);
     for resource in &mut resources {
-        let Resource { module, data, kind, name, .. } = &*resource;
-        resource.configured = configuration.resource(module, *data, kind, name);
+        let Resource { module, mode, kind, name, .. } = &*resource;
+        resource.configured = configuration.resource(module, *mode, kind, name);
         resource.body.expressions = resource
             .configured
             .map(|entry| entry.get("expressions").unwrap_or(Node(&NO_EXPRESSIONS)))
@@ -140,14 +140,14 @@ fn relevant(root: Node<'_>) -> Option<HashMap<String, Vec<String>>> {
     let list = root.get("relevant_attributes")?;
     let mut relevant: HashMap<String, Vec<String>> = HashMap::new();
     for entry in list.items() {
-        let Some(Parts { mut module, data, kind, name, .. }) =
+        let Some(Parts { mut module, mode, kind, name, .. }) =
             entry.text_of("resource").and_then(|text| parts(steps(text)))
         else {
             continue;
         };
         module.iter_mut().for_each(|call| call.key = None);
         let first = entry.items_of("attribute").find_map(Node::text).unwrap_or_default().to_owned();
-        relevant.entry(bare(&module, data, &kind, &name)).or_default().push(first);
+        relevant.entry(bare(&module, mode, &kind, &name)).or_default().push(first);
     }
     Some(relevant)
 }
@@ -176,12 +176,12 @@ fn module_values<'t>(reader: &mut Reader<'_>, module: Node<'t>, into: &mut Vec<R
 }
 
 fn resource(node: Node<'_>, address: String) -> Option<Resource<'_>> {
-    let Parts { module, data, kind, name, rest } = parts(steps(&address))?;
+    let Parts { module, mode, kind, name, rest } = parts(steps(&address))?;
     let key = rest.into_iter().find_map(|step| match step {
         Step::Index(key) => Some(key),
         Step::Name(_) => None,
     });
-    Some(Resource { address, module, data, kind, name, key, node, configured: None, body: Block::default() })
+    Some(Resource { address, module, mode, kind, name, key, node, configured: None, body: Block::default() })
 }
 
 fn state_file<'t>(reader: &mut Reader<'_>, root: Node<'t>) -> Vec<Resource<'t>> {
@@ -195,7 +195,7 @@ fn state_file<'t>(reader: &mut Reader<'_>, root: Node<'t>) -> Vec<Resource<'t>> 
             }
             continue;
         };
-        let data = node.text_of("mode") == Some("data");
+        let mode = if node.text_of("mode") == Some("data") { Mode::Data } else { Mode::Managed };
         let module = parts(steps(&format!("{}.x.y", node.text_of("module").unwrap_or_default())));
         let module = module.map(|parts| parts.module).unwrap_or_default();
         for instance in node.items_of("instances").filter(|instance| instance.get("deposed").is_none()) {
@@ -215,9 +215,9 @@ fn state_file<'t>(reader: &mut Reader<'_>, root: Node<'t>) -> Vec<Resource<'t>> 
                 continue;
             }
             resources.push(Resource {
-                address: format!("{}{shown}", bare(&module, data, kind, name)),
+                address: format!("{}{shown}", bare(&module, mode, kind, name)),
                 module: module.clone(),
-                data,
+                mode,
                 kind: kind.to_owned(),
                 name: name.to_owned(),
                 key,
