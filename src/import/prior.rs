@@ -40,10 +40,9 @@ pub fn plan(text: &Text) -> Result<Option<Plan>, Faults> {
         Some(state) => terraform::read(&mut reader, state),
         // The first plan of all has no state. One that changes what is there was cut.
         None => {
-            let changed = root.items_of("resource_changes").find(|entry| {
-                let actions = entry.get("change").into_iter().flat_map(|change| change.items_of("actions"));
-                actions.filter_map(Node::text).any(|action| !["create", "read"].contains(&action))
-            });
+            let is_changed =
+                |entry: &Node<'_>| terraform::actions(*entry).any(|action| !["create", "read"].contains(&action));
+            let changed = root.items_of("resource_changes").find(is_changed);
             if let Some(changed) = changed {
                 let mistake =
                     Mistake::new(changed.start(), "this plan changes what is there, and has no `prior_state`");
@@ -61,11 +60,8 @@ pub fn plan(text: &Text) -> Result<Option<Plan>, Faults> {
 
 /// The addresses of resources that a plan leaves as they are.
 fn unchanged(root: Node<'_>) -> HashSet<&str> {
-    let entries = root.items_of("resource_changes").filter(|entry| {
-        let actions = entry.get("change").into_iter().flat_map(|change| change.items_of("actions"));
-        entry.get("deposed").is_none() && actions.map(Node::text).eq([Some("no-op")])
-    });
-    entries.filter_map(|entry| entry.text_of("address")).collect()
+    let is_unchanged = |entry: &Node<'_>| entry.get("deposed").is_none() && terraform::actions(*entry).eq(["no-op"]);
+    root.items_of("resource_changes").filter(is_unchanged).filter_map(|entry| entry.text_of("address")).collect()
 }
 
 /// Gives what nobody knows of unchanged resources one digest: it is the same, though only the plan has its expressions.

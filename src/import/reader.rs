@@ -5,7 +5,7 @@ use super::fault::Mistake;
 use super::tree::Node;
 use super::words::Wrong;
 use crate::account::{LeftOut, Origin, Reason, ResourceId};
-use crate::topology::{Source, Span};
+use crate::topology::Source;
 
 /// One digest of two texts.
 pub(super) fn mixed(one: u64, other: u64) -> u64 {
@@ -41,8 +41,7 @@ impl Reader<'_> {
 
     /// A key that must be there and is not.
     pub fn lacks(&mut self, node: Node<'_>, resource: &str, key: &str) {
-        let Span { start, .. } = node.span();
-        self.fault(Mistake::new(Span { start, end: start }, format!("{resource}: `{key}` is missing")));
+        self.fault(Mistake::new(node.start(), format!("{resource}: `{key}` is missing")));
     }
 
     pub fn leave_out(&mut self, node: Node<'_>, kind: &str, resource: &str, reason: Reason) {

@@ -99,7 +99,7 @@ fn read_one(mut reader: Reader<'_>, text: &str, kind: Option<Kind>) {
     match kind {
         Ok(Kind::Cloudformation) => cloudformation::read(&mut reader, root),
         Ok(Kind::Describe) if !describe::is_reply(root) => {
-            reader.fault(Mistake::new(root.span().beginning(), "this is no reply of `aws ec2 describe-*`"));
+            reader.fault(Mistake::new(root.start(), "this is no reply of `aws ec2 describe-*`"));
         }
         Ok(Kind::Describe) => describe::read(&mut reader, root),
         Ok(Kind::Terraform) => terraform::read(&mut reader, root),

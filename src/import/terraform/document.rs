@@ -11,7 +11,6 @@ use super::index::{Index, bare};
 use super::resource::{Block, NO_EXPRESSIONS, Resource};
 use super::rules;
 use crate::account::Reason;
-use crate::topology::Span;
 
 /// Reads a document's resources; what is wrong with it as a whole is a mistake.
 pub fn index<'t>(reader: &mut Reader<'_>, root: Node<'t>) -> Index<'t> {
@@ -36,8 +35,7 @@ pub fn index<'t>(reader: &mut Reader<'_>, root: Node<'t>) -> Index<'t> {
             }
         }
         None => {
-            let Span { start, .. } = root.span();
-            let mistake = Mistake::new(Span { start, end: start }, "`format_version` is missing");
+            let mistake = Mistake::new(root.start(), "`format_version` is missing");
             reader.fault(mistake.help("give the whole output of `terraform show -json`"));
         }
     }
@@ -45,8 +43,7 @@ pub fn index<'t>(reader: &mut Reader<'_>, root: Node<'t>) -> Index<'t> {
         return plan(reader, root, values);
     }
     if root.get("resource_changes").is_some() {
-        let Span { start, .. } = root.span();
-        let mistake = Mistake::new(Span { start, end: start }, "this is a plan without `planned_values`");
+        let mistake = Mistake::new(root.start(), "this is a plan without `planned_values`");
         reader.fault(mistake.help("give the whole output of `terraform show -json`"));
         return index(Vec::new());
     }
@@ -59,16 +56,7 @@ pub fn index<'t>(reader: &mut Reader<'_>, root: Node<'t>) -> Index<'t> {
 }
 
 fn plan<'t>(reader: &mut Reader<'_>, root: Node<'t>, values: Node<'t>) -> Index<'t> {
-    if let Some(errored) = root.get("errored").filter(|errored| errored.boolean() == Some(true)) {
-        let mistake = Mistake::new(errored.span(), "the plan has failed, so that resources are missing in it");
-        reader.fault(mistake.help("mend what `terraform plan` says, and plan again"));
-    }
-    for deferred in root.items_of("deferred_changes") {
-        let change = deferred.get("resource_change").unwrap_or(deferred);
-        let reason = Reason::UnknownValue("its change is deferred to a later plan".to_owned());
-        let kind = change.text_of("type").unwrap_or("resource");
-        reader.leave_out(deferred, kind, change.text_of("address").unwrap_or_default(), reason);
-    }
+    note_what_is_missing(reader, root);
     let mut resources = Vec::new();
     if let Some(module) = values.get("root_module") {
         module_values(reader, module, &mut resources);
@@ -79,20 +67,47 @@ fn plan<'t>(reader: &mut Reader<'_>, root: Node<'t>, values: Node<'t>) -> Index<
     }
     let planned: HashSet<String> = resources.iter().map(|resource: &Resource<'_>| resource.address.clone()).collect();
     resources.extend(before.into_iter().filter(|old| old.is_data() && !planned.contains(&old.address)));
-    let mut changes: HashMap<&str, Node<'_>> = HashMap::new();
-    let mut gone: HashSet<&str> = HashSet::new();
-    let mut withdrawn = Vec::new();
+    let Changes { by_address, gone, withdrawn } = changes(reader, root);
+    resources.retain(|resource| !gone.contains(resource.address.as_str()));
+    let configuration = Configuration::new(root);
+    for resource in &mut resources {
+        configure(resource, &configuration, by_address.get(resource.address.as_str()).copied());
+    }
+    Index::new(resources, configuration, relevant(root)).with_withdrawn(withdrawn)
+}
+
+/// Notes what a plan lacks, since it has failed or leaves changes to a later one.
+fn note_what_is_missing(reader: &mut Reader<'_>, root: Node<'_>) {
+    if let Some(errored) = root.get("errored").filter(|errored| errored.boolean() == Some(true)) {
+        let mistake = Mistake::new(errored.span(), "the plan has failed, so that resources are missing in it");
+        reader.fault(mistake.help("mend what `terraform plan` says, and plan again"));
+    }
+    for deferred in root.items_of("deferred_changes") {
+        let change = deferred.get("resource_change").unwrap_or(deferred);
+        let reason = Reason::UnknownValue("its change is deferred to a later plan".to_owned());
+        let kind = change.text_of("type").unwrap_or("resource");
+        reader.leave_out(deferred, kind, change.text_of("address").unwrap_or_default(), reason);
+    }
+}
+
+/// The changes of a plan.
+#[derive(Default)]
+struct Changes<'t> {
+    by_address: HashMap<&'t str, Node<'t>>,
+    /// Addresses that the plan deletes or forgets.
+    gone: HashSet<&'t str>,
+    /// Rules apart from their groups as they were, of those that it changes or deletes.
+    withdrawn: Vec<Resource<'t>>,
+}
+
+fn changes<'t>(reader: &mut Reader<'_>, root: Node<'t>) -> Changes<'t> {
+    let mut changes = Changes::default();
     for entry in root.items_of("resource_changes").filter(|entry| entry.get("deposed").is_none()) {
         let Some(address) = entry.text_of("address") else {
             reader.lacks(entry, "this change", "address");
             continue;
         };
-        let actions: Vec<&str> = entry
-            .get("change")
-            .into_iter()
-            .flat_map(|change| change.items_of("actions"))
-            .filter_map(Node::text)
-            .collect();
+        let actions: Vec<&str> = actions(entry).collect();
         let reason = match actions.as_slice() {
             ["delete"] => Some(Reason::Gone),
             ["forget"] => Some(Reason::UnknownValue("Terraform forgets it, and it stays in the account".to_owned())),
@@ -101,33 +116,36 @@ fn plan<'t>(reader: &mut Reader<'_>, root: Node<'t>, values: Node<'t>) -> Index<
         if let Some(reason) = reason {
             let kind = entry.text_of("type").unwrap_or("resource");
             reader.leave_out(entry, kind, address, reason);
-            gone.insert(address);
+            changes.gone.insert(address);
         }
         let is_changed = actions.iter().any(|action| ["delete", "update"].contains(action));
         let before = entry.at(&["change", "before"]).filter(|_| is_changed && is_rule(entry));
         if let (Some(values), Some(resource)) = (before, resource(entry, address.to_owned())) {
             let sensitive = entry.at(&["change", "before_sensitive"]);
-            withdrawn
-                .push(Resource { body: Block { values: Some(values), sensitive, ..Block::default() }, ..resource });
+            let body = Block { values: Some(values), sensitive, ..Block::default() };
+            changes.withdrawn.push(Resource { body, ..resource });
         }
-        changes.extend(entry.get("change").map(|change| (address, change)));
+        changes.by_address.extend(entry.get("change").map(|change| (address, change)));
     }
-    resources.retain(|resource| !gone.contains(resource.address.as_str()));
-    let configuration = Configuration::new(root);
-    for resource in &mut resources {
-        let Resource { module, mode, kind, name, .. } = &*resource;
-        resource.configured = configuration.resource(module, *mode, kind, name);
-        resource.body.expressions = resource
-            .configured
-            .map(|entry| entry.get("expressions").unwrap_or(Node(&NO_EXPRESSIONS)))
-            .into_iter()
-            .collect();
-        if let Some(change) = changes.get(resource.address.as_str()) {
-            resource.body.unknown = change.get("after_unknown");
-            resource.body.sensitive = resource.body.sensitive.or_else(|| change.get("after_sensitive"));
-        }
+    changes
+}
+
+/// The actions of an entry of `resource_changes`.
+pub fn actions(entry: Node<'_>) -> impl Iterator<Item = &str> {
+    let change = entry.get("change").into_iter();
+    change.flat_map(|change| change.items_of("actions")).filter_map(Node::text)
+}
+
+/// Gives a planned resource its expressions, and what its change says of its values.
+fn configure<'t>(resource: &mut Resource<'t>, configuration: &Configuration<'t>, change: Option<Node<'t>>) {
+    let Resource { module, mode, kind, name, .. } = &*resource;
+    resource.configured = configuration.resource(module, *mode, kind, name);
+    let expressions = resource.configured.map(|entry| entry.get("expressions").unwrap_or(Node(&NO_EXPRESSIONS)));
+    resource.body.expressions = expressions.into_iter().collect();
+    if let Some(change) = change {
+        resource.body.unknown = change.get("after_unknown");
+        resource.body.sensitive = resource.body.sensitive.or_else(|| change.get("after_sensitive"));
     }
-    Index::new(resources, configuration, relevant(root)).with_withdrawn(withdrawn)
 }
 
 /// Returns true for a rule that stands apart from its group.

@@ -36,6 +36,8 @@ use address::Mode;
 use context::Context;
 use resource::Resource;
 
+pub use document::actions;
+
 /// Reads a plan or a state: first what others refer to, then those.
 pub(super) fn read(reader: &mut Reader<'_>, root: Node<'_>) {
     let index = document::index(reader, root);
