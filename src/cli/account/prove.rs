@@ -12,7 +12,7 @@ use sglab::topology::Topology;
 
 use super::sources::{launched, with_strangers};
 use crate::cli::common::Exit;
-use crate::cli::{broken, host, screen, signals, sources as topologies};
+use crate::cli::{broken, host, screen, sources as topologies};
 
 /// Result of a proof: the exit code that packets ask for, and what they met.
 pub(super) struct Proving {
@@ -55,16 +55,7 @@ pub(super) fn run(old: &Account, new: &Account, is_same: bool) -> anyhow::Result
             },
         });
     }
-    let Some(_sandbox) = host::enter() else { return Ok(Exit::CannotHost.into()) };
-    let Some(runtime) = host::runtime() else { return Ok(Exit::CannotHost.into()) };
-    let entries = runtime.block_on(async {
-        tokio::select! {
-            signal = signals::received() => signal.map(Err),
-            entries = all(&topologies) => Ok(Ok(entries)),
-        }
-    });
-    runtime.shutdown_background();
-    let labs = match entries? {
+    let labs = match host::run_until_signal(async { Ok(all(&topologies).await) })? {
         Ok(labs) => labs,
         Err(exit) => return Ok(exit.into()),
     };
