@@ -46,12 +46,9 @@ pub(super) fn run(old: &Account, new: &Account, is_same: bool) -> anyhow::Result
     for ((name, written), text) in sides.iter().zip([differing.of_first(), differing.of_second()]) {
         topologies.push(match text.is_empty() {
             true => None,
-            false => match written.topology(name, &text) {
-                Ok(topology) => Some(with_strangers(topology)),
-                Err(problems) => {
-                    topologies::tell(&[problems]);
-                    return Ok(Exit::BadInput.into());
-                }
+            false => match topologies::value_or_tell(written.topology(name, &text)) {
+                Some(topology) => Some(with_strangers(topology)),
+                None => return Ok(Exit::BadInput.into()),
             },
         });
     }

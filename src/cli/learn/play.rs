@@ -248,13 +248,8 @@ impl Player<'_> {
                 return Ok(None);
             }
         };
-        let submission = match task.read(&path.display().to_string(), &bytes) {
-            Ok(submission) => submission,
-            Err(problems) => {
-                sources::tell(&[problems]);
-                return Ok(None);
-            }
-        };
+        let submission = sources::value_or_tell(task.read(&path.display().to_string(), &bytes));
+        let Some(submission) = submission else { return Ok(None) };
         let runs = run_eras(&submission.topology).await?;
         Ok(Some(assess(task, &submission, &runs)))
     }
