@@ -12,7 +12,7 @@ const MARK: &str = "sglab:";
 /// The subject of an allowance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// What stands on a line of a file.
+    /// Findings on a line of a file.
     Line {
         /// The file, as the user named it.
         file: String,

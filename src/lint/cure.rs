@@ -50,7 +50,7 @@ pub(super) enum Member<'a> {
     Chosen(&'a str),
 }
 
-/// What members need of the internet more often than anything else.
+/// The traffic to the internet that members need more often than any other.
 pub(super) const HTTPS: CallTraffic = CallTraffic::Known(Traffic::Tcp(PortRange::single(Port(443))));
 
 /// The family of a block; that of IPv4 where a rule names none.

@@ -37,7 +37,7 @@ pub struct Finding {
     pub cure: Vec<String>,
     /// The same over runs while check, group and rule are: no line is in it.
     pub fingerprint: String,
-    /// What packets have shown, where they were asked.
+    /// The outcome on packets, where they were sent.
     pub proof: Option<Proof>,
 }
 

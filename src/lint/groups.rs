@@ -11,7 +11,7 @@ use super::subject::{Ruled, Subject};
 use crate::account::{Peer, Reason};
 use crate::model::SelfReference;
 
-/// What Terraform writes where nobody has written anything.
+/// The description that Terraform writes where nobody has written one.
 const NO_TEXT: &str = "Managed by Terraform";
 
 pub(super) const CHECKS: &[Check] = &[

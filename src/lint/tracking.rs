@@ -53,8 +53,8 @@ fn untracked_session<'a>(subject: &Subject<'a>) -> Vec<Found> {
             return Some(subject.of_rule(&ruled, message("everything goes out")));
         }
         let open = open.entry(ruled.id).or_insert_with(|| {
-            let worn = worn(subject, ruled.id);
-            let rules = worn.iter().flat_map(|id| subject.rules_of_any(id, Direction::Egress));
+            let groups = with_groups_beside(subject, ruled.id);
+            let rules = groups.iter().flat_map(|id| subject.rules_of_any(id, Direction::Egress));
             rules.filter(Ruled::is_anywhere).collect()
         });
         let back = open.iter().find(|egress| opens_all(egress, &ruled, traffic))?;
@@ -82,7 +82,7 @@ fn is_service(holder: Holder) -> bool {
 }
 
 /// The group, and all that some member of it is in as well.
-fn worn<'s>(subject: &'s Subject<'_>, group: &'s ResourceId) -> IndexSet<&'s ResourceId> {
+fn with_groups_beside<'s>(subject: &'s Subject<'_>, group: &'s ResourceId) -> IndexSet<&'s ResourceId> {
     let others = subject.members(group).iter().flat_map(|member| member.interface.groups.known().into_iter().flatten());
     std::iter::once(group).chain(others).collect()
 }

@@ -103,9 +103,9 @@ type Among<'g> = (At, &'g [usize]);
 
 struct Search<'a> {
     account: &'a Account,
-    /// Groups that are worn together, each set once.
-    worn: Vec<Vec<usize>>,
-    /// Positions in `worn` by group.
+    /// Sets of groups that an interface is in together, each once.
+    group_sets: Vec<Vec<usize>>,
+    /// Positions in `group_sets` by group.
     by_group: HashMap<usize, Vec<usize>>,
     /// Some interface may be in any group.
     is_open_ended: bool,
@@ -118,18 +118,18 @@ struct Search<'a> {
 impl<'a> Search<'a> {
     fn new(account: &'a Account, matching: &'a Matching, look_up: LookUp) -> Self {
         let all: Vec<Class<'a>> = classes(account, account, matching);
-        let mut worn: IndexSet<Vec<usize>> = IndexSet::new();
+        let mut group_sets: IndexSet<Vec<usize>> = IndexSet::new();
         for class in &all {
-            worn.insert(class.groups.iter().filter_map(|id| account.groups.get_index_of(*id)).collect());
+            group_sets.insert(class.groups.iter().filter_map(|id| account.groups.get_index_of(*id)).collect());
         }
         let mut by_group: HashMap<usize, Vec<usize>> = HashMap::new();
-        for (index, groups) in worn.iter().enumerate() {
+        for (index, groups) in group_sets.iter().enumerate() {
             groups.iter().for_each(|group| by_group.entry(*group).or_default().push(index));
         }
         let is_open_ended = all.iter().any(|class| class.unknown.is_some());
         let indexes = account.groups.iter().map(|_| Default::default()).collect();
-        let worn = worn.into_iter().collect();
-        Self { account, worn, by_group, is_open_ended, gone: HashSet::new(), look_up, indexes }
+        let group_sets = group_sets.into_iter().collect();
+        Self { account, group_sets, by_group, is_open_ended, gone: HashSet::new(), look_up, indexes }
     }
 
     /// The rules that carry one; nothing where something needs it, or where what it means is not known.
@@ -144,7 +144,7 @@ impl<'a> Search<'a> {
         }
         let mut by: IndexSet<At> = IndexSet::new();
         for class in self.by_group.get(&at.group)? {
-            let groups = &self.worn[*class];
+            let groups = &self.group_sets[*class];
             if groups.len() < 2 {
                 return None;
             }
@@ -217,7 +217,7 @@ impl<'a> Search<'a> {
         let without = |left: &[Cell], all: &[Cell]| -> Vec<Cell> {
             left.iter().flat_map(|cell| cell_without(*cell, all)).collect()
         };
-        // What admits nothing is another matter.
+        // A rule that admits nothing is another matter.
         fewest(&own, &theirs, |left, all| without(left, all))
     }
 
@@ -230,7 +230,7 @@ impl<'a> Search<'a> {
         let whole = self.vpc_of(peer);
         let mut by: IndexSet<At> = IndexSet::new();
         for class in self.by_group.get(&peer)? {
-            let groups: IndexSet<Peer> = self.worn[*class]
+            let groups: IndexSet<Peer> = self.group_sets[*class]
                 .iter()
                 .filter_map(|group| Some(Peer::Group(self.account.groups.get_index(*group)?.0.clone())))
                 .collect();

@@ -157,7 +157,7 @@ impl<'a> Gained<'a> {
         }
     }
 
-    /// What a rule admits to a class, or from it.
+    /// The passage that a rule admits to a class, or from it.
     fn passage(&self, class: &Class<'a>, (group, rule): (&SecurityGroup, &Rule), direction: Direction) -> Passage {
         let way = self.way(class, rule, direction);
         let (from, to, members_are) = ends_of(&group.label, peer_words(self.sides.account, &rule.peer), direction);
