@@ -15,6 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use indexmap::IndexMap;
 use ipnet::{IpNet, Ipv4Net};
 
+use crate::model::PrefixFamily;
+
 pub use interface::{Holder, Interface, Public};
 pub use ipv6::Ipv6Block;
 pub use known::Known;
@@ -184,6 +186,11 @@ pub struct PrefixList {
 }
 
 impl PrefixList {
+    /// Returns the family of its entries, of which it has one alone; nothing where none is known.
+    pub fn family(&self) -> Option<PrefixFamily> {
+        self.entries.known()?.first().copied().map(PrefixFamily::of)
+    }
+
     /// As many entries as it may have; where no source tells it, as many as it has.
     pub fn room(&self) -> u32 {
         let entries = self.entries.known().map_or(0, Vec::len);

@@ -97,8 +97,8 @@ fn weight(account: &Account, ruled: &Ruled<'_>, family: PrefixFamily) -> usize {
 fn room(account: &Account, list: &ResourceId, family: PrefixFamily) -> usize {
     let Some(list) = account.prefix_lists.get(list) else { return 0 };
     let entries = list.entries.known().map_or(&[][..], Vec::as_slice);
-    match (entries.first(), list.max_entries) {
-        (Some(first), Some(most)) if PrefixFamily::of(*first) == family => usize::try_from(most).unwrap_or(usize::MAX),
+    match list.max_entries {
+        Some(most) if list.family() == Some(family) => usize::try_from(most).unwrap_or(usize::MAX),
         _ => entries.iter().filter(|block| PrefixFamily::of(**block) == family).count(),
     }
 }

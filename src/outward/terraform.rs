@@ -8,7 +8,7 @@ use super::notes::Outward;
 use super::plan::{Id, Plan, PlannedPeer, PlannedRule};
 use super::terraform_members::{group_reference, members, reference};
 use crate::account::{Account, PrefixList, SecurityGroup};
-use crate::model::Direction;
+use crate::model::{Direction, PrefixFamily};
 
 /// Provider, and what no source tells: an image.
 const HEAD: &str = r#"terraform {
@@ -123,10 +123,10 @@ fn gateway(vpc: &str, ipv6: bool) -> Vec<Block> {
 }
 
 fn prefix_list(name: &str, list: &PrefixList, entries: &[IpNet]) -> Block {
-    let family = if entries.first().is_some_and(|entry| entry.addr().is_ipv6()) { "IPv6" } else { "IPv4" };
+    let family = list.family().unwrap_or(PrefixFamily::Ipv4).to_string();
     let own = Block::resource("aws_ec2_managed_prefix_list", name)
         .is("name", text(&list.label))
-        .is("address_family", text(family))
+        .is("address_family", text(&family))
         .is("max_entries", list.room().to_string());
     entries.iter().fold(own, |own, entry| {
         let description = list.descriptions.get(entry).map(|words| text(words));
