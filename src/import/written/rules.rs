@@ -64,14 +64,9 @@ impl Making<'_> {
                 }
                 self.groups.get(id).cloned().ok_or_else(|| Reason::StaleReference(id.to_string()))
             }
-            Peer::PrefixList(id) => self.lists.get(id).cloned().ok_or_else(|| {
-                let entries = self.account.entries(id);
-                match entries {
-                    Some(entries) if entries.is_empty() => {
-                        Reason::MatchesNothing(format!("{id}, which has no entries"))
-                    }
-                    _ => Reason::UnknownValue(format!("the entries of {id}")),
-                }
+            Peer::PrefixList(id) => self.lists.get(id).cloned().ok_or_else(|| match self.account.entries(id) {
+                Some([]) => Reason::MatchesNothing(format!("{id}, which has no entries")),
+                Some(_) | None => Reason::UnknownValue(format!("the entries of {id}")),
             }),
             Peer::Unknown(why) => Err(Reason::UnknownValue(why.clone())),
         }
