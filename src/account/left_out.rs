@@ -42,6 +42,13 @@ pub enum Reason {
     Gone,
 }
 
+impl Reason {
+    /// The reason for what no lab has, by its part in who reaches whom.
+    pub fn not_emulated_if(has_part: bool) -> Self {
+        if has_part { Self::NotEmulated } else { Self::NoPartInReach }
+    }
+}
+
 impl LeftOut {
     /// Identifies it in two sources: two unknown values are the same if their text is.
     pub fn key(&self) -> (&str, &Reason, &ResourceId, u64) {

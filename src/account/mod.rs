@@ -3,22 +3,27 @@
 //! Unlike a `Cloud`, which a lab can boot, an account may hold what no lab has: ids in place of names, interfaces of managed services, several
 //! addresses on one interface, and values that are known after a plan is applied only.
 
+mod interface;
 mod ipv6;
+mod known;
 mod left_out;
 mod origin;
+mod security_group;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
-use indexmap::{IndexMap, IndexSet};
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use indexmap::IndexMap;
+use ipnet::{IpNet, Ipv4Net};
 
-use crate::model::{DEFAULT_GROUP, Traffic, number};
+use crate::model::PrefixFamily;
 
+pub use interface::{Holder, Interface, Public};
 pub use ipv6::Ipv6Block;
+pub use known::Known;
 pub use left_out::{LeftOut, Reason};
 pub use origin::{Origin, ResourceId};
 pub(crate) use origin::{plain_name, without_number};
+pub use security_group::{Peer, Rule, SecurityGroup};
 
 /// All that some sources tell of one account in one region, in the order of the sources.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -77,6 +82,35 @@ pub struct Fleet {
 }
 
 impl Account {
+    /// Returns the rules of every group.
+    pub fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.groups.values().flat_map(SecurityGroup::all_rules)
+    }
+
+    /// Returns the blocks of a VPC; none where it is not known.
+    pub fn vpc_blocks(&self, vpc: Option<&ResourceId>) -> Vec<IpNet> {
+        vpc.and_then(|id| self.vpcs.get(id)).into_iter().flat_map(Vpc::all_blocks).collect()
+    }
+
+    /// Returns the blocks that rules name and that one owner may have.
+    pub fn blocks_of_one_owner(&self) -> impl Iterator<Item = IpNet> {
+        self.rules().filter_map(|rule| rule.peer.block()).filter(may_be_of_one_owner)
+    }
+
+    /// Returns the entries of a prefix list, where a source tells them.
+    pub fn entries(&self, list: &ResourceId) -> Option<&[IpNet]> {
+        self.prefix_lists.get(list)?.entries.known().map(Vec::as_slice)
+    }
+
+    /// Returns the blocks that a peer names, itself or by a prefix list; nothing for a group, and where no source tells them.
+    pub fn blocks<'a>(&'a self, peer: &'a Peer) -> Option<&'a [IpNet]> {
+        match peer {
+            Peer::Block(block) => Some(std::slice::from_ref(block)),
+            Peer::PrefixList(id) => self.entries(id),
+            Peer::Group(_) | Peer::Unknown(_) => None,
+        }
+    }
+
     /// Returns true if a VPC has IPv6: a block of its own, or in it a subnet or an interface that has.
     pub fn has_ipv6(&self, vpc: &ResourceId) -> bool {
         let own = self.vpcs.get(vpc).is_some_and(|vpc| !vpc.ipv6.is_empty());
@@ -110,6 +144,13 @@ pub struct Vpc {
     pub origin: Origin,
 }
 
+impl Vpc {
+    /// Returns its blocks of both families.
+    pub fn all_blocks(&self) -> impl Iterator<Item = IpNet> {
+        self.blocks.iter().copied().map(IpNet::V4).chain(self.ipv6.iter().copied())
+    }
+}
+
 /// A subnet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subnet {
@@ -129,153 +170,6 @@ pub struct Subnet {
     pub origin: Origin,
 }
 
-/// A security group.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SecurityGroup {
-    /// Short name for people: the label of its resource in Terraform, else its group name, else its id.
-    pub label: String,
-    /// The name that EC2 has of it, where it is known.
-    pub name: Option<String>,
-    /// Its free text.
-    pub description: Option<String>,
-    /// Its VPC, where it is known.
-    pub vpc: Option<ResourceId>,
-    /// Rules for traffic to members.
-    pub ingress: Vec<Rule>,
-    /// Rules for traffic from members.
-    pub egress: Vec<Rule>,
-    /// Its place in the sources.
-    pub origin: Origin,
-}
-
-impl SecurityGroup {
-    /// Returns true for the group that EC2 makes itself in each VPC, with the rules that it is born with.
-    ///
-    /// Source: "Default security groups" (Amazon VPC user guide).
-    pub fn is_default_as_born(&self, id: &ResourceId) -> bool {
-        let itself = |rule: &Rule| rule.admits_all_of(&Peer::Group(id.clone()));
-        let ipv4 = |rule: &Rule| rule.admits_all_of(&Peer::Block(IpNet::V4(Ipv4Net::default())));
-        let ipv6 = |rule: &Rule| rule.admits_all_of(&Peer::Block(IpNet::V6(Ipv6Net::default())));
-        self.name.as_deref() == Some(DEFAULT_GROUP)
-            && matches!(self.ingress.as_slice(), [only] if itself(only))
-            && self.egress.iter().any(ipv4)
-            && self.egress.iter().all(|rule| ipv4(rule) || ipv6(rule))
-    }
-}
-
-/// One rule: one traffic, one peer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rule {
-    /// Traffic that it admits.
-    pub traffic: Known<Traffic>,
-    /// Source of ingress, destination of egress.
-    pub peer: Peer,
-    /// Its free text.
-    pub description: Option<String>,
-    /// Its place in the sources.
-    pub origin: Origin,
-}
-
-impl Rule {
-    /// Returns true if it admits all traffic of this peer, and no more.
-    fn admits_all_of(&self, peer: &Peer) -> bool {
-        self.traffic.known() == Some(&Traffic::All) && self.peer == *peer
-    }
-
-    /// Returns true if what it admits, or whom, is not known.
-    pub fn is_unknown(&self) -> bool {
-        self.traffic.known().is_none() || matches!(self.peer, Peer::Unknown(_))
-    }
-}
-
-/// The other side of a rule.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Peer {
-    /// A canonical block of either family.
-    Block(IpNet),
-    /// Members of a group of this account.
-    Group(ResourceId),
-    /// Entries of a prefix list; one that no source tells has unknown entries.
-    PrefixList(ResourceId),
-    /// It may be anybody, for this reason.
-    Unknown(String),
-}
-
-/// A network interface, of whatever holds it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Interface {
-    /// Short name for people: that of its holder, with `.eth1` for a further interface of an instance.
-    pub label: String,
-    /// Its holder.
-    pub holder: Holder,
-    /// Its VPC, where it is known.
-    pub vpc: Option<ResourceId>,
-    /// Its subnet, where it is known.
-    pub subnet: Option<ResourceId>,
-    /// Its groups.
-    pub groups: Known<IndexSet<ResourceId>>,
-    /// Private addresses, prefixes, and IPv6 addresses, as blocks; empty where they are not known yet.
-    pub addresses: Vec<IpNet>,
-    /// Number of IPv6 addresses that it gets beside these, and that are not known yet.
-    pub ipv6_later: usize,
-    /// Ways from the internet to it.
-    pub public: Public,
-    /// Its place in the sources.
-    pub origin: Origin,
-}
-
-/// The holder of an interface.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Holder {
-    /// An instance that is running, or will be.
-    Instance,
-    /// An instance that is stopped: its interfaces and groups are there, and nothing answers.
-    StoppedInstance,
-    /// A load balancer of any kind.
-    LoadBalancer,
-    /// A managed database or cache.
-    Database,
-    /// A function.
-    Function,
-    /// A container task or another service that Amazon runs.
-    Service,
-    /// Nothing yet: it is attached to nobody.
-    Nobody,
-}
-
-impl Holder {
-    /// Returns true for an instance, whether it runs or not.
-    pub fn is_instance(self) -> bool {
-        matches!(self, Self::Instance | Self::StoppedInstance)
-    }
-}
-
-impl Interface {
-    /// Returns true if it has an IPv6 address or gets one.
-    pub fn has_ipv6(&self) -> bool {
-        self.ipv6_later > 0 || self.addresses.iter().any(|block| matches!(block, IpNet::V6(_)))
-    }
-
-    /// The name of its holder and its device number: `web1` and 1 of `web1.eth1`. What is no instance has one interface.
-    pub fn holder_and_device(&self) -> (&str, u32) {
-        let further = self.label.rsplit_once(".eth").filter(|_| self.holder.is_instance());
-        let further = further.and_then(|(name, device)| Some((name, number(device)?)));
-        further.unwrap_or((self.label.as_str(), 0))
-    }
-}
-
-/// Ways from the internet to an interface.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Public {
-    /// These public addresses lead to it; none is listed where it gets one that is not known yet.
-    At(Vec<IpAddr>),
-    /// None does.
-    None,
-    /// It cannot be told, for this reason.
-    Unknown(String),
-}
-
 /// A prefix list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PrefixList {
@@ -292,6 +186,11 @@ pub struct PrefixList {
 }
 
 impl PrefixList {
+    /// Returns the family of its entries, of which it has one alone; nothing where none is known.
+    pub fn family(&self) -> Option<PrefixFamily> {
+        self.entries.known()?.first().copied().map(PrefixFamily::of)
+    }
+
     /// As many entries as it may have; where no source tells it, as many as it has.
     pub fn room(&self) -> u32 {
         let entries = self.entries.known().map_or(0, Vec::len);
@@ -299,29 +198,9 @@ impl PrefixList {
     }
 }
 
-/// A value, or the reason why no source tells it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Known<T> {
-    /// The value.
-    Is(T),
-    /// It may be anything, for this reason.
-    Unknown(String),
-}
-
-impl<T> Known<T> {
-    /// Returns the value, if it is known.
-    pub fn known(&self) -> Option<&T> {
-        match self {
-            Self::Is(value) => Some(value),
-            Self::Unknown(_) => None,
-        }
-    }
-
-    /// Returns the reason why it is not known.
-    pub fn why_unknown(&self) -> Option<&str> {
-        match self {
-            Self::Is(_) => None,
-            Self::Unknown(why) => Some(why),
-        }
-    }
+/// Returns true for a block that one owner may have; a wider one means the internet.
+pub fn may_be_of_one_owner(block: &IpNet) -> bool {
+    /// The shortest prefix of such a block.
+    const OF_ONE_OWNER: u8 = 8;
+    block.prefix_len() >= OF_ONE_OWNER
 }

@@ -28,13 +28,8 @@ impl Source {
             return Ok(Some(if stdin().is_terminal() { Self::Person } else { Self::Nobody }));
         };
         let (name, bytes) = answers(path)?;
-        match predictions(&name, &bytes, wanted) {
-            Ok(replies) => Ok(Some(Self::File(replies.into_iter()))),
-            Err(problems) => {
-                sources::tell(&[problems]);
-                Ok(None)
-            }
-        }
+        let replies = sources::value_or_tell(predictions(&name, &bytes, wanted));
+        Ok(replies.map(|replies| Self::File(replies.into_iter())))
     }
 }
 

@@ -70,13 +70,8 @@ pub(super) fn run(arguments: &ExplainArguments) -> anyhow::Result<Exit> {
     let era = arguments.era.map_or(topology.eras[0], Era::from);
     let flow = TypedFlow::new(written);
     let mut cloud = flow.with_synthetic_hosts(&predict::cloud_at(&topology, era, step)?).into_owned();
-    let pattern = match FlowPattern::parse(written, &cloud) {
-        Ok(pattern) => pattern,
-        Err(problems) => {
-            sources::tell(&[problems]);
-            return Ok(Exit::BadInput);
-        }
-    };
+    let pattern = sources::value_or_tell(FlowPattern::parse(written, &cloud));
+    let Some(pattern) = pattern else { return Ok(Exit::BadInput) };
     // The file made no address outside that it does not name.
     if pattern.hosts().any(|host| !cloud.hosts.contains_key(host)) {
         let whole = predict::cloud_at(&topology.clone().with_outside(pattern.hosts()), era, step)?;

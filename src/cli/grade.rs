@@ -18,7 +18,7 @@ use sglab::workshop::lesson::{Kind, Lesson, Submission, Task};
 
 use super::common::{Exit, When, told};
 use super::learn::one;
-use super::{folder, host, screen, signals, sources};
+use super::{folder, host, screen, sources};
 
 /// `sglab grade`.
 #[derive(Debug, Args)]
@@ -100,16 +100,7 @@ pub(super) fn run(arguments: &GradeArguments) -> anyhow::Result<Exit> {
             it.file = format!("{}.yaml", index + 1);
         }
     }
-    let Some(_sandbox) = host::enter() else { return Ok(Exit::CannotHost) };
-    let Some(runtime) = host::runtime() else { return Ok(Exit::CannotHost) };
-    let done = runtime.block_on(async {
-        tokio::select! {
-            signal = signals::received() => signal.map(Err),
-            all = all(arguments, task, &handed) => all.map(Ok),
-        }
-    });
-    runtime.shutdown_background();
-    let all = match done? {
+    let all = match host::run_until_signal(all(arguments, task, &handed))? {
         Ok(all) => all,
         Err(exit) => return Ok(exit),
     };

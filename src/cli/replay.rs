@@ -16,7 +16,7 @@ use sglab::scenario::{self, Options, StartServices};
 use sglab::topology::Topology;
 
 use super::common::{Exit, PlainFormat, told};
-use super::{evidence, host, screen, signals};
+use super::{evidence, host, screen};
 
 /// `sglab replay`.
 #[derive(Debug, Args)]
@@ -62,16 +62,7 @@ pub(super) fn run(arguments: &ReplayArguments) -> anyhow::Result<Exit> {
         manifest.runs.iter().map(|run| read(arguments, &manifest, run)).collect::<anyhow::Result<_>>()?;
     tell_of_services(arguments, &manifest, &kept);
     let now = versions();
-    let Some(_sandbox) = host::enter() else { return Ok(Exit::CannotHost) };
-    let Some(runtime) = host::runtime() else { return Ok(Exit::CannotHost) };
-    let done = runtime.block_on(async {
-        tokio::select! {
-            signal = signals::received() => signal,
-            exit = replay(arguments, &manifest, &kept, &now) => exit,
-        }
-    });
-    runtime.shutdown_background();
-    done
+    Ok(host::run_until_signal(replay(arguments, &manifest, &kept, &now))?.unwrap_or_else(|exit| exit))
 }
 
 /// With what this run is made.

@@ -30,6 +30,11 @@ pub(super) fn tell(text: &str) {
     eprintln!("{}", fit(&stderr, text));
 }
 
+/// Returns the value; says the error where there is none.
+pub(super) fn value_or_tell<T>(result: Result<T, impl std::fmt::Display>) -> Option<T> {
+    result.map_err(|error| tell(&error.to_string())).ok()
+}
+
 /// Words what is wrong with a file, for the errors' own terminal: long lines are shown around what is meant.
 pub(super) fn problems(problems: &Problems) -> String {
     width_of(&stderr()).map_or_else(|| problems.to_string(), |width| problems.within(width))

@@ -202,6 +202,11 @@ fn read_one_for(wanted: Wanted, name: &str) -> anyhow::Result<Option<Topology>> 
     Ok(read.topologies.pop())
 }
 
+/// Returns what was read of a file; says what is wrong with it where that is nothing.
+pub(super) fn value_or_tell<T>(result: Result<T, Problems>) -> Option<T> {
+    result.map_err(|problems| tell(&[problems])).ok()
+}
+
 /// Says what is wrong with some files, an empty line between two.
 pub(super) fn tell(files: &[Problems]) {
     for (index, problems) in files.iter().enumerate() {

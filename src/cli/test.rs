@@ -21,7 +21,7 @@ use super::account::sources::Reading;
 use super::common::{EraName, Exit, When, told};
 use super::result_format::{Output, ResultFormat, TextGoes};
 use super::shard::Shard;
-use super::{broken, evidence, file, host, replay, screen, signals, sources};
+use super::{broken, evidence, file, host, replay, screen, sources};
 
 /// `sglab test`.
 #[derive(Debug, Args)]
@@ -141,17 +141,7 @@ pub(super) fn run(arguments: TestArguments) -> anyhow::Result<Exit> {
         // Before anything is run: what is found out afterwards would cost the run.
         evidence::check_target(folder)?;
     }
-    let Some(_sandbox) = host::enter() else { return Ok(Exit::CannotHost) };
-    let Some(runtime) = host::runtime() else { return Ok(Exit::CannotHost) };
-    let done = runtime.block_on(async {
-        tokio::select! {
-            signal = signals::received() => signal,
-            exit = run_all(&arguments, &read, imported.as_ref()) => exit,
-        }
-    });
-    // The labs go with this process; waiting for their parts one by one would only take longer.
-    runtime.shutdown_background();
-    done
+    Ok(host::run_until_signal(run_all(&arguments, &read, imported.as_ref()))?.unwrap_or_else(|exit| exit))
 }
 
 /// A run to be made: a topology under an era.

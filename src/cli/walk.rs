@@ -16,7 +16,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::common::{EraName, Exit, PlainFormat, When, no_step};
 use super::desk::{Desk, Source, Talk};
-use super::{broken, host, screen, signals, sources};
+use super::{broken, host, screen, sources};
 
 /// `sglab walk`.
 #[derive(Debug, Args)]
@@ -80,18 +80,9 @@ pub(super) fn run(arguments: &WalkArguments) -> anyhow::Result<Exit> {
         return Ok(Exit::BadInput);
     };
     let talk = Talk::new(arguments.format, arguments.color);
-    let Some(_sandbox) = host::enter() else { return Ok(Exit::CannotHost) };
-    let Some(runtime) = host::runtime() else { return Ok(Exit::CannotHost) };
     let walk = Walk { talk, topology: &topology, era, from, puzzles };
-    let done = runtime.block_on(async {
-        tokio::select! {
-            signal = signals::received() => signal,
-            exit = walk.all(source, arguments.format) => exit,
-        }
-    });
-    // The lab goes with this process; so does the thread that waits for a line.
-    runtime.shutdown_background();
-    done
+    // The thread that waits for a line goes with this process, as the lab does.
+    Ok(host::run_until_signal(walk.all(source, arguments.format))?.unwrap_or_else(|exit| exit))
 }
 
 /// A walk through a topology.

@@ -17,7 +17,7 @@ use super::rule::{Compiling, STATELESS, UNPLACED, log, marked, opens_all, own, t
 use super::{doubts, icmp_errors, idle, memory, services, shares};
 use crate::model::protocol::{ICMP, ICMPV6, TCP, UDP};
 use crate::model::{
-    Cloud, Direction, GroupName, IcmpErrors, Interface, PrefixList, Rule, SecurityGroup, SourceDestCheck, Vpc, VpcName,
+    Cloud, Direction, GroupName, IcmpErrors, Interface, PrefixList, SecurityGroup, SourceDestCheck, Vpc, VpcName,
     service_addresses,
 };
 use crate::network::nft::{Chain, Map, NftRule, Ruleset, Set, SetKey};
@@ -174,7 +174,7 @@ fn add_group(
             continue;
         }
         let (mut new, mut live) = (Vec::new(), Vec::new());
-        for rule in rules(group.1, direction) {
+        for rule in group.1.rules(direction) {
             let compiling = Compiling::new((cloud, appliances), group, direction, rule);
             new.extend(compiling.new_flows()?);
             live.extend(compiling.flows_under_way()?);
@@ -183,13 +183,6 @@ fn add_group(
         ruleset.chains.insert(format!("{direction}-live/{}", group.0), chain(live));
     }
     Ok(())
-}
-
-fn rules(group: &SecurityGroup, direction: Direction) -> &[Rule] {
-    match direction {
-        Direction::Egress => &group.egress,
-        Direction::Ingress => &group.ingress,
-    }
 }
 
 /// Adds an interface's chains in one direction; gives the chain of new flows, and that of untracked flows under way
@@ -211,7 +204,7 @@ fn add_interface(
         let group = group
             .ok_or_else(|| CompileError::UnknownMembership { interface: interface.id.clone(), group: name.clone() })?;
         let opposite = if egress { Direction::Ingress } else { Direction::Egress };
-        opposite_open |= rules(group, opposite).iter().map(opens_all).fold(0, |bits, rule| bits | rule);
+        opposite_open |= group.rules(opposite).iter().map(opens_all).fold(0, |bits, rule| bits | rule);
         new.push(own(&format!("group/{name}"), format!("jump {direction}/{name}")));
         live.push(own(&format!("group/{name}"), format!("jump {direction}-live/{name}")));
     }

@@ -6,7 +6,7 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::picture::{Arrow, ArrowKind, BoxKind, Member, MemberState, NodeBox, Picture, natural};
 use super::sparse::sparse;
-use crate::account::{Account, Holder, Interface, Peer, ResourceId};
+use crate::account::{Account, Holder, Interface, ResourceId};
 use crate::reach::{Certainty, Passage, Way, admitted};
 
 impl Picture {
@@ -49,9 +49,9 @@ impl<'a> Making<'a> {
         }
         let mut ruled: HashSet<&ResourceId> = HashSet::new();
         for (id, group) in &account.groups {
-            let rules = || group.ingress.iter().chain(&group.egress);
+            let rules = || group.all_rules();
             ruled.extend((!group.ingress.is_empty()).then_some(id));
-            ruled.extend(rules().filter_map(|rule| if let Peer::Group(id) = &rule.peer { Some(id) } else { None }));
+            ruled.extend(rules().filter_map(|rule| rule.peer.group()));
         }
         for interface in account.interfaces.values() {
             making.place(interface, &sizes, &ruled);

@@ -53,12 +53,12 @@ impl RuleDetails {
     pub fn finish(mut self, account: &mut Account) {
         for id in &self.described {
             let Some(group) = account.groups.get_mut(id) else { continue };
-            for direction in [Direction::Ingress, Direction::Egress] {
+            for direction in Direction::BOTH {
                 if !self.told.contains(&(id.clone(), direction)) && !self.rules.contains_key(id) {
                     // Two cut replies compare as equal: the digest leaves out the rest of the group.
                     let origin = Origin { digest: 0, ..group.origin.clone() };
                     let rule = unknown_rule("the reply is cut: it does not say the rules of the group", &origin);
-                    of(group, direction).push(rule);
+                    group.rules_mut(direction).push(rule);
                 }
             }
         }
@@ -76,12 +76,12 @@ impl RuleDetails {
             for (direction, told) in rules {
                 let is_told = self.told.contains(&(id.clone(), direction));
                 match told {
-                    Ok(rule) if has(of(group, direction), &rule) => {}
+                    Ok(rule) if has(group.rules(direction), &rule) => {}
                     Ok(rule) => {
                         if is_told {
                             differs = Some(rule.origin.clone());
                         }
-                        of(group, direction).push(rule);
+                        group.rules_mut(direction).push(rule);
                     }
                     Err(_) if is_told => {}
                     Err(item) => account.left_out.push(item),
@@ -91,13 +91,6 @@ impl RuleDetails {
                 account.left_out.push(told_otherwise(origin));
             }
         }
-    }
-}
-
-fn of(group: &mut SecurityGroup, direction: Direction) -> &mut Vec<Rule> {
-    match direction {
-        Direction::Ingress => &mut group.ingress,
-        Direction::Egress => &mut group.egress,
     }
 }
 

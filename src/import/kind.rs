@@ -49,6 +49,6 @@ pub(super) fn recognise(root: Node<'_>) -> Result<Kind, Mistake> {
     if describe::is_reply(root) {
         return Ok(Kind::Describe);
     }
-    let mistake = Mistake::new(root.span().beginning(), "this is no source that sglab knows");
+    let mistake = Mistake::new(root.start(), "this is no source that sglab knows");
     Err(mistake.help("it reads replies of `aws ec2 describe-*`, `terraform show -json`, and CloudFormation templates"))
 }

@@ -3,6 +3,7 @@
 //!
 //! Pure: sources come as texts. Nothing is lost in silence: what is read and has no part in the account is listed there with its reason.
 
+mod aliases;
 mod allowances;
 mod builder;
 mod cloudformation;
@@ -10,10 +11,12 @@ mod describe;
 mod details;
 mod expectation;
 mod fault;
+mod group_labels;
 mod kind;
 mod parameters;
 mod placed;
 mod prior;
+mod reader;
 mod reading;
 #[cfg(test)]
 mod shown;
@@ -28,8 +31,7 @@ pub use expectation::{
     AllowedFlowWords, Expectations, ExpectedMembers, ExpectedPassage, read_expectations, write_expectations,
 };
 pub use fault::{Fault, Faults};
-pub use kind::Kind;
-pub use kind::is_topology;
+pub use kind::{Kind, is_topology};
 pub use parameters::Parameters;
 pub use prior::{Plan, plan};
 pub use reading::{Text, kind_of, parameters_of, read, read_with};

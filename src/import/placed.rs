@@ -1,4 +1,4 @@
-//! The parts of interfaces and groups that the readers of Terraform's and CloudFormation's files share.
+//! The parts of interfaces and groups that several readers share.
 
 use indexmap::IndexSet;
 
@@ -54,9 +54,7 @@ impl Subnets {
         }
         public
     }
-}
 
-impl Subnets {
     /// Returns true if what is launched in one of them gets an IPv6 address by itself.
     pub fn gives_ipv6(&self, account: &Account) -> bool {
         self.known.iter().filter_map(|id| account.subnets.get(id)).any(|it| it.automatic_ipv6.known() == Some(&true))

@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 
-use super::builder::{Builder, Reader};
+use super::builder::Builder;
 use super::fault::{Faults, Mistake};
 use super::kind::{self, Kind};
+use super::reader::Reader;
 use super::reading::{Text, finished, read};
 use super::terraform;
 use super::tree::{self, Node};
-use crate::account::{Account, SourceKind};
+use crate::account::{Account, SecurityGroup, SourceKind};
 use crate::topology::Source;
 
 /// A plan before and after.
@@ -39,10 +40,9 @@ pub fn plan(text: &Text) -> Result<Option<Plan>, Faults> {
         Some(state) => terraform::read(&mut reader, state),
         // The first plan of all has no state. One that changes what is there was cut.
         None => {
-            let changed = root.items_of("resource_changes").find(|entry| {
-                let actions = entry.get("change").into_iter().flat_map(|change| change.items_of("actions"));
-                actions.filter_map(Node::text).any(|action| !["create", "read"].contains(&action))
-            });
+            let is_changed =
+                |entry: &Node<'_>| terraform::actions(*entry).any(|action| !["create", "read"].contains(&action));
+            let changed = root.items_of("resource_changes").find(is_changed);
             if let Some(changed) = changed {
                 let mistake =
                     Mistake::new(changed.start(), "this plan changes what is there, and has no `prior_state`");
@@ -60,16 +60,13 @@ pub fn plan(text: &Text) -> Result<Option<Plan>, Faults> {
 
 /// The addresses of resources that a plan leaves as they are.
 fn unchanged(root: Node<'_>) -> HashSet<&str> {
-    let entries = root.items_of("resource_changes").filter(|entry| {
-        let actions = entry.get("change").into_iter().flat_map(|change| change.items_of("actions"));
-        entry.get("deposed").is_none() && actions.map(Node::text).eq([Some("no-op")])
-    });
-    entries.filter_map(|entry| entry.text_of("address")).collect()
+    let is_unchanged = |entry: &Node<'_>| entry.get("deposed").is_none() && terraform::actions(*entry).eq(["no-op"]);
+    root.items_of("resource_changes").filter(is_unchanged).filter_map(|entry| entry.text_of("address")).collect()
 }
 
 /// Gives what nobody knows of unchanged resources one digest: it is the same, though only the plan has its expressions.
 fn settle(account: &mut Account, unchanged: &HashSet<&str>) {
-    let rules = account.groups.values_mut().flat_map(|group| group.ingress.iter_mut().chain(&mut group.egress));
+    let rules = account.groups.values_mut().flat_map(SecurityGroup::all_rules_mut);
     let origins = rules.map(|rule| &mut rule.origin).chain(account.left_out.iter_mut().map(|item| &mut item.origin));
     for origin in origins.filter(|origin| unchanged.contains(origin.resource.as_str())) {
         origin.digest = 0;

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use indexmap::IndexSet;
 
-use super::builder::{Builder, Reader};
+use super::builder::Builder;
 use super::fault::{Faults, Mistake};
 use super::kind::{self, Kind};
 use super::parameters::Parameters;
+use super::reader::Reader;
 use super::tree::{self, Node};
 use super::{cloudformation, describe, terraform};
 use crate::account::{Account, SourceKind};
@@ -98,7 +99,7 @@ fn read_one(mut reader: Reader<'_>, text: &str, kind: Option<Kind>) {
     match kind {
         Ok(Kind::Cloudformation) => cloudformation::read(&mut reader, root),
         Ok(Kind::Describe) if !describe::is_reply(root) => {
-            reader.fault(Mistake::new(root.span().beginning(), "this is no reply of `aws ec2 describe-*`"));
+            reader.fault(Mistake::new(root.start(), "this is no reply of `aws ec2 describe-*`"));
         }
         Ok(Kind::Describe) => describe::read(&mut reader, root),
         Ok(Kind::Terraform) => terraform::read(&mut reader, root),

@@ -243,86 +243,83 @@ fn address_of_outside(subject: &Subject<'_>) -> Vec<Found> {
             || subject.vpc_blocks(ruled.group).iter().any(|own| own.contains(&address));
         (!is_own).then_some(address)
     };
-    let told = |ruled: Ruled<'_>| {
+    let finding = |ruled: Ruled<'_>| {
         let address = outside(&ruled)?;
         let message = format!("names the host {address}; a prefix list would give it a name and one place to edit");
         let instead = cure::authorize(subject, &ruled, Other::AnyList(cure::family(&ruled)));
         let revoke = cure::revoke(subject, &ruled);
         Some(subject.of_rule(&ruled, message).cured([instead, revoke]))
     };
-    subject.rules().filter_map(told).collect()
+    subject.rules().filter_map(finding).collect()
 }
 
 /// A rule for one member's public address shows that members of the group beside it come that way; an egress rule for a public address, that they go.
 fn public_path_surprise(subject: &Subject<'_>) -> Vec<Found> {
-    let mut found = Vec::new();
-    for ruled in subject.rules_in(Direction::Ingress) {
-        let Some(holder) = ruled.block().and_then(host).and_then(|address| subject.public_holder(address)) else {
-            continue;
-        };
-        let groups: Vec<&ResourceId> = holder.interface.groups.known().into_iter().flatten().collect();
-        let Some(traffic) = ruled.traffic() else { continue };
-        let beside = subject.found_by(ruled.id, Direction::Ingress, |index, found| {
-            groups.iter().for_each(|id| index.of_peer(&Peer::Group((*id).clone()), traffic, found));
-        });
-        let Some(beside) = beside.first() else { continue };
-        let Peer::Group(peer) = &beside.rule.peer else { continue };
-        let closed: Vec<&str> = subject
-            .members(peer)
-            .iter()
-            .filter(|member| member.id != holder.id && is_locked_out(subject, &[ruled.id], &ruled, member.interface))
-            .map(|member| member.interface.label.as_str())
-            .collect();
-        if closed.is_empty() {
-            continue;
-        }
-        let message = format!(
-            "lets {} in by public address, and {} by private address only: the rule for {} does not match what comes by public address",
-            holder.interface.label,
-            listed(closed),
-            subject.account.groups.get(peer).map_or_else(|| peer.to_string(), |group| group.label.clone())
-        );
-        let revoke = cure::revoke(subject, &ruled);
-        found.push(subject.of_rule(&ruled, message).beside(&beside.rule.origin).cured([revoke]));
+    let ingress = subject.rules_in(Direction::Ingress).filter_map(|ruled| ingress_by_public_address(subject, &ruled));
+    let egress = subject.rules_in(Direction::Egress).filter_map(|ruled| egress_by_public_address(subject, &ruled));
+    ingress.chain(egress).collect()
+}
+
+fn ingress_by_public_address(subject: &Subject<'_>, ruled: &Ruled<'_>) -> Option<Found> {
+    let holder = subject.public_holder(ruled.block().and_then(host)?)?;
+    let traffic = ruled.traffic()?;
+    let groups: Vec<&ResourceId> = holder.interface.groups.known().into_iter().flatten().collect();
+    let beside = subject.found_by(ruled.id, Direction::Ingress, |index, found| {
+        groups.iter().for_each(|id| index.of_peer(&Peer::Group((*id).clone()), traffic, found));
+    });
+    let beside = beside.first()?;
+    let peer = beside.rule.peer.group()?;
+    let closed: Vec<&str> = subject
+        .members(peer)
+        .iter()
+        .filter(|member| member.id != holder.id && is_locked_out(subject, &[ruled.id], traffic, member.interface))
+        .map(|member| member.interface.label.as_str())
+        .collect();
+    if closed.is_empty() {
+        return None;
     }
-    for ruled in subject.rules_in(Direction::Egress) {
-        let Some(target) = ruled.block().and_then(host).and_then(|address| subject.public_holder(address)) else {
-            continue;
-        };
-        let receiving: Vec<&ResourceId> = target.interface.groups.known().into_iter().flatten().collect();
-        let Some(traffic) = ruled.traffic() else { continue };
-        let own = Peer::Group(ruled.id.clone());
-        let by_group = receiving.iter().find_map(|id| {
-            let named = subject.found_by(id, Direction::Ingress, |index, found| index.of_peer(&own, traffic, found));
-            named.first().copied()
-        });
-        let Some(by_group) = by_group else { continue };
-        let closed: Vec<&str> = subject
-            .members(ruled.id)
-            .iter()
-            .filter(|member| is_locked_out(subject, &receiving, &ruled, member.interface))
-            .map(|member| member.interface.label.as_str())
-            .collect();
-        if closed.is_empty() {
-            continue;
-        }
-        let to = &target.interface.label;
-        let message = format!(
-            "lets {} go to {to} by public address, where {to} lets them in by private address only",
-            listed(closed)
-        );
-        let instead = cure::authorize(subject, &ruled, Other::Group(by_group.group));
-        let revoke = cure::revoke(subject, &ruled);
-        found.push(subject.of_rule(&ruled, message).beside(&by_group.rule.origin).cured([instead, revoke]));
+    let message = format!(
+        "lets {} in by public address, and {} by private address only: the rule for {} does not match what comes by public address",
+        holder.interface.label,
+        listed(closed),
+        subject.account.groups.get(peer).map_or_else(|| peer.to_string(), |group| group.label.clone())
+    );
+    let revoke = cure::revoke(subject, ruled);
+    Some(subject.of_rule(ruled, message).beside(&beside.rule.origin).cured([revoke]))
+}
+
+fn egress_by_public_address(subject: &Subject<'_>, ruled: &Ruled<'_>) -> Option<Found> {
+    let target = subject.public_holder(ruled.block().and_then(host)?)?;
+    let traffic = ruled.traffic()?;
+    let receiving: Vec<&ResourceId> = target.interface.groups.known().into_iter().flatten().collect();
+    let own = Peer::Group(ruled.id.clone());
+    let by_group = receiving.iter().find_map(|id| {
+        let named = subject.found_by(id, Direction::Ingress, |index, found| index.of_peer(&own, traffic, found));
+        named.first().copied()
+    })?;
+    let closed: Vec<&str> = subject
+        .members(ruled.id)
+        .iter()
+        .filter(|member| is_locked_out(subject, &receiving, traffic, member.interface))
+        .map(|member| member.interface.label.as_str())
+        .collect();
+    if closed.is_empty() {
+        return None;
     }
-    found
+    let to = &target.interface.label;
+    let message = format!(
+        "lets {} go to {to} by public address, where {to} lets them in by private address only",
+        listed(closed)
+    );
+    let instead = cure::authorize(subject, ruled, Other::Group(by_group.group));
+    let revoke = cure::revoke(subject, ruled);
+    Some(subject.of_rule(ruled, message).beside(&by_group.rule.origin).cured([instead, revoke]))
 }
 
 /// Tests that an interface has public addresses, and that no rule of these groups about the same traffic lets them in.
-fn is_locked_out(subject: &Subject<'_>, groups: &[&ResourceId], ruled: &Ruled<'_>, interface: &Interface) -> bool {
+fn is_locked_out(subject: &Subject<'_>, groups: &[&ResourceId], traffic: Traffic, interface: &Interface) -> bool {
     let Public::At(addresses) = &interface.public else { return false };
     let public: Vec<&IpAddr> = addresses.iter().filter(|address| address.is_ipv4()).collect();
-    let Some(traffic) = ruled.traffic() else { return !public.is_empty() };
     let lets_in = |group: &ResourceId, address: IpAddr| {
         let holding = subject.found_by(group, Direction::Ingress, |index, found| {
             index.holding(IpNet::from(address), traffic, found);

@@ -1,9 +1,9 @@
 //! Allowances: findings that somebody has looked at, each with a reason and, if wanted, a last day.
 
 use std::fmt;
-use std::str::FromStr;
 
 use super::checks;
+use super::date::Date;
 use crate::model::{SourceLocation, shown, suggest};
 
 /// The beginning of a comment that speaks to sglab, behind its `#`.
@@ -12,7 +12,7 @@ const MARK: &str = "sglab:";
 /// The subject of an allowance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// What stands on a line of a file.
+    /// Findings on a line of a file.
     Line {
         /// The file, as the user named it.
         file: String,
@@ -163,76 +163,16 @@ fn read<'t>(comment: &'t str, place: &SourceLocation) -> Result<Words<'t>, Allow
     })
 }
 
-/// A day, such as 2027-01-31.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Date {
-    year: u16,
-    month: u8,
-    day: u8,
-}
-
-impl Date {
-    /// The day that is so many days behind 1970-01-01.
-    ///
-    /// Source: "chrono-Compatible Low-Level Date Algorithms", `civil_from_days` (Howard Hinnant).
-    pub fn of_days(days: u32) -> Self {
-        let days = u64::from(days) + 719_468;
-        let era = days / 146_097;
-        let of_era = days % 146_097;
-        let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-        let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let from_march = (5 * of_year + 2) / 153;
-        let day = of_year - (153 * from_march + 2) / 5 + 1;
-        let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-        let year = year_of_era + era * 400 + u64::from(month <= 2);
-        let byte = |number: u64| u8::try_from(number).unwrap_or(u8::MAX);
-        Self { year: u16::try_from(year).unwrap_or(u16::MAX), month: byte(month), day: byte(day) }
-    }
-}
-
-impl FromStr for Date {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let parts: Vec<&str> = text.split('-').collect();
-        let [year, month, day] = parts[..] else { return Err(()) };
-        let digits = |part: &str, count: usize| part.len() == count && part.bytes().all(|byte| byte.is_ascii_digit());
-        if !digits(year, 4) || !digits(month, 2) || !digits(day, 2) {
-            return Err(());
-        }
-        let date = Self {
-            year: year.parse().map_err(|_| ())?,
-            month: month.parse().map_err(|_| ())?,
-            day: day.parse().map_err(|_| ())?,
-        };
-        let is_leap = date.year.is_multiple_of(4) && (!date.year.is_multiple_of(100) || date.year.is_multiple_of(400));
-        let last = match date.month {
-            2 if is_leap => 29,
-            2 => 28,
-            4 | 6 | 9 | 11 => 30,
-            1..=12 => 31,
-            _ => return Err(()),
-        };
-        if (1..=last).contains(&date.day) { Ok(date) } else { Err(()) }
-    }
-}
-
-impl fmt::Display for Date {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:04}-{:02}-{:02}", self.year, self.month, self.day)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn told(text: &str) -> Vec<(u32, String, String, Option<String>)> {
-        let told = |allowance: Allowance| {
+    fn allowed(text: &str) -> Vec<(u32, String, String, Option<String>)> {
+        let words = |allowance: Allowance| {
             let Scope::Line { line, .. } = allowance.scope else { panic!("a line") };
             (line, allowance.check.to_owned(), allowance.reason, allowance.until.map(|day| day.to_string()))
         };
-        in_comments("a.yaml", text).unwrap().into_iter().map(told).collect()
+        in_comments("a.yaml", text).unwrap().into_iter().map(words).collect()
     }
 
     #[test]
@@ -240,14 +180,14 @@ mod tests {
         let text = "groups:\n  web: [tcp 22 from anywhere]  # sglab: allow admin-from-anywhere - a honeypot [until 2027-01-31]\n\
                     \n  # sglab: allow address-in-rule \u{2013} until the move\n  # more\n  db: []\n";
         assert_eq!(
-            told(text),
+            allowed(text),
             [
                 (2, "admin-from-anywhere".to_owned(), "a honeypot".to_owned(), Some("2027-01-31".to_owned())),
                 (6, "address-in-rule".to_owned(), "until the move".to_owned(), None),
             ]
         );
-        assert_eq!(told("a: b # sglab: allow all-ports - x, until 2027-01-31")[0].2, "x");
-        assert_eq!(told("a: b#sglab: allow all-ports - no comment"), []);
+        assert_eq!(allowed("a: b # sglab: allow all-ports - x, until 2027-01-31")[0].2, "x");
+        assert_eq!(allowed("a: b#sglab: allow all-ports - no comment"), []);
     }
 
     #[test]
@@ -263,19 +203,5 @@ mod tests {
             let faults = in_comments("a.yaml", &format!("a: b # sglab: {comment}")).unwrap_err();
             assert_eq!((faults[0].message.as_str(), faults[0].place.column), (message, 6), "{comment}");
         }
-    }
-
-    #[test]
-    fn days_are_counted_from_1970() {
-        let told = [0, 58, 59, 11_016, 20_787].map(|days| Date::of_days(days).to_string());
-        assert_eq!(told, ["1970-01-01", "1970-02-28", "1970-03-01", "2000-02-29", "2026-11-30"]);
-    }
-
-    #[test]
-    fn what_is_no_day_is_refused() {
-        for text in ["2026-02-29", "2026-13-01", "2026-1-01", "2026-01-00", "+026-01-01", "2026-01", "today"] {
-            assert_eq!(text.parse::<Date>(), Err(()), "{text}");
-        }
-        assert_eq!("2028-02-29".parse::<Date>().map(|date| date.to_string()), Ok("2028-02-29".to_owned()));
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::allowance::Date;
 use super::allowance::{Allowance, Scope};
+use super::date::{Date, ended};
 use super::finding::Finding;
 use super::found::{About, AboutKind, Found};
 use crate::account::{Origin, ResourceId};
@@ -20,9 +20,8 @@ pub(super) fn sort(findings: Vec<Finding>, allowances: &[Allowance], today: Date
     let mut sorted = Sorted { findings: Vec::new(), allowed: Vec::new(), useless: Vec::new() };
     let mut used = vec![false; allowances.len()];
     for finding in findings {
-        let covering =
-            allowances.iter().position(|allowance| !is_over(allowance, today) && covers(allowance, &finding));
-        match covering {
+        let covering = |allowance: &Allowance| ended(allowance.until, today).is_none() && covers(allowance, &finding);
+        match allowances.iter().position(covering) {
             Some(index) => {
                 used[index] = true;
                 sorted.allowed.push((finding, allowances[index].clone()));
@@ -31,18 +30,16 @@ pub(super) fn sort(findings: Vec<Finding>, allowances: &[Allowance], today: Date
         }
     }
     for (allowance, used) in allowances.iter().zip(used) {
-        let message = match allowance.until {
-            _ if used || !run.contains(allowance.check) => continue,
-            Some(until) if until < today => format!("the allowance of {} ended on {until}", allowance.check),
-            _ => format!("the allowance of {} allows nothing", allowance.check),
+        if used || !run.contains(allowance.check) {
+            continue;
+        }
+        let message = match ended(allowance.until, today) {
+            Some(until) => format!("the allowance of {} ended on {until}", allowance.check),
+            None => format!("the allowance of {} allows nothing", allowance.check),
         };
         sorted.useless.push(useless(allowance, message));
     }
     sorted
-}
-
-fn is_over(allowance: &Allowance, today: Date) -> bool {
-    allowance.until.is_some_and(|until| until < today)
 }
 
 fn covers(allowance: &Allowance, finding: &Finding) -> bool {

@@ -1,7 +1,5 @@
 //! Checks of rules for every address.
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-
 use super::check::{Advice, Check};
 use super::cure::{self, HTTPS, Other, Target};
 use super::everybody::everybody;
@@ -163,7 +161,7 @@ fn ports(ruled: &Ruled<'_>) -> Option<PortRange> {
 }
 
 fn admin_from_anywhere<'a>(subject: &Subject<'a>) -> Vec<Found> {
-    let told = |ruled: Ruled<'a>| {
+    let finding = |ruled: Ruled<'a>| {
         if !matches!(ruled.traffic(), Some(Traffic::Tcp(_))) {
             return None;
         }
@@ -182,11 +180,11 @@ fn admin_from_anywhere<'a>(subject: &Subject<'a>) -> Vec<Found> {
             subject.of_rule(&ruled, message).cured(operations)
         })
     };
-    subject.rules_in(Direction::Ingress).filter_map(told).collect()
+    subject.rules_in(Direction::Ingress).filter_map(finding).collect()
 }
 
 fn open_to_anywhere<'a>(subject: &Subject<'a>) -> Vec<Found> {
-    let told = |ruled: Ruled<'a>| {
+    let finding = |ruled: Ruled<'a>| {
         let what = match (ruled.traffic()?, ports(&ruled)) {
             (Traffic::Tcp(_), Some(range)) if range.is_single() && subject.options.admin.contains(&range.from()) => {
                 return None;
@@ -206,7 +204,7 @@ fn open_to_anywhere<'a>(subject: &Subject<'a>) -> Vec<Found> {
         let operations = [cure::authorize(subject, &ruled, Other::AnyGroup), cure::revoke(subject, &ruled)];
         Some(subject.of_rule(&ruled, format!("opens {what} to every address{}", how.words())).cured(operations))
     };
-    subject.rules_in(Direction::Ingress).filter_map(told).collect()
+    subject.rules_in(Direction::Ingress).filter_map(finding).collect()
 }
 
 fn v4_only(subject: &Subject<'_>) -> Vec<Found> {
@@ -219,38 +217,32 @@ fn v6_only(subject: &Subject<'_>) -> Vec<Found> {
 
 fn one_family<'a>(subject: &Subject<'a>, family: PrefixFamily) -> Vec<Found> {
     let of = |ruled: &Ruled<'_>| ruled.block().filter(|_| ruled.is_anywhere()).map(PrefixFamily::of);
-    let told = |ruled: Ruled<'a>| {
+    let finding = |ruled: Ruled<'a>| {
         let traffic = ruled.traffic().filter(|traffic| !matches!(traffic, Traffic::Icmp(_) | Traffic::Icmpv6(_)))?;
         let has_both = subject.vpc_blocks(ruled.group).iter().any(|block| block.addr().is_ipv6());
         if of(&ruled) != Some(family) || !has_both {
             return None;
         }
-        let other = match family {
-            PrefixFamily::Ipv4 => IpNet::V6(Ipv6Net::default()),
-            PrefixFamily::Ipv6 => IpNet::V4(Ipv4Net::default()),
-        };
+        let other = Peer::Block(family.other().every_address());
         let twins = subject.found_by(ruled.id, ruled.direction, |index, found| {
-            index.of_peer(&Peer::Block(other), traffic, found);
+            index.of_peer(&other, traffic, found);
         });
         if twins.iter().any(|twin| twin.traffic().is_some_and(|wide| covers(wide, traffic))) {
             return None;
         }
-        let (message, missing) = match family {
-            PrefixFamily::Ipv4 => ("is for every IPv4 address, and nothing is open over IPv6", PrefixFamily::Ipv6),
-            PrefixFamily::Ipv6 => ("is for every IPv6 address, and nothing is open over IPv4", PrefixFamily::Ipv4),
-        };
-        let open = cure::authorize(subject, &ruled, Other::Every(missing));
+        let message = format!("is for every {family} address, and nothing is open over {}", family.other());
+        let open = cure::authorize(subject, &ruled, Other::Every(family.other()));
         Some(subject.of_rule(&ruled, message).cured([open]))
     };
-    subject.rules().filter_map(told).collect()
+    subject.rules().filter_map(finding).collect()
 }
 
 fn egress_open(subject: &Subject<'_>) -> Vec<Found> {
-    let told = |ruled: Ruled<'_>| {
+    let finding = |ruled: Ruled<'_>| {
         let narrow = (HTTPS, Other::AnyBlock(cure::family(&ruled)));
         let target = (Target::There(ruled.group), &ruled.group.origin);
         let operations = [cure::open(subject, target, Direction::Egress, narrow), cure::revoke(subject, &ruled)];
         subject.of_rule(&ruled, "lets members send anything to every address, as a group is born").cured(operations)
     };
-    subject.rules_in(Direction::Egress).filter(Ruled::is_born).map(told).collect()
+    subject.rules_in(Direction::Egress).filter(Ruled::is_born).map(finding).collect()
 }

@@ -1,6 +1,6 @@
 //! Cures as they would be typed: commands of sglab, calls of the AWS CLI, or the change to what a file declares.
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::IpNet;
 
 use super::options::CureWords;
 use super::subject::{Ruled, Subject};
@@ -50,7 +50,7 @@ pub(super) enum Member<'a> {
     Chosen(&'a str),
 }
 
-/// What members need of the internet more often than anything else.
+/// The traffic to the internet that members need more often than any other.
 pub(super) const HTTPS: CallTraffic = CallTraffic::Known(Traffic::Tcp(PortRange::single(Port(443))));
 
 /// The family of a block; that of IPv4 where a rule names none.
@@ -86,21 +86,18 @@ pub(super) fn revoke(subject: &Subject<'_>, ruled: &Ruled<'_>) -> String {
         if is_implied(ruled) {
             return format!(
                 "{resource}: declare its {} rules: they take the place of {}, which a group is born with",
-                way(ruled.direction),
+                ruled.direction,
                 words(&declared_peer(subject, &ruled.rule.peer))
             );
         }
         if let Peer::Unknown(_) = &ruled.rule.peer {
-            return format!("{resource}: delete the {} rule at {}", way(ruled.direction), ruled.rule.origin.place);
+            return format!("{resource}: delete the {} rule at {}", ruled.direction, ruled.rule.origin.place);
         }
         let words = words(&declared_peer(subject, &ruled.rule.peer));
-        let beside = match ruled.direction {
-            Direction::Ingress => &ruled.group.ingress,
-            Direction::Egress => &ruled.group.egress,
-        };
-        let count = beside.iter().filter(|rule| rule.origin.resource == *own).count();
+        let beside = ruled.group.rules(ruled.direction).iter();
+        let count = beside.filter(|rule| rule.origin.resource == *own).count();
         match own == resource {
-            true => format!("{resource}: delete the {} rule {words}", way(ruled.direction)),
+            true => format!("{resource}: delete the {} rule {words}", ruled.direction),
             false if count == 1 => format!("{own}: delete it"),
             false => format!("{own}: take {words} out of it"),
         }
@@ -124,7 +121,7 @@ pub(super) fn narrow(subject: &Subject<'_>, ruled: &Ruled<'_>, traffic: &[CallTr
     if let Peer::Unknown(_) = &ruled.rule.peer {
         let wanted: Vec<String> = traffic.iter().map(|traffic| traffic_word(*traffic)).collect();
         let (own, place) = (&ruled.rule.origin.resource, &ruled.rule.origin.place);
-        return vec![format!("{own}: make {} of the {} rule at {place}", wanted.join(" and "), way(ruled.direction))];
+        return vec![format!("{own}: make {} of the {} rule at {place}", wanted.join(" and "), ruled.direction)];
     }
     let target = (Target::There(ruled.group), &ruled.group.origin);
     let peer = Other::Same(&ruled.rule.peer);
@@ -177,15 +174,11 @@ pub(super) fn open(
             Target::New(_) => CallGroup::Made,
             Target::Chosen(word) => CallGroup::Id(word),
         };
-        let every = |family| match family {
-            PrefixFamily::Ipv4 => Peer::Block(IpNet::V4(Ipv4Net::default())),
-            PrefixFamily::Ipv6 => Peer::Block(IpNet::V6(Ipv6Net::default())),
-        };
         let peer = match other {
             Other::Group(group) => Peer::Group(id_of(subject, group)?.clone()),
             Other::AnyGroup => Peer::Group(ResourceId::new(ANY_GROUP)),
             Other::AnyList(family) => Peer::PrefixList(ResourceId::new(any_list(family))),
-            Other::Every(family) => every(family),
+            Other::Every(family) => Peer::Block(family.every_address()),
             Other::Same(peer) => peer.clone(),
             Other::New(_) => return rule_call(RuleVerb::Authorize, group, direction, (traffic, CallPeer::Made)),
             Other::AnyBlock(family) => {
@@ -282,7 +275,7 @@ pub(super) fn delete_group(subject: &Subject<'_>, (id, group): (&ResourceId, &Se
 /// The groups of an interface; `holder` is its name in commands.
 pub(super) fn set_groups(subject: &Subject<'_>, holder: &str, interface: &Interface, groups: &[Member<'_>]) -> String {
     let resource = interface.origin.resource.as_str();
-    let joined = |told: &dyn Fn(&Member<'_>) -> String| groups.iter().map(told).collect::<Vec<_>>().join(" ");
+    let joined = |word: &dyn Fn(&Member<'_>) -> String| groups.iter().map(word).collect::<Vec<_>>().join(" ");
     match language(subject, &interface.origin) {
         Language::Sglab => {
             let label = |member: &Member<'_>| match member {
@@ -359,14 +352,7 @@ fn call(verb: RuleVerb, ruled: &Ruled<'_>) -> Option<String> {
 }
 
 fn added(resource: &str, direction: Direction, words: &str) -> String {
-    format!("{resource}: add the {} rule {words}", way(direction))
-}
-
-fn way(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Ingress => "ingress",
-        Direction::Egress => "egress",
-    }
+    format!("{resource}: add the {} rule {words}", direction)
 }
 
 fn words(ruled: &Ruled<'_>, peer: &str) -> String {

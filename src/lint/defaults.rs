@@ -6,7 +6,6 @@ use super::found::Found;
 use super::level::Level;
 use super::options::Profile;
 use super::subject::{Ruled, Subject, listed};
-use crate::model::Direction;
 
 const AMAZON: Advice = Advice {
     who: "AWS Security Hub, EC2.2",
@@ -72,7 +71,7 @@ SecurityGroups:
 
 fn used(subject: &Subject<'_>) -> Vec<Found> {
     let groups = subject.account.groups.iter().filter(|(_, group)| subject.is_default(group));
-    let told = groups.filter_map(|(id, group)| {
+    let findings = groups.filter_map(|(id, group)| {
         let members = subject.members(id);
         let labels = listed(members.iter().map(|member| member.interface.label.as_str()));
         let operations = members.iter().take(4).map(|member| {
@@ -82,16 +81,13 @@ fn used(subject: &Subject<'_>) -> Vec<Found> {
         });
         (!members.is_empty()).then(|| subject.of_group((id, group), format!("has members: {labels}")).cured(operations))
     });
-    told.collect()
+    findings.collect()
 }
 
 fn rules(subject: &Subject<'_>) -> Vec<Found> {
     let mut found = Vec::new();
     for (id, group) in subject.account.groups.iter().filter(|(_, group)| subject.is_default(group)) {
-        let own: Vec<Ruled<'_>> = [Direction::Ingress, Direction::Egress]
-            .into_iter()
-            .flat_map(|direction| subject.rules_of(id, direction))
-            .collect();
+        let own: Vec<Ruled<'_>> = subject.all_rules_of(id).collect();
         if own.is_empty() {
             continue;
         }

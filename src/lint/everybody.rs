@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 
 use super::subject::{Ruled, Subject};
-use crate::account::{Account, Peer, Rule};
+use crate::account::{Account, Rule};
 use crate::reach::covers;
 
 /// The way in which a rule is for every address of a family.
@@ -55,13 +55,7 @@ pub(super) fn everybody<'a>(subject: &Subject<'a>, ruled: &Ruled<'a>) -> Option<
 
 /// The large blocks that a rule names, of itself or by a prefix list.
 fn parts(account: &Account, rule: &Rule) -> Vec<IpNet> {
-    let blocks: &[IpNet] = match &rule.peer {
-        Peer::Block(block) => std::slice::from_ref(block),
-        Peer::PrefixList(id) => {
-            account.prefix_lists.get(id).and_then(|list| list.entries.known()).map_or(&[], Vec::as_slice)
-        }
-        Peer::Group(_) | Peer::Unknown(_) => &[],
-    };
+    let blocks = account.blocks(&rule.peer).unwrap_or_default();
     IpNet::aggregate(&blocks.to_vec()).into_iter().filter(|block| block.prefix_len() <= LONGEST_PART).collect()
 }
 

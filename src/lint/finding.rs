@@ -37,14 +37,14 @@ pub struct Finding {
     pub cure: Vec<String>,
     /// The same over runs while check, group and rule are: no line is in it.
     pub fingerprint: String,
-    /// The word of packets, where they were asked.
+    /// The outcome on packets, where they were sent.
     pub proof: Option<Proof>,
 }
 
 /// Makes findings of what checks have found. Of two that are alike each has a fingerprint of its own.
 pub(super) fn findings(all: impl IntoIterator<Item = (&'static Check, Found)>) -> Vec<Finding> {
     let mut seen: HashMap<String, usize> = HashMap::new();
-    let mut told = |(check, found): (&'static Check, Found)| {
+    let mut finding = |(check, found): (&'static Check, Found)| {
         let key = format!("{}\0{}\0{}", check.id, found.about.resource, found.key);
         let count = seen.entry(key.clone()).or_default();
         let fingerprint = digest(&format!("{key}\0{count}"));
@@ -53,7 +53,7 @@ pub(super) fn findings(all: impl IntoIterator<Item = (&'static Check, Found)>) -
         let level = level.unwrap_or(check.level);
         Finding { check, level, about, rule, at, origin, related, message, cure, fingerprint, proof: None }
     };
-    all.into_iter().map(&mut told).collect()
+    all.into_iter().map(&mut finding).collect()
 }
 
 fn digest(text: &str) -> String {

@@ -1,4 +1,4 @@
-//! Cures that need nobody's judgement, and what became of them.
+//! Cures that need nobody's judgement, and their outcomes.
 
 use serde::Serialize;
 

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use super::allowance::{AllowanceFault, Date, reasoned};
+use super::allowance::{AllowanceFault, reasoned};
+use super::date::{Date, ended};
 use crate::model::SourceLocation;
 use crate::reach::{Difference, Passage};
 
@@ -35,7 +36,7 @@ impl FlowAllowance {
 
     /// Returns true if it has ended.
     pub fn is_over(&self, today: Date) -> bool {
-        self.until.is_some_and(|until| until < today)
+        ended(self.until, today).is_some()
     }
 }
 
@@ -107,7 +108,7 @@ pub fn allow(difference: &Difference, allowances: &[FlowAllowance], today: Date)
         false
     });
     let useless = allowances.iter().zip(used).filter(|(_, used)| !used).map(|(allowance, _)| {
-        let why = match allowance.until.filter(|until| *until < today) {
+        let why = match ended(allowance.until, today) {
             Some(until) => Useless::Ended(until),
             None => Useless::NotOpened,
         };

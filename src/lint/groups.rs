@@ -9,9 +9,9 @@ use super::level::Level;
 use super::options::Profile;
 use super::subject::{Ruled, Subject};
 use crate::account::{Peer, Reason};
-use crate::model::{Direction, SelfReference};
+use crate::model::SelfReference;
 
-/// What Terraform writes where nobody has written anything.
+/// The description that Terraform writes where nobody has written one.
 const NO_TEXT: &str = "Managed by Terraform";
 
 pub(super) const CHECKS: &[Check] = &[
@@ -165,25 +165,25 @@ fn unused_group(subject: &Subject<'_>) -> Vec<Found> {
     }
     let is_unused = |id| subject.members(id).is_empty() && !subject.named.contains(id);
     let groups = subject.account.groups.iter().filter(|(id, group)| is_unused(*id) && !subject.is_default(group));
-    let told = groups.map(|(id, group)| {
+    let findings = groups.map(|(id, group)| {
         let delete = cure::delete_group(subject, (id, group));
         subject.of_group((id, group), "has no member, and no rule names it").cured([delete])
     });
-    told.collect()
+    findings.collect()
 }
 
 fn empty_reference(subject: &Subject<'_>) -> Vec<Found> {
     if !subject.knows_members {
         return Vec::new();
     }
-    let told = |ruled: Ruled<'_>| {
+    let finding = |ruled: Ruled<'_>| {
         let Peer::Group(id) = &ruled.rule.peer else { return None };
         let peer = subject.account.groups.get(id).filter(|_| subject.members(id).is_empty() && id != ruled.id)?;
         let message = format!("names {}, which has no member: it is open to whoever is launched into it", peer.label);
         let revoke = cure::revoke(subject, &ruled);
         Some(subject.of_rule(&ruled, message).beside(&peer.origin).cured([revoke]))
     };
-    subject.rules().filter_map(told).collect()
+    subject.rules().filter_map(finding).collect()
 }
 
 fn stale_reference(subject: &Subject<'_>) -> Vec<Found> {
@@ -197,12 +197,12 @@ fn stale_reference(subject: &Subject<'_>) -> Vec<Found> {
         Some(subject.of_rule(&ruled, message).cured([revoke]))
     };
     let mut found: Vec<Found> = subject.rules().filter_map(by_rule).collect();
-    let told: HashSet<String> = found.iter().map(|known| known.origin.to_string()).collect();
+    let by_rules: HashSet<String> = found.iter().map(|known| known.origin.to_string()).collect();
     for item in &subject.account.left_out {
         if !matches!(item.reason, Reason::StaleReference(_) | Reason::MatchesNothing(_)) {
             continue;
         }
-        if !told.contains(&item.origin.to_string()) {
+        if !by_rules.contains(&item.origin.to_string()) {
             found.push(subject.of_item(&item.kind, &item.origin, item.reason.to_string()));
         }
     }
@@ -214,14 +214,14 @@ fn self_reference(subject: &Subject<'_>) -> Vec<Found> {
         SelfReference::MatchesNobody => (Level::Error, "names its own group, and matches nobody in this era"),
         SelfReference::MatchesMembers => (Level::Note, "names its own group: every member reaches every other"),
     };
-    let told = |ruled: Ruled<'_>| {
+    let finding = |ruled: Ruled<'_>| {
         // The default group's own rule has a check of its own.
         let is_own = matches!(&ruled.rule.peer, Peer::Group(id) if id == ruled.id) && !subject.is_default(ruled.group);
         let revoke = cure::revoke(subject, &ruled);
         let instead = cure::authorize(subject, &ruled, Other::AnyGroup);
         is_own.then(|| subject.of_rule(&ruled, message).at_level(level).cured([instead, revoke]))
     };
-    subject.rules().filter_map(told).collect()
+    subject.rules().filter_map(finding).collect()
 }
 
 /// One finding a group: a source without any would else have one for each rule.
@@ -230,16 +230,15 @@ fn no_description(subject: &Subject<'_>) -> Vec<Found> {
         |text: &Option<String>| text.as_deref().is_some_and(|text| !text.trim().is_empty() && text != NO_TEXT);
     let mut found = Vec::new();
     for (id, group) in &subject.account.groups {
-        let own: Vec<Ruled<'_>> = [Direction::Ingress, Direction::Egress]
-            .into_iter()
-            .flat_map(|direction| subject.rules_of(id, direction))
+        if subject.is_default(group) {
+            continue;
+        }
+        let own: Vec<Ruled<'_>> = subject
+            .all_rules_of(id)
             .filter(|ruled| !ruled.is_born())
             // Of a rule that nobody tells, nobody tells the text.
             .filter(|ruled| ruled.traffic().is_some() || !matches!(ruled.rule.peer, Peer::Unknown(_)))
             .collect();
-        if subject.is_default(group) {
-            continue;
-        }
         let silent: Vec<&Ruled<'_>> = own.iter().filter(|ruled| !is_said(&ruled.rule.description)).collect();
         let (count, all) = (silent.len(), own.len());
         let message = match (is_said(&group.description), count) {

@@ -3,8 +3,7 @@
 use super::check::{Advice, Check};
 use super::found::Found;
 use super::level::Level;
-use super::options::EgressRules;
-use super::options::Profile;
+use super::options::{EgressRules, Profile};
 use super::subject::{Ruled, Subject};
 use crate::account::{Account, Peer, ResourceId};
 use crate::model::{
@@ -98,8 +97,8 @@ fn weight(account: &Account, ruled: &Ruled<'_>, family: PrefixFamily) -> usize {
 fn room(account: &Account, list: &ResourceId, family: PrefixFamily) -> usize {
     let Some(list) = account.prefix_lists.get(list) else { return 0 };
     let entries = list.entries.known().map_or(&[][..], Vec::as_slice);
-    match (entries.first(), list.max_entries) {
-        (Some(first), Some(most)) if PrefixFamily::of(*first) == family => usize::try_from(most).unwrap_or(usize::MAX),
+    match list.max_entries {
+        Some(most) if list.family() == Some(family) => usize::try_from(most).unwrap_or(usize::MAX),
         _ => entries.iter().filter(|block| PrefixFamily::of(**block) == family).count(),
     }
 }
@@ -118,7 +117,7 @@ fn near_quota(subject: &Subject<'_>) -> Vec<Found> {
     let mut heaviest = std::collections::HashMap::new();
     for (id, group) in &subject.account.groups {
         for (direction, way) in [(Direction::Ingress, "comes in"), (Direction::Egress, "goes out")] {
-            for family in [PrefixFamily::Ipv4, PrefixFamily::Ipv6] {
+            for family in PrefixFamily::BOTH {
                 let count: usize =
                     subject.rules_of(id, direction).map(|ruled| weight(subject.account, &ruled, family)).sum();
                 let most = heaviest.entry(id).or_insert(0);
@@ -149,7 +148,7 @@ fn near_quota(subject: &Subject<'_>) -> Vec<Found> {
 }
 
 fn prefix_list_weight(subject: &Subject<'_>) -> Vec<Found> {
-    let told = |ruled: Ruled<'_>| {
+    let finding = |ruled: Ruled<'_>| {
         let Peer::PrefixList(id) = &ruled.rule.peer else { return None };
         let weight = room(subject.account, id, PrefixFamily::Ipv4).max(room(subject.account, id, PrefixFamily::Ipv6));
         let list = subject.account.prefix_lists.get(id).filter(|_| weight >= HEAVY)?;
@@ -164,5 +163,5 @@ fn prefix_list_weight(subject: &Subject<'_>) -> Vec<Found> {
         };
         Some(subject.of_rule(&ruled, message).beside(&list.origin))
     };
-    subject.rules().filter_map(told).collect()
+    subject.rules().filter_map(finding).collect()
 }

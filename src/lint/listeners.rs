@@ -9,9 +9,10 @@ use super::cure::{self, Other, Target};
 use super::found::Found;
 use super::level::Level;
 use super::options::Profile;
+use super::ports::one_port;
 use super::subject::{self, Ruled, Subject};
 use crate::account::{Holder, Interface, ResourceId};
-use crate::model::{Direction, PortRange, Service, Traffic};
+use crate::model::{Direction, Service, Traffic};
 use crate::outward::CallTraffic;
 use crate::reach::covers;
 
@@ -66,21 +67,12 @@ instances: {web1: {groups: web, listens: [tcp 443, tcp 9100]}, m1: {groups: moni
     },
 ];
 
-/// A port that something listens on, as traffic.
-fn traffic(service: Service) -> Option<Traffic> {
-    match service {
-        Service::Tcp(port) => Some(Traffic::Tcp(PortRange::single(port))),
-        Service::Udp(port) => Some(Traffic::Udp(PortRange::single(port))),
-        Service::IcmpEcho | Service::Icmp(_) | Service::Protocol(_) => None,
-    }
-}
-
 fn nobody_listens<'a>(subject: &Subject<'a>) -> Vec<Found> {
-    let told = |ruled: Ruled<'a>| {
+    let finding = |ruled: Ruled<'a>| {
         let opened = ruled.traffic().filter(|traffic| matches!(traffic, Traffic::Tcp(_) | Traffic::Udp(_)))?;
         // A load balancer listens, and so may whoever the source tells nothing of.
         let served = subject.served(ruled.id).filter(|served| served.is_whole)?;
-        let mut listening = served.services.iter().filter_map(|service| traffic(*service));
+        let mut listening = served.services.iter().filter_map(|service| one_port(*service));
         if subject.members(ruled.id).is_empty() || listening.any(|service| covers(opened, service)) {
             return None;
         }
@@ -88,7 +80,7 @@ fn nobody_listens<'a>(subject: &Subject<'a>) -> Vec<Found> {
         let revoke = cure::revoke(subject, &ruled);
         Some(subject.of_rule(&ruled, format!("opens what no member listens on: {labels}")).cured([revoke]))
     };
-    subject.rules_in(Direction::Ingress).filter_map(told).collect()
+    subject.rules_in(Direction::Ingress).filter_map(finding).collect()
 }
 
 fn unreachable_listener(subject: &Subject<'_>) -> Vec<Found> {
@@ -105,7 +97,7 @@ fn unreachable_listener(subject: &Subject<'_>) -> Vec<Found> {
         let groups: Vec<&ResourceId> = groups.iter().collect();
         let holder = subject::holder(interface);
         for service in services {
-            let Some(narrow) = traffic(*service) else { continue };
+            let Some(narrow) = one_port(*service) else { continue };
             // Interfaces with the same groups are asked once.
             let is_open = *asked.entry((groups.clone(), *service)).or_insert_with(|| {
                 let mut rules = groups.iter().flat_map(|group| subject.rules_of_any(group, Direction::Ingress));
@@ -117,7 +109,7 @@ fn unreachable_listener(subject: &Subject<'_>) -> Vec<Found> {
     }
     for ((holder, service), (_, interface)) in closed.iter().filter(|(_, (open, _))| *open == 0) {
         let group = interface.groups.known().and_then(|groups| subject.account.groups.get(groups.first()?));
-        let open = group.zip(traffic(*service)).map(|(group, traffic)| {
+        let open = group.zip(one_port(*service)).map(|(group, traffic)| {
             let rule = (CallTraffic::Known(traffic), Other::AnyGroup);
             cure::open(subject, (Target::There(group), &group.origin), Direction::Ingress, rule)
         });

@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 
 use super::allowance::Allowance;
-use super::allowance::Date;
 use super::allowed::{Sorted, sort};
 use super::check::Check;
 use super::checks::{USELESS_ALLOWANCE, all};
+use super::date::Date;
 use super::finding::{Finding, findings};
 use super::fixes::Fixes;
 use super::level::Level;

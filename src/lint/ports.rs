@@ -10,7 +10,7 @@ use super::subject::{Ruled, Subject, listed};
 use crate::account::Peer;
 use crate::model::{Direction, PortRange, Service, Traffic};
 use crate::outward::CallTraffic;
-use crate::reach::peer_words;
+use crate::reach::{covers, peer_words};
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -66,7 +66,7 @@ instances: {web1: {groups: web}, app1: {groups: app}}
 ];
 
 fn all_ports<'a>(subject: &Subject<'a>) -> Vec<Found> {
-    let told = |ruled: Ruled<'a>| {
+    let finding = |ruled: Ruled<'a>| {
         let what = match ruled.traffic()? {
             Traffic::All => "everything",
             Traffic::Tcp(PortRange::ALL) => "every port of TCP",
@@ -83,11 +83,11 @@ fn all_ports<'a>(subject: &Subject<'a>) -> Vec<Found> {
         let peer = peer_words(subject.account, &ruled.rule.peer);
         Some(narrowed(subject, &ruled, format!("opens {what} to {peer}")).at_level(level))
     };
-    subject.rules_in(Direction::Ingress).filter_map(told).collect()
+    subject.rules_in(Direction::Ingress).filter_map(finding).collect()
 }
 
 fn wide_range<'a>(subject: &Subject<'a>) -> Vec<Found> {
-    let told = |ruled: Ruled<'a>| {
+    let finding = |ruled: Ruled<'a>| {
         let (Traffic::Tcp(range) | Traffic::Udp(range)) = ruled.traffic()? else { return None };
         let count = u32::from(range.to().0 - range.from().0) + 1;
         if range == PortRange::ALL || count <= u32::from(subject.options.wide) {
@@ -103,7 +103,7 @@ fn wide_range<'a>(subject: &Subject<'a>) -> Vec<Found> {
         };
         Some(narrowed(subject, &ruled, format!("opens {count} ports{listening}")))
     };
-    subject.rules_in(Direction::Ingress).filter_map(told).collect()
+    subject.rules_in(Direction::Ingress).filter_map(finding).collect()
 }
 
 fn narrowed<'a>(subject: &Subject<'a>, ruled: &Ruled<'a>, message: String) -> Found {
@@ -114,7 +114,7 @@ fn narrowed<'a>(subject: &Subject<'a>, ruled: &Ruled<'a>, message: String) -> Fo
 }
 
 /// The port of a service as traffic.
-fn one_port(service: Service) -> Option<Traffic> {
+pub(super) fn one_port(service: Service) -> Option<Traffic> {
     match service {
         Service::Tcp(port) => Some(Traffic::Tcp(PortRange::single(port))),
         Service::Udp(port) => Some(Traffic::Udp(PortRange::single(port))),
@@ -131,10 +131,6 @@ fn placeholder(ruled: &Ruled<'_>) -> CallTraffic {
 fn listened<'a>(subject: &Subject<'a>, ruled: &Ruled<'a>) -> Option<Vec<Service>> {
     let served = subject.served(ruled.id)?;
     let traffic = ruled.traffic()?;
-    let is_admitted = |service: &&Service| match (traffic, **service) {
-        (Traffic::Tcp(range), Service::Tcp(port)) | (Traffic::Udp(range), Service::Udp(port)) => range.contains(port),
-        (Traffic::All, Service::Tcp(_) | Service::Udp(_)) => true,
-        _ => false,
-    };
+    let is_admitted = |service: &&Service| one_port(**service).is_some_and(|port| covers(traffic, port));
     Some(served.services.iter().filter(is_admitted).copied().collect())
 }

@@ -1,4 +1,4 @@
-//! The word of packets on what a finding claims.
+//! Claims of findings about behaviour, and what packets have shown of them.
 
 /// A claim about behaviour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -9,7 +9,7 @@ pub enum Claim {
     AddressOfAnybody,
 }
 
-/// The word of packets on what a finding claims.
+/// The outcome on packets of what a finding claims.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proof {
     /// They did what it claims.
@@ -31,9 +31,9 @@ impl Proof {
     }
 
     /// The observation, or the reason why there is none.
-    pub fn told(&self) -> &str {
+    pub fn detail(&self) -> &str {
         match self {
-            Self::Proved(told) | Self::Disproved(told) | Self::NotProved(told) => told,
+            Self::Proved(detail) | Self::Disproved(detail) | Self::NotProved(detail) => detail,
         }
     }
 }

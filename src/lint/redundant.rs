@@ -70,15 +70,15 @@ instances: {web1: {groups: web}}
 
 fn shadowed(subject: &Subject<'_>) -> Vec<Found> {
     let one = subject.carried().iter().filter(|carried| carried.by.len() == 1);
-    one.filter_map(|carried| told(subject, carried, "")).collect()
+    one.filter_map(|carried| finding(subject, carried, "")).collect()
 }
 
 fn redundant(subject: &Subject<'_>) -> Vec<Found> {
     let several = subject.carried().iter().filter(|carried| carried.by.len() > 1);
-    several.filter_map(|carried| told(subject, carried, "together ")).collect()
+    several.filter_map(|carried| finding(subject, carried, "together ")).collect()
 }
 
-fn told(subject: &Subject<'_>, carried: &Carried, together: &str) -> Option<Found> {
+fn finding(subject: &Subject<'_>, carried: &Carried, together: &str) -> Option<Found> {
     let ruled = subject.ruled(&carried.rule)?;
     let by: Vec<Ruled<'_>> = carried.by.iter().filter_map(|at| subject.ruled(at)).collect();
     let is_of_others = by.iter().any(|by| by.id != ruled.id);

@@ -11,11 +11,11 @@ use ipnet::IpNet;
 use super::convention::Role;
 use super::found::{About, AboutKind, Found};
 use super::options::{EgressRules, Listeners, Options};
-use crate::account::{Account, Interface, Origin, Peer, Public, ResourceId, Rule, SecurityGroup};
+use crate::account::{Account, Interface, Origin, Public, ResourceId, Rule, SecurityGroup};
 use crate::model::{DEFAULT_GROUP, Direction, Service, Traffic};
 use crate::reach::{Carried, Index, RuleAt, carried, rule_words};
 
-/// An account with what a run is told.
+/// An account with the options of a run.
 pub(super) struct Subject<'a> {
     pub account: &'a Account,
     pub options: &'a Options,
@@ -63,6 +63,13 @@ pub(super) struct Member<'a> {
     pub interface: &'a Interface,
 }
 
+impl Member<'_> {
+    /// Returns true if it is in the VPC of a group, or in one that is not known.
+    fn may_be_near(&self, group: &SecurityGroup) -> bool {
+        self.interface.vpc.is_none() || self.interface.vpc == group.vpc
+    }
+}
+
 /// A rule with its group.
 #[derive(Clone, Copy)]
 pub(super) struct Ruled<'a> {
@@ -82,10 +89,7 @@ impl Ruled<'_> {
 
     /// The block that it names.
     pub fn block(&self) -> Option<IpNet> {
-        match &self.rule.peer {
-            Peer::Block(block) => Some(*block),
-            Peer::Group(_) | Peer::PrefixList(_) | Peer::Unknown(_) => None,
-        }
+        self.rule.peer.block()
     }
 
     /// Returns true if it names every address of a family.
@@ -121,18 +125,12 @@ impl<'a> Subject<'a> {
         }
         let knows_members = !account.interfaces.is_empty()
             && account.interfaces.values().all(|interface| interface.groups.known().is_some());
-        let rules = account.groups.values().flat_map(|group| group.ingress.iter().chain(&group.egress));
-        let named = rules
-            .filter_map(|rule| match &rule.peer {
-                Peer::Group(id) => Some(id),
-                Peer::Block(_) | Peer::PrefixList(_) | Peer::Unknown(_) => None,
-            })
-            .collect();
-        let told = listeners.filter(|listeners| listeners.values().any(|services| !services.is_empty()));
+        let named = account.rules().filter_map(|rule| rule.peer.group()).collect();
+        let listeners = listeners.filter(|listeners| listeners.values().any(|services| !services.is_empty()));
         Self {
             account,
             options,
-            listeners: told,
+            listeners,
             named,
             knows_members,
             members,
@@ -158,11 +156,15 @@ impl<'a> Subject<'a> {
         numbered.filter_map(move |(index, rule)| group.map(|group| Ruled { id, group, direction, index, rule }))
     }
 
+    /// The rules of a group in both directions.
+    pub fn all_rules_of(&self, id: &'a ResourceId) -> impl Iterator<Item = Ruled<'a>> + use<'a> {
+        self.rules_of(id, Direction::Ingress).chain(self.rules_of(id, Direction::Egress))
+    }
+
     fn rules_that_count(&self, group: &'a SecurityGroup, direction: Direction) -> &'a [Rule] {
-        match direction {
-            Direction::Ingress => &group.ingress,
-            Direction::Egress if self.options.platform.egress == EgressRules::Enforced => &group.egress,
-            Direction::Egress => &[],
+        match (direction, self.options.platform.egress) {
+            (Direction::Egress, EgressRules::None) => &[],
+            (Direction::Ingress, _) | (Direction::Egress, EgressRules::Enforced) => group.rules(direction),
         }
     }
 
@@ -194,10 +196,11 @@ impl<'a> Subject<'a> {
         let listeners = self.listeners?;
         let all = || {
             let members = self.members(group);
-            let told: Vec<&IndexSet<Service>> = members.iter().filter_map(|member| listeners.get(member.id)).collect();
+            let services: Vec<&IndexSet<Service>> =
+                members.iter().filter_map(|member| listeners.get(member.id)).collect();
             Rc::new(Served {
-                is_whole: told.len() == members.len(),
-                services: told.into_iter().flatten().copied().collect(),
+                is_whole: services.len() == members.len(),
+                services: services.into_iter().flatten().copied().collect(),
                 labels: listed(members.iter().map(|member| member.interface.label.as_str())),
             })
         };
@@ -217,10 +220,7 @@ impl<'a> Subject<'a> {
 
     /// Every rule.
     pub fn rules(&self) -> impl Iterator<Item = Ruled<'a>> {
-        self.account
-            .groups
-            .keys()
-            .flat_map(|id| self.rules_of(id, Direction::Ingress).chain(self.rules_of(id, Direction::Egress)))
+        self.account.groups.keys().flat_map(|id| self.all_rules_of(id))
     }
 
     /// A rule by its position.
@@ -248,16 +248,12 @@ impl<'a> Subject<'a> {
 
     /// Blocks of the VPC of a group; none where it is not known.
     pub fn vpc_blocks(&self, group: &SecurityGroup) -> Vec<IpNet> {
-        let vpc = group.vpc.as_ref().and_then(|id| self.account.vpcs.get(id));
-        vpc.into_iter()
-            .flat_map(|vpc| vpc.blocks.iter().copied().map(IpNet::V4).chain(vpc.ipv6.iter().copied()))
-            .collect()
+        self.account.vpc_blocks(group.vpc.as_ref())
     }
 
     /// The interface that holds a private address in a group's VPC.
     pub fn private_holder(&self, address: IpAddr, group: &SecurityGroup) -> Option<Member<'a>> {
-        let near = |member: &&Member<'a>| member.interface.vpc.is_none() || member.interface.vpc == group.vpc;
-        self.private.get(&address)?.iter().find(near).copied()
+        self.private.get(&address)?.iter().find(|member| member.may_be_near(group)).copied()
     }
 
     /// The interface that a public address leads to.
@@ -282,12 +278,11 @@ impl<'a> Subject<'a> {
         if let Some(known) = self.inside.borrow().get(&key) {
             return known.clone();
         }
-        let near = |member: &&Member<'a>| member.interface.vpc.is_none() || member.interface.vpc == group.vpc;
         let all: Vec<Member<'a>> = self
             .private
             .range(block.network()..=block.broadcast())
             .flat_map(|(_, all)| all)
-            .filter(near)
+            .filter(|member| member.may_be_near(group))
             .copied()
             .collect();
         let members: IndexSet<&ResourceId> = all.iter().map(|member| member.id).collect();
@@ -305,10 +300,7 @@ impl<'a> Subject<'a> {
 
     pub fn of_rule(&self, ruled: &Ruled<'_>, message: impl Into<String>) -> Found {
         let words = self.words(ruled);
-        let direction = match ruled.direction {
-            Direction::Ingress => "ingress",
-            Direction::Egress => "egress",
-        };
+        let direction = ruled.direction;
         let at = RuleAt { group: ruled.id.clone(), direction: ruled.direction, index: ruled.index };
         let found =
             found(of(ruled.id, ruled.group), &ruled.rule.origin, format!("{direction} {words}"), Some(words), message);

@@ -117,8 +117,7 @@ fn instance_groups<'a>(subject: &Subject<'a>) -> impl Iterator<Item = &'a Resour
 fn instance_group_with_rules(subject: &Subject<'_>) -> Vec<Found> {
     let mut found = Vec::new();
     for id in instance_groups(subject) {
-        let rules = subject.rules_of(id, Direction::Ingress).chain(subject.rules_of(id, Direction::Egress));
-        for ruled in rules.filter(|ruled| !ruled.is_born()) {
+        for ruled in subject.all_rules_of(id).filter(|ruled| !ruled.is_born()) {
             let moved = cure::moved(subject, &ruled, Target::Chosen("TIER-GROUP"));
             let operations = moved.into_iter().chain([cure::revoke(subject, &ruled)]);
             found.push(
@@ -187,7 +186,7 @@ fn tier_group_missing(subject: &Subject<'_>) -> Vec<Found> {
 }
 
 fn admin_group_missing(subject: &Subject<'_>) -> Vec<Found> {
-    let told = |ruled: Ruled<'_>| {
+    let finding = |ruled: Ruled<'_>| {
         let range = match ruled.traffic()? {
             Traffic::All => PortRange::ALL,
             Traffic::Tcp(range) => range,
@@ -204,5 +203,5 @@ fn admin_group_missing(subject: &Subject<'_>) -> Vec<Found> {
         let operations = moved.chain([cure::revoke(subject, &ruled)]);
         Some(subject.of_rule(&ruled, format!("opens port {port} of a tier beside the group {admin}")).cured(operations))
     };
-    subject.rules_in(Direction::Ingress).filter_map(told).collect()
+    subject.rules_in(Direction::Ingress).filter_map(finding).collect()
 }

@@ -8,8 +8,7 @@ use super::check::{Advice, Check};
 use super::cure::{self, HTTPS, Other, Target};
 use super::found::Found;
 use super::level::Level;
-use super::options::EgressRules;
-use super::options::Profile;
+use super::options::{EgressRules, Profile};
 use super::subject::{Ruled, Subject};
 use crate::account::{Holder, Peer, ResourceId};
 use crate::model::{Direction, PortRange, Traffic};
@@ -44,7 +43,7 @@ instances: {web1: {groups: web}}
 
 fn untracked_session<'a>(subject: &Subject<'a>) -> Vec<Found> {
     let mut open: HashMap<&ResourceId, Vec<Ruled<'a>>> = HashMap::new();
-    let told = |ruled: Ruled<'a>| {
+    let finding = |ruled: Ruled<'a>| {
         let traffic = ruled.traffic().filter(|traffic| matches!(traffic, Traffic::Tcp(_) | Traffic::Udp(_)))?;
         if !ruled.is_anywhere() || is_of_services(subject, ruled.id) {
             return None;
@@ -54,8 +53,8 @@ fn untracked_session<'a>(subject: &Subject<'a>) -> Vec<Found> {
             return Some(subject.of_rule(&ruled, message("everything goes out")));
         }
         let open = open.entry(ruled.id).or_insert_with(|| {
-            let worn = worn(subject, ruled.id);
-            let rules = worn.iter().flat_map(|id| subject.rules_of_any(id, Direction::Egress));
+            let groups = with_groups_beside(subject, ruled.id);
+            let rules = groups.iter().flat_map(|id| subject.rules_of_any(id, Direction::Egress));
             rules.filter(Ruled::is_anywhere).collect()
         });
         let back = open.iter().find(|egress| opens_all(egress, &ruled, traffic))?;
@@ -65,7 +64,7 @@ fn untracked_session<'a>(subject: &Subject<'a>) -> Vec<Found> {
         let operations = [cure::open(subject, target, Direction::Egress, narrow), cure::revoke(subject, back)];
         Some(subject.of_rule(&ruled, words).beside(&back.rule.origin).cured(operations))
     };
-    subject.rules_in(Direction::Ingress).filter_map(told).collect()
+    subject.rules_in(Direction::Ingress).filter_map(finding).collect()
 }
 
 /// Returns true for a group of load balancers and other services of Amazon's alone. Their sessions are Amazon's to keep, and what they send out is how
@@ -83,7 +82,7 @@ fn is_service(holder: Holder) -> bool {
 }
 
 /// The group, and all that some member of it is in as well.
-fn worn<'s>(subject: &'s Subject<'_>, group: &'s ResourceId) -> IndexSet<&'s ResourceId> {
+fn with_groups_beside<'s>(subject: &'s Subject<'_>, group: &'s ResourceId) -> IndexSet<&'s ResourceId> {
     let others = subject.members(group).iter().flat_map(|member| member.interface.groups.known().into_iter().flatten());
     std::iter::once(group).chain(others).collect()
 }

@@ -7,7 +7,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::address::{HostIp, PrivateIp, PublicIp};
 use super::era::{Era, Knobs, TrackingTimeouts};
-use super::flow::Service;
+use super::flow::{Direction, Service};
 use super::id::{AllocationId, InstanceId, PrefixListId, SecurityGroupId};
 use super::interface::Mtu;
 use super::interface::{AutomaticPublic, Interface};
@@ -165,6 +165,27 @@ impl SecurityGroup {
     /// Returns true for one that EC2 has made itself: no other may have its name.
     pub fn is_default(&self) -> bool {
         self.name.as_str() == DEFAULT_GROUP
+    }
+
+    /// Returns its rules for one direction.
+    pub fn rules(&self, direction: Direction) -> &[Rule] {
+        match direction {
+            Direction::Ingress => &self.ingress,
+            Direction::Egress => &self.egress,
+        }
+    }
+
+    /// Returns its rules for one direction, to change them.
+    pub fn rules_mut(&mut self, direction: Direction) -> &mut Vec<Rule> {
+        match direction {
+            Direction::Ingress => &mut self.ingress,
+            Direction::Egress => &mut self.egress,
+        }
+    }
+
+    /// Returns its rules for both directions, those for ingress first.
+    pub fn all_rules(&self) -> impl Iterator<Item = &Rule> {
+        self.ingress.iter().chain(&self.egress)
     }
 
     /// Returns the name that EC2 has of it, where that is another than the file's.
@@ -332,9 +353,9 @@ impl Cloud {
 
     /// A rule by its id, with its group, whether it still stands or not is the caller's question.
     pub fn rule(&self, id: RuleId) -> Option<(&GroupName, &Rule)> {
-        self.groups.iter().find_map(|(name, group)| {
-            group.ingress.iter().chain(&group.egress).find(|rule| rule.id == id).map(|rule| (name, rule))
-        })
+        self.groups
+            .iter()
+            .find_map(|(name, group)| group.all_rules().find(|rule| rule.id == id).map(|rule| (name, rule)))
     }
 }
 

@@ -322,6 +322,9 @@ pub enum Direction {
 }
 
 impl Direction {
+    /// Both directions.
+    pub const BOTH: [Self; 2] = [Self::Ingress, Self::Egress];
+
     /// The word before a rule's peer: `tcp 80 from web`, `tcp 443 to anywhere`.
     pub fn preposition(self) -> &'static str {
         match self {

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::address::Port;
 use super::name::{ElasticIpName, GroupName, InstanceName, PrefixListName, RuleId, SourceLocation};
@@ -197,6 +197,25 @@ pub enum PrefixFamily {
 }
 
 impl PrefixFamily {
+    /// Both families.
+    pub const BOTH: [Self; 2] = [Self::Ipv4, Self::Ipv6];
+
+    /// Returns the block of every address: `0.0.0.0/0` or `::/0`.
+    pub fn every_address(self) -> IpNet {
+        match self {
+            Self::Ipv4 => Ipv4Net::default().into(),
+            Self::Ipv6 => Ipv6Net::default().into(),
+        }
+    }
+
+    /// Returns the other family.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Ipv4 => Self::Ipv6,
+            Self::Ipv6 => Self::Ipv4,
+        }
+    }
+
     /// Returns the family of a block.
     pub fn of(block: IpNet) -> Self {
         if block.addr().is_ipv4() { Self::Ipv4 } else { Self::Ipv6 }

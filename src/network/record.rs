@@ -129,8 +129,6 @@ impl FromStr for Record {
 mod tests {
     use super::*;
 
-    const DIRECTIONS: [Direction; 2] = [Direction::Ingress, Direction::Egress];
-
     #[test]
     fn what_the_filter_writes_is_what_the_prober_reads() {
         let mut all = vec![
@@ -146,7 +144,7 @@ mod tests {
             Record::Unreachable,
             Record::Unserved,
         ];
-        for direction in DIRECTIONS {
+        for direction in Direction::BOTH {
             all.extend([Record::Accept(direction, RuleId(7)), Record::Pass(direction), Record::Drop(direction)]);
             all.extend([Record::Cut(direction), Record::Unclaimed(direction), Record::Remembered(direction)]);
         }
@@ -160,7 +158,7 @@ mod tests {
 
     #[test]
     fn whatever_is_not_admitted_ended_there() {
-        for direction in DIRECTIONS {
+        for direction in Direction::BOTH {
             assert!(!Record::Accept(direction, RuleId(7)).is_drop() && !Record::Remembered(direction).is_drop());
             assert!(!Record::Pass(direction).is_drop() && !Record::NoRoom.is_drop());
             assert!(Record::Drop(direction).is_drop() && Record::Cut(direction).is_drop());

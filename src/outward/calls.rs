@@ -10,7 +10,7 @@ use super::notes::Outward;
 use super::plan::{Id, Machine, Plan, PlannedInterface};
 use super::rule_calls::permission;
 use crate::account::{Account, Holder, SecurityGroup};
-use crate::model::shell_word;
+use crate::model::{PrefixFamily, shell_word};
 
 /// The begin of each script: it stops where a call fails.
 const HEAD: &str = "set -euo pipefail
@@ -152,7 +152,7 @@ impl Script<'_> {
             let (Some(name), Some(entries)) = (self.plan.lists.get(id).cloned(), list.entries.known()) else {
                 continue;
             };
-            let family = if entries.first().is_some_and(|entry| entry.addr().is_ipv6()) { "IPv6" } else { "IPv4" };
+            let family = list.family().unwrap_or(PrefixFamily::Ipv4);
             let each: Vec<String> = match list.descriptions.is_empty() {
                 true => entries.iter().map(|entry| format!("Cidr={entry}")).collect(),
                 false => {

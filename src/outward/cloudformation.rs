@@ -5,7 +5,7 @@ use super::notes::Outward;
 use super::plan::{Id, Machine, Plan, PlannedInterface, PlannedPeer, PlannedRule};
 use super::yaml::Yaml;
 use crate::account::{Account, Holder, SecurityGroup};
-use crate::model::Direction;
+use crate::model::{Direction, PrefixFamily};
 
 type Resources = Vec<(String, Yaml)>;
 
@@ -183,7 +183,7 @@ impl Template<'_> {
             let (Some(name), Some(entries)) = (self.plan.lists.get(id).cloned(), list.entries.known()) else {
                 continue;
             };
-            let family = if entries.first().is_some_and(|entry| entry.addr().is_ipv6()) { "IPv6" } else { "IPv4" };
+            let family = list.family().unwrap_or(PrefixFamily::Ipv4).to_string();
             let each = entries.iter().map(|entry| {
                 let text = list.descriptions.get(entry).map(|text| Yaml::text(text));
                 Yaml::map([("Cidr", Some(Yaml::Text(entry.to_string()))), ("Description", text)])
@@ -193,7 +193,7 @@ impl Template<'_> {
                 "PrefixList",
                 [
                     ("PrefixListName", Some(Yaml::text(&list.label))),
-                    ("AddressFamily", Some(Yaml::text(family))),
+                    ("AddressFamily", Some(Yaml::text(&family))),
                     ("MaxEntries", Some(Yaml::Plain(list.room().to_string()))),
                     ("Entries", Some(Yaml::List(each.collect()))),
                 ],

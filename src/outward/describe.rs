@@ -101,8 +101,6 @@ fn subnet(id: &ResourceId, subnet: &Subnet, notes: &mut Notes) -> Value {
 fn list(id: &ResourceId, list: &PrefixList) -> Value {
     // A list without entries is one whose entries no reply tells, and read so.
     let entries = list.entries.known();
-    let family =
-        entries.and_then(|entries| entries.first()).map(|entry| if entry.addr().is_ipv6() { "IPv6" } else { "IPv4" });
     let each = |entry: &IpNet| {
         let text = list.descriptions.get(entry);
         object([("Cidr", Some(entry.to_string().into())), ("Description", text.map(|text| text.as_str().into()))])
@@ -111,7 +109,7 @@ fn list(id: &ResourceId, list: &PrefixList) -> Value {
     object([
         ("PrefixListId", id_of(Some(id))),
         ("PrefixListName", Some(list.label.as_str().into())),
-        ("AddressFamily", family.map(Value::from)),
+        ("AddressFamily", list.family().map(|family| family.to_string().into())),
         ("MaxEntries", entries.map(|_| list.room().into())),
         ("Entries", entries.map(each)),
     ])

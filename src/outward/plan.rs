@@ -132,7 +132,7 @@ impl<'a> Plan<'a> {
         let account = self.account;
         let is_changed = |text: &str| literal(self.language, text) != text;
         let descriptions = |group: &'a SecurityGroup| {
-            let rules = group.ingress.iter().chain(&group.egress);
+            let rules = group.all_rules();
             rules.filter_map(|rule| rule.description.as_deref()).chain([Self::description_of(group)])
         };
         let groups = account.groups.values().filter(|group| {
@@ -147,12 +147,8 @@ impl<'a> Plan<'a> {
 
     /// Single addresses that rules name.
     fn named_addresses(&self) -> HashSet<IpAddr> {
-        let rules = self.account.groups.values().flat_map(|group| group.ingress.iter().chain(&group.egress));
-        let single = rules.filter_map(|rule| match rule.peer {
-            Peer::Block(block) if block.prefix_len() == block.max_prefix_len() => Some(block.addr()),
-            Peer::Block(_) | Peer::Group(_) | Peer::PrefixList(_) | Peer::Unknown(_) => None,
-        });
-        single.collect()
+        let blocks = self.account.rules().filter_map(|rule| rule.peer.block());
+        blocks.filter(|block| block.prefix_len() == block.max_prefix_len()).map(|block| block.addr()).collect()
     }
 
     fn machine(&mut self, held: Held<'a>, names: &mut Names, named: &HashSet<IpAddr>) -> Machine<'a> {

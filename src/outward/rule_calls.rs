@@ -89,10 +89,6 @@ pub fn rule_call(
             PeerWords { list, key, value: format!("\"{}\"", block_to_choose(family)) }
         }
     };
-    let way = match direction {
-        Direction::Ingress => "ingress",
-        Direction::Egress => "egress",
-    };
     let (verb, description) = match verb {
         RuleVerb::Authorize => ("authorize-security-group", None),
         RuleVerb::Revoke => ("revoke-security-group", None),
@@ -112,7 +108,7 @@ pub fn rule_call(
         CallGroup::Made => format!("\"${MADE}\""),
     };
     let permission = written((&protocol, ports), &peer, description);
-    Some(format!("aws ec2 {verb}-{way} --group-id {group} --ip-permissions {permission}"))
+    Some(format!("aws ec2 {verb}-{direction} --group-id {group} --ip-permissions {permission}"))
 }
 
 /// The variable of a group that a call has made.

@@ -8,7 +8,7 @@ use super::notes::Outward;
 use super::plan::{Id, Plan, PlannedPeer, PlannedRule};
 use super::terraform_members::{group_reference, members, reference};
 use crate::account::{Account, PrefixList, SecurityGroup};
-use crate::model::Direction;
+use crate::model::{Direction, PrefixFamily};
 
 /// Provider, and what no source tells: an image.
 const HEAD: &str = r#"terraform {
@@ -123,10 +123,10 @@ fn gateway(vpc: &str, ipv6: bool) -> Vec<Block> {
 }
 
 fn prefix_list(name: &str, list: &PrefixList, entries: &[IpNet]) -> Block {
-    let family = if entries.first().is_some_and(|entry| entry.addr().is_ipv6()) { "IPv6" } else { "IPv4" };
+    let family = list.family().unwrap_or(PrefixFamily::Ipv4).to_string();
     let own = Block::resource("aws_ec2_managed_prefix_list", name)
         .is("name", text(&list.label))
-        .is("address_family", text(family))
+        .is("address_family", text(&family))
         .is("max_entries", list.room().to_string());
     entries.iter().fold(own, |own, entry| {
         let description = list.descriptions.get(entry).map(|words| text(words));
@@ -156,10 +156,6 @@ fn group_blocks(plan: &mut Plan<'_>, name: &str, group: &SecurityGroup) -> Vec<B
 
 /// A rule as a resource of its own.
 fn apart(plan: &Plan<'_>, group: &str, direction: Direction, index: usize, rule: &PlannedRule) -> Block {
-    let word = match direction {
-        Direction::Ingress => "ingress",
-        Direction::Egress => "egress",
-    };
     let (key, peer) = match &rule.peer {
         PlannedPeer::Block(block) if block.addr().is_ipv4() => ("cidr_ipv4", text(&block.to_string())),
         PlannedPeer::Block(block) => ("cidr_ipv6", text(&block.to_string())),
@@ -167,7 +163,7 @@ fn apart(plan: &Plan<'_>, group: &str, direction: Direction, index: usize, rule:
         PlannedPeer::Group(id) => ("referenced_security_group_id", group_reference(plan, id)),
         PlannedPeer::List(id) => ("prefix_list_id", reference("aws_ec2_managed_prefix_list", id)),
     };
-    Block::resource(&format!("aws_vpc_security_group_{word}_rule"), &format!("{group}_{word}_{}", index + 1))
+    Block::resource(&format!("aws_vpc_security_group_{direction}_rule"), &format!("{group}_{direction}_{}", index + 1))
         .is("security_group_id", format!("aws_security_group.{group}.id"))
         .is("ip_protocol", text(&rule.words.protocol))
         .maybe("from_port", rule.words.ports.map(|(from, _)| from.to_string()))

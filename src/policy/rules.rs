@@ -24,11 +24,7 @@ pub(super) fn trials(
     let mut trials = Vec::new();
     for name in &interface.groups {
         let Some(group) = cloud.groups.get(name) else { continue };
-        let rules = match direction {
-            Direction::Ingress => &group.ingress,
-            Direction::Egress => &group.egress,
-        };
-        for rule in rules {
+        for rule in group.rules(direction) {
             let miss = traffic_miss(rule.traffic, service, other)
                 .or_else(|| peer_miss(cloud, &interface.vpc, name, rule, other, path));
             trials.push(RuleMatch { group: name.clone(), rule: rule.id, miss });

@@ -1,7 +1,5 @@
 //! Traffic that the rules of some groups admit.
 
-use ipnet::IpNet;
-
 use super::position::{Held, Position};
 use super::region::{Cell, Packets, fits};
 use crate::account::{Account, Peer, ResourceId, Rule, SecurityGroup};
@@ -13,28 +11,17 @@ pub(super) fn rules<'a>(
     groups: &[&'a ResourceId],
     direction: Direction,
 ) -> impl Iterator<Item = (&'a ResourceId, &'a SecurityGroup, &'a Rule)> {
-    groups.iter().filter_map(|id| account.groups.get_key_value(*id)).flat_map(move |(id, group)| {
-        let rules = match direction {
-            Direction::Ingress => &group.ingress,
-            Direction::Egress => &group.egress,
-        };
-        rules.iter().map(move |rule| (id, group, rule))
-    })
-}
-
-/// The blocks that a rule names, of itself or by a prefix list; nothing where it names a group, or something that is not known.
-pub(super) fn blocks(account: &Account, rule: &Rule) -> Option<Vec<IpNet>> {
-    match &rule.peer {
-        Peer::Block(block) => Some(vec![*block]),
-        Peer::PrefixList(id) => account.prefix_lists.get(id).and_then(|list| list.entries.known()).cloned(),
-        Peer::Group(_) | Peer::Unknown(_) => None,
-    }
+    groups
+        .iter()
+        .filter_map(|id| account.groups.get_key_value(*id))
+        .flat_map(move |(id, group)| group.rules(direction).iter().map(move |rule| (id, group, rule)))
 }
 
 /// The cells of a rule that names blocks.
 pub(super) fn cells(account: &Account, rule: &Rule) -> Vec<Cell> {
     let Some(traffic) = rule.traffic.known() else { return Vec::new() };
-    blocks(account, rule).into_iter().flatten().filter_map(|block| Cell::new(*traffic, block)).collect()
+    let blocks = account.blocks(&rule.peer).into_iter().flatten();
+    blocks.filter_map(|block| Cell::new(*traffic, *block)).collect()
 }
 
 /// The other end of a rule, over one family.
@@ -87,7 +74,7 @@ pub(super) fn by<'a>(
         Peer::Group(id) if peers.has(id) => Held::Yes,
         Peer::Group(_) => Held::No,
         Peer::Block(block) => peers.position.held_by(std::slice::from_ref(block), peers.family),
-        Peer::PrefixList(id) => match account.prefix_lists.get(id).and_then(|list| list.entries.known()) {
+        Peer::PrefixList(id) => match account.entries(id) {
             Some(entries) => peers.position.held_by(entries, peers.family),
             None => Held::Perhaps,
         },
@@ -99,6 +86,6 @@ pub(super) fn by<'a>(
 
 /// Returns true for a rule of which an account does not tell the traffic, or not all that its peer is.
 pub(super) fn is_unknown(account: &Account, rule: &Rule) -> bool {
-    let is_untold = |id: &ResourceId| account.prefix_lists.get(id).is_none_or(|list| list.entries.known().is_none());
+    let is_untold = |id: &ResourceId| account.entries(id).is_none();
     rule.is_unknown() || matches!(&rule.peer, Peer::PrefixList(id) if is_untold(id))
 }

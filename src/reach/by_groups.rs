@@ -22,14 +22,12 @@ pub(super) fn add<'a>(sides: &Sides<'a>, classes: &[Class<'a>], told: &mut Told)
     for (index, class) in classes.iter().enumerate() {
         class.groups.iter().for_each(|group| members.entry(group).or_default().push(index));
     }
-    let rules: Vec<[OfClass<'a>; 2]> = classes
-        .iter()
-        .map(|class| [Direction::Ingress, Direction::Egress].map(|direction| OfClass::new(sides, class, direction)))
-        .collect();
+    let rules: Vec<[OfClass<'a>; 2]> =
+        classes.iter().map(|class| Direction::BOTH.map(|direction| OfClass::new(sides, class, direction))).collect();
     let changed: Vec<bool> = classes.iter().zip(&rules).map(|(class, rules)| is_changed(sides, class, rules)).collect();
     // A pair that rules of both ends name is asked once.
     let mut asked: IndexSet<(usize, usize)> = IndexSet::new();
-    for direction in [Direction::Ingress, Direction::Egress] {
+    for direction in Direction::BOTH {
         for (index, class) in classes.iter().enumerate() {
             for (_, group, rule) in admitted::rules(sides.account, &class.groups, direction) {
                 let Peer::Group(peer) = &rule.peer else { continue };
@@ -59,7 +57,7 @@ pub(super) fn add<'a>(sides: &Sides<'a>, classes: &[Class<'a>], told: &mut Told)
     for (from, to) in asked {
         // One interface sends to itself without a filter.
         let is_alone = from == to && classes[from].members.len() == 1;
-        for family in [PrefixFamily::Ipv4, PrefixFamily::Ipv6].into_iter().filter(|_| !is_alone) {
+        for family in PrefixFamily::BOTH.into_iter().filter(|_| !is_alone) {
             let ends = [from, to].map(|at| One { class: &classes[at], rules: &rules[at] });
             over(sides, family, ends, told);
         }
@@ -257,10 +255,10 @@ fn one_pair<'a>(sides: &Sides<'a>, pair: Pair<'_, 'a>, told: &mut Told) {
             there(Held::Yes).filter_map(|packets| packets.common(open.packets)).map(Packets::words).collect();
         let label =
             |id: &ResourceId| sides.account.groups.get(id).map_or_else(|| id.to_string(), |group| group.label.clone());
-        let by_group = |rule: &Rule| if let Peer::Group(id) = &rule.peer { Some(label(id)) } else { None };
+        let by_group = |rule: &Rule| rule.peer.group().map(label);
         let named = |class: &Class<'_>| class.groups.iter().map(|id| label(id)).collect::<Vec<_>>().join("+");
         let senders_of = |rule: &Rule| -> Vec<String> {
-            let all = if let Peer::Group(id) = &rule.peer { sides.members_of(id) } else { from.members.len() };
+            let all = rule.peer.group().map_or(from.members.len(), |id| sides.members_of(id));
             let labels = senders.members.iter().map(|member| member.label.clone());
             labels.filter(|_| senders.members.len() < all).collect()
         };

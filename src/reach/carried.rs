@@ -10,12 +10,12 @@ use std::collections::{HashMap, HashSet};
 use indexmap::{IndexMap, IndexSet};
 use ipnet::IpNet;
 
-use super::admitted::{blocks, cells};
+use super::admitted::cells;
 use super::classes::{Class, classes};
 use super::index::Index;
 use super::matching::Matching;
 use super::region::{Cell, Packets, cell_without, packets_without};
-use crate::account::{Account, Peer, ResourceId, Rule};
+use crate::account::{Account, Peer, ResourceId, Rule, Vpc};
 use crate::model::{Direction, Traffic};
 
 /// The position of a rule in an account.
@@ -32,11 +32,7 @@ pub struct RuleAt {
 impl RuleAt {
     /// Returns the rule.
     pub fn rule<'a>(&self, account: &'a Account) -> Option<&'a Rule> {
-        let group = account.groups.get(&self.group)?;
-        match self.direction {
-            Direction::Ingress => group.ingress.get(self.index),
-            Direction::Egress => group.egress.get(self.index),
-        }
+        account.groups.get(&self.group)?.rules(self.direction).get(self.index)
     }
 }
 
@@ -107,9 +103,9 @@ type Among<'g> = (At, &'g [usize]);
 
 struct Search<'a> {
     account: &'a Account,
-    /// Groups that are worn together, each set once.
-    worn: Vec<Vec<usize>>,
-    /// Positions in `worn` by group.
+    /// Sets of groups that an interface is in together, each once.
+    group_sets: Vec<Vec<usize>>,
+    /// Positions in `group_sets` by group.
     by_group: HashMap<usize, Vec<usize>>,
     /// Some interface may be in any group.
     is_open_ended: bool,
@@ -122,18 +118,18 @@ struct Search<'a> {
 impl<'a> Search<'a> {
     fn new(account: &'a Account, matching: &'a Matching, look_up: LookUp) -> Self {
         let all: Vec<Class<'a>> = classes(account, account, matching);
-        let mut worn: IndexSet<Vec<usize>> = IndexSet::new();
+        let mut group_sets: IndexSet<Vec<usize>> = IndexSet::new();
         for class in &all {
-            worn.insert(class.groups.iter().filter_map(|id| account.groups.get_index_of(*id)).collect());
+            group_sets.insert(class.groups.iter().filter_map(|id| account.groups.get_index_of(*id)).collect());
         }
         let mut by_group: HashMap<usize, Vec<usize>> = HashMap::new();
-        for (index, groups) in worn.iter().enumerate() {
+        for (index, groups) in group_sets.iter().enumerate() {
             groups.iter().for_each(|group| by_group.entry(*group).or_default().push(index));
         }
         let is_open_ended = all.iter().any(|class| class.unknown.is_some());
         let indexes = account.groups.iter().map(|_| Default::default()).collect();
-        let worn = worn.into_iter().collect();
-        Self { account, worn, by_group, is_open_ended, gone: HashSet::new(), look_up, indexes }
+        let group_sets = group_sets.into_iter().collect();
+        Self { account, group_sets, by_group, is_open_ended, gone: HashSet::new(), look_up, indexes }
     }
 
     /// The rules that carry one; nothing where something needs it, or where what it means is not known.
@@ -148,7 +144,7 @@ impl<'a> Search<'a> {
         }
         let mut by: IndexSet<At> = IndexSet::new();
         for class in self.by_group.get(&at.group)? {
-            let groups = &self.worn[*class];
+            let groups = &self.group_sets[*class];
             if groups.len() < 2 {
                 return None;
             }
@@ -208,7 +204,7 @@ impl<'a> Search<'a> {
     }
 
     fn blocks_covered(&self, rule: &Rule, traffic: Traffic, among: Among<'_>) -> Option<Vec<At>> {
-        let blocks = blocks(self.account, rule)?;
+        let blocks = self.account.blocks(&rule.peer)?;
         let own = cells(self.account, rule);
         let others = self.others(among, |index, found| {
             blocks.iter().for_each(|block| index.meeting(*block, traffic, found));
@@ -221,7 +217,7 @@ impl<'a> Search<'a> {
         let without = |left: &[Cell], all: &[Cell]| -> Vec<Cell> {
             left.iter().flat_map(|cell| cell_without(*cell, all)).collect()
         };
-        // What admits nothing is another matter.
+        // A rule that admits nothing is another matter.
         fewest(&own, &theirs, |left, all| without(left, all))
     }
 
@@ -234,7 +230,7 @@ impl<'a> Search<'a> {
         let whole = self.vpc_of(peer);
         let mut by: IndexSet<At> = IndexSet::new();
         for class in self.by_group.get(&peer)? {
-            let groups: IndexSet<Peer> = self.worn[*class]
+            let groups: IndexSet<Peer> = self.group_sets[*class]
                 .iter()
                 .filter_map(|group| Some(Peer::Group(self.account.groups.get_index(*group)?.0.clone())))
                 .collect();
@@ -263,9 +259,7 @@ impl<'a> Search<'a> {
     fn vpc_of(&self, group: usize) -> Vec<IpNet> {
         let vpc = self.account.groups.get_index(group).and_then(|(_, group)| group.vpc.as_ref());
         let vpc = vpc.and_then(|id| self.account.vpcs.get(id)).filter(|vpc| !vpc.blocks.is_empty());
-        vpc.into_iter()
-            .flat_map(|vpc| vpc.blocks.iter().copied().map(IpNet::V4).chain(vpc.ipv6.iter().copied()))
-            .collect()
+        vpc.into_iter().flat_map(Vpc::all_blocks).collect()
     }
 
     fn holds_all(&self, rule: &Rule, all: &[IpNet]) -> bool {
@@ -302,10 +296,7 @@ fn fewest<T: Clone + PartialEq>(
 }
 
 fn rules_of<'a>(account: &'a Account, group: &ResourceId, direction: Direction) -> &'a [Rule] {
-    account.groups.get(group).map_or(&[], |group| match direction {
-        Direction::Ingress => group.ingress.as_slice(),
-        Direction::Egress => group.egress.as_slice(),
-    })
+    account.groups.get(group).map_or(&[], |group| group.rules(direction))
 }
 
 #[cfg(test)]

@@ -56,9 +56,7 @@ impl<'a> Class<'a> {
     /// Returns true if a member has a public address, or may have one, that the other account does not give it.
     pub fn gains_an_address(&self, member: usize) -> bool {
         let both = self.members.get(member).zip(self.other_members.get(member));
-        both.is_some_and(|(own, twin)| {
-            [PrefixFamily::Ipv4, PrefixFamily::Ipv6].into_iter().any(|family| gain(own, twin, family).is_some())
-        })
+        both.is_some_and(|(own, twin)| PrefixFamily::BOTH.into_iter().any(|family| gain(own, twin, family).is_some()))
     }
 
     /// Returns true for a place of members that the other account has at another one.

@@ -16,7 +16,7 @@ use super::region::{Cell, cell_without};
 use super::rules::{RuleKey, key, peer_words, rule_words, traffic_words};
 use super::sides::{Sides, why_unknown};
 use super::told::Told;
-use crate::account::{Account, Origin, Peer, Public, Rule, SecurityGroup};
+use crate::account::{Account, Origin, Peer, Public, Rule, SecurityGroup, may_be_of_one_owner};
 use crate::model::{Direction, PrefixFamily};
 
 /// Lists what `account` admits and `other` does not.
@@ -34,15 +34,13 @@ pub(super) fn gained<'a>(
     let mut gained = Gained { sides: Sides::new(other, account, matching), public, told: Told::default() };
     for class in classes {
         gained.unknown_groups(class);
-        for direction in [Direction::Ingress, Direction::Egress] {
+        for direction in Direction::BOTH {
             gained.by_blocks(class, direction);
         }
     }
     by_groups::add(&gained.sides, classes, &mut gained.told);
     gained.told.sorted()
 }
-
-const FAMILIES: [PrefixFamily; 2] = [PrefixFamily::Ipv4, PrefixFamily::Ipv6];
 
 struct Gained<'a> {
     sides: Sides<'a>,
@@ -93,7 +91,7 @@ impl<'a> Gained<'a> {
             let reached = match is_same {
                 true if !class.gains_an_address(at) => continue,
                 true => Reached::ByAddressAlone,
-                false => reached(&[member], &FAMILIES),
+                false => reached(&[member], &PrefixFamily::BOTH),
             };
             let why = format!("its groups are not known: {}", why.reason);
             let passage = of_somebody(member.label.clone(), why, vec![member.origin.clone()], reached);
@@ -108,7 +106,7 @@ impl<'a> Gained<'a> {
         for id in class.groups.iter().filter(|id| !groups.contains_key(**id) && !there.contains(id)) {
             let by = class.members.iter().map(|member| member.origin.clone()).collect();
             let why = format!("no source has the rules of {id}");
-            let passage = of_somebody(id.to_string(), why, by, reached(&class.members, &FAMILIES));
+            let passage = of_somebody(id.to_string(), why, by, reached(&class.members, &PrefixFamily::BOTH));
             self.told.add(passage, class.members.iter().map(|member| member.label.clone()));
         }
     }
@@ -142,8 +140,9 @@ impl<'a> Gained<'a> {
                 already.map(|(_, rule)| rule_words(self.sides.other, rule, direction)).collect();
             let entries = match (&rule.peer, rule.traffic.known()) {
                 (Peer::PrefixList(_), Some(traffic)) => {
-                    let entries = admitted::blocks(self.sides.account, rule).into_iter().flatten();
-                    entries.filter(|entry| Cell::new(*traffic, *entry).is_some_and(|cell| is_new(&cell))).collect()
+                    let entries = self.sides.account.blocks(&rule.peer).into_iter().flatten();
+                    let is_new = |entry: &IpNet| Cell::new(*traffic, *entry).is_some_and(|cell| is_new(&cell));
+                    entries.copied().filter(is_new).collect()
                 }
                 _ => Vec::new(),
             };
@@ -158,7 +157,7 @@ impl<'a> Gained<'a> {
         }
     }
 
-    /// What a rule admits to a class, or from it.
+    /// The passage that a rule admits to a class, or from it.
     fn passage(&self, class: &Class<'a>, (group, rule): (&SecurityGroup, &Rule), direction: Direction) -> Passage {
         let way = self.way(class, rule, direction);
         let (from, to, members_are) = ends_of(&group.label, peer_words(self.sides.account, &rule.peer), direction);
@@ -185,17 +184,17 @@ impl<'a> Gained<'a> {
 
     /// The families of the blocks that a rule names; both where these are not known.
     fn families(&self, rule: &Rule) -> Vec<PrefixFamily> {
-        let blocks = admitted::blocks(self.sides.account, rule);
+        let blocks = self.sides.account.blocks(&rule.peer);
         let has = |family: &PrefixFamily| {
             blocks.as_ref().is_none_or(|blocks| blocks.iter().any(|block| PrefixFamily::of(*block) == *family))
         };
-        FAMILIES.into_iter().filter(has).collect()
+        PrefixFamily::BOTH.into_iter().filter(has).collect()
     }
 
     /// Interfaces of the account whose own public addresses are in the blocks of a rule. A wide block means the internet.
     fn holders(&self, rule: &Rule) -> Vec<String> {
-        let blocks = admitted::blocks(self.sides.account, rule).unwrap_or_default();
-        let own = blocks.iter().filter(|block| block.prefix_len() >= public::OF_ONE_OWNER).flat_map(|block| {
+        let blocks = self.sides.account.blocks(&rule.peer).unwrap_or_default();
+        let own = blocks.iter().filter(|block| may_be_of_one_owner(block)).flat_map(|block| {
             self.public.range(block.network()..=block.broadcast()).map(|(_, label)| (*label).to_owned())
         });
         let own: IndexSet<String> = own.collect();
@@ -208,13 +207,13 @@ impl<'a> Gained<'a> {
             return;
         }
         // Of an unknown rule nobody can tell that it does not admit the internet.
-        let blocks = admitted::blocks(self.sides.account, rule);
+        let blocks = self.sides.account.blocks(&rule.peer);
         let unknown = why_unknown(self.sides.account, rule);
         for (member, twin) in class.members.iter().zip(&class.other_members) {
             let has = |family: PrefixFamily| {
                 move |block: &IpNet| PrefixFamily::of(*block) == family && !public::is_private(block)
             };
-            let gains = FAMILIES
+            let gains = PrefixFamily::BOTH
                 .into_iter()
                 .filter(|family| blocks.as_ref().is_none_or(|blocks| blocks.iter().any(has(*family))));
             let Some(gain) = gains.filter_map(|family| gain(member, twin, family)).min() else { continue };
@@ -249,7 +248,7 @@ impl<'a> Gained<'a> {
     fn unknown_rule_there(&self, rule: &Rule, cells: &[Cell], there: &There<'_>) -> Option<String> {
         let may_admit = |unknown: &&&Rule| {
             let traffic = unknown.traffic.known().copied().unwrap_or(crate::model::Traffic::All);
-            match admitted::blocks(self.sides.other, unknown) {
+            match self.sides.other.blocks(&unknown.peer) {
                 Some(blocks) => {
                     let mut theirs = blocks.iter().filter_map(|block| Cell::new(traffic, *block));
                     theirs.any(|theirs| cells.iter().any(|cell| cell.meets(theirs)))
@@ -257,7 +256,7 @@ impl<'a> Gained<'a> {
                 // A group is no block.
                 None if matches!(unknown.peer, Peer::Group(_)) => unknown.peer == self.sides.key(rule).1,
                 None => {
-                    let anywhere = ["0.0.0.0/0", "::/0"].into_iter().filter_map(|block| block.parse().ok());
+                    let anywhere = PrefixFamily::BOTH.into_iter().map(PrefixFamily::every_address);
                     let mut theirs = anywhere.filter_map(|block| Cell::new(traffic, block));
                     theirs.any(|theirs| cells.iter().any(|cell| cell.meets(theirs)))
                 }
@@ -269,11 +268,9 @@ impl<'a> Gained<'a> {
 
     /// A block inside the VPC is no outside; nor is one that is told by a group.
     fn way(&self, class: &Class<'a>, rule: &Rule, direction: Direction) -> Way {
-        let own: Vec<IpNet> = class.vpc.and_then(|id| self.sides.account.vpcs.get(id)).map_or_else(Vec::new, |vpc| {
-            vpc.blocks.iter().copied().map(IpNet::V4).chain(vpc.ipv6.iter().copied()).collect()
-        });
+        let own = self.sides.account.vpc_blocks(class.vpc);
         let inside = |block: &IpNet| own.iter().any(|own| own.contains(block));
-        match (admitted::blocks(self.sides.account, rule), direction) {
+        match (self.sides.account.blocks(&rule.peer), direction) {
             // Its traffic is not known, and yet it is for a group.
             _ if matches!(rule.peer, Peer::Group(_)) => Way::Inside,
             (Some(blocks), _) if !blocks.is_empty() && blocks.iter().all(inside) => Way::Inside,

@@ -5,9 +5,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::IpNet;
 
-use super::admitted::blocks;
 use super::ranges::Ranges;
 use super::region::{Packets, fits};
 use crate::account::{Account, Peer, Rule};
@@ -70,13 +69,13 @@ impl<'a> Index<'a> {
             let Some(traffic) = rule.traffic.known() else { continue };
             let packets = Packets::of(*traffic);
             index.by_peer.entry(&rule.peer).or_default().add(packets, number);
-            let own = blocks(account, rule).into_iter().flatten().map(|block| block.trunc());
+            let own = account.blocks(&rule.peer).into_iter().flatten().map(IpNet::trunc);
             in_blocks.extend(
                 own.filter(|block| fits(*traffic, PrefixFamily::of(*block))).map(|block| (block, packets, number)),
             );
         }
         // Most questions are about anywhere, which holds every other block.
-        let anywhere = [IpNet::V4(Ipv4Net::default()), IpNet::V6(Ipv6Net::default())];
+        let anywhere = PrefixFamily::BOTH.map(PrefixFamily::every_address);
         let named = in_blocks.iter().map(|(block, ..)| *block).chain(anywhere);
         index.by_block = named.map(|block| (block, OfBlock::default())).collect();
         for (block, packets, number) in in_blocks {

@@ -65,13 +65,13 @@ impl Matching {
         by_name(&mut matching.interfaces, (of, among), |it| &it.interfaces, interface);
         let list = |_: &Account, list: &PrefixList| Some((list.label.clone(), None));
         by_name(&mut matching.prefix_lists, (of, among), |it| &it.prefix_lists, list);
-        let group = |own: bool| {
+        let group = |naming: Naming| {
             move |_: &Account, _: &ResourceId, group: &SecurityGroup| {
-                (is_own(&group.origin, &group.label) == own).then(|| renamed(&group.label, own))
+                (Naming::of(&group.origin, &group.label) == naming).then(|| renamed(&group.label, naming))
             }
         };
-        for own in [true, false] {
-            add(&mut matching.groups, (of, among), |it| &it.groups, (group(own), group(!own)), RENAMED_GROUPS);
+        for (own, other) in Naming::PAIRS {
+            add(&mut matching.groups, (of, among), |it| &it.groups, (group(own), group(other)), RENAMED_GROUPS);
         }
         matching
     }
@@ -79,23 +79,23 @@ impl Matching {
     /// Matches what a topology has with that which it was made of: its names are plain, and unique among all kinds. Twins are in the same order.
     /// Where the names are the same on both sides, nothing was renamed.
     fn add_renamed(&mut self, of: &Account, among: &Account, number: &impl Fn(&Account, &ResourceId) -> Option<u32>) {
-        let interface = |own: bool| {
+        let interface = |naming: Naming| {
             move |account: &Account, id: &ResourceId, interface: &Interface| {
                 let (holder, device) = interface.holder_and_device();
                 let device = number(account, id).unwrap_or(device);
-                (is_own(&interface.origin, holder) == own).then(|| (renamed(holder, own), device))
+                (Naming::of(&interface.origin, holder) == naming).then(|| (renamed(holder, naming), device))
             }
         };
-        let list = |own: bool| {
+        let list = |naming: Naming| {
             move |_: &Account, _: &ResourceId, list: &PrefixList| {
-                (is_own(&list.origin, &list.label) == own).then(|| renamed(&list.label, own))
+                (Naming::of(&list.origin, &list.label) == naming).then(|| renamed(&list.label, naming))
             }
         };
-        for own in [true, false] {
+        for (own, other) in Naming::PAIRS {
             let twins = Twins::InOrder(|interface: &Interface| interface.holder_and_device().0);
-            add(&mut self.interfaces, (of, among), |it| &it.interfaces, (interface(own), interface(!own)), twins);
+            add(&mut self.interfaces, (of, among), |it| &it.interfaces, (interface(own), interface(other)), twins);
             let twins = Twins::InOrder(|list: &PrefixList| &list.label);
-            add(&mut self.prefix_lists, (of, among), |it| &it.prefix_lists, (list(own), list(!own)), twins);
+            add(&mut self.prefix_lists, (of, among), |it| &it.prefix_lists, (list(own), list(other)), twins);
         }
     }
 
@@ -187,20 +187,33 @@ fn fleet_keys<'a>(account: &'a Account, id: &ResourceId, interface: &'a Interfac
     let group = fleet.and_then(|fleet| fleet.name.as_deref()).map(FleetName::Group);
     let tags = fleet.and_then(|_| account.tags.get(id));
     let declared = tags.and_then(|tags| tags.logical_id.as_deref()).map(FleetName::Declared);
-    // What a plan calls its Auto Scaling group is no name of an instance.
+    // A plan names its Auto Scaling group, and no instance.
     let tag = fleet.map_or(Some(holder), |fleet| fleet.tag.as_deref()).map(FleetName::Tag);
     group.into_iter().chain(declared).chain(tag).map(|name| (name, device)).collect()
 }
 
-/// Returns true for what a topology has: it has no other id than its name.
-fn is_own(origin: &Origin, name: &str) -> bool {
-    origin.resource.as_str() == name
+/// The kind of source that a name is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Naming {
+    /// A topology, whose resources have no other id than their names.
+    Topology,
+    /// Any other.
+    Source,
+}
+
+impl Naming {
+    /// Those of two sources of which one is a topology that was made of the other.
+    const PAIRS: [(Self, Self); 2] = [(Self::Topology, Self::Source), (Self::Source, Self::Topology)];
+
+    fn of(origin: &Origin, name: &str) -> Self {
+        if origin.resource.as_str() == name { Self::Topology } else { Self::Source }
+    }
 }
 
 /// The beginning that the names of a topology's resource and of that which it was made of have in common. Of twins all but the first have a
 /// number behind it, and a name may have had one of its own.
-fn renamed(label: &str, own: bool) -> String {
-    let name = plain(label, own);
+fn renamed(label: &str, naming: Naming) -> String {
+    let name = plain(label, naming);
     let mut stem = name.as_str();
     while without_number(stem) != stem {
         stem = without_number(stem);
@@ -208,15 +221,18 @@ fn renamed(label: &str, own: bool) -> String {
     stem.to_owned()
 }
 
-/// A name in lower case as a topology has it, `own` being one of a topology already.
-fn plain(label: &str, own: bool) -> String {
-    if own { label.to_lowercase() } else { plain_name(label).to_lowercase() }
+/// A name in lower case as a topology has it.
+fn plain(label: &str, naming: Naming) -> String {
+    match naming {
+        Naming::Topology => label.to_lowercase(),
+        Naming::Source => plain_name(label).to_lowercase(),
+    }
 }
 
 /// Returns true if two names are one, but for what a topology makes of it.
 fn are_one(one: &str, other: &str) -> bool {
     let is_made = |own: &str, other: &str| {
-        let (own, other) = (plain(own, true), plain(other, false));
+        let (own, other) = (plain(own, Naming::Topology), plain(other, Naming::Source));
         own == other || without_number(&own) == other
     };
     is_made(one, other) || is_made(other, one)
@@ -227,13 +243,14 @@ const RENAMED_GROUPS: Twins<SecurityGroup> = Twins::InOrder(|group| &group.label
 /// The name of a VPC's default group with other rules than EC2 gives it. A topology has a group of a name like it in its place.
 fn edited_default(id: &ResourceId, group: &SecurityGroup) -> Option<String> {
     let is_edited = group.name.as_deref() == Some(DEFAULT_GROUP) && !group.is_default_as_born(id);
-    (is_edited && !is_own(&group.origin, &group.label)).then(|| renamed(&group.label, false))
+    let naming = Naming::of(&group.origin, &group.label);
+    (is_edited && naming == Naming::Source).then(|| renamed(&group.label, naming))
 }
 
 /// The name of that which a topology may have in place of such a group.
 fn copy_of_default(id: &ResourceId, group: &SecurityGroup) -> Option<String> {
-    let may_be = is_own(&group.origin, &group.label) && !group.is_default_as_born(id);
-    may_be.then(|| renamed(&group.label, true))
+    let naming = Naming::of(&group.origin, &group.label);
+    (naming == Naming::Topology && !group.is_default_as_born(id)).then(|| renamed(&group.label, naming))
 }
 
 fn group_key(origin: &Origin) -> (ResourceId, (String, u32)) {
@@ -353,7 +370,7 @@ pub(super) fn without<'a>(account: &'a Account, matching: &Matching) -> Cow<'a, 
         }
     }
     for (own, group) in &account.groups {
-        for rule in group.ingress.iter().chain(&group.egress) {
+        for rule in group.all_rules() {
             if let Peer::Group(id) = &rule.peer
                 && id != own
             {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
 
-use crate::account::{Account, Interface, Peer, ResourceId};
+use crate::account::{Account, Interface, ResourceId};
 use crate::model::PrefixFamily;
 
 /// The blocks that rules of some accounts name, of themselves or by a prefix list.
@@ -15,11 +15,7 @@ impl NamedBlocks {
     pub fn of(accounts: [&Account; 2]) -> Self {
         let mut blocks = BTreeSet::new();
         for account in accounts {
-            for rule in account.groups.values().flat_map(|group| group.ingress.iter().chain(&group.egress)) {
-                if let Peer::Block(block) = &rule.peer {
-                    blocks.insert(block.trunc());
-                }
-            }
+            blocks.extend(account.rules().filter_map(|rule| rule.peer.block()).map(|block| block.trunc()));
             let entries = account.prefix_lists.values().filter_map(|list| list.entries.known());
             blocks.extend(entries.flatten().map(IpNet::trunc));
         }
@@ -100,12 +96,6 @@ fn may_be_private(block: &IpNet) -> bool {
     }
 }
 
-/// The blocks of a VPC.
-fn of_vpc(account: &Account, vpc: Option<&ResourceId>) -> Vec<IpNet> {
-    let vpc = vpc.and_then(|id| account.vpcs.get(id)).into_iter();
-    vpc.flat_map(|vpc| vpc.blocks.iter().copied().map(IpNet::V4).chain(vpc.ipv6.iter().copied())).collect()
-}
-
 /// Positions of an interface over a family; none where it has no address of it. An address that is not known is one of its subnet, else of its VPC.
 pub(super) fn of_interface(
     interface: &Interface,
@@ -115,7 +105,7 @@ pub(super) fn of_interface(
 ) -> BTreeSet<Position> {
     if interface.addresses.is_empty() {
         let subnet = interface.subnet.as_ref().and_then(|id| account.subnets.get(id)).and_then(|subnet| subnet.block);
-        let ranges = subnet.map_or_else(|| of_vpc(account, interface.vpc.as_ref()), |block| vec![IpNet::V4(block)]);
+        let ranges = subnet.map_or_else(|| account.vpc_blocks(interface.vpc.as_ref()), |block| vec![IpNet::V4(block)]);
         return not_known(ranges, family).into_iter().collect();
     }
     let own = interface.addresses.iter().map(IpNet::trunc).filter(|block| PrefixFamily::of(*block) == family);
@@ -128,7 +118,7 @@ pub(super) fn of_interface(
 
 /// The position of the next member of a group over a family.
 pub(super) fn of_next_member(account: &Account, vpc: Option<&ResourceId>, family: PrefixFamily) -> BTreeSet<Position> {
-    not_known(of_vpc(account, vpc), family).into_iter().collect()
+    not_known(account.vpc_blocks(vpc), family).into_iter().collect()
 }
 
 /// Of a VPC without known blocks it is taken for granted that it has IPv4.

@@ -17,9 +17,6 @@ pub struct AddressChange {
     pub origin: Origin,
 }
 
-/// The shortest prefix of a block that one owner may have; a wider one means the internet.
-pub(super) const OF_ONE_OWNER: u8 = 8;
-
 /// An address that one of two accounts gives. One that is known comes first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Gain {
@@ -71,7 +68,7 @@ pub(super) fn addresses_of_one(of: &Account, other: &Account, matching: &Matchin
     let mut changes = Vec::new();
     for (id, interface) in &of.interfaces {
         let Some(twin) = matching.interfaces.get(id).and_then(|id| other.interfaces.get(id)) else { continue };
-        for family in [PrefixFamily::Ipv4, PrefixFamily::Ipv6] {
+        for family in PrefixFamily::BOTH {
             if let Some(Gain::Known(address)) = gain(interface, twin, family) {
                 let (member, origin) = (interface.label.clone(), interface.origin.clone());
                 changes.push(AddressChange { member, address, origin });

@@ -7,7 +7,6 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::matching::Matching;
-use super::public::OF_ONE_OWNER;
 use crate::account::{Account, Peer, Public, ResourceId, Rule, SourceKind};
 
 type Pairs = HashMap<ResourceId, ResourceId>;
@@ -49,11 +48,7 @@ pub(super) fn renumber(topology: &mut Cow<'_, Account>, account: &Account, match
 
 /// The addresses of the account by those of the topology. Of several that an interface has a topology has those that rules name.
 fn addresses(topology: &Account, account: &Account, interfaces: &Pairs) -> HashMap<IpAddr, IpAddr> {
-    let rules = account.groups.values().flat_map(|group| group.ingress.iter().chain(&group.egress));
-    let narrow: Vec<IpNet> = rules
-        .filter_map(|rule| if let Peer::Block(block) = &rule.peer { Some(*block) } else { None })
-        .filter(|block| block.prefix_len() >= OF_ONE_OWNER)
-        .collect();
+    let narrow: Vec<IpNet> = account.blocks_of_one_owner().collect();
     let is_ipv4 = |address: &&IpAddr| address.is_ipv4();
     let mut found = HashMap::new();
     for (id, interface) in &topology.interfaces {

@@ -93,20 +93,19 @@ pub(super) fn rules_of_one(of: &Account, other: &Account, matching: &Matching) -
     let mut changes = Vec::new();
     for (id, group) in &of.groups {
         let twin = matching.groups.get(id).and_then(|id| other.groups.get(id));
-        for direction in [Direction::Ingress, Direction::Egress] {
-            let (own, theirs) = match direction {
-                Direction::Ingress => (&group.ingress, twin.map(|twin| &twin.ingress)),
-                Direction::Egress => (&group.egress, twin.map(|twin| &twin.egress)),
-            };
-            let known: HashSet<RuleKey> = theirs.into_iter().flatten().map(|rule| key(rule, None)).collect();
-            changes.extend(own.iter().filter(|rule| !known.contains(&key(rule, Some(matching)))).map(|rule| {
-                RuleChange {
-                    group: group.label.clone(),
-                    direction,
-                    rule: rule_words(of, rule, direction),
-                    origin: rule.origin.clone(),
-                }
-            }));
+        for direction in Direction::BOTH {
+            let theirs = twin.into_iter().flat_map(|twin| twin.rules(direction));
+            let known: HashSet<RuleKey> = theirs.map(|rule| key(rule, None)).collect();
+            changes.extend(
+                group.rules(direction).iter().filter(|rule| !known.contains(&key(rule, Some(matching)))).map(|rule| {
+                    RuleChange {
+                        group: group.label.clone(),
+                        direction,
+                        rule: rule_words(of, rule, direction),
+                        origin: rule.origin.clone(),
+                    }
+                }),
+            );
         }
     }
     changes

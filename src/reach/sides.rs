@@ -61,7 +61,7 @@ impl<'a> Sides<'a> {
 
     /// Returns true if the addresses of a member, or of the next one, stand elsewhere among the blocks that rules name in the other account.
     pub fn has_other_places(&self, class: &Class<'a>) -> bool {
-        [PrefixFamily::Ipv4, PrefixFamily::Ipv6].into_iter().any(|family| {
+        PrefixFamily::BOTH.into_iter().any(|family| {
             let places = class.places(family, self.account, self.other, &self.named);
             places.keys().any(|place| !place.is_same())
         })

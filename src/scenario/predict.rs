@@ -229,10 +229,11 @@ impl Backend for Predictor {
 
     /// A rule keeps its id as long as it stands, as it keeps its handle in the kernel.
     async fn rule_handles(&self) -> Result<RuleHandles, LabError> {
-        let rules =
-            self.cloud.groups.iter().flat_map(|(group, it)| {
-                it.ingress.iter().chain(&it.egress).map(move |rule| (group.to_string(), rule.id))
-            });
+        let rules = self
+            .cloud
+            .groups
+            .iter()
+            .flat_map(|(group, it)| it.all_rules().map(move |rule| (group.to_string(), rule.id)));
         Ok(rules.map(|(group, id)| ((group, id.to_string()), id.0.into())).collect::<BTreeMap<_, _>>())
     }
 }

@@ -37,10 +37,7 @@ fn unprovable<T>(why: impl Into<String>) -> Result<T, Unprovable> {
 impl CloudRule {
     fn of<'c>(&self, cloud: &'c Cloud) -> Result<(&'c SecurityGroup, &'c Rule), Unprovable> {
         let group = cloud.groups.get(&self.group);
-        let rule = group.and_then(|group| match self.direction {
-            Direction::Ingress => group.ingress.get(self.index),
-            Direction::Egress => group.egress.get(self.index),
-        });
+        let rule = group.and_then(|group| group.rules(self.direction).get(self.index));
         group.zip(rule).map_or_else(|| unprovable("the lab has no such rule"), Ok)
     }
 }

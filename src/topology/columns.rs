@@ -100,7 +100,7 @@ fn lets_everything_out(topology: &Topology) -> bool {
 pub fn columns_of(cloud: &Cloud, egress: &Egress) -> Columns {
     let mut named = Named::default();
     for group in cloud.groups.values() {
-        group.ingress.iter().chain(&group.egress).for_each(|rule| named.rule(rule.traffic));
+        group.all_rules().for_each(|rule| named.rule(rule.traffic));
         let out = if egress.is_empty() { &[] } else { group.egress.as_slice() };
         group.ingress.iter().chain(out).for_each(|rule| named.leaks(rule.traffic));
     }

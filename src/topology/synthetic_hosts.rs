@@ -13,10 +13,10 @@ use super::checked::Topology;
 use super::outside_name::OutsideName;
 use super::patterns::{Egress, Table};
 use super::problem::Span;
-use super::rule_blocks::{BlockClass, RuleBlocks, everything};
+use super::rule_blocks::{BlockClass, RuleBlocks};
 use super::steps::Step;
 use crate::model::reserved_addresses::{belongs, reserved_blocks};
-use crate::model::{Host, HostIp, HostName, Mtu, Operation, SourceLocation, TableName};
+use crate::model::{Host, HostIp, HostName, Mtu, Operation, PrefixFamily, SourceLocation, TableName};
 
 /// The addresses outside that flows of a file name and that it makes no host for, each by its last place.
 pub(super) type NamedOutside = IndexMap<HostName, (OutsideName, Span)>;
@@ -185,24 +185,25 @@ impl Adding<'_> {
         };
         // A file that names them means two, whoever else is outside.
         let held: Vec<IpAddr> = all_held.iter().copied().filter(|it| !is_named && far(it)).collect();
-        let unrelated = UNRELATED.map(IpAddr::V4).into_iter().filter(is_free).chain(self.beyond(true));
+        let unrelated = UNRELATED.map(IpAddr::V4).into_iter().filter(is_free).chain(self.beyond(PrefixFamily::Ipv4));
         let mut world = two_networks(held.iter().copied().filter(IpAddr::is_ipv4), unrelated, 16);
         if self.has_ipv6() {
-            let unrelated = UNRELATED_IPV6.map(IpAddr::V6).into_iter().filter(is_free).chain(self.beyond(false));
+            let unrelated =
+                UNRELATED_IPV6.map(IpAddr::V6).into_iter().filter(is_free).chain(self.beyond(PrefixFamily::Ipv6));
             world.extend(two_networks(held.iter().copied().filter(IpAddr::is_ipv6), unrelated, 32));
         }
         self.add_host(&OutsideName::Elsewhere.host(), world);
     }
 
     /// Addresses of two networks of which no rule names a block, for rules that name those of the documentation.
-    fn beyond(&self, is_ipv4: bool) -> Vec<IpAddr> {
+    fn beyond(&self, family: PrefixFamily) -> Vec<IpAddr> {
         let mut taken = self.taken();
         let mut found = Vec::new();
         // Nobody is near who is in the same network.
         taken.extend(self.blocks.alone().chain(held(self.topology)).filter_map(near));
-        while let (Some(address), true) = (self.blocks.free(everything(is_ipv4), &taken), found.len() < 2) {
+        while let (Some(address), true) = (self.blocks.free(family.every_address(), &taken), found.len() < 2) {
             found.push(address);
-            taken.extend(block(address, if is_ipv4 { 16 } else { 32 }));
+            taken.extend(block(address, if family.is_ipv4() { 16 } else { 32 }));
         }
         found
     }

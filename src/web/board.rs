@@ -1,17 +1,19 @@
 //! All that the page shows, in one place: what browsers are sent once as a whole, and then in parts.
 
+mod questions;
+
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use serde::Serialize;
 use tokio::sync::{Notify, broadcast, watch};
 
-use super::cell::{Moment, Standing};
+use super::cell::Moment;
+use super::frame::{Frame, FrameName, json};
 use super::history::{History, Past};
 use super::log::{Log, LogLine};
 use super::picture::LivePicture;
-use super::room::{Participant, Prediction, Rejected, Room};
+use super::room::Room;
 use super::script::Script;
 use super::table::{Shown, Table};
 use super::view::{BoardView, CellsView};
@@ -23,48 +25,6 @@ use crate::scenario::ProbedFlow;
 const MAX_BEHIND: usize = 256;
 /// Operations in words that were offered as remedies and may be carried out.
 const MAX_OFFERS: usize = 512;
-
-/// A part of the board, as it is sent.
-#[derive(Clone, Debug)]
-pub struct Frame {
-    /// Kind of part.
-    pub name: FrameName,
-    /// Number of the frame, for whoever comes back.
-    pub number: u64,
-    /// JSON. One text for all browsers.
-    pub data: Arc<str>,
-}
-
-/// Kind of frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FrameName {
-    /// All of the board.
-    Board,
-    /// Cells that have changed.
-    Cells,
-    /// The picture alone.
-    Picture,
-    /// New events.
-    Log,
-    /// The room that predicts.
-    Room,
-    /// The lab has gone down.
-    Gone,
-}
-
-impl FrameName {
-    /// The name of the server-sent event.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Board => "board",
-            Self::Cells => "cells",
-            Self::Picture => "picture",
-            Self::Log => "log",
-            Self::Room => "room",
-            Self::Gone => "gone",
-        }
-    }
-}
 
 /// The board, for the task that keeps it and for those that serve it.
 #[derive(Debug)]
@@ -228,8 +188,8 @@ impl Board {
 
     /// Keeps table and picture of the moment, if all of it is proved; tells if it is.
     fn keep(inner: &mut Inner) -> bool {
-        let counts = inner.table.counts();
-        let is_proved = counts[1] + counts[2] == 0;
+        let [_measured, stale, predicted] = inner.table.counts();
+        let is_proved = stale + predicted == 0;
         if is_proved {
             let picture = LivePicture::new(&inner.state.cloud, &inner.table, &inner.shown);
             inner.history.keep(&inner.table, picture);
@@ -264,84 +224,6 @@ impl Board {
         let mut inner = self.inner();
         inner.script.iter_mut().filter(|script| script.done() == done).for_each(Script::advance);
         self.send_whole(&mut inner);
-    }
-
-    /// The room's view, and each that follows.
-    pub fn room(&self) -> watch::Receiver<Arc<str>> {
-        self.room.subscribe()
-    }
-
-    /// Asks the room about the flow of a cell. Returns `false` where there is no room, or no such cell.
-    pub fn ask_room(&self, cell: usize, at: Revision) -> bool {
-        let flow = self.flow(cell, at);
-        let mut inner = self.inner();
-        let step = inner.script.as_ref().and_then(Script::next).map(|step| step.name.clone());
-        let (Some(flow), Some(room)) = (flow, &mut inner.room) else { return false };
-        room.ask(flow, at, step);
-        self.tell_room(&mut inner);
-        true
-    }
-
-    /// Takes the room's question back.
-    pub fn withdraw(&self) {
-        let mut inner = self.inner();
-        inner.room.iter_mut().for_each(Room::withdraw);
-        self.tell_room(&mut inner);
-    }
-
-    /// Takes a prediction.
-    ///
-    /// # Errors
-    /// [`Rejected`].
-    pub fn predict(
-        &self,
-        who: &Participant,
-        question: u64,
-        prediction: Prediction,
-        now: Instant,
-    ) -> Result<(), Rejected> {
-        let mut inner = self.inner();
-        inner.room.as_mut().ok_or(Rejected::Closed)?.answer(who, question, prediction, now)?;
-        self.tell_room(&mut inner);
-        Ok(())
-    }
-
-    /// Closes the room's question with what packets have shown by now. Returns `false` where that is not proved.
-    pub fn reveal(&self) -> bool {
-        let mut inner = self.inner();
-        let moment = inner.table.moment;
-        let cell = inner.room.as_ref().and_then(Room::open_question).and_then(|flow| inner.table.cell_of(flow));
-        let proved = cell.filter(|cell| cell.standing(moment) == Standing::Measured).map(|cell| cell.outcome(moment));
-        let (Some(outcome), Some(room)) = (proved, &mut inner.room) else { return false };
-        room.reveal(outcome);
-        self.tell_room(&mut inner);
-        true
-    }
-
-    /// Takes no more answers once packets have shown what they are about.
-    fn close_question(&self, inner: &mut Inner) {
-        let Some((flow, asked)) = inner.room.as_ref().and_then(Room::taking) else { return };
-        let cell = inner.table.cell_of(flow);
-        let is_shown = cell.is_some_and(|cell| cell.standing(inner.table.moment) == Standing::Measured);
-        if is_shown && inner.table.revision > asked {
-            inner.room.iter_mut().for_each(Room::close);
-            self.tell_room(inner);
-        }
-    }
-
-    /// Counts a phone in, or out. Phones show no such number, so the page alone is told.
-    pub fn count_phone(&self, change: impl FnOnce(&mut Room)) {
-        let mut inner = self.inner();
-        let Some(room) = &mut inner.room else { return };
-        change(room);
-        let view = room.view();
-        self.send(&mut inner, FrameName::Room, &view);
-    }
-
-    fn tell_room(&self, inner: &mut Inner) {
-        let view = inner.room.as_ref().map(Room::view);
-        self.room.send_replace(json(&view));
-        self.send(inner, FrameName::Room, &view);
     }
 
     /// Notes operations that were offered.
@@ -396,9 +278,4 @@ impl Inner {
         self.whole = Some(Arc::clone(&data));
         Frame { name: FrameName::Board, number: self.number, data }
     }
-}
-
-/// Views have text keys and numbers only, so that this cannot fail.
-fn json(data: &impl Serialize) -> Arc<str> {
-    serde_json::to_string(data).unwrap_or_else(|error| format!("{:?}", error.to_string())).into()
 }

@@ -44,7 +44,7 @@ pub struct Measured {
     pub inconclusive: u32,
 }
 
-/// What a cell shows, and how it is known.
+/// The evidence for what a cell shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// Packets proved it at this moment.

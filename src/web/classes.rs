@@ -56,7 +56,7 @@ pub struct Class {
     pub title: String,
     /// Its title, with names of its members where another class has the same.
     pub name: String,
-    /// What it has in common.
+    /// The key that its members have in common.
     pub key: ClassKey,
     /// Its members, in the order of their launch; those that do not run are no ends of flows.
     pub members: Vec<Member>,
@@ -167,7 +167,7 @@ fn end_of(name: &InstanceName, interface: &Interface) -> Endpoint {
     }
 }
 
-/// What rules of a cloud name.
+/// Groups and blocks that rules of a cloud name.
 struct Named<'a> {
     cloud: &'a Cloud,
     groups: BTreeSet<&'a GroupName>,
@@ -187,7 +187,7 @@ impl<'a> Named<'a> {
         let routes = cloud.vpcs.values().flat_map(|vpc| vpc.routes.values().flatten());
         let next_hops = routes.map(|route| (route.target.clone().into(), route.target.short())).collect();
         let mut named = Self { cloud, groups: BTreeSet::new(), blocks: BTreeSet::new(), of_all, next_hops };
-        for rule in cloud.groups.values().flat_map(|group| group.ingress.iter().chain(&group.egress)) {
+        for rule in cloud.groups.values().flat_map(|group| group.all_rules()) {
             named.groups.extend(rule.peer.group());
             named.blocks.extend(rule.peer.block().filter(|block| block.prefix_len() > 0));
         }

@@ -1,4 +1,4 @@
-//! What every request must be before anything looks at it, and what every answer says to the browser.
+//! Checks of every request before anything looks at it, and headers of every answer.
 //!
 //! A name that leads to 127.0.0.1 is no way in (Host), no other page's script (Sec-Fetch-Site, Origin), no form (a header that only script
 //! sends), and no other user of the machine (cookie).

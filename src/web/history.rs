@@ -1,4 +1,4 @@
-//! What has happened since the page has been there: operations, and the truth table as it stood after each.
+//! The history since the page has been there: operations, and the truth table as it stood after each.
 
 use std::collections::VecDeque;
 

@@ -11,6 +11,7 @@ mod cell;
 mod classes;
 pub mod classroom;
 mod forms;
+mod frame;
 mod guard;
 mod history;
 mod lab;

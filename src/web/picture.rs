@@ -188,7 +188,7 @@ fn is_outside(boxes: &Boxes, index: usize) -> bool {
     boxes.get_index(index).is_some_and(|(_, (drawn, _))| drawn.kind == BoxKind::Outside)
 }
 
-/// What is known of two together.
+/// The weaker evidence of two.
 fn least(one: char, other: char) -> char {
     let order = [Standing::Predicted, Standing::Stale, Standing::Measured].map(Standing::letter);
     order.into_iter().find(|letter| [one, other].contains(letter)).unwrap_or(one)

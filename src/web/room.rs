@@ -101,7 +101,7 @@ pub struct QuestionView {
     pub taking: Taking,
     /// Number of answers.
     pub answered: usize,
-    /// What packets have shown, and what was predicted; nothing before the reveal.
+    /// The outcome on packets, and the prediction; nothing before the reveal.
     pub revealed: Option<RevealView>,
 }
 

@@ -23,7 +23,8 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::assets;
 use super::audience;
-use super::board::{Board, Frame};
+use super::board::Board;
+use super::frame::Frame;
 use super::guard::{self, Names};
 use super::lab::LabClient;
 use super::requests::{self, Answer};

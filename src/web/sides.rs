@@ -9,6 +9,16 @@ use crate::scenario::cells::{self, Extent};
 
 /// Ends beyond which rows and columns are classes of ends.
 const MAX_ENDS: usize = 16;
+
+/// Ends that a row or a column stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Grain {
+    /// One.
+    End,
+    /// All that run of a class.
+    Class,
+}
+
 /// Whoever a row or a column stands for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Side {
@@ -45,28 +55,31 @@ pub(super) fn sides<'a>(
     vias: &IndexSet<Option<Via>>,
 ) -> (Vec<Ends<'a>>, Vec<(Ends<'a>, Option<Via>)>) {
     let by_end = classes.by_end();
-    let each = classes.ends() <= MAX_ENDS;
+    let grain = if classes.ends() <= MAX_ENDS { Grain::End } else { Grain::Class };
     let receivers = extent.receivers(cloud);
     let first = vias.first().copied().flatten();
     let mut columns: Vec<Ends<'a>> = Vec::new();
     let mut rows: Vec<(Ends<'a>, Option<Via>)> = Vec::new();
     for end in &receivers {
         let Some((known, class)) = by_end.get_key_value(end) else { continue };
-        add(&mut columns, known, *class, classes, each);
+        add(&mut columns, known, *class, classes, grain);
     }
     for (end, via) in cells::senders(cloud, vias) {
         let Some((known, class)) = by_end.get_key_value(&end) else { continue };
         let is_host = matches!(end, Endpoint::Host(..));
         let known: &'a Endpoint = known;
-        match rows.iter_mut().find(|(row, by)| !each && !is_host && row.side.class == *class && *by == via) {
+        match rows
+            .iter_mut()
+            .find(|(row, by)| grain == Grain::Class && !is_host && row.side.class == *class && *by == via)
+        {
             Some((row, _)) => {
                 row.ends.push(known);
                 row.side.members += 1;
             }
-            None => rows.push((ends(known, *class, classes, each), via)),
+            None => rows.push((ends(known, *class, classes, grain), via)),
         }
     }
-    if each {
+    if grain == Grain::End {
         add_down(cloud, classes, (&mut columns, |column| column), |column| column);
         add_down(cloud, classes, (&mut rows, |(row, _)| row), |row| (row, first));
     }
@@ -92,22 +105,22 @@ fn add_down<'a, T>(
     }
 }
 
-fn add<'a>(all: &mut Vec<Ends<'a>>, end: &'a Endpoint, class: usize, classes: &'a Classes, each: bool) {
-    match all.iter_mut().find(|it| !each && it.side.class == class) {
+fn add<'a>(all: &mut Vec<Ends<'a>>, end: &'a Endpoint, class: usize, classes: &'a Classes, grain: Grain) {
+    match all.iter_mut().find(|it| grain == Grain::Class && it.side.class == class) {
         Some(it) => {
             it.ends.push(end);
             it.side.members += 1;
         }
-        None => all.push(ends(end, class, classes, each)),
+        None => all.push(ends(end, class, classes, grain)),
     }
 }
 
-fn ends<'a>(end: &'a Endpoint, class: usize, classes: &'a Classes, each: bool) -> Ends<'a> {
+fn ends<'a>(end: &'a Endpoint, class: usize, classes: &'a Classes, grain: Grain) -> Ends<'a> {
     let own = || match end {
         Endpoint::Host(name, address) => format!("{name} ({address})"),
         other => other.to_string(),
     };
-    let is_one = |class: &&Class| !each && class.running() > 1 && !matches!(end, Endpoint::Host(..));
+    let is_one = |class: &&Class| grain == Grain::Class && class.running() > 1 && !matches!(end, Endpoint::Host(..));
     let title = classes.iter().nth(class).filter(is_one).map_or_else(own, |class| class.name.clone());
     Ends { side: Side { title, members: 1, class, down: None }, down: None, ends: vec![end] }
 }

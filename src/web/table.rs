@@ -20,7 +20,7 @@ use crate::topology::{Columns, Egress, columns_of};
 /// Doublings of the time after which what packets did not prove is asked again.
 const MAX_DOUBLINGS: u32 = 5;
 
-/// How much of the truth table is shown.
+/// The part of the truth table that is shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shown {
     /// By which addresses; nothing stands for the usual one.
@@ -41,7 +41,7 @@ impl Shown {
 pub struct Table {
     /// Revision of the cloud that it is of.
     pub revision: Revision,
-    /// What was measured before it is stale.
+    /// Moment of the last change; cells that were measured before it are stale.
     pub moment: Moment,
     /// Ports.
     pub services: Vec<Service>,

@@ -181,7 +181,7 @@ impl<'a> Paper<'a> {
             chosen.extend(changed);
         }
         if chosen.len() < room && chosen.iter().all(|it| it.trap.is_none()) {
-            // What was asked before and has not changed is no surprise any more, unless the step is about it.
+            // A flow that was asked about before and has not changed is no surprise any more, unless the step is about it.
             let traps = by_table.iter().map(|demand| self.candidate(&demand.flow, self.is_about(&demand.flow)));
             let traps = traps.filter(|it| match it.trap {
                 None => false,

@@ -17,13 +17,8 @@ pub(super) fn in_files(paths: &[PathBuf]) -> anyhow::Result<Option<Vec<FlowAllow
     let mut all = Some(Vec::new());
     for path in paths {
         let content = std::fs::read_to_string(path).with_context(|| format!("failed to read {}", told(path)))?;
-        let read = match read_expectations(&path.to_string_lossy(), &content) {
-            Ok(expectations) => of_words(&expectations.allows),
-            Err(faults) => {
-                screen::tell(&faults.to_string());
-                None
-            }
-        };
+        let read = screen::value_or_tell(read_expectations(&path.to_string_lossy(), &content));
+        let read = read.and_then(|expectations| of_words(&expectations.allows));
         all = all.zip(read).map(|(all, more)| [all, more].concat());
     }
     Ok(all)
@@ -31,15 +26,10 @@ pub(super) fn in_files(paths: &[PathBuf]) -> anyhow::Result<Option<Vec<FlowAllow
 
 /// Makes allowances of their words. Says what is wrong with them, and gives nothing then.
 pub(super) fn of_words(words: &[AllowedFlowWords]) -> Option<Vec<FlowAllowance>> {
-    let (mut allowances, mut is_wrong) = (Vec::new(), false);
-    for AllowedFlowWords { flow, reason, until, place } in words {
-        match FlowAllowance::new((flow, reason, until.as_deref()), place) {
-            Ok(allowance) => allowances.push(allowance),
-            Err(fault) => {
-                screen::tell(&fault.to_string());
-                is_wrong = true;
-            }
-        }
-    }
-    (!is_wrong).then_some(allowances)
+    let allowance = |AllowedFlowWords { flow, reason, until, place }: &AllowedFlowWords| {
+        screen::value_or_tell(FlowAllowance::new((flow, reason, until.as_deref()), place))
+    };
+    // Every mistake is said, not the first alone.
+    let all: Vec<Option<FlowAllowance>> = words.iter().map(allowance).collect();
+    all.into_iter().collect()
 }

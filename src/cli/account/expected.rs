@@ -95,10 +95,13 @@ pub(in crate::cli) fn read(
 /// then.
 fn held_against(account: &Account, expect: &Path, accept: bool) -> anyhow::Result<Option<Vec<Finding>>> {
     let now: Vec<Passage> = admitted(account).into_iter().filter(Passage::is_known).collect();
-    let Some(before) = expectations(expect)? else { return Ok(None) };
-    let Some(allowances) = allowed_flows::of_words(before.as_ref().map_or(&[][..], |it| &it.allows)) else {
-        return Ok(None);
+    let mut expected = match stored(expect)? {
+        Stored::Read(expectations) => Some(expectations),
+        Stored::Absent => None,
+        Stored::Faulty => return Ok(None),
     };
+    let allows = expected.as_ref().map_or(&[][..], |it| &it.allows);
+    let Some(allowances) = allowed_flows::of_words(allows) else { return Ok(None) };
     let today = today()?;
     let is_allowed = |flow: &String| allowances.iter().any(|it| it.flow == *flow && !it.is_over(today));
     if accept {
@@ -107,36 +110,38 @@ fn held_against(account: &Account, expect: &Path, accept: bool) -> anyhow::Resul
             passages.flat_map(Passage::flows).filter(|flow| !is_allowed(flow)).collect()
         };
         let ways = [("from outside", Way::FromOutside), ("inside", Way::Inside), ("to outside", Way::ToOutside)];
-        let allows = before.as_ref().map_or(&[][..], |it| &it.allows);
         let text = write_expectations(&ways.map(|(name, way)| (name, of(way))), members_of(account, &now), allows);
         file::write(expect, text.as_bytes()).with_context(|| format!("failed to write {}", told(expect)))?;
         screen::tell(&format!("accepted: {} says what is admitted now", told(expect)));
+        expected = match stored(expect)? {
+            Stored::Read(expectations) => Some(expectations),
+            Stored::Absent => None,
+            Stored::Faulty => return Ok(None),
+        };
     }
-    let expected = if accept { expectations(expect)? } else { Some(before) };
-    match expected {
-        None => Ok(None),
-        Some(None) => bail!("{} is not there; `--accept` writes what is admitted now", told(expect)),
-        Some(Some(expected)) => {
-            other_numbers(account, &expected.members).iter().for_each(|line| screen::tell(line));
-            Ok(Some(differences(&now, &expected.admits, &is_allowed)))
-        }
-    }
+    let Some(expected) = expected else {
+        bail!("{} is not there; `--accept` writes what is admitted now", told(expect))
+    };
+    other_numbers(account, &expected.members).iter().for_each(|line| screen::tell(line));
+    Ok(Some(differences(&now, &expected.admits, &is_allowed)))
 }
 
-/// A file of expectations, if it is there. Says what is wrong with it, and gives nothing then.
-fn expectations(path: &Path) -> anyhow::Result<Option<Option<Expectations>>> {
+/// A file of expectations.
+enum Stored {
+    Read(Expectations),
+    Absent,
+    /// Something is wrong with it, which has been said.
+    Faulty,
+}
+
+fn stored(path: &Path) -> anyhow::Result<Stored> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Some(None)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Stored::Absent),
         Err(error) => return Err(error).with_context(|| format!("failed to read {}", told(path))),
     };
-    match read_expectations(&path.to_string_lossy(), &text) {
-        Ok(expectations) => Ok(Some(Some(expectations))),
-        Err(faults) => {
-            screen::tell(&faults.to_string());
-            Ok(None)
-        }
-    }
+    let read = screen::value_or_tell(read_expectations(&path.to_string_lossy(), &text));
+    Ok(read.map_or(Stored::Faulty, Stored::Read))
 }
 
 /// The numbers of members by group.
@@ -171,13 +176,7 @@ fn other_numbers(account: &Account, expected: &[ExpectedMembers]) -> Vec<String>
 
 /// The topology with the table that is predicted of it, for packets to prove.
 fn predicted(written: &Written, name: &str) -> anyhow::Result<Option<topologies::Read>> {
-    let read = |more: &str| match written.topology(name, more) {
-        Ok(topology) => Some(topology),
-        Err(problems) => {
-            topologies::tell(&[problems]);
-            None
-        }
-    };
+    let read = |more: &str| topologies::value_or_tell(written.topology(name, more));
     let Some(topology) = read("") else { return Ok(None) };
     let working = screen::working("predicting what is open");
     let whole = exported(written, topology, "")??;

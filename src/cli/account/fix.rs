@@ -115,10 +115,8 @@ fn cuts(
     let place_of = |place: &sglab::model::SourceLocation| (place.line, place.column);
     // One entry of a list may be several rules, and goes with all of them only.
     let mut said: BTreeMap<Place, usize> = BTreeMap::new();
-    for group in source.account.groups.values() {
-        for rule in group.ingress.iter().chain(&group.egress) {
-            *said.entry(place_of(&rule.origin.place)).or_default() += 1;
-        }
+    for rule in source.account.rules() {
+        *said.entry(place_of(&rule.origin.place)).or_default() += 1;
     }
     let mut found: BTreeMap<Place, usize> = BTreeMap::new();
     for finding in fixable(outcome, least).filter(|finding| finding.check.fix == Some(Fix::CutRule)) {

@@ -131,13 +131,8 @@ fn boot(account: &Account, arguments: &ImportArguments) -> anyhow::Result<Exit> 
     let source = arguments.sources.first().map_or("", String::as_str);
     let stem = Path::new(source.rsplit(':').next().unwrap_or(source)).file_stem();
     let name = stem.map_or_else(|| "imported".into(), |stem| stem.to_string_lossy());
-    let topology = match written.topology(&name, &written.stopping()) {
-        Ok(topology) => topology,
-        Err(problems) => {
-            topologies::tell(&[problems]);
-            return Ok(Exit::BadInput);
-        }
-    };
+    let topology = topologies::value_or_tell(written.topology(&name, &written.stopping()));
+    let Some(topology) = topology else { return Ok(Exit::BadInput) };
     let of_up: UpArguments = typed(&["up", source]);
     let boot = BootArguments { name: arguments.name.clone(), step: Some(topology.steps.len()), ..of_up.boot };
     up::start(&with_strangers(topology), &UpArguments { boot, ..of_up })
@@ -151,13 +146,7 @@ enum Body {
 }
 
 fn text(written: &Written, title: &str, arguments: &ImportArguments) -> anyhow::Result<Option<String>> {
-    let topology = match written.builder.build() {
-        Ok(topology) => topology,
-        Err(problems) => {
-            topologies::tell(&[problems]);
-            return Ok(None);
-        }
-    };
+    let Some(topology) = topologies::value_or_tell(written.builder.build()) else { return Ok(None) };
     let cloud_only = written.file(title, &written.builder.to_yaml());
     if arguments.cloud_only {
         return Ok(Some(cloud_only));
@@ -170,15 +159,13 @@ fn text(written: &Written, title: &str, arguments: &ImportArguments) -> anyhow::
 }
 
 fn counts(account: &Account, guessed: usize) -> String {
-    let rules: usize = account.groups.values().map(|group| group.ingress.len() + group.egress.len()).sum();
-    let unknown = account.groups.values().flat_map(|group| group.ingress.iter().chain(&group.egress));
-    let unknown = unknown.filter(|rule| rule.is_unknown()).count();
+    let unknown = account.rules().filter(|rule| rule.is_unknown()).count();
     format!(
         "{}, {}, {} with {} ({unknown} unknown), {}, {}, {} guessed",
         count(account.vpcs.len(), "VPC"),
         count(account.subnets.len(), "subnet"),
         count(account.groups.len(), "group"),
-        count(rules, "rule"),
+        count(account.rules().count(), "rule"),
         count(account.interfaces.len(), "interface"),
         count(account.prefix_lists.len(), "prefix list"),
         count(guessed, "service")

@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, bail};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
-use sglab::import;
+use sglab::import::{self, AllowanceWords};
 use sglab::lint::{
     ADMIN, AUTHORISED, Allowance, Convention, CureWords, Date, Level, Options, Outcome, Platform, Profile, Scope, all,
     check, in_comments, lint,
@@ -238,29 +238,24 @@ fn exit(outcome: &Outcome, FailOn(least): FailOn) -> Exit {
 
 /// Reads files of allowances. Says what is wrong with them, and gives nothing then.
 fn in_files(paths: &[PathBuf]) -> anyhow::Result<Option<Vec<Allowance>>> {
-    let (mut allowances, mut is_wrong) = (Vec::new(), false);
+    let mut all = Some(Vec::new());
     for path in paths {
         let content = std::fs::read_to_string(path).with_context(|| format!("failed to read {}", told(path)))?;
-        match import::allowances(&path.to_string_lossy(), Arc::from(content)) {
-            Err(faults) => {
-                screen::tell(&faults.to_string());
-                is_wrong = true;
-            }
-            Ok(all) => {
-                for words in all {
-                    let said = (words.check.as_str(), words.reason.as_str(), words.until.as_deref());
-                    match Allowance::new(said, Scope::Resource(words.resource), &words.place) {
-                        Ok(allowance) => allowances.push(allowance),
-                        Err(fault) => {
-                            screen::tell(&fault.to_string());
-                            is_wrong = true;
-                        }
-                    }
-                }
-            }
-        }
+        let read = screen::value_or_tell(import::allowances(&path.to_string_lossy(), Arc::from(content)));
+        all = all.zip(read.and_then(of_words)).map(|(all, more)| [all, more].concat());
     }
-    Ok((!is_wrong).then_some(allowances))
+    Ok(all)
+}
+
+/// Makes allowances of their words. Says what is wrong with them, and gives nothing then.
+fn of_words(words: Vec<AllowanceWords>) -> Option<Vec<Allowance>> {
+    let allowance = |AllowanceWords { check, resource, reason, until, place }: AllowanceWords| {
+        let said = (check.as_str(), reason.as_str(), until.as_deref());
+        screen::value_or_tell(Allowance::new(said, Scope::Resource(resource), &place))
+    };
+    // Every mistake is said, not the first alone.
+    let all: Vec<Option<Allowance>> = words.into_iter().map(allowance).collect();
+    all.into_iter().collect()
 }
 
 /// The day in UTC: the same on every machine of a team.

@@ -12,7 +12,7 @@ use sglab::topology::Topology;
 
 use super::sources::{launched, with_strangers};
 use crate::cli::common::Exit;
-use crate::cli::{broken, host, screen, signals, sources as topologies};
+use crate::cli::{broken, host, screen, sources as topologies};
 
 /// Result of a proof: the exit code that packets ask for, and what they met.
 pub(super) struct Proving {
@@ -46,25 +46,13 @@ pub(super) fn run(old: &Account, new: &Account, is_same: bool) -> anyhow::Result
     for ((name, written), text) in sides.iter().zip([differing.of_first(), differing.of_second()]) {
         topologies.push(match text.is_empty() {
             true => None,
-            false => match written.topology(name, &text) {
-                Ok(topology) => Some(with_strangers(topology)),
-                Err(problems) => {
-                    topologies::tell(&[problems]);
-                    return Ok(Exit::BadInput.into());
-                }
+            false => match topologies::value_or_tell(written.topology(name, &text)) {
+                Some(topology) => Some(with_strangers(topology)),
+                None => return Ok(Exit::BadInput.into()),
             },
         });
     }
-    let Some(_sandbox) = host::enter() else { return Ok(Exit::CannotHost.into()) };
-    let Some(runtime) = host::runtime() else { return Ok(Exit::CannotHost.into()) };
-    let entries = runtime.block_on(async {
-        tokio::select! {
-            signal = signals::received() => signal.map(Err),
-            entries = all(&topologies) => Ok(Ok(entries)),
-        }
-    });
-    runtime.shutdown_background();
-    let labs = match entries? {
+    let labs = match host::run_until_signal(async { Ok(all(&topologies).await) })? {
         Ok(labs) => labs,
         Err(exit) => return Ok(exit.into()),
     };

@@ -3,7 +3,7 @@
 use anyhow::Context;
 use sglab::import::topology_of;
 use sglab::lint::{Claim, Level, Outcome, Proof};
-use sglab::model::{Cloud, Direction, Era, GroupName};
+use sglab::model::{Cloud, Era, GroupName};
 use sglab::reach::RuleAt;
 use sglab::scenario::proving::{CloudRule, Stranger, stranger_at, without_rules};
 use sglab::scenario::results::RunResult;
@@ -12,7 +12,7 @@ use sglab::topology::Topology;
 
 use super::sources::{OwnCloud, Sources, launched};
 use crate::cli::common::Exit;
-use crate::cli::{host, signals};
+use crate::cli::host;
 
 /// A lab for some findings, by their numbers.
 struct Job {
@@ -70,22 +70,15 @@ pub(super) fn run(outcome: &mut Outcome, source: &Sources, least: Level) -> anyh
     if jobs.is_empty() {
         return Ok(None);
     }
-    let Some(_sandbox) = host::enter() else {
-        return Ok(Some(without_lab(outcome, &jobs)));
-    };
-    let Some(runtime) = host::runtime() else {
-        return Ok(Some(without_lab(outcome, &jobs)));
-    };
-    let ran = runtime.block_on(async {
-        tokio::select! {
-            signal = signals::received() => signal.map(Err),
-            proofs = all(&jobs) => Ok(Ok(proofs)),
-        }
-    });
-    runtime.shutdown_background();
-    let proofs = match ran? {
+    let proofs = match host::run_until_signal(async { Ok(all(&jobs).await) })? {
         Ok(proofs) => proofs,
-        Err(exit) => return Ok(Some(exit)),
+        Err(exit) => {
+            if exit == Exit::CannotHost {
+                let findings = jobs.iter().flat_map(|job| job.findings.iter().copied());
+                all_unproved(outcome, findings, "this machine cannot host a lab");
+            }
+            return Ok(Some(exit));
+        }
     };
     for (job, proof) in jobs.iter().zip(proofs) {
         for index in &job.findings {
@@ -115,12 +108,6 @@ fn all_unproved(outcome: &mut Outcome, findings: impl Iterator<Item = usize>, wh
             finding.proof = Some(Proof::NotProved(why.to_owned()));
         }
     }
-}
-
-fn without_lab(outcome: &mut Outcome, jobs: &[Job]) -> Exit {
-    let findings = jobs.iter().flat_map(|job| job.findings.iter().copied());
-    all_unproved(outcome, findings, "this machine cannot host a lab");
-    Exit::CannotHost
 }
 
 /// The cloud of a lab, with somebody outside.
@@ -154,10 +141,6 @@ fn in_cloud(source: &Sources, cloud: &Cloud, at: &RuleAt) -> Option<CloudRule> {
     let (told, rule) = (source.account.groups.get(&at.group)?, at.rule(&source.account)?);
     let traffic = *rule.traffic.known()?;
     let (group, made) = cloud.groups.iter().find(|(_, group)| group.place.as_ref() == Some(&told.origin.place))?;
-    let rules = match at.direction {
-        Direction::Ingress => &made.ingress,
-        Direction::Egress => &made.egress,
-    };
     let is_it = |own: &sglab::model::Rule| {
         let peer = match (&own.peer, &rule.peer) {
             (Own::Cidr(own), Told::Block(told)) => own == told,
@@ -166,7 +149,7 @@ fn in_cloud(source: &Sources, cloud: &Cloud, at: &RuleAt) -> Option<CloudRule> {
         };
         peer && own.traffic == traffic && own.place.as_ref() == Some(&rule.origin.place)
     };
-    let mut found = rules.iter().enumerate().filter(|(_, own)| is_it(own)).map(|(index, _)| index);
+    let mut found = made.rules(at.direction).iter().enumerate().filter(|(_, own)| is_it(own)).map(|(index, _)| index);
     let index = found.next().filter(|_| found.next().is_none())?;
     Some(CloudRule { group: group.clone(), direction: at.direction, index })
 }

@@ -122,16 +122,13 @@ fn own_change(gathered: &Gathered) -> anyhow::Result<Option<(Account, Account)>>
         },
         What::Lab(_) => Ok(None),
     };
-    match plan {
-        Ok(Some(Plan { before, after })) => Ok(Some((before, after))),
-        Ok(None) => bail!(
+    match screen::value_or_tell(plan) {
+        Some(Some(Plan { before, after })) => Ok(Some((before, after))),
+        Some(None) => bail!(
             "{} is no plan of Terraform, which alone can be compared with its own prior state: give a second source",
             gathered.shown()
         ),
-        Err(faults) => {
-            screen::tell(&faults.to_string());
-            Ok(None)
-        }
+        None => Ok(None),
     }
 }
 
@@ -181,8 +178,7 @@ fn parameters(reading: &Reading, sides: &[&Gathered]) -> anyhow::Result<Option<A
     let mut parameters = Parameters::default();
     for path in &reading.parameters {
         let text = std::fs::read_to_string(path).with_context(|| format!("failed to read {}", told(path)))?;
-        if let Err(faults) = parameters.take_file(&path.to_string_lossy(), &text) {
-            screen::tell(&faults.to_string());
+        if screen::value_or_tell(parameters.take_file(&path.to_string_lossy(), &text)).is_none() {
             return Ok(None);
         }
     }
@@ -225,13 +221,10 @@ fn account(gathered: Gathered, reading: &Reading, parameters: &Arc<Parameters>) 
         bail!("{} is no topology: it does not begin with `sglab: 1`", told(wrong.name.as_str()));
     }
     match (topologies.as_slice(), others.is_empty()) {
-        ([], _) => match import::read_with(&others, kind.and_then(SourceKind::imported), parameters) {
-            Ok(account) => Ok(Some(Sources { account, own: None })),
-            Err(faults) => {
-                screen::tell(&faults.to_string());
-                Ok(None)
-            }
-        },
+        ([], _) => {
+            let read = import::read_with(&others, kind.and_then(SourceKind::imported), parameters);
+            Ok(screen::value_or_tell(read).map(|account| Sources { account, own: None }))
+        }
         ([topology], true) => of_topology(topology),
         _ => Err(names.several("a topology")),
     }
@@ -255,13 +248,8 @@ fn of_lab(lab: &str, name: &str) -> anyhow::Result<Sources> {
 /// # Errors
 /// If its cloud cannot be launched.
 pub(super) fn of_topology(text: &Text) -> anyhow::Result<Option<Sources>> {
-    let topology = match Topology::parse_cloud(&text.name, text.text.as_bytes()) {
-        Ok(topology) => topology,
-        Err(problems) => {
-            sources::tell(&[problems]);
-            return Ok(None);
-        }
-    };
+    let topology = sources::value_or_tell(Topology::parse_cloud(&text.name, text.text.as_bytes()));
+    let Some(topology) = topology else { return Ok(None) };
     match topology.initial_cloud(topology.eras[0]) {
         Ok(cloud) => {
             let account = import::account_of(&cloud, &text.name);

@@ -16,7 +16,7 @@ use sglab::workshop::questions;
 
 use super::common::{Exit, PlainFormat};
 use super::desk::Source;
-use super::{host, screen, signals};
+use super::{host, screen};
 
 pub(super) use arguments::LearnArguments;
 pub(super) use lessons::one;
@@ -91,16 +91,7 @@ fn check(arguments: &LearnArguments) -> anyhow::Result<Exit> {
         None => lessons::all()?,
     };
     let checked = if arguments.packets {
-        let Some(_sandbox) = host::enter() else { return Ok(Exit::CannotHost) };
-        let Some(runtime) = host::runtime() else { return Ok(Exit::CannotHost) };
-        let done = runtime.block_on(async {
-            tokio::select! {
-                signal = signals::received() => signal.map(Err),
-                checked = check_on_packets(&lessons) => checked.map(Ok),
-            }
-        });
-        runtime.shutdown_background();
-        match done? {
+        match host::run_until_signal(check_on_packets(&lessons))? {
             Ok(checked) => checked,
             Err(exit) => return Ok(exit),
         }

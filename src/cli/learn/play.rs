@@ -19,7 +19,7 @@ use super::arguments::LearnArguments;
 use crate::cli::common::{Exit, PlainFormat, told};
 use crate::cli::desk::{Desk, Source, Talk};
 use crate::cli::walk::Walk;
-use crate::cli::{file, host, screen, signals, sources};
+use crate::cli::{file, host, screen, sources};
 
 /// The questions of a lesson, in order, as a file answers them.
 pub(super) fn wanted(lesson: &Lesson) -> Vec<Wanted> {
@@ -50,20 +50,18 @@ pub(super) fn play(arguments: &LearnArguments, lesson: &Lesson, source: Source) 
         Some(folder) => write_files(folder, lesson)?,
         None => arguments.solution.iter().map(|path| (path.clone(), Written::Before)).collect(),
     };
-    let Some(_sandbox) = host::enter() else { return Ok(Exit::CannotHost) };
-    let Some(runtime) = host::runtime() else { return Ok(Exit::CannotHost) };
-    let talk = Talk::new(arguments.format, arguments.color);
-    let mut player = Player { lesson, talk, desk: Desk::new(source), files: files.into_iter(), done: Vec::new() };
-    let done = runtime.block_on(async {
-        tokio::select! {
-            signal = signals::received() => signal,
-            exit = player.all() => exit,
-        }
+    let played = host::run_until_signal(async {
+        let talk = Talk::new(arguments.format, arguments.color);
+        let mut player = Player { lesson, talk, desk: Desk::new(source), files: files.into_iter(), done: Vec::new() };
+        let exit = player.all().await?;
+        Ok((exit, player.done))
     });
-    runtime.shutdown_background();
-    let exit = done?;
+    let (exit, done) = match played? {
+        Ok(played) => played,
+        Err(exit) => return Ok(exit),
+    };
     if arguments.format == PlainFormat::Json && matches!(exit, Exit::Ok | Exit::Differs | Exit::Inconclusive) {
-        stdout().write_all(report::transcript(lesson, &player.done, exit as u8)?.as_bytes())?;
+        stdout().write_all(report::transcript(lesson, &done, exit as u8)?.as_bytes())?;
     }
     Ok(exit)
 }
@@ -250,13 +248,8 @@ impl Player<'_> {
                 return Ok(None);
             }
         };
-        let submission = match task.read(&path.display().to_string(), &bytes) {
-            Ok(submission) => submission,
-            Err(problems) => {
-                sources::tell(&[problems]);
-                return Ok(None);
-            }
-        };
+        let submission = sources::value_or_tell(task.read(&path.display().to_string(), &bytes));
+        let Some(submission) = submission else { return Ok(None) };
         let runs = run_eras(&submission.topology).await?;
         Ok(Some(assess(task, &submission, &runs)))
     }

@@ -1,16 +1,14 @@
 //! Security groups: those of the template, and those that AWS makes along with something else.
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-
-use super::super::builder::Reader;
 use super::super::placed::{Groups, all_traffic, unknown_rule};
+use super::super::reader::Reader;
 use super::references::Wanted;
 use super::resource::Resource;
 use super::rules;
 use super::template::Template;
 use super::value::{Found, Told, Value};
 use crate::account::{Known, Origin, Peer, ResourceId, Rule, SecurityGroup};
-use crate::model::Direction;
+use crate::model::{Direction, PrefixFamily};
 
 /// `AWS::EC2::SecurityGroup`. Without rules for egress, AWS's own for everything stays.
 ///
@@ -47,9 +45,8 @@ pub fn group<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource: &Re
 /// AWS's rule for everything: over IPv6 too, unless the group's VPC is known to have none.
 fn everything(template: &Template<'_>, vpc: Option<&ResourceId>, origin: &Origin) -> Vec<Rule> {
     let ipv6 = vpc.is_none_or(|vpc| template.with_id(vpc).is_none() || has_ipv6(template, vpc));
-    let v4 = IpNet::V4(Ipv4Net::default());
-    let v6 = Some(IpNet::V6(Ipv6Net::default())).filter(|_| ipv6);
-    std::iter::once(v4).chain(v6).map(|block| all_traffic(Peer::Block(block), origin)).collect()
+    let families = PrefixFamily::BOTH.into_iter().filter(|family| ipv6 || family.is_ipv4());
+    families.map(|family| all_traffic(Peer::Block(family.every_address()), origin)).collect()
 }
 
 /// Returns true if a VPC of the template has a block of IPv6, or may have.

@@ -1,6 +1,6 @@
 //! Types of resources that are not read: what has no part in who reaches whom, and what sglab does not emulate.
 
-use super::super::builder::Reader;
+use super::super::reader::Reader;
 use super::super::tree::Node;
 use super::groups;
 use super::resource::Resource;
@@ -63,22 +63,18 @@ pub fn left_out<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource: 
         "AWS::CloudFormation::Stack" => Reason::UnknownValue("its template is a source of its own".to_owned()),
         kind if kind.ends_with("::MODULE") => Reason::UnknownValue("its module is in a registry".to_owned()),
         kind if kind.starts_with("Fn::") => Reason::UnknownValue(format!("`{kind}` is not evaluated")),
-        "AWS::EC2::Route" => part_if(is_other_gateway(template, said) || WAYS.iter().any(is_said)),
-        "AWS::EC2::VPCGatewayAttachment" => part_if(is_said(&"VpnGatewayId")),
-        "AWS::EC2::NetworkAcl" => part_if(!admits_all(template, resource.name)),
+        "AWS::EC2::Route" => Reason::not_emulated_if(is_other_gateway(template, said) || WAYS.iter().any(is_said)),
+        "AWS::EC2::VPCGatewayAttachment" => Reason::not_emulated_if(is_said(&"VpnGatewayId")),
+        "AWS::EC2::NetworkAcl" => Reason::not_emulated_if(!admits_all(template, resource.name)),
         "AWS::EC2::NetworkAclEntry" => {
             let acl = template.resource_of(said, "NetworkAclId", &["AWS::EC2::NetworkAcl"]);
-            part_if(acl.is_none_or(|acl| !admits_all(template, acl.name)))
+            Reason::not_emulated_if(acl.is_none_or(|acl| !admits_all(template, acl.name)))
         }
-        kind if kind.starts_with("AWS::EC2::") => part_if(!WITHOUT_PART.contains(&kind)),
+        kind if kind.starts_with("AWS::EC2::") => Reason::not_emulated_if(!WITHOUT_PART.contains(&kind)),
         kind if NOT_EMULATED.iter().any(|word| kind.starts_with(word)) => Reason::NotEmulated,
-        _ => part_if(has_groups(said)),
+        _ => Reason::not_emulated_if(has_groups(said)),
     };
     resource.leave_out(reader, reason);
-}
-
-fn part_if(part: bool) -> Reason {
-    if part { Reason::NotEmulated } else { Reason::NoPartInReach }
 }
 
 /// Returns true unless the gateway of a route is absent or known to be an internet gateway.

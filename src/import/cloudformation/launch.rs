@@ -2,8 +2,8 @@
 
 use indexmap::IndexSet;
 
-use super::super::builder::Reader;
 use super::super::placed::{Groups, Subnets, vpc_of};
+use super::super::reader::Reader;
 use super::super::tree::Node;
 use super::groups::by_name as groups_by_name;
 use super::members;

@@ -22,7 +22,7 @@ mod tests;
 mod typed;
 mod value;
 
-use super::builder::Reader;
+use super::reader::Reader;
 use super::tree::Node;
 use crate::account::{Known, Reason};
 use crate::model::Direction;

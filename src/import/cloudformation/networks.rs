@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use ipnet::{IpNet, Ipv4Net};
 
-use super::super::builder::Reader;
+use super::super::reader::Reader;
 use super::super::words;
 use super::groups;
 use super::references::Wanted;

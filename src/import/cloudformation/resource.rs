@@ -4,7 +4,7 @@ use super::super::tree::Node;
 use crate::account::{Known, Origin, Reason, ResourceId};
 use crate::topology::Span;
 
-use super::super::builder::Reader;
+use super::super::reader::Reader;
 
 /// A resource as its template declares it.
 #[derive(Clone)]

@@ -1,8 +1,8 @@
 //! Rules, inline in a group and apart from it.
 
-use super::super::builder::Reader;
 use super::super::fault::Mistake;
 use super::super::placed::unknown_rule;
+use super::super::reader::Reader;
 use super::super::tree::Node;
 use super::super::words;
 use super::references::Wanted;

@@ -1,7 +1,7 @@
 //! Managed services whose interfaces are members of groups.
 
-use super::super::builder::Reader;
 use super::super::placed::{Groups, Subnets, unfiltered, vpc_of};
+use super::super::reader::Reader;
 use super::super::tree::Node;
 use super::groups;
 use super::members;

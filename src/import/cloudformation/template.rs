@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::super::builder::Reader;
 use super::super::fault::Mistake;
 use super::super::parameters::Parameters;
+use super::super::reader::Reader;
 use super::super::tree::Node;
 use super::resource::Resource;
 use crate::account::{Known, ResourceId};

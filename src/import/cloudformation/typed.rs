@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use ipnet::IpNet;
 
-use super::super::builder::{Reader, TagsOf};
+use super::super::builder::TagsOf;
 use super::super::fault::Mistake;
+use super::super::reader::Reader;
 use super::super::tree::Node;
 use super::super::words;
 use super::functions::{self, Failed};

@@ -1,6 +1,7 @@
 //! `describe-security-groups` and `describe-security-group-rules`.
 
-use super::super::builder::{Reader, TagsOf, ToldBefore};
+use super::super::builder::{TagsOf, ToldBefore};
+use super::super::reader::Reader;
 use super::super::tree::Node;
 use super::super::words;
 use super::items::{id_of, tags};

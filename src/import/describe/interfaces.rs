@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::super::builder::{Reader, TagsOf};
+use super::super::builder::TagsOf;
+use super::super::reader::Reader;
 use super::super::tree::Node;
 use super::super::words;
 use super::items::{id_of, name_tag, tag, tags};

@@ -1,6 +1,6 @@
 //! Keys that items of every reply have.
 
-use super::super::builder::Reader;
+use super::super::reader::Reader;
 use super::super::tree::Node;
 use crate::account::Tags;
 

@@ -5,7 +5,7 @@ mod interfaces;
 mod items;
 mod networks;
 
-use super::builder::Reader;
+use super::reader::Reader;
 use super::tree::Node;
 use crate::account::Reason;
 

@@ -3,7 +3,8 @@
 use indexmap::IndexMap;
 use ipnet::IpNet;
 
-use super::super::builder::{Reader, TagsOf};
+use super::super::builder::TagsOf;
+use super::super::reader::Reader;
 use super::super::tree::Node;
 use super::super::words;
 use super::items::{id_of, name_tag, tags};

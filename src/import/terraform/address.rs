@@ -100,11 +100,29 @@ fn key(inside: &str) -> (Option<Key>, &str) {
     (number.trim().parse().ok().map(Key::Number), after.strip_prefix(']').unwrap_or(after))
 }
 
+/// The mode of a resource, as a state names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    Managed,
+    /// A data source.
+    Data,
+}
+
+impl Mode {
+    /// The beginning of an address in a module.
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Self::Managed => "",
+            Self::Data => "data.",
+        }
+    }
+}
+
 /// The parts of a resource's address, or of a reference to a resource: the rest is the attribute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parts {
     pub module: Vec<Call>,
-    pub data: bool,
+    pub mode: Mode,
     pub kind: String,
     pub name: String,
     pub rest: Vec<Step>,
@@ -117,22 +135,19 @@ pub fn parts(steps: Vec<Step>) -> Option<Parts> {
     while steps.peek().and_then(Step::name) == Some("module") {
         steps.next();
         let name = steps.next()?.name()?.to_owned();
-        let key = match steps.peek() {
-            Some(Step::Index(key)) => Some(key.clone()),
-            _ => None,
+        let key = match steps.next_if(|step| matches!(step, Step::Index(_))) {
+            Some(Step::Index(key)) => Some(key),
+            Some(Step::Name(_)) | None => None,
         };
-        if key.is_some() {
-            steps.next();
-        }
         module.push(Call { name, key });
     }
-    let data = steps.peek().and_then(Step::name) == Some("data");
-    if data {
-        steps.next();
-    }
+    let mode = match steps.next_if(|step| step.name() == Some("data")) {
+        Some(_) => Mode::Data,
+        None => Mode::Managed,
+    };
     let kind = steps.next()?.name()?.to_owned();
     let name = steps.next()?.name()?.to_owned();
-    Some(Parts { module, data, kind, name, rest: steps.collect() })
+    Some(Parts { module, mode, kind, name, rest: steps.collect() })
 }
 
 /// The references of an expression without those that are only the beginning of the one before: Terraform writes `a.b[0].id`, `a.b[0]`, `a.b`.

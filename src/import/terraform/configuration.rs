@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::super::tree::Node;
-use super::address::Call;
+use super::address::{Call, Mode};
 
 /// The configuration by modules.
 #[derive(Default)]
@@ -48,8 +48,8 @@ impl<'t> Configuration<'t> {
     }
 
     /// Returns a resource's entry.
-    pub fn resource(&self, module: &[Call], data: bool, kind: &str, name: &str) -> Option<Node<'t>> {
-        let prefix = if data { "data." } else { "" };
-        self.module(module)?.resources.get(format!("{prefix}{kind}.{name}").as_str()).copied()
+    pub fn resource(&self, module: &[Call], mode: Mode, kind: &str, name: &str) -> Option<Node<'t>> {
+        let address = format!("{}{kind}.{name}", mode.prefix());
+        self.module(module)?.resources.get(address.as_str()).copied()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::super::builder::Reader;
+use super::super::reader::Reader;
 use super::index::Index;
 use super::labels::Labels;
 use super::resolver::Resolver;
@@ -29,7 +29,10 @@ impl<'a, 't> Context<'a, 't> {
 
     /// Resources of some types, without data sources.
     pub fn managed(&self, kinds: &[&str]) -> impl Iterator<Item = &'a Resource<'t>> {
-        self.index.resources.iter().filter(move |resource| !resource.data && kinds.contains(&resource.kind.as_str()))
+        self.index
+            .resources
+            .iter()
+            .filter(move |resource| !resource.is_data() && kinds.contains(&resource.kind.as_str()))
     }
 
     /// The resource with an id.

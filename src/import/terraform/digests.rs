@@ -4,7 +4,7 @@
 use std::collections::hash_map::DefaultHasher;
 use std::hash::Hasher;
 
-use super::super::builder::Reader;
+use super::super::reader::Reader;
 use super::super::tree::Node;
 use super::address::{Call, Step, longest};
 use super::index::Index;

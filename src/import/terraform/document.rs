@@ -2,16 +2,15 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::super::builder::Reader;
 use super::super::fault::Mistake;
+use super::super::reader::Reader;
 use super::super::tree::Node;
-use super::address::{Key, Parts, Step, module_address, parts, steps};
+use super::address::{Key, Mode, Parts, Step, module_address, parts, steps};
 use super::configuration::Configuration;
 use super::index::{Index, bare};
 use super::resource::{Block, NO_EXPRESSIONS, Resource};
 use super::rules;
 use crate::account::Reason;
-use crate::topology::Span;
 
 /// Reads a document's resources; what is wrong with it as a whole is a mistake.
 pub fn index<'t>(reader: &mut Reader<'_>, root: Node<'t>) -> Index<'t> {
@@ -36,8 +35,7 @@ pub fn index<'t>(reader: &mut Reader<'_>, root: Node<'t>) -> Index<'t> {
             }
         }
         None => {
-            let Span { start, .. } = root.span();
-            let mistake = Mistake::new(Span { start, end: start }, "`format_version` is missing");
+            let mistake = Mistake::new(root.start(), "`format_version` is missing");
             reader.fault(mistake.help("give the whole output of `terraform show -json`"));
         }
     }
@@ -45,8 +43,7 @@ pub fn index<'t>(reader: &mut Reader<'_>, root: Node<'t>) -> Index<'t> {
         return plan(reader, root, values);
     }
     if root.get("resource_changes").is_some() {
-        let Span { start, .. } = root.span();
-        let mistake = Mistake::new(Span { start, end: start }, "this is a plan without `planned_values`");
+        let mistake = Mistake::new(root.start(), "this is a plan without `planned_values`");
         reader.fault(mistake.help("give the whole output of `terraform show -json`"));
         return index(Vec::new());
     }
@@ -59,6 +56,28 @@ pub fn index<'t>(reader: &mut Reader<'_>, root: Node<'t>) -> Index<'t> {
 }
 
 fn plan<'t>(reader: &mut Reader<'_>, root: Node<'t>, values: Node<'t>) -> Index<'t> {
+    note_what_is_missing(reader, root);
+    let mut resources = Vec::new();
+    if let Some(module) = values.get("root_module") {
+        module_values(reader, module, &mut resources);
+    }
+    let mut before = Vec::new();
+    if let Some(module) = root.at(&["prior_state", "values", "root_module"]) {
+        module_values(reader, module, &mut before);
+    }
+    let planned: HashSet<String> = resources.iter().map(|resource: &Resource<'_>| resource.address.clone()).collect();
+    resources.extend(before.into_iter().filter(|old| old.is_data() && !planned.contains(&old.address)));
+    let Changes { by_address, gone, withdrawn } = changes(reader, root);
+    resources.retain(|resource| !gone.contains(resource.address.as_str()));
+    let configuration = Configuration::new(root);
+    for resource in &mut resources {
+        configure(resource, &configuration, by_address.get(resource.address.as_str()).copied());
+    }
+    Index::new(resources, configuration, relevant(root)).with_withdrawn(withdrawn)
+}
+
+/// Notes what a plan lacks, since it has failed or leaves changes to a later one.
+fn note_what_is_missing(reader: &mut Reader<'_>, root: Node<'_>) {
     if let Some(errored) = root.get("errored").filter(|errored| errored.boolean() == Some(true)) {
         let mistake = Mistake::new(errored.span(), "the plan has failed, so that resources are missing in it");
         reader.fault(mistake.help("mend what `terraform plan` says, and plan again"));
@@ -69,30 +88,26 @@ fn plan<'t>(reader: &mut Reader<'_>, root: Node<'t>, values: Node<'t>) -> Index<
         let kind = change.text_of("type").unwrap_or("resource");
         reader.leave_out(deferred, kind, change.text_of("address").unwrap_or_default(), reason);
     }
-    let mut resources = Vec::new();
-    if let Some(module) = values.get("root_module") {
-        module_values(reader, module, &mut resources);
-    }
-    let mut before = Vec::new();
-    if let Some(module) = root.at(&["prior_state", "values", "root_module"]) {
-        module_values(reader, module, &mut before);
-    }
-    let planned: HashSet<String> = resources.iter().map(|resource: &Resource<'_>| resource.address.clone()).collect();
-    resources.extend(before.into_iter().filter(|old| old.data && !planned.contains(&old.address)));
-    let mut changes: HashMap<&str, Node<'_>> = HashMap::new();
-    let mut gone: HashSet<&str> = HashSet::new();
-    let mut withdrawn = Vec::new();
+}
+
+/// The changes of a plan.
+#[derive(Default)]
+struct Changes<'t> {
+    by_address: HashMap<&'t str, Node<'t>>,
+    /// Addresses that the plan deletes or forgets.
+    gone: HashSet<&'t str>,
+    /// Rules apart from their groups as they were, of those that it changes or deletes.
+    withdrawn: Vec<Resource<'t>>,
+}
+
+fn changes<'t>(reader: &mut Reader<'_>, root: Node<'t>) -> Changes<'t> {
+    let mut changes = Changes::default();
     for entry in root.items_of("resource_changes").filter(|entry| entry.get("deposed").is_none()) {
         let Some(address) = entry.text_of("address") else {
             reader.lacks(entry, "this change", "address");
             continue;
         };
-        let actions: Vec<&str> = entry
-            .get("change")
-            .into_iter()
-            .flat_map(|change| change.items_of("actions"))
-            .filter_map(Node::text)
-            .collect();
+        let actions: Vec<&str> = actions(entry).collect();
         let reason = match actions.as_slice() {
             ["delete"] => Some(Reason::Gone),
             ["forget"] => Some(Reason::UnknownValue("Terraform forgets it, and it stays in the account".to_owned())),
@@ -101,33 +116,36 @@ fn plan<'t>(reader: &mut Reader<'_>, root: Node<'t>, values: Node<'t>) -> Index<
         if let Some(reason) = reason {
             let kind = entry.text_of("type").unwrap_or("resource");
             reader.leave_out(entry, kind, address, reason);
-            gone.insert(address);
+            changes.gone.insert(address);
         }
         let is_changed = actions.iter().any(|action| ["delete", "update"].contains(action));
         let before = entry.at(&["change", "before"]).filter(|_| is_changed && is_rule(entry));
         if let (Some(values), Some(resource)) = (before, resource(entry, address.to_owned())) {
             let sensitive = entry.at(&["change", "before_sensitive"]);
-            withdrawn
-                .push(Resource { body: Block { values: Some(values), sensitive, ..Block::default() }, ..resource });
+            let body = Block { values: Some(values), sensitive, ..Block::default() };
+            changes.withdrawn.push(Resource { body, ..resource });
         }
-        changes.extend(entry.get("change").map(|change| (address, change)));
+        changes.by_address.extend(entry.get("change").map(|change| (address, change)));
     }
-    resources.retain(|resource| !gone.contains(resource.address.as_str()));
-    let configuration = Configuration::new(root);
-    for resource in &mut resources {
-        let Resource { module, data, kind, name, .. } = &*resource;
-        resource.configured = configuration.resource(module, *data, kind, name);
-        resource.body.expressions = resource
-            .configured
-            .map(|entry| entry.get("expressions").unwrap_or(Node(&NO_EXPRESSIONS)))
-            .into_iter()
-            .collect();
-        if let Some(change) = changes.get(resource.address.as_str()) {
-            resource.body.unknown = change.get("after_unknown");
-            resource.body.sensitive = resource.body.sensitive.or_else(|| change.get("after_sensitive"));
-        }
+    changes
+}
+
+/// The actions of an entry of `resource_changes`.
+pub fn actions(entry: Node<'_>) -> impl Iterator<Item = &str> {
+    let change = entry.get("change").into_iter();
+    change.flat_map(|change| change.items_of("actions")).filter_map(Node::text)
+}
+
+/// Gives a planned resource its expressions, and what its change says of its values.
+fn configure<'t>(resource: &mut Resource<'t>, configuration: &Configuration<'t>, change: Option<Node<'t>>) {
+    let Resource { module, mode, kind, name, .. } = &*resource;
+    resource.configured = configuration.resource(module, *mode, kind, name);
+    let expressions = resource.configured.map(|entry| entry.get("expressions").unwrap_or(Node(&NO_EXPRESSIONS)));
+    resource.body.expressions = expressions.into_iter().collect();
+    if let Some(change) = change {
+        resource.body.unknown = change.get("after_unknown");
+        resource.body.sensitive = resource.body.sensitive.or_else(|| change.get("after_sensitive"));
     }
-    Index::new(resources, configuration, relevant(root)).with_withdrawn(withdrawn)
 }
 
 /// Returns true for a rule that stands apart from its group.
@@ -140,14 +158,14 @@ fn relevant(root: Node<'_>) -> Option<HashMap<String, Vec<String>>> {
     let list = root.get("relevant_attributes")?;
     let mut relevant: HashMap<String, Vec<String>> = HashMap::new();
     for entry in list.items() {
-        let Some(Parts { mut module, data, kind, name, .. }) =
+        let Some(Parts { mut module, mode, kind, name, .. }) =
             entry.text_of("resource").and_then(|text| parts(steps(text)))
         else {
             continue;
         };
         module.iter_mut().for_each(|call| call.key = None);
         let first = entry.items_of("attribute").find_map(Node::text).unwrap_or_default().to_owned();
-        relevant.entry(bare(&module, data, &kind, &name)).or_default().push(first);
+        relevant.entry(bare(&module, mode, &kind, &name)).or_default().push(first);
     }
     Some(relevant)
 }
@@ -176,12 +194,12 @@ fn module_values<'t>(reader: &mut Reader<'_>, module: Node<'t>, into: &mut Vec<R
 }
 
 fn resource(node: Node<'_>, address: String) -> Option<Resource<'_>> {
-    let Parts { module, data, kind, name, rest } = parts(steps(&address))?;
+    let Parts { module, mode, kind, name, rest } = parts(steps(&address))?;
     let key = rest.into_iter().find_map(|step| match step {
         Step::Index(key) => Some(key),
         Step::Name(_) => None,
     });
-    Some(Resource { address, module, data, kind, name, key, node, configured: None, body: Block::default() })
+    Some(Resource { address, module, mode, kind, name, key, node, configured: None, body: Block::default() })
 }
 
 fn state_file<'t>(reader: &mut Reader<'_>, root: Node<'t>) -> Vec<Resource<'t>> {
@@ -195,7 +213,7 @@ fn state_file<'t>(reader: &mut Reader<'_>, root: Node<'t>) -> Vec<Resource<'t>> 
             }
             continue;
         };
-        let data = node.text_of("mode") == Some("data");
+        let mode = if node.text_of("mode") == Some("data") { Mode::Data } else { Mode::Managed };
         let module = parts(steps(&format!("{}.x.y", node.text_of("module").unwrap_or_default())));
         let module = module.map(|parts| parts.module).unwrap_or_default();
         for instance in node.items_of("instances").filter(|instance| instance.get("deposed").is_none()) {
@@ -215,9 +233,9 @@ fn state_file<'t>(reader: &mut Reader<'_>, root: Node<'t>) -> Vec<Resource<'t>> 
                 continue;
             }
             resources.push(Resource {
-                address: format!("{}{shown}", bare(&module, data, kind, name)),
+                address: format!("{}{shown}", bare(&module, mode, kind, name)),
                 module: module.clone(),
-                data,
+                mode,
                 kind: kind.to_owned(),
                 name: name.to_owned(),
                 key,

@@ -1,14 +1,13 @@
 //! Security groups: those of the file, those that are only read, and those that AWS makes along with something else.
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-
-use super::super::builder::Reader;
 use super::super::placed::{all_traffic, unknown_rule};
+use super::super::reader::Reader;
 use super::context::{Context, id_or_listed};
 use super::resource::{Resource, Value};
 use super::rules;
 use super::wanted::{VPCS, Wanted, cluster_group, default_group};
 use crate::account::{Origin, Peer, ResourceId, Rule, SecurityGroup};
+use crate::model::PrefixFamily;
 
 /// `aws_security_group` and `aws_default_security_group`, which replaces all rules of the group that it adopts.
 pub fn group<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: &Resource<'t>) {
@@ -93,8 +92,7 @@ fn made(reader: &mut Reader<'_>, by: &Resource<'_>, id: ResourceId, vpc: Resourc
 }
 
 fn everything(origin: &Origin) -> Vec<Rule> {
-    let anywhere = [IpNet::V4(Ipv4Net::default()), IpNet::V6(Ipv6Net::default())];
-    anywhere.into_iter().map(|block| all_traffic(Peer::Block(block), origin)).collect()
+    PrefixFamily::BOTH.map(|family| all_traffic(Peer::Block(family.every_address()), origin)).to_vec()
 }
 
 fn vpc<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: &Resource<'t>) -> Option<ResourceId> {

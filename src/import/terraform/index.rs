@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::address::{Call, Key, module_address};
+use super::address::{Call, Key, Mode, module_address};
 use super::configuration::Configuration;
 use super::resource::Resource;
 
@@ -23,11 +23,10 @@ pub struct Index<'t> {
 }
 
 /// A resource's address without its key.
-pub fn bare(module: &[Call], data: bool, kind: &str, name: &str) -> String {
-    let data = if data { "data." } else { "" };
+pub fn bare(module: &[Call], mode: Mode, kind: &str, name: &str) -> String {
     let module = module_address(module);
     let dot = if module.is_empty() { "" } else { "." };
-    format!("{module}{dot}{data}{kind}.{name}")
+    format!("{module}{dot}{}{kind}.{name}", mode.prefix())
 }
 
 impl<'t> Index<'t> {
@@ -40,8 +39,8 @@ impl<'t> Index<'t> {
         let mut by_module: HashMap<String, Vec<usize>> = HashMap::new();
         let mut calls: HashMap<String, Vec<Vec<Call>>> = HashMap::new();
         for (at, resource) in resources.iter().enumerate() {
-            let Resource { module, data, kind, name, .. } = resource;
-            by_name.entry(bare(module, *data, kind, name)).or_default().push(at);
+            let Resource { module, mode, kind, name, .. } = resource;
+            by_name.entry(bare(module, *mode, kind, name)).or_default().push(at);
             by_module.entry(module_address(module)).or_default().push(at);
             for depth in 1..=module.len() {
                 let (path, above) = (&module[..depth], &module[..depth - 1]);
@@ -60,13 +59,13 @@ impl<'t> Index<'t> {
     }
 
     /// Returns the instances of a resource in an instance of a module.
-    pub fn instances(&self, module: &[Call], data: bool, kind: &str, name: &str) -> &[usize] {
-        self.by_name.get(&bare(module, data, kind, name)).map_or(&[], Vec::as_slice)
+    pub fn instances(&self, module: &[Call], mode: Mode, kind: &str, name: &str) -> &[usize] {
+        self.by_name.get(&bare(module, mode, kind, name)).map_or(&[], Vec::as_slice)
     }
 
     /// Returns the instances of the same resource.
     pub fn siblings(&self, resource: &Resource<'_>) -> &[usize] {
-        self.instances(&resource.module, resource.data, &resource.kind, &resource.name)
+        self.instances(&resource.module, resource.mode, &resource.kind, &resource.name)
     }
 
     /// Returns the resources of an instance of a module.
@@ -82,11 +81,11 @@ impl<'t> Index<'t> {
         }
     }
 
-    /// Returns true unless the plan tells that nothing refers to an attribute of a resource; `expected` is said where it tells nothing.
-    pub fn is_referred_to(&self, resource: &Resource<'_>, attribute: &str, expected: bool) -> bool {
-        let Some(relevant) = &self.relevant else { return expected };
+    /// Returns true if the plan tells that something refers to an attribute of a resource.
+    pub fn is_referred_to(&self, resource: &Resource<'_>, attribute: &str) -> bool {
+        let Some(relevant) = &self.relevant else { return false };
         let names: Vec<Call> = resource.module.iter().map(|call| Call { name: call.name.clone(), key: None }).collect();
-        let attributes = relevant.get(&bare(&names, resource.data, &resource.kind, &resource.name));
+        let attributes = relevant.get(&bare(&names, resource.mode, &resource.kind, &resource.name));
         attributes.is_some_and(|attributes| attributes.iter().any(|known| known.is_empty() || known == attribute))
     }
 }

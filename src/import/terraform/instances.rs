@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::super::builder::Reader;
 use super::super::placed::{Groups, Subnets, vpc_of};
+use super::super::reader::Reader;
 use super::super::tree::Node;
 use super::context::{Context, id_or_listed, required};
 use super::members;

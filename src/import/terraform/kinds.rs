@@ -1,6 +1,6 @@
 //! Types of resources that are not read: what has no part in who reaches whom, and what sglab does not emulate.
 
-use super::super::builder::Reader;
+use super::super::reader::Reader;
 use super::super::tree::Node;
 use super::resource::{Block, Resource, Value};
 use crate::account::Reason;
@@ -97,29 +97,24 @@ pub fn left_out(reader: &mut Reader<'_>, resource: &Resource<'_>) {
     let kind = resource.kind.as_str();
     let reason = match kind {
         // A data source only reads; the state that manages the resource tells it.
-        _ if resource.data => Reason::NoPartInReach,
+        _ if resource.is_data() => Reason::NoPartInReach,
         // The provider of Cloud Control has resources of every service.
         _ if kind.starts_with("awscc_") || NOT_EMULATED.contains(&kind) => Reason::NotEmulated,
         _ if !kind.starts_with("aws_") => Reason::NoPartInReach,
-        "aws_route_table" | "aws_default_route_table" => part_if(routes_go_elsewhere(body)),
-        "aws_route" => part_if(goes_elsewhere(body)),
+        "aws_route_table" | "aws_default_route_table" => Reason::not_emulated_if(routes_go_elsewhere(body)),
+        "aws_route" => Reason::not_emulated_if(goes_elsewhere(body)),
         "aws_network_acl" | "aws_default_network_acl" => {
-            part_if(!["ingress", "egress"].into_iter().all(|key| admits_all(reader, body, key)))
+            Reason::not_emulated_if(!["ingress", "egress"].into_iter().all(|key| admits_all(reader, body, key)))
         }
         "aws_network_acl_rule" => {
             let names = ("rule_action", "protocol", "rule_number");
             let admits = FAMILIES.map(|family| first_admits(std::slice::from_ref(body), family, names));
-            part_if(admits.contains(&Some(false)) || admits == [None, None])
+            Reason::not_emulated_if(admits.contains(&Some(false)) || admits == [None, None])
         }
         _ if has_groups(body) => Reason::NotEmulated,
-        _ => part_if(!WITHOUT_PART.iter().any(|word| kind.starts_with(word))),
+        _ => Reason::not_emulated_if(!WITHOUT_PART.iter().any(|word| kind.starts_with(word))),
     };
-    let data = if resource.data { "data." } else { "" };
-    reader.leave_out(resource.node, &format!("{data}{kind}"), &resource.address, reason);
-}
-
-fn part_if(part: bool) -> Reason {
-    if part { Reason::NotEmulated } else { Reason::NoPartInReach }
+    reader.leave_out(resource.node, &format!("{}{kind}", resource.mode.prefix()), &resource.address, reason);
 }
 
 fn is_said(value: Value<'_>) -> bool {

@@ -27,8 +27,8 @@ impl Labels {
     pub fn new(index: &Index<'_>) -> Self {
         let mut by_label: HashMap<(&str, String), Vec<&str>> = HashMap::new();
         for resource in &index.resources {
-            let alone = index.siblings(resource).len() < 2;
-            by_label.entry((&resource.kind, short(resource, alone))).or_default().push(&resource.address);
+            let label = short(resource, index.siblings(resource).len());
+            by_label.entry((&resource.kind, label)).or_default().push(&resource.address);
         }
         let mut labels = HashMap::new();
         for ((_, label), addresses) in by_label {
@@ -48,11 +48,12 @@ impl Labels {
     }
 }
 
-fn short(resource: &Resource<'_>, alone: bool) -> String {
+/// The short name of one of so many instances.
+fn short(resource: &Resource<'_>, instances: usize) -> String {
     let call = |Call { name, key }: &Call| format!("{name}{}", key.as_ref().map(Key::to_string).unwrap_or_default());
     let mut words: Vec<String> = resource.module.iter().map(call).collect();
     // `count = create ? 1 : 0` makes one that is `[0]`.
-    let key = resource.key.as_ref().filter(|key| !(alone && **key == Key::Number(0)));
+    let key = resource.key.as_ref().filter(|key| instances > 1 || **key != Key::Number(0));
     let key = key.map(Key::to_string).unwrap_or_default();
     match words.last_mut() {
         Some(module) if GENERIC.contains(&resource.name.as_str()) => module.push_str(&key),

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::super::builder::Reader;
 use super::super::placed::{Groups, Subnets, no_default_group};
+use super::super::reader::Reader;
 use super::super::tree::Node;
 use super::super::words;
 use super::context::Context;

@@ -29,11 +29,14 @@ mod wanted;
 
 use std::collections::HashSet;
 
-use super::builder::Reader;
+use super::reader::Reader;
 use super::tree::Node;
 use crate::model::Direction;
+use address::Mode;
 use context::Context;
 use resource::Resource;
+
+pub use document::actions;
 
 /// Reads a plan or a state: first what others refer to, then those.
 pub(super) fn read(reader: &mut Reader<'_>, root: Node<'_>) {
@@ -52,14 +55,14 @@ pub(super) fn read(reader: &mut Reader<'_>, root: Node<'_>) {
 }
 
 fn vpcs(reader: &mut Reader<'_>, context: &Context<'_, '_>, resource: &Resource<'_>) -> bool {
-    match (resource.data, resource.kind.as_str()) {
-        (_, "aws_vpc") | (false, "aws_default_vpc") => {
+    match (resource.mode, resource.kind.as_str()) {
+        (_, "aws_vpc") | (Mode::Managed, "aws_default_vpc") => {
             networks::vpc(reader, context, resource);
-            if !resource.data {
+            if !resource.is_data() {
                 groups::default_of_vpc(reader, context, resource);
             }
         }
-        (_, "aws_ec2_managed_prefix_list") | (true, "aws_prefix_list") => {
+        (_, "aws_ec2_managed_prefix_list") | (Mode::Data, "aws_prefix_list") => {
             networks::prefix_list(reader, context, resource)
         }
         _ => return false,
@@ -68,19 +71,19 @@ fn vpcs(reader: &mut Reader<'_>, context: &Context<'_, '_>, resource: &Resource<
 }
 
 fn networks<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: &Resource<'t>) -> bool {
-    match (resource.data, resource.kind.as_str()) {
-        (_, "aws_subnet") | (false, "aws_default_subnet") => networks::subnet(reader, context, resource),
-        (false, "aws_vpc_ipv4_cidr_block_association") => networks::more_blocks(reader, context, resource),
-        (false, "aws_ec2_managed_prefix_list_entry") => networks::entry(reader, context, resource),
+    match (resource.mode, resource.kind.as_str()) {
+        (_, "aws_subnet") | (Mode::Managed, "aws_default_subnet") => networks::subnet(reader, context, resource),
+        (Mode::Managed, "aws_vpc_ipv4_cidr_block_association") => networks::more_blocks(reader, context, resource),
+        (Mode::Managed, "aws_ec2_managed_prefix_list_entry") => networks::entry(reader, context, resource),
         _ => return false,
     }
     true
 }
 
 fn groups<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: &Resource<'t>) -> bool {
-    match (resource.data, resource.kind.as_str()) {
-        (true, "aws_security_group") => groups::looked_up(reader, context, resource),
-        (true, _) => return false,
+    match (resource.mode, resource.kind.as_str()) {
+        (Mode::Data, "aws_security_group") => groups::looked_up(reader, context, resource),
+        (Mode::Data, _) => return false,
         (_, "aws_security_group" | "aws_default_security_group") => groups::group(reader, context, resource),
         (_, "aws_security_group_rule") => rules::apart(reader, context, resource),
         (_, "aws_vpc_security_group_ingress_rule") => rules::single(reader, context, resource, Direction::Ingress),
@@ -91,7 +94,7 @@ fn groups<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: &Res
 }
 
 fn interfaces<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: &Resource<'t>) -> bool {
-    let found = !resource.data && resource.kind == "aws_network_interface";
+    let found = !resource.is_data() && resource.kind == "aws_network_interface";
     if found {
         instances::interface(reader, context, resource);
     }
@@ -104,7 +107,7 @@ fn holders<'t>(
     resource: &Resource<'t>,
     used: &HashSet<&str>,
 ) -> bool {
-    if resource.data {
+    if resource.is_data() {
         return false;
     }
     match resource.kind.as_str() {
@@ -131,7 +134,7 @@ fn templates_in_use<'a>(context: &Context<'a, '_>) -> HashSet<&'a str> {
 }
 
 fn joined<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: &Resource<'t>) -> bool {
-    if resource.data {
+    if resource.is_data() {
         return false;
     }
     match resource.kind.as_str() {

@@ -3,10 +3,11 @@
 use indexmap::IndexMap;
 use ipnet::{IpNet, Ipv4Net};
 
-use super::super::builder::{Reader, mixed};
 use super::super::placed::Subnets;
+use super::super::reader::{Reader, mixed};
 use super::super::tree::Node;
 use super::super::words;
+use super::address::Mode;
 use super::context::{Context, id_or_listed, required};
 use super::resource::{Resource, Value};
 use super::told::Told;
@@ -41,7 +42,7 @@ pub fn vpc(reader: &mut Reader<'_>, context: &Context<'_, '_>, resource: &Resour
         origin: reader.origin(resource.node, &resource.address),
     };
     let vpcs = &mut reader.into.account.vpcs;
-    if resource.data {
+    if resource.is_data() {
         vpcs.entry(id).or_insert(vpc);
     } else {
         vpcs.insert(id, vpc);
@@ -85,7 +86,7 @@ pub fn subnet<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: 
         ipv6: ipv6_block(reader, resource),
         automatic_ipv6: match resource.body.value("assign_ipv6_address_on_creation") {
             Value::Is(node) => Known::Is(node.boolean() == Some(true)),
-            Value::Absent if !resource.data => Known::Is(false),
+            Value::Absent if !resource.is_data() => Known::Is(false),
             Value::Absent | Value::Unknown | Value::Hidden => {
                 Known::Unknown("`assign_ipv6_address_on_creation` is not known".to_owned())
             }
@@ -93,7 +94,7 @@ pub fn subnet<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource: 
         origin: reader.origin(resource.node, &resource.address),
     };
     let subnets = &mut reader.into.account.subnets;
-    if resource.data {
+    if resource.is_data() {
         subnets.entry(id).or_insert(subnet);
     } else {
         subnets.insert(id, subnet);
@@ -112,7 +113,7 @@ fn ipv6_block(reader: &mut Reader<'_>, resource: &Resource<'_>) -> Ipv6Block {
             found.map_or(Ipv6Block::None, Ipv6Block::Is)
         }
         Value::Unknown if resource.body.is_given("ipv6_cidr_block") => Ipv6Block::Later,
-        Value::Absent | Value::Unknown if !resource.data => Ipv6Block::None,
+        Value::Absent | Value::Unknown if !resource.is_data() => Ipv6Block::None,
         Value::Absent | Value::Unknown | Value::Hidden => {
             Ipv6Block::Unknown("`ipv6_cidr_block` is not known".to_owned())
         }
@@ -123,15 +124,15 @@ fn ipv6_block(reader: &mut Reader<'_>, resource: &Resource<'_>) -> Ipv6Block {
 pub fn prefix_list(reader: &mut Reader<'_>, context: &Context<'_, '_>, resource: &Resource<'_>) {
     let id = resource.id();
     reader.into.alias(&resource.address, &id);
-    let key = match (resource.data, resource.kind.as_str()) {
-        (true, "aws_prefix_list") => "cidr_blocks",
-        (true, _) => "entries",
-        (false, _) => "entry",
+    let key = match (resource.mode, resource.kind.as_str()) {
+        (Mode::Data, "aws_prefix_list") => "cidr_blocks",
+        (Mode::Data, _) => "entries",
+        (Mode::Managed, _) => "entry",
     };
     let entries = match resource.body.value(key) {
         // Without inline entries the attribute is computed: they stand apart.
         Value::Absent => Known::Is(Vec::new()),
-        Value::Unknown if !resource.data && !resource.body.is_given(key) => Known::Is(Vec::new()),
+        Value::Unknown if !resource.is_data() && !resource.body.is_given(key) => Known::Is(Vec::new()),
         Value::Unknown | Value::Hidden => Known::Unknown(format!("`{key}` is not known")),
         Value::Is(list) if key == "cidr_blocks" => Known::Is(nets(reader, resource, Value::Is(list))),
         Value::Is(_) => {
@@ -155,7 +156,7 @@ pub fn prefix_list(reader: &mut Reader<'_>, context: &Context<'_, '_>, resource:
     let origin = reader.origin(resource.node, &resource.address);
     let list = PrefixList { label, entries, descriptions, max_entries, origin };
     let lists = &mut reader.into.account.prefix_lists;
-    if resource.data {
+    if resource.is_data() {
         lists.entry(id).or_insert(list);
     } else {
         lists.insert(id, list);

@@ -51,6 +51,29 @@ pub struct Resolver<'a, 't> {
 
 type Reference = Vec<Step>;
 
+/// One reference of an expression, with what is wanted of it.
+#[derive(Clone, Copy)]
+struct Lookup<'r, 't> {
+    reference: &'r [Step],
+    /// Every reference of its expression.
+    all: &'r [Reference],
+    /// Steps behind it, into its value.
+    rest: &'r [Step],
+    scope: Scope<'r, 't>,
+    wanted: Wanted,
+}
+
+impl Lookup<'_, '_> {
+    fn name(&self, at: usize) -> Option<&str> {
+        self.reference.get(at).and_then(Step::name)
+    }
+
+    /// The steps of the reference from one on, and those behind it.
+    fn steps_from(&self, at: usize) -> impl Iterator<Item = Step> {
+        self.reference.iter().skip(at).chain(self.rest).cloned()
+    }
+}
+
 impl<'a, 't> Resolver<'a, 't> {
     pub fn new(index: &'a Index<'t>) -> Self {
         Self { index, open: RefCell::default() }
@@ -73,23 +96,17 @@ impl<'a, 't> Resolver<'a, 't> {
         if scope.depth > MAX_DEPTH {
             return slots(vec![too_deep()]);
         }
-        let each = references.iter().map(|reference| self.reference(reference, references, rest, scope, wanted));
+        let lookup = |reference| Lookup { reference, all: references, rest, scope, wanted };
+        let each = references.iter().map(|reference| self.reference(lookup(reference)));
         each.filter(|slot| slot.loose || !slot.meant.is_empty()).collect()
     }
 
-    fn reference(
-        &self,
-        reference: &Reference,
-        all: &[Reference],
-        rest: &[Step],
-        scope: Scope<'_, 't>,
-        wanted: Wanted,
-    ) -> Slot<'t> {
-        let name = |at: usize| reference.get(at).and_then(Step::name);
-        let tail = |from: usize| -> Vec<Step> { reference.iter().skip(from).chain(rest).cloned().collect() };
-        match (name(0), name(1)) {
+    fn reference(&self, lookup: Lookup<'_, 't>) -> Slot<'t> {
+        let Lookup { reference, all, scope, wanted, .. } = lookup;
+        let tail = || lookup.steps_from(2).collect::<Vec<Step>>();
+        match (lookup.name(0), lookup.name(1)) {
             (Some("var"), Some(variable)) => {
-                let slots = self.variable(variable, &tail(2), scope, wanted);
+                let slots = self.variable(variable, &tail(), scope, wanted);
                 let counted = reference.len() == 2 && mentions(all, "count", "index");
                 match scope.rank.filter(|_| counted) {
                     Some(rank) => nth(slots, rank),
@@ -97,14 +114,14 @@ impl<'a, 't> Resolver<'a, 't> {
                 }
             }
             (Some("local"), Some(local)) => self.local(local, scope, wanted),
-            (Some("module"), Some(call)) => self.output(call, reference, all, rest, scope, wanted),
-            (Some("each"), Some("value")) => merged(self.each_value(&tail(2), scope, wanted)),
+            (Some("module"), Some(call)) => self.output(call, lookup),
+            (Some("each"), Some("value")) => merged(self.each_value(&tail(), scope, wanted)),
             (Some("each"), Some("key")) if wanted == Wanted::Text => match scope.key {
                 Some(Key::Text(key)) => Slot { meant: vec![Meant::Word(key.clone())], loose: false },
                 Some(Key::Number(_)) | None => Slot::default(),
             },
             (Some("each" | "count" | "path" | "terraform" | "self"), _) => Slot::default(),
-            _ => self.resource(reference, all, rest, scope, wanted),
+            _ => self.resource(lookup),
         }
     }
 
@@ -181,7 +198,7 @@ impl<'a, 't> Resolver<'a, 't> {
                 kind if !kind.starts_with("aws_") => continue,
                 _ => None,
             };
-            if attribute.is_none_or(|attribute| self.index.is_referred_to(resource, attribute, false))
+            if attribute.is_none_or(|attribute| self.index.is_referred_to(resource, attribute))
                 && let Fit::Is(id) = fit(wanted, resource, &[])
             {
                 meant.push(Meant::Id { id, new: resource.known_id().is_none() });
@@ -197,8 +214,9 @@ impl<'a, 't> Resolver<'a, 't> {
                 meant.extend(all.filter(|meant| may_be || !matches!(meant, Meant::Unclear(_))));
             }
             for call in names("module_calls") {
-                let whole = vec![Step::Name("module".to_owned()), Step::Name(call.to_owned())];
-                meant.extend(self.output(call, &whole, &[], &[], scope, wanted).meant);
+                let whole = [Step::Name("module".to_owned()), Step::Name(call.to_owned())];
+                let lookup = Lookup { reference: &whole, all: &[], rest: &[], scope, wanted };
+                meant.extend(self.output(call, lookup).meant);
             }
         }
         self.open.borrow_mut().remove(&mark);
@@ -206,30 +224,20 @@ impl<'a, 't> Resolver<'a, 't> {
     }
 
     /// Outputs of a module's instances: one, or all where a splat hides which.
-    fn output(
-        &self,
-        call: &str,
-        reference: &Reference,
-        all: &[Reference],
-        rest: &[Step],
-        scope: Scope<'_, 't>,
-        wanted: Wanted,
-    ) -> Slot<'t> {
-        let mut left = reference.iter().skip(2).chain(rest).cloned().peekable();
-        let index = match left.peek() {
-            Some(Step::Index(key)) => Some(key.clone()),
-            _ => None,
+    fn output(&self, call: &str, lookup: Lookup<'_, 't>) -> Slot<'t> {
+        let Lookup { scope, wanted, .. } = lookup;
+        let mut left = lookup.steps_from(2).peekable();
+        let index = match left.next_if(|step| matches!(step, Step::Index(_))) {
+            Some(Step::Index(key)) => Some(key),
+            Some(Step::Name(_)) | None => None,
         };
-        if index.is_some() {
-            left.next();
-        }
         let instances = self.index.calls(scope.module, call);
         let keys: Vec<Option<&Key>> =
             instances.iter().map(|path| path.last().and_then(|call| call.key.as_ref())).collect();
         let output = left.next();
         let left: Vec<Step> = left.collect();
         let mut slots = Vec::new();
-        for at in self.pick(&keys, index.as_ref(), all, scope) {
+        for at in self.pick(&keys, index.as_ref(), lookup.all, scope) {
             let module = &instances[at];
             let Some(configured) = self.index.configuration.module(module) else { continue };
             let inner = Scope { module, key: None, repeat: None, count: 1, ..scope.deeper() };
@@ -243,24 +251,17 @@ impl<'a, 't> Resolver<'a, 't> {
         merged(slots)
     }
 
-    fn resource(
-        &self,
-        reference: &Reference,
-        all: &[Reference],
-        rest: &[Step],
-        scope: Scope<'_, 't>,
-        wanted: Wanted,
-    ) -> Slot<'t> {
-        let whole = reference.iter().chain(rest).cloned().collect();
-        let Some(parts) = parts(whole) else { return Slot::default() };
-        let instances = self.index.instances(scope.module, parts.data, &parts.kind, &parts.name);
+    fn resource(&self, lookup: Lookup<'_, 't>) -> Slot<'t> {
+        let Lookup { scope, wanted, .. } = lookup;
+        let Some(parts) = parts(lookup.steps_from(0).collect()) else { return Slot::default() };
+        let instances = self.index.instances(scope.module, parts.mode, &parts.kind, &parts.name);
         let keys: Vec<Option<&Key>> = instances.iter().map(|at| self.index.resources[*at].key.as_ref()).collect();
         let (index, attribute) = match parts.rest.split_first() {
             Some((Step::Index(key), attribute)) => (Some(key), attribute),
             _ => (None, parts.rest.as_slice()),
         };
         let mut slots = Vec::new();
-        for at in self.pick(&keys, index, all, scope) {
+        for at in self.pick(&keys, index, lookup.all, scope) {
             slots.extend(self.attribute(&self.index.resources[instances[at]], attribute, scope, wanted));
         }
         merged(slots)
@@ -350,8 +351,8 @@ impl<'a, 't> Resolver<'a, 't> {
             if !matches!(name(0), Some("var" | "each")) {
                 continue;
             }
-            let shallow = Scope { depth: scope.depth + 1, rank: None, ..scope };
-            let slot = self.reference(reference, &[], &[], shallow, Wanted::Text);
+            let scope = scope.deeper();
+            let slot = self.reference(Lookup { reference, all: &[], rest: &[], scope, wanted: Wanted::Text });
             for meant in slot.meant {
                 match meant {
                     Meant::Word(word) => words.push(word),

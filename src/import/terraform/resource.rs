@@ -4,7 +4,7 @@ use jsonc_parser::ast::{BooleanLit, Object, Value as Json};
 use jsonc_parser::common::Range;
 
 use super::super::tree::Node;
-use super::address::{Call, Key};
+use super::address::{Call, Key, Mode};
 use crate::account::ResourceId;
 
 /// One instance of a resource.
@@ -13,8 +13,7 @@ pub struct Resource<'t> {
     pub address: String,
     /// The instance of the module that it is in.
     pub module: Vec<Call>,
-    /// A data source.
-    pub data: bool,
+    pub mode: Mode,
     /// Its type.
     pub kind: String,
     pub name: String,
@@ -29,6 +28,11 @@ pub struct Resource<'t> {
 }
 
 impl Resource<'_> {
+    /// Returns true for a data source, which looks up what is there.
+    pub fn is_data(&self) -> bool {
+        self.mode == Mode::Data
+    }
+
     /// Returns its id where it is known, else its address.
     pub fn id(&self) -> ResourceId {
         ResourceId::new(self.known_id().unwrap_or(&self.address))

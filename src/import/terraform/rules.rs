@@ -2,8 +2,8 @@
 
 use indexmap::IndexSet;
 
-use super::super::builder::{Reader, mixed};
 use super::super::placed::unknown_rule;
+use super::super::reader::{Reader, mixed};
 use super::super::tree::Node;
 use super::super::words;
 use super::context::Context;

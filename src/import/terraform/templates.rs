@@ -1,7 +1,7 @@
 //! Launch templates and configurations: groups and ways from the internet of instances that are not there yet.
 
-use super::super::builder::Reader;
 use super::super::placed::{Groups, Subnets, vpc_of};
+use super::super::reader::Reader;
 use super::context::Context;
 use super::members;
 use super::networks;

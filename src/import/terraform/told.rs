@@ -108,7 +108,7 @@ impl<'t> Resolver<'_, 't> {
     }
 }
 
-/// Returns true if an expression comes to nothing, so that AWS chooses what is unknown: `var.groups` that is null.
+/// Returns true if an expression is null, so that AWS chooses what is unknown: `var.groups` that is null.
 fn is_chosen(slots: &[Slot<'_>], new: &IndexSet<ResourceId>) -> bool {
     new.is_empty() && slots.iter().all(|slot| !slot.loose)
 }

@@ -1,8 +1,11 @@
 //! An account as a topology that a lab can boot. What a lab cannot hold is listed, and never made wider.
 
+mod addresses;
 mod guesses;
+mod instances;
 mod making;
 mod names;
+mod networks;
 mod rules;
 
 use std::collections::HashMap;
@@ -13,8 +16,7 @@ use crate::account::{Account, LeftOut};
 use crate::model::{Cloud, Era, InstanceName, Operation, Refusal, SourceLocation, apply};
 use crate::topology::{Builder, Problems, Topology};
 use making::Making;
-use names::Names;
-use names::Places;
+use names::{Names, Places};
 
 /// A topology that was made of an account.
 #[derive(Clone, Debug)]

@@ -7,22 +7,17 @@ use indexmap::{IndexMap, IndexSet};
 use ipnet::{IpNet, Ipv6Net};
 
 use super::making::Making;
-use crate::account::{Interface, Known, Peer, Public, Reason, Rule, SecurityGroup};
+use crate::account::{Interface, Known, Peer, Public, Reason, SecurityGroup};
 use crate::model::reserved_addresses::{LAB_IPV6, is_global, taken_blocks};
-use crate::model::{DEFAULT_IPV6_BLOCK, Peer as ModelPeer, SourceLocation};
+use crate::model::{DEFAULT_IPV6_BLOCK, Direction, Peer as ModelPeer, SourceLocation};
 use crate::topology::Builder;
 
 impl Making<'_> {
     /// The rules of a group that a topology can hold, each once, with their places; the others are listed.
-    pub fn rules(
-        &mut self,
-        group: &SecurityGroup,
-        rules: &[Rule],
-        preposition: &str,
-    ) -> (Vec<String>, Vec<SourceLocation>) {
+    pub fn rules(&mut self, group: &SecurityGroup, direction: Direction) -> (Vec<String>, Vec<SourceLocation>) {
         let mut written: IndexSet<String> = IndexSet::new();
         let mut places = Vec::new();
-        for rule in rules {
+        for rule in group.rules(direction) {
             let Known::Is(traffic) = &rule.traffic else {
                 self.leave_out("rule", Reason::UnknownValue("its traffic".to_owned()), &rule.origin);
                 continue;
@@ -35,7 +30,7 @@ impl Making<'_> {
                 }
             };
             for peer in std::iter::once(peer).chain(self.holders(&rule.peer)) {
-                let words = format!("{traffic} {preposition} {peer}");
+                let words = format!("{traffic} {} {peer}", direction.preposition());
                 // Twins come of blocks with other host bits.
                 if written.insert(words) {
                     places.push(rule.origin.place.clone());
@@ -69,14 +64,9 @@ impl Making<'_> {
                 }
                 self.groups.get(id).cloned().ok_or_else(|| Reason::StaleReference(id.to_string()))
             }
-            Peer::PrefixList(id) => self.lists.get(id).cloned().ok_or_else(|| {
-                let entries = self.account.prefix_lists.get(id).and_then(|list| list.entries.known());
-                match entries {
-                    Some(entries) if entries.is_empty() => {
-                        Reason::MatchesNothing(format!("{id}, which has no entries"))
-                    }
-                    _ => Reason::UnknownValue(format!("the entries of {id}")),
-                }
+            Peer::PrefixList(id) => self.lists.get(id).cloned().ok_or_else(|| match self.account.entries(id) {
+                Some([]) => Reason::MatchesNothing(format!("{id}, which has no entries")),
+                Some(_) | None => Reason::UnknownValue(format!("the entries of {id}")),
             }),
             Peer::Unknown(why) => Err(Reason::UnknownValue(why.clone())),
         }
@@ -90,14 +80,7 @@ impl<'a> Making<'a> {
     /// Adds a host for each block outside that rules name.
     pub fn hosts(&mut self, mut builder: Builder) -> Builder {
         let account = self.account;
-        let rules = account.groups.values().flat_map(|group| group.ingress.iter().chain(&group.egress));
-        let blocks = rules.flat_map(|rule| match &rule.peer {
-            Peer::Block(block) => std::slice::from_ref(block),
-            Peer::PrefixList(id) => {
-                account.prefix_lists.get(id).and_then(|list| list.entries.known()).map_or(&[][..], Vec::as_slice)
-            }
-            Peer::Group(_) | Peer::Unknown(_) => &[],
-        });
+        let blocks = account.rules().flat_map(|rule| account.blocks(&rule.peer).unwrap_or_default());
         let own = self.public_addresses();
         let named: BTreeSet<IpNet> = blocks.copied().filter(|block| block.prefix_len() > 0).collect();
         let mut hosts: IndexMap<IpAddr, IpNet> = IndexMap::new();

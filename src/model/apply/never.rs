@@ -93,7 +93,7 @@ proptest! {
                 prop_assert_eq!(held.and_then(|(_, _, i)| i.public), Some(elastic.address), "{} is not there", name);
             }
             let ids: Vec<RuleId> =
-                after.groups.values().flat_map(|g| g.ingress.iter().chain(&g.egress)).map(|rule| rule.id).collect();
+                after.groups.values().flat_map(|g| g.all_rules()).map(|rule| rule.id).collect();
             prop_assert!(all_different(&ids), "one rule id twice: {:?}", ids);
         }
     }

@@ -43,10 +43,7 @@ pub(super) fn elastic_ips(cloud: &Cloud) -> Result<(), Refusal> {
 /// Refuses a group with more rules than it may have.
 pub(super) fn rules(cloud: &Cloud, direction: Direction, name: &GroupName) -> Result<(), Refusal> {
     let Some(group) = cloud.groups.get(name).filter(|_| is_enforced(cloud)) else { return Ok(()) };
-    let rules = match direction {
-        Direction::Ingress => &group.ingress,
-        Direction::Egress => &group.egress,
-    };
+    let rules = group.rules(direction);
     let message = "The maximum number of rules per security group has been reached.";
     let exceeded = |culprit: String| {
         let refusal = refuse(RefusalCode::RulesPerSecurityGroupLimitExceeded, message);

@@ -9,7 +9,7 @@ use super::edit::Edit;
 use super::lookup;
 use super::lookup::refuse;
 use super::{elastic_ip, group, prefix_list, quota, text, words};
-use crate::model::cloud::{Cloud, Instance, SecurityGroup};
+use crate::model::cloud::{Cloud, Instance};
 use crate::model::flow::Direction;
 use crate::model::interface::Interface;
 use crate::model::name::{GroupName, InstanceName, VpcName};
@@ -29,7 +29,7 @@ pub(in crate::model) fn authorize(
     let requested = resolve(cloud, direction, name, permissions)?;
     permissions.iter().filter_map(|p| p.description.as_deref()).try_for_each(words::rule_description)?;
     let group = group::known(cloud, name)?;
-    let known: HashSet<Said<'_>> = of(group, direction).iter().map(|rule| (rule.traffic, &rule.peer)).collect();
+    let known: HashSet<Said<'_>> = group.rules(direction).iter().map(|rule| (rule.traffic, &rule.peer)).collect();
     for request in &requested {
         known_protocol(cloud, request.traffic)?;
         if known.contains(&(request.traffic, &request.peer)) {
@@ -53,7 +53,7 @@ pub(in crate::model) fn authorize(
     }
     // Once: the group is noted as it was each time.
     if let Some(group) = cloud.groups_mut().get_mut(name) {
-        of_mut(group, direction).extend(added);
+        group.rules_mut(direction).extend(added);
     }
     quota::rules(cloud, direction, name)
 }
@@ -70,12 +70,12 @@ pub(in crate::model) fn revoke(
 ) -> Result<(), Refusal> {
     let requested = resolve(cloud, direction, name, permissions)?;
     let group = group::known(cloud, name)?;
-    let has = |request: &Requested<'_>| of(group, direction).iter().any(|rule| request.is(rule));
+    let has = |request: &Requested<'_>| group.rules(direction).iter().any(|rule| request.is(rule));
     if cloud.is_vpc() && !requested.iter().all(has) {
         return Err(no_such_rule());
     }
     if let Some(group) = cloud.groups_mut().get_mut(name) {
-        of_mut(group, direction).retain(|rule| !requested.iter().any(|request| request.is(rule)));
+        group.rules_mut(direction).retain(|rule| !requested.iter().any(|request| request.is(rule)));
     }
     Ok(())
 }
@@ -93,12 +93,12 @@ pub(in crate::model) fn describe(
 ) -> Result<(), Refusal> {
     let requested = resolve(cloud, direction, name, permissions)?;
     permissions.iter().filter_map(|p| p.description.as_deref()).try_for_each(words::rule_description)?;
-    let rules = of(group::known(cloud, name)?, direction);
+    let rules = group::known(cloud, name)?.rules(direction);
     if !requested.iter().all(|request| rules.iter().any(|rule| request.is(rule))) {
         return Err(no_such_rule());
     }
     let groups = cloud.groups_mut();
-    let rules = groups.get_mut(name).map(|group| of_mut(group, direction)).into_iter().flatten();
+    let rules = groups.get_mut(name).map(|group| group.rules_mut(direction)).into_iter().flatten();
     for rule in rules {
         if let Some(request) = requested.iter().find(|request| request.is(rule)) {
             rule.description = request.permission.description.clone().filter(|text| !text.is_empty());
@@ -116,27 +116,12 @@ pub(in crate::model) fn missing(
 ) -> Vec<String> {
     let requested = resolve(cloud, direction, name, permissions).unwrap_or_default();
     let Some(group) = cloud.groups.get(name) else { return Vec::new() };
-    let has = |request: &Requested<'_>| of(group, direction).iter().any(|rule| request.is(rule));
+    let has = |request: &Requested<'_>| group.rules(direction).iter().any(|rule| request.is(rule));
     requested.into_iter().filter(|request| !has(request)).map(|request| request.written).collect()
 }
 
 fn no_such_rule() -> Refusal {
     refuse(RefusalCode::InvalidPermissionNotFound, "The specified rule does not exist in this security group.")
-}
-
-/// The rules of a group in a direction.
-fn of(group: &SecurityGroup, direction: Direction) -> &[Rule] {
-    match direction {
-        Direction::Ingress => &group.ingress,
-        Direction::Egress => &group.egress,
-    }
-}
-
-fn of_mut(group: &mut SecurityGroup, direction: Direction) -> &mut Vec<Rule> {
-    match direction {
-        Direction::Ingress => &mut group.ingress,
-        Direction::Egress => &mut group.egress,
-    }
 }
 
 /// EC2-Classic has no rules for what goes out. Source: AuthorizeSecurityGroupEgress (EC2 API reference, 2014).

@@ -130,7 +130,7 @@ fn finding(finding: &Finding) -> FindingJson<'_> {
 }
 
 fn proof(proof: &Proof) -> ProofJson<'_> {
-    ProofJson { status: proof.as_str(), told: proof.told() }
+    ProofJson { status: proof.as_str(), told: proof.detail() }
 }
 
 fn fixes(fixes: &Fixes) -> FixesJson<'_> {

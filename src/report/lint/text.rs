@@ -71,7 +71,7 @@ fn told(out: &mut String, finding: &Finding, of_check: Level, style: Style) {
         let _ = writeln!(out, "        {line}");
     }
     if let Some(proof) = &finding.proof {
-        for line in wrap(&format!("{}: {}", proof.as_str(), proof.told()), style.room(8, COLUMNS - 8)) {
+        for line in wrap(&format!("{}: {}", proof.as_str(), proof.detail()), style.room(8, COLUMNS - 8)) {
             let _ = writeln!(out, "        {line}");
         }
     }

@@ -26,7 +26,7 @@ impl Classes {
     /// The senders and receivers of a grid.
     pub fn of(cloud: &Cloud, egress: &Egress) -> Self {
         // Receivers look at the address of a sender, and senders at that of a receiver.
-        let blocks = [Direction::Ingress, Direction::Egress].map(|at| blocks(cloud, at));
+        let blocks = Direction::BOTH.map(|at| blocks(cloud, at));
         let is_told_apart = has_ways(cloud);
         let mut kinds: IndexSet<Kind> = IndexSet::new();
         let mut classes: IndexMap<([usize; 2], Option<&str>), Vec<Endpoint>> = IndexMap::new();
@@ -128,10 +128,7 @@ pub fn has_ways(cloud: &Cloud) -> bool {
 
 /// The blocks that rules name, of themselves or by a prefix list.
 fn blocks(cloud: &Cloud, at: Direction) -> IndexSet<IpNet> {
-    let rules = cloud.groups.values().flat_map(|group| match at {
-        Direction::Ingress => &group.ingress,
-        Direction::Egress => &group.egress,
-    });
+    let rules = cloud.groups.values().flat_map(|group| group.rules(at));
     let named = rules.filter_map(|rule| rule.peer.block());
     let listed = cloud.prefix_lists.values().flat_map(|list| list.entries.iter().copied());
     named.chain(listed).filter(|block| block.prefix_len() > 0).collect()

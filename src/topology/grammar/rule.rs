@@ -107,7 +107,7 @@ impl RuleWords {
             }
             _ => traffic((protocol, at(protocol)), (port, at(port))),
         };
-        let direction = [Direction::Ingress, Direction::Egress].into_iter().find(|it| it.preposition() == preposition);
+        let direction = Direction::BOTH.into_iter().find(|it| it.preposition() == preposition);
         // Said also where the traffic is wrong: such a word is wrong for any.
         let misspelt = direction
             .is_none()

@@ -51,7 +51,7 @@ fn health_check(balancer: &LoadBalancer) -> Option<CheckSaid> {
 pub(super) fn forget_unused_groups(cloud: &mut Cloud) {
     let used: IndexSet<GroupName> = {
         let worn = cloud.network_interfaces().flat_map(|interface| &interface.groups);
-        let rules = cloud.groups.values().flat_map(|group| group.ingress.iter().chain(&group.egress));
+        let rules = cloud.groups.values().flat_map(|group| group.all_rules());
         let named = rules.filter_map(|rule| if let Peer::Group(group) = &rule.peer { Some(group) } else { None });
         worn.chain(named).filter(|group| is_amazons(group)).cloned().collect()
     };

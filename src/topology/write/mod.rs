@@ -110,10 +110,7 @@ fn forget_unused_defaults(cloud: &mut Cloud) {
     for name in defaults {
         let worn = cloud.network_interfaces().any(|interface| interface.groups.contains(&name));
         let names_it = |rule: &crate::model::Rule| rule.peer == Peer::Group(name.clone());
-        let named = cloud
-            .groups
-            .iter()
-            .any(|(other, group)| *other != name && group.ingress.iter().chain(&group.egress).any(names_it));
+        let named = cloud.groups.iter().any(|(other, group)| *other != name && group.all_rules().any(names_it));
         if !worn && !named {
             cloud.groups.shift_remove(&name);
         }

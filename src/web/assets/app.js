@@ -126,7 +126,7 @@ function drawPicture() {
     chosen: page.box,
     port: page.port,
     changed: page.onlyChanged ? (past ?? page).marked : null,
-    // What a box or an arrow tells is of now.
+    // A box or an arrow tells the present state.
     isPast: past !== null,
     chooseBox: (index) => {
       page.box = page.box === index ? null : index;
@@ -184,7 +184,7 @@ async function pastOf(entries) {
   const [first, second] = await Promise.all(entries.map((entry) => get(`/api/tables/${entry}`)));
   if (second === undefined) return { words, table: first, picture: first.picture, marked: new Set() };
   const known = new Map(first.cells.map((code, index) => [keyOf(first, index), code]));
-  // What was not there at the first of the two is no difference.
+  // An end that was not there at the first of the two is no difference.
   const before = (code, index) => (code === "" ? undefined : known.get(keyOf(second, index))?.[0]);
   const differs = (code, index) => (before(code, index) ?? code[0]) !== code[0];
   const marked = new Set(second.cells.flatMap((code, index) => (differs(code, index) ? [index] : [])));
@@ -236,7 +236,7 @@ function drawLog() {
 async function act(wanted, fields) {
   const answer = await post("/api/operations", { at: page.board.revision, wanted });
   result(answer, fields);
-  // What a remedy was for is asked again.
+  // Ask again for the flow that the remedy was for.
   if (wanted.remedy !== undefined && answer.result === "applied" && page.asked !== null) explain({ flow: page.asked });
 }
 

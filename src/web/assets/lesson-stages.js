@@ -6,7 +6,7 @@ import { legendOf, showTable } from "./table.js";
 
 const MARKS = { right: "✓ right", wrong: "✗ wrong", skipped: "not predicted", unproved: "not proved" };
 
-// What the learner has chosen and written, until it is sent.
+// Choices and texts of the learner, until they are sent.
 const drafts = { of: null, answers: new Map(), step: null, box: null };
 
 // Draws the stage that is shown. `send` sends a request; `isOther` tells that it is another stage than before.

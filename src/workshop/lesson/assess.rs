@@ -1,4 +1,4 @@
-//! What a file that was handed in comes to: its wrong cells, with the rule that leaks or the one that is missing, and its score.
+//! The assessment of a file that was handed in: its wrong cells, with the rule that leaks or the one that is missing, and its score.
 
 use indexmap::IndexSet;
 
@@ -32,7 +32,7 @@ pub struct Assessment {
     pub wrong: Vec<Wrong>,
     /// Limits that are not kept.
     pub broken: Vec<BrokenLimit>,
-    /// Whether the goal holds within the limits.
+    /// True if the goal holds within the limits.
     pub holds: bool,
     /// Kind of evidence that it rests on.
     pub evidence: Option<Evidence>,
@@ -51,11 +51,11 @@ pub struct Wrong {
     pub subject: String,
     /// The flow, if it is a cell.
     pub flow: Option<Flow>,
-    /// Whether the file as given has it wrong too.
+    /// True if the file as given has it wrong too.
     pub given: bool,
     /// The rule that lets it through.
     pub rule: Option<DecidingRule>,
-    /// What would let it through, within the limits; of a leak, what is lacking once the rule is taken out.
+    /// The rule that would let it through, within the limits; of a leak, the one that is lacking once the leaking rule is taken out.
     pub missing: Option<Missing>,
     /// The reason for what was found, where one is known.
     pub reason: Option<String>,
@@ -92,7 +92,7 @@ impl WrongKind {
     }
 }
 
-/// Holds what became of a file against the goal of its task.
+/// Compares the runs of a file with the goal of its task.
 pub fn assess(task: &Task, submission: &Submission, runs: &[RunResult]) -> Assessment {
     let mut counting = Counting { eras: task.solution.eras.len(), ..Counting::default() };
     for era in &task.solution.eras {
@@ -118,6 +118,15 @@ pub fn assess(task: &Task, submission: &Submission, runs: &[RunResult]) -> Asses
     Assessment { score, right, spoilt, of, unproved, wrong, broken, holds, evidence }
 }
 
+/// An outcome, compared with the one that is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    Right,
+    Wrong,
+    /// Nothing proves either.
+    Unproved,
+}
+
 #[derive(Default)]
 struct Counting {
     eras: usize,
@@ -128,25 +137,27 @@ struct Counting {
 }
 
 impl Counting {
-    fn era(&self, goal: &GoalStep) -> Option<Era> {
-        (self.eras > 1).then_some(goal.era)
+    /// A fault at a step of the goal, of which no more is known.
+    fn fault(&self, goal: &GoalStep, kind: WrongKind, subject: String) -> Wrong {
+        Wrong {
+            era: (self.eras > 1).then_some(goal.era),
+            step: goal.number,
+            kind,
+            subject,
+            flow: None,
+            given: false,
+            rule: None,
+            missing: None,
+            reason: None,
+        }
     }
 
     /// Nothing of a step is right that was not run.
     fn not_reached(&mut self, goal: &GoalStep) {
         let worth = goal.cells.values().chain(goal.others.values()).filter(|wanted| wanted.counts);
         if worth.count() > 0 {
-            self.wrong.push(Wrong {
-                era: self.era(goal),
-                step: goal.number,
-                kind: WrongKind::Other,
-                subject: "the scenario did not get as far as this step".to_owned(),
-                flow: None,
-                given: false,
-                rule: None,
-                missing: None,
-                reason: None,
-            });
+            let subject = "the scenario did not get as far as this step".to_owned();
+            self.wrong.push(self.fault(goal, WrongKind::Other, subject));
         }
     }
 
@@ -156,7 +167,12 @@ impl Counting {
             let found = step.probed.observed.get(flow);
             // A cell that this file has no column or host for is judged on paper.
             let fate = found.map_or_else(|| Fate::predicted(cloud, flow), |class| Fate::of(*class));
-            if self.count(fate == wanted.fate, fate == Fate::Unknown, *wanted) {
+            let outcome = match fate {
+                fate if fate == wanted.fate => Found::Right,
+                Fate::Unknown => Found::Unproved,
+                Fate::Through | Fate::Kept => Found::Wrong,
+            };
+            if self.count(outcome, *wanted) {
                 self.cell(goal, step, cloud, (flow, wanted.fate, wanted.counts), &mut remedies);
             }
         }
@@ -170,35 +186,38 @@ impl Counting {
             })
             .collect();
         for (flow, fate) in &own {
-            self.count(false, false, Wanted { fate: *fate, counts: false });
+            self.count(Found::Wrong, Wanted { fate: *fate, counts: false });
             self.cell(goal, step, cloud, (flow, *fate, false), &mut remedies);
         }
         for (key, wanted) in &goal.others {
             let found = others(step).find(|(it, _)| it == key).map(|(_, check)| check);
-            let passed = found.is_some_and(|check| check.is_passed());
-            let unknown = found.is_some_and(|check| check.is_inconclusive());
-            if self.count(passed, unknown, *wanted) {
+            let outcome = match found {
+                Some(check) if check.is_passed() => Found::Right,
+                Some(check) if check.is_inconclusive() => Found::Unproved,
+                Some(_) | None => Found::Wrong,
+            };
+            if self.count(outcome, *wanted) {
                 let kind = if wanted.fate == Fate::Kept { WrongKind::Leak } else { WrongKind::Missing };
                 let reason = found.map(|check| format!("observed {}", check.observed));
-                self.other(goal, kind, key.clone(), reason, wanted.counts);
+                let fault = self.fault(goal, kind, key.clone());
+                self.wrong.push(Wrong { reason, given: wanted.counts, ..fault });
             }
         }
         for finding in &step.findings {
             self.spoilt += 1;
-            self.other(goal, WrongKind::Other, finding.text.clone(), None, false);
+            self.wrong.push(self.fault(goal, WrongKind::Other, finding.text.clone()));
         }
     }
 
-    /// Counts one; tells whether it is wrong.
-    fn count(&mut self, right: bool, unknown: bool, wanted: Wanted) -> bool {
-        match (right, unknown, wanted.counts) {
-            (true, _, true) => self.right += wanted.points(),
-            (true, _, false) => {}
-            (false, true, _) => self.unproved += 1,
-            (false, false, true) => {}
-            (false, false, false) => self.spoilt += wanted.points(),
+    /// Counts what was found where something is wanted; tells if it is wrong.
+    fn count(&mut self, found: Found, wanted: Wanted) -> bool {
+        match (found, wanted.counts) {
+            (Found::Right, true) => self.right += wanted.points(),
+            (Found::Right, false) | (Found::Wrong, true) => {}
+            (Found::Unproved, _) => self.unproved += 1,
+            (Found::Wrong, false) => self.spoilt += wanted.points(),
         }
-        !right && !unknown
+        found == Found::Wrong
     }
 
     fn cell(
@@ -223,29 +242,12 @@ impl Counting {
             (WrongKind::Missing | WrongKind::Other, _) => remedies.of(flow),
         };
         self.wrong.push(Wrong {
-            era: self.era(goal),
-            step: goal.number,
-            kind,
-            subject: flow.to_string(),
             flow: Some(flow.clone()),
             given,
             rule,
             missing,
             reason: check.and_then(|(check, _)| check.reason.clone()),
-        });
-    }
-
-    fn other(&mut self, goal: &GoalStep, kind: WrongKind, subject: String, reason: Option<String>, given: bool) {
-        self.wrong.push(Wrong {
-            era: self.era(goal),
-            step: goal.number,
-            kind,
-            subject,
-            flow: None,
-            given,
-            rule: None,
-            missing: None,
-            reason,
+            ..self.fault(goal, kind, flow.to_string())
         });
     }
 }

@@ -11,7 +11,7 @@ use crate::scenario::{Evidence, RunResult, RunVerdict};
 use crate::topology::{Sections, Topology};
 use crate::workshop::questions;
 
-/// What a lesson that was checked has.
+/// The faults of a lesson that was checked.
 #[derive(Clone, Debug, Default, serde::Serialize)]
 pub struct Checked {
     /// Its name.

@@ -1,4 +1,4 @@
-//! What becomes of cells, as far as a goal is concerned: let through or not.
+//! Outcomes of cells, as far as a goal is concerned: let through or not.
 
 use crate::model::{Cloud, Era, Flow, Half, Verdict};
 use crate::policy;

@@ -1,4 +1,4 @@
-//! What a task is worth: the cells that a solution has otherwise than the start, and what else the scenario expects.
+//! The goal of a task: the cells that a solution has otherwise than the start, and other expectations of the scenario.
 //!
 //! Who hands in what was given has changed none of these, and gets nothing.
 
@@ -33,16 +33,16 @@ pub struct GoalStep {
     pub cloud: Cloud,
     /// Every cell of the start and the solution.
     pub cells: IndexMap<Flow, Wanted>,
-    /// What else the step expects, by its words.
+    /// Other expectations of the step, by their words.
     pub others: IndexMap<String, Wanted>,
 }
 
-/// What is wanted of a cell or another expectation.
+/// The outcome that is wanted of a cell or another expectation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wanted {
     /// Fate that the goal wants.
     pub fate: Fate,
-    /// Whether the start has it otherwise, so that it is worth points.
+    /// True if the start has it otherwise, so that it is worth points.
     pub counts: bool,
 }
 
@@ -106,7 +106,7 @@ fn goal_at(era: Era, solved: &StepResult, (cloud, before): (Cloud, Cloud), given
     GoalStep { era, number: solved.number, cloud, cells, others: expected }
 }
 
-/// What a step expects besides cells, each by its words.
+/// Expectations of a step besides cells, each by its words.
 pub(super) fn others(step: &StepResult) -> impl Iterator<Item = (String, &Check)> {
     let others = step.checks.iter().filter(|check| check.details.cell().is_none());
     others.map(|check| {

@@ -1,4 +1,4 @@
-//! What is told of a file that was handed in: the rule that leaks and the one that is missing, each with its cells.
+//! The grade of a file that was handed in: the rule that leaks and the one that is missing, each with its cells.
 
 use indexmap::IndexMap;
 use serde::Serialize;
@@ -15,7 +15,7 @@ const MAX_FLOWS: usize = 4;
 /// Maximum number of cells of a step that is run for somebody.
 pub const MAX_CELLS: usize = 20_000;
 
-/// How a score comes about, for help and reports.
+/// The scheme of a score, for help and reports.
 pub const SCHEME: &[&str] = &[
     "Only what the start file has otherwise than the solution counts: the start file as it is given scores 0.",
     "A cell that must come to be open counts 1, one that must come to be closed 2; another expectation as its kind.",
@@ -58,7 +58,7 @@ pub struct Graded {
 pub struct Refused {
     /// A sentence.
     pub why: String,
-    /// What is wrong with the file, where it could be read.
+    /// Problems of the file, where it could be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problems: Option<Problems>,
 }

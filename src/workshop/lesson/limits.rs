@@ -11,11 +11,11 @@ use crate::topology::{Freedom, Sections};
 pub struct Limits {
     /// Maximum number of rules, of all groups together.
     pub rules: Option<usize>,
-    /// Whether rules may name addresses.
+    /// Freedom to name addresses in rules.
     pub addresses: Addresses,
     /// Groups that may change; all where none is named.
     pub groups: Vec<GroupName>,
-    /// Whether instances may be put into other groups.
+    /// Freedom to put instances into other groups.
     pub memberships: Memberships,
 }
 
@@ -77,7 +77,7 @@ impl Limits {
         words
     }
 
-    /// What of a file may differ from the one that is given.
+    /// The sections of a file that may differ from the one that is given.
     pub(super) fn freedom(&self) -> Freedom<'static> {
         let (keys, help): (&[(&str, &str)], _) = match self.memberships {
             Memberships::Fixed => (&[], "only `groups:` may change here"),
@@ -123,10 +123,7 @@ impl Limits {
 
 /// Lists the rules that a file writes; what every group lets out from its birth is not among them.
 pub(super) fn rules(cloud: &Cloud) -> impl Iterator<Item = (&GroupName, &Rule)> {
-    let all = cloud
-        .groups
-        .iter()
-        .flat_map(|(name, group)| group.ingress.iter().chain(&group.egress).map(move |rule| (name, rule)));
+    let all = cloud.groups.iter().flat_map(|(name, group)| group.all_rules().map(move |rule| (name, rule)));
     all.filter(|(_, rule)| rule.place.is_some())
 }
 

@@ -217,7 +217,7 @@ impl Reader<'_> {
     }
 
     fn topology(&self, kind: Kind, text: &str, faults: &mut Vec<Problems>) -> Option<Topology> {
-        // What is wrong with the solution is wrong here too, and has been told.
+        // A fault of the solution is one here too, and has been reported.
         self.solution.as_ref()?;
         noted(faults, Topology::parse(&self.file(kind), text.as_bytes()))
     }

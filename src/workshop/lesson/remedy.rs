@@ -18,7 +18,7 @@ pub struct Missing {
     pub group: GroupName,
     /// The rule as a file has it.
     pub rule: String,
-    /// What of it the traffic is: `tcp 3306`.
+    /// The traffic of it: `tcp 3306`.
     pub traffic: String,
 }
 
@@ -35,7 +35,7 @@ pub(super) struct Remedies<'a> {
     goal: &'a GoalStep,
     cloud: &'a Cloud,
     found: Vec<(Missing, Cloud)>,
-    /// What is lacking in place of rules that let through too much.
+    /// Rules that are lacking in place of those that let through too much.
     replaced: Vec<(RuleId, Option<Missing>)>,
 }
 

@@ -41,7 +41,7 @@ pub struct Task {
     pub solution: Topology,
     /// The text of that file.
     pub(super) solution_text: String,
-    /// What is worth points.
+    /// The cells and expectations that are worth points.
     pub goal: Goal,
 }
 

@@ -6,7 +6,7 @@ use super::support::{Planned, account, call, configured, constant, members, modu
 use crate::account::{Account, Known, Peer};
 
 pub fn unknown_rules(account: &Account) -> usize {
-    let rules = account.groups.values().flat_map(|group| group.ingress.iter().chain(&group.egress));
+    let rules = account.rules();
     rules.filter(|rule| matches!(rule.peer, Peer::Unknown(_)) || matches!(rule.traffic, Known::Unknown(_))).count()
 }
 

@@ -1,0 +1,173 @@
+//! Holders of interfaces as the instances of a topology.
+
+use std::net::IpAddr;
+
+use indexmap::IndexMap;
+use ipnet::IpNet;
+
+use super::addresses::Taken;
+use super::guesses::guesses;
+use super::making::Making;
+use crate::account::{Holder, Interface, Known, Public, Reason, ResourceId};
+use crate::model::InstanceName;
+use crate::topology::{Builder, NewInstance};
+
+impl<'a> Making<'a> {
+    /// Interfaces by the instance that holds them, the first of each first.
+    pub fn name_instances(&mut self) -> IndexMap<String, Vec<(&'a ResourceId, &'a Interface)>> {
+        let mut by_holder: IndexMap<(&ResourceId, &str), Vec<(&ResourceId, &Interface)>> = IndexMap::new();
+        for (id, interface) in &self.account.interfaces {
+            let (holder, _) = interface.holder_and_device();
+            by_holder.entry((&interface.origin.resource, holder)).or_default().push((id, interface));
+        }
+        by_holder.into_iter().map(|((_, label), interfaces)| (self.names.unique(label), interfaces)).collect()
+    }
+
+    /// Public addresses that a rule names, or a block of which, become Elastic IPs, so that the rule goes on meaning their holder.
+    pub fn elastic_ips(
+        &mut self,
+        mut builder: Builder,
+        instances: &IndexMap<String, Vec<(&ResourceId, &Interface)>>,
+    ) -> Builder {
+        let named = IpNet::aggregate(&self.account.blocks_of_one_owner().collect());
+        for (name, interfaces) in instances {
+            for (device, (_, interface)) in interfaces.iter().enumerate() {
+                let Public::At(addresses) = &interface.public else { continue };
+                let of_ipv4: Vec<IpAddr> = addresses.iter().copied().filter(IpAddr::is_ipv4).collect();
+                let is_named = |address: &&IpAddr| named.iter().any(|block| block.contains(*address));
+                let mut wanted: Vec<Option<IpAddr>> = of_ipv4.iter().filter(is_named).copied().map(Some).collect();
+                // An instance gets a public address by itself at its first interface only.
+                if device > 0 && wanted.is_empty() && (addresses.is_empty() || !of_ipv4.is_empty()) {
+                    wanted.push(of_ipv4.first().copied());
+                }
+                for address in wanted {
+                    let elastic = self.names.unique(&format!("eip-{name}"));
+                    let holder = if device == 0 { name.clone() } else { format!("{name}.eth{device}") };
+                    builder = builder.elastic_ip_of(&elastic, &holder);
+                    self.elastic_ips.extend(address.map(|address| (address, elastic)));
+                }
+            }
+        }
+        builder
+    }
+
+    /// Adds the instances with their interfaces, addresses and guessed services.
+    pub fn instances(
+        &mut self,
+        mut builder: Builder,
+        instances: &IndexMap<String, Vec<(&ResourceId, &Interface)>>,
+    ) -> Builder {
+        let mut taken = Taken::default();
+        for (name, interfaces) in instances {
+            let Some((_, first)) = interfaces.first() else { continue };
+            if first.holder == Holder::Nobody {
+                self.leave_out("interface", Reason::NoPartInReach, &first.origin);
+                continue;
+            }
+            let Some(mut instance) = self.instance(first, &mut taken) else { continue };
+            for (device, (_, interface)) in interfaces.iter().enumerate().skip(1) {
+                instance = self.further_interface(instance, &format!("eth{device}"), interface, &mut taken);
+            }
+            let guesses = guesses(self.account, interfaces);
+            if !guesses.is_empty() {
+                self.guessed += guesses.len();
+                instance = instance.listens(guesses);
+            }
+            self.places.instance(name, &first.origin.place);
+            if first.holder == Holder::StoppedInstance {
+                self.stopped.push(InstanceName::new(name));
+            }
+            builder = builder.instance(name, instance);
+        }
+        builder
+    }
+
+    /// An instance with its first interface; nothing where the topology has none of its groups.
+    fn instance(&mut self, interface: &Interface, taken: &mut Taken) -> Option<NewInstance> {
+        let mut instance = NewInstance::in_groups(self.groups_of(interface)?);
+        let vpc = interface.vpc.as_ref().and_then(|id| self.vpcs.get(id));
+        if let Some((vpc, _)) = vpc.filter(|_| self.vpcs.len() > 1) {
+            instance = instance.vpc(vpc);
+        }
+        let subnet = interface.subnet.as_ref().and_then(|id| self.subnets.get(id)).cloned();
+        if let Some((subnet, _)) = &subnet {
+            instance = instance.subnet(subnet);
+        }
+        let addresses = self.addresses(interface, subnet.map(|(_, block)| block), taken);
+        if let Some(primary) = &addresses.primary {
+            instance = instance.address(primary);
+        }
+        if let Some(ipv6) = &addresses.ipv6 {
+            instance = instance.ipv6(ipv6);
+        }
+        if !addresses.secondary.is_empty() {
+            instance = instance.secondary_addresses(&addresses.secondary);
+        }
+        let has_ipv6_only =
+            matches!(&interface.public, Public::At(known) if !known.is_empty() && known.iter().all(IpAddr::is_ipv6));
+        if interface.public == Public::None || has_ipv6_only {
+            instance = instance.private_only();
+        }
+        Some(instance)
+    }
+
+    /// An instance with one more interface, unless the topology has none of its groups.
+    fn further_interface(
+        &mut self,
+        instance: NewInstance,
+        device: &str,
+        interface: &Interface,
+        taken: &mut Taken,
+    ) -> NewInstance {
+        let Some(groups) = self.groups_of(interface) else { return instance };
+        let subnet = interface.subnet.as_ref().and_then(|id| self.subnets.get(id)).cloned();
+        let mut instance = match &subnet {
+            Some((subnet, _)) => instance.interface_in(device, groups, subnet),
+            None => instance.interface(device, groups),
+        };
+        let addresses = self.addresses(interface, subnet.map(|(_, block)| block), taken);
+        if let Some(primary) = &addresses.primary {
+            instance = instance.interface_address(device, primary);
+        }
+        if let Some(ipv6) = &addresses.ipv6 {
+            instance = instance.interface_ipv6(device, ipv6);
+        }
+        if !addresses.secondary.is_empty() {
+            instance = instance.interface_secondary_addresses(device, &addresses.secondary);
+        }
+        instance
+    }
+
+    /// The groups of an interface that the topology has; nothing where they are not known.
+    fn groups_of(&mut self, interface: &Interface) -> Option<Vec<String>> {
+        let groups = match &interface.groups {
+            Known::Is(groups) => groups,
+            Known::Unknown(why) => {
+                self.leave_out("interface", Reason::UnknownValue(format!("its groups: {why}")), &interface.origin);
+                return None;
+            }
+        };
+        let mut named = Vec::new();
+        for id in groups {
+            let vpc = self.account.groups.get(id).and_then(|group| group.vpc.as_ref());
+            if vpc.is_some() && interface.vpc.is_some() && vpc != interface.vpc.as_ref() {
+                let reason = Reason::AnotherVpc(id.to_string());
+                self.leave_out("membership", reason, &interface.origin);
+                continue;
+            }
+            match self.groups.get(id) {
+                Some(name) => named.push(name.clone()),
+                None => self.leave_out("membership", Reason::StaleReference(id.to_string()), &interface.origin),
+            }
+        }
+        if named.is_empty() {
+            self.leave_out(
+                "interface",
+                Reason::UnknownValue("a group that a source has".to_owned()),
+                &interface.origin,
+            );
+            return None;
+        }
+        Some(named)
+    }
+}
