@@ -26,7 +26,6 @@ mod outward;
 mod predict;
 mod render;
 mod replay;
-mod result_format;
 mod schema;
 mod screen;
 mod shard;

@@ -10,6 +10,7 @@ use sglab::graph::{Picture, svg};
 use sglab::import::account_of;
 use sglab::model::Era;
 use sglab::report::evidence::bundle;
+use sglab::report::format::{Output, ResultFormat, TextGoes};
 use sglab::report::html::{Input, html};
 use sglab::report::json::Listed;
 use sglab::report::{self, Entry, Style, TopologyOrigin, eras, junit, shown, terminal};
@@ -19,7 +20,6 @@ use sglab::topology::Topology;
 use super::account::expected::{self, Imported};
 use super::account::sources::Reading;
 use super::common::{EraName, Exit, When, told};
-use super::result_format::{Output, ResultFormat, TextGoes};
 use super::shard::Shard;
 use super::{broken, evidence, file, host, replay, screen, sources};
 
@@ -224,7 +224,7 @@ fn finish(
     let Output { text: goes, document } = arguments.format.output();
     let listed = if arguments.all_cells { Listed::All } else { Listed::Few };
     let document = document(&entries, listed)?;
-    let told = goes.write(&text).and_then(|()| stdout().write_all(document.as_bytes()));
+    let told = write_text(goes, &text).and_then(|()| stdout().write_all(document.as_bytes()));
     told.context("failed to write the results")?;
     // The results have been told. A report that is missing does not make a difference less of one.
     let code = report::exit_code(&entries);
@@ -235,6 +235,15 @@ fn finish(
         screen::tell(&format!("error: {}", report::shown_lines(&format!("{error:#}"))));
     }
     Ok(code.into())
+}
+
+/// Writes text for people.
+fn write_text(goes: TextGoes, text: &str) -> std::io::Result<()> {
+    match goes {
+        TextGoes::Stdout => stdout().write_all(text.as_bytes()),
+        TextGoes::Stderr => stderr().write_all(text.as_bytes()),
+        TextGoes::Nowhere => Ok(()),
+    }
 }
 
 fn write_junit(arguments: &TestArguments, entries: &[Entry]) -> anyhow::Result<()> {
@@ -329,7 +338,7 @@ impl<'a> Printer<'a> {
 
     fn tell(&mut self, text: &str) {
         if self.told.is_ok() {
-            self.told = self.arguments.format.output().text.write(text);
+            self.told = write_text(self.arguments.format.output().text, text);
         }
     }
 

@@ -1,8 +1,7 @@
-//! Coverage of rules: those that nothing exercised, as text, JSON, a JUnit case and annotations.
+//! Coverage of rules: those that nothing exercised, as text, JSON and annotations.
 
 use std::fmt::Write as _;
 
-use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite};
 use serde::Serialize;
 
 use super::text::{self, Tone};
@@ -108,29 +107,6 @@ pub(super) fn summary(coverage: &Coverage) -> String {
     }
 }
 
-/// A case where coverage is required; else a property for each rule that nothing exercised.
-pub(super) fn junit(suite: &mut TestSuite, coverage: &Coverage, class: &str) {
-    if !coverage.required {
-        for it in coverage.unexercised() {
-            suite.add_property(Property::new("unexercised-rule", text::rule(&it.rule)));
-        }
-        return;
-    }
-    let mut status = match (coverage.is_wanting(), coverage.is_unproved()) {
-        (true, _) => TestCaseStatus::non_success(NonSuccessKind::Failure),
-        (_, true) => TestCaseStatus::non_success(NonSuccessKind::Error),
-        _ => TestCaseStatus::success(),
-    };
-    if coverage.is_wanting() || coverage.is_unproved() {
-        status.set_message(summary(coverage));
-        status.set_description(section(coverage, Style::default()));
-    }
-    let mut case = TestCase::new("every rule is exercised", status);
-    case.set_classname(class);
-    case.set_assertions(coverage.rules.len());
-    suite.add_test_case(case);
-}
-
 /// Annotates each rule at its place in the file: an error where coverage is required.
 pub(super) fn annotate(out: &mut String, coverage: &Coverage, era: Era) {
     let kind = if coverage.required { "error" } else { "notice" };
@@ -171,6 +147,16 @@ mod tests {
         assert!(coverage.unexercised().is_empty() && !coverage.is_wanting() && coverage.is_unproved());
         let text = section(&coverage, Style::default());
         assert_eq!(text, "RULES  what no packet matched is not known: nft failed\n");
+    }
+
+    #[test]
+    fn where_coverage_is_required_every_report_says_what_it_wants() {
+        let result = testing::unexercised(true);
+        let coverage = result.coverage.clone().expect("counters");
+        let (rule, sentence) = (&coverage.unexercised()[0].rule.written, summary(&coverage));
+        for (format, report) in testing::reports(&[result.into()]) {
+            assert!(report.contains(rule) || report.contains(&sentence), "{format} does not say it:\n{report}");
+        }
     }
 
     fn only_recorded() -> String {

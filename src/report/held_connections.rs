@@ -126,4 +126,12 @@ mod tests {
         let all = [("text", text), ("json", json), ("junit", xml), ("github", github::github(&all))];
         insta::assert_snapshot!(testing::sections(&all));
     }
+
+    #[test]
+    fn every_report_says_what_the_kernel_has_made_of_it() {
+        let observed = "not tracked at the ingress of db1, and no rule of SG-T-DB, SG-T-ADMIN admits it now";
+        for (format, report) in testing::reports(&[testing::disagreeing().into()]) {
+            assert!(report.contains(observed), "{format} does not say it:\n{report}");
+        }
+    }
 }

@@ -283,6 +283,19 @@ mod tests {
         assert_eq!(counted.sum::<u64>(), MAX_LISTED as u64 + 200);
     }
 
+    /// In a [`serde_json::Value`] the last of two would be left.
+    #[test]
+    fn no_key_is_twice_in_a_step() {
+        let result = testing::failed();
+        let text = serde_json::to_string_pretty(&step(&result.steps[0], Listed::Few)).unwrap();
+        let keys: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("  \"")?.split('"').next()).collect();
+        let mut once = keys.clone();
+        once.sort_unstable();
+        once.dedup();
+        assert!(crate::scenario::SECTIONS.iter().all(|section| keys.contains(&section.key)), "{keys:?}");
+        assert_eq!(once.len(), keys.len(), "a section has the key of another part of a step: {keys:?}");
+    }
+
     fn a_file_that_could_not_be_run_has_this_shape() -> String {
         let broken = Broken {
             file: "gone.yaml".into(),

@@ -2,6 +2,7 @@
 
 mod annotation;
 mod bundle;
+mod cases;
 pub mod catalogue;
 mod coverage;
 pub mod difference;
@@ -10,6 +11,7 @@ pub mod events;
 pub mod evidence;
 pub mod explain;
 pub mod flow_logs;
+pub mod format;
 pub mod github;
 pub mod grade;
 mod held_connections;

@@ -3,6 +3,12 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use clap::ValueEnum;
+
+use super::format::{ResultFormat, TextGoes};
+use super::json::Listed;
+use super::junit::junit;
+use super::{Entry, Style, terminal};
 use crate::model::{
     Attachment, Cloud, ConnectionName, Direction, Flow, GroupName, InstanceName, InterfaceId, Operation, Peer, Port,
     PrivateIp, PublicIp, Refusal, RefusalCode, RuleId, Service,
@@ -56,6 +62,24 @@ fn story() -> Vec<Step> {
 fn between_dbs(flow: &Flow) -> bool {
     let db = |name: String| name.starts_with("db");
     db(flow.from.to_string()) && db(flow.to.to_string()) && flow.service == Service::Tcp(Port(3306))
+}
+
+/// Reports of results in every format, each with its name.
+pub fn reports(entries: &[Entry]) -> Vec<(String, String)> {
+    let mut all: Vec<(String, String)> = ResultFormat::value_variants()
+        .iter()
+        .map(|format| {
+            let output = format.output();
+            let text = match output.text {
+                TextGoes::Stdout => terminal::entries(entries, Style::default()),
+                TextGoes::Stderr | TextGoes::Nowhere => String::new(),
+            };
+            let document = (output.document)(entries, Listed::Few).expect("a document");
+            (format!("{format:?}"), text + &document)
+        })
+        .collect();
+    all.push(("JUnit".to_owned(), junit(entries).expect("XML")));
+    all
 }
 
 /// Texts of one snapshot, each below a line that says what it is of.

@@ -22,7 +22,6 @@ pub(crate) mod expected;
 pub mod explain;
 pub mod export;
 mod files;
-mod flow_logs;
 pub mod health;
 pub mod held;
 pub mod judge;
@@ -42,9 +41,8 @@ pub(crate) mod testing;
 pub mod traffic;
 
 pub use backend::Backend;
-pub use expected::{LOAD_BALANCERS, SECTIONS};
+pub use expected::{FLOW_LOGS, LOAD_BALANCERS, SECTIONS};
 pub use files::FilesFrom;
-pub use flow_logs::SECTION as FLOW_LOGS;
 pub use results::*;
 pub use run::{Options, Progress, RunError, Stepper, boot, boot_listening, run, run_eras, run_on};
 pub use services::StartServices;

@@ -1,5 +1,6 @@
 //! What programs read of a run: JSON, JUnit, annotations. See `docs/output.md`.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use crate::program::{Program, json, mistake, sglab, write};
@@ -34,6 +35,25 @@ fn json_is_one_document_of_the_documented_shape() {
     assert_eq!(steps[3]["rules_edited"], 0);
     let row = &steps[0]["grid"]["rows"][0];
     assert_eq!(row["cells"][0].as_str().map(str::len), steps[0]["grid"]["services"].as_array().map(Vec::len));
+}
+
+#[test]
+fn the_pages_list_the_formats_of_results() {
+    let program = Program::copy();
+    let help = sglab(&program, &["test", "--help"]).out;
+    let (_, values) = help.split_once("--format <FORMAT>\n").unwrap();
+    let (values, _) = values.split_once("[default: text]").unwrap();
+    let named = |line: &str| Some(line.trim_start().strip_prefix("- ")?.split(':').next()?.to_owned());
+    let mut formats: BTreeSet<String> = values.lines().filter_map(named).collect();
+    assert!(formats.remove("text"), "{formats:?}");
+    for (page, row) in
+        [(include_str!("../../README.md"), "| `sglab test FILE"), (include_str!("../../docs/cli.md"), "| `--format ")]
+    {
+        let row = page.lines().find(|line| line.starts_with(row)).unwrap();
+        let listed = row.split("--format ").skip(1).filter_map(|rest| rest.split('`').next());
+        let listed: BTreeSet<String> = listed.flat_map(|words| words.split("\\|").map(str::to_owned)).collect();
+        assert_eq!(listed, formats, "{row}");
+    }
 }
 
 #[test]

@@ -59,7 +59,7 @@ pub fn step(head: &Head, earlier: &[StepResult], step: &StepResult, style: Style
     out.push_str(&disagreements(head, earlier, step, style));
     out.push_str(&wrong(head, earlier, step, style));
     for section in SECTIONS {
-        out.push_str(&listed(step.section(section).collect(), section.listing, (found(head), style)));
+        out.push_str(&listed(step.section(*section).collect(), section.listing, (found(head), style)));
     }
     out.push_str(&flows(head, step, style));
     out.push_str(&changed(head, step, style));
@@ -82,7 +82,7 @@ fn particulars(head: &Head, earlier: &[StepResult], step: &StepResult, style: St
     if let Some(counted) = held_connections::disagreeing(step) {
         parts.push(format!("model and kernel disagree about {counted}"));
     }
-    let mut sections = SECTIONS;
+    let mut sections = SECTIONS.to_vec();
     sections.sort_by_key(|section| section.headline.rank);
     parts.extend(sections.into_iter().filter_map(|section| headline(head, step, section)));
     if !step.probed.canaries_held {

@@ -2,19 +2,27 @@
 
 use super::super::backend::Backend;
 use super::super::cells;
-use super::super::results::{AnswerDetails, Check, CheckStatus, Details, Finding, Said};
+use super::super::results::{AnswerDetails, Check, CheckStatus, Details, Finding, Said, Section};
+use super::seen::Seen;
 use crate::lab::{LabError, ServiceResponse};
 use crate::model::{InstanceName, SourceLocation, VpcService};
 use crate::topology::Question;
+
+/// Questions to such services, in reports.
+pub const SECTION: Section = Section::ANSWERS;
 
 /// Asks whatever a step expects an answer to, and gives the questions that nobody asks now, which is a mistake.
 ///
 /// # Errors
 /// When the lab fails.
-pub async fn ask<L: Backend>(lab: &mut L, questions: &[&Question]) -> Result<(Vec<Check>, Vec<Finding>), LabError> {
+pub async fn examine<L: Backend>(
+    lab: &mut L,
+    questions: &[&Question],
+    seen: &Seen<'_>,
+) -> Result<(Vec<Check>, Vec<Finding>), LabError> {
     let (mut checks, mut empty) = (Vec::new(), Vec::new());
     for question in questions {
-        let askers = match cells::askers(&question.from, lab.cloud()) {
+        let askers = match cells::askers(&question.from, seen.now) {
             Ok(askers) => askers,
             Err(why) => {
                 let text = format!("`{}` asks nothing: {why}", question.written);

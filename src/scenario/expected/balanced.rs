@@ -7,6 +7,7 @@ use super::super::results::{
     Check, CheckStatus, Class, Counted, Details, Finding, Headline, Listing, Met, Said, Section, Statement,
 };
 use super::super::{cells, explain, health};
+use super::seen::Seen;
 use crate::lab::{HealthOfAll, LabError};
 use crate::model::{Cloud, Flow, InstanceName, LoadBalancerName, SourceLocation};
 use crate::probe::{Health, Outcome};
@@ -41,19 +42,20 @@ pub const SECTION: Section = Section {
 pub async fn examine<L: Backend>(
     lab: &mut L,
     expected: &[Balancers<'_>],
+    seen: &Seen<'_>,
 ) -> Result<(Vec<Check>, Vec<Finding>), LabError> {
     let (mut checks, mut empty) = (Vec::new(), Vec::new());
     for part in expected {
         match part {
             Balancers::Health(rotation, names) => {
                 let found = lab.health().await?;
-                let of = |(placed, name): &(_, _)| of_health(*rotation, placed, name, &found, lab.cloud());
+                let of = |(placed, name): &(_, _)| of_health(*rotation, placed, name, &found, seen.now);
                 checks.extend(names.iter().map(of));
             }
             Balancers::AnsweredBy(all) => {
                 for expected in *all {
-                    match cells::select(&expected.flow, None, lab.cloud()) {
-                        Ok(flows) => checks.extend(answered_by(lab, expected, &flows).await?),
+                    match cells::select(&expected.flow, None, seen.now) {
+                        Ok(flows) => checks.extend(answered_by(lab, expected, &flows, seen.now).await?),
                         Err(text) => empty.push(Finding { text, place: expected.flow.place.clone() }),
                     }
                 }
@@ -109,8 +111,13 @@ fn of_health(
 }
 
 /// Asks so often that everybody's turn comes twice: who is in service takes turns.
-async fn answered_by<L: Backend>(lab: &mut L, expected: &AnsweredBy, flows: &[Flow]) -> Result<Vec<Check>, LabError> {
-    let behind = lab.cloud().load_balancers.values().map(|balancer| balancer.registrations.len()).max();
+async fn answered_by<L: Backend>(
+    lab: &mut L,
+    expected: &AnsweredBy,
+    flows: &[Flow],
+    now: &Cloud,
+) -> Result<Vec<Check>, LabError> {
+    let behind = now.load_balancers.values().map(|balancer| balancer.registrations.len()).max();
     let rounds = 2 * behind.unwrap_or_default().max(expected.by.len()).max(1);
     let mut checks = Vec::new();
     for flow in flows {
@@ -124,7 +131,7 @@ async fn answered_by<L: Backend>(lab: &mut L, expected: &AnsweredBy, flows: &[Fl
                     others.insert(Class::Inconclusive, "an answer without a name".to_owned());
                 }
                 (outcome, _) => {
-                    let reason = explain::reason(flow, outcome, lab.cloud());
+                    let reason = explain::reason(flow, outcome, now);
                     let class = Class::of(outcome);
                     let why = reason.map_or_else(String::new, |reason| format!("; {reason}"));
                     others.insert(class, format!("{}{why}", class.as_str()));

@@ -13,6 +13,7 @@ use super::super::results::{
     Check, CheckStatus, Class, Counted, Details, Evidence, Finding, Headline, Listing, Met, Said, Section, Statement,
 };
 use super::super::{cells, explain};
+use super::seen::Seen;
 use crate::compile::names;
 use crate::lab::{Captured, LabError};
 use crate::model::protocol::{ICMP, ICMPV6, TCP, UDP};
@@ -42,13 +43,14 @@ pub const SECTION: Section = Section {
 pub async fn examine<L: Backend>(
     lab: &mut L,
     expected: &[&ExpectedHops],
+    seen: &Seen<'_>,
 ) -> Result<(Vec<Check>, Vec<Finding>), LabError> {
     let (mut checks, mut empty) = (Vec::new(), Vec::new());
     for it in expected {
-        match cells::select(&it.flow, None, lab.cloud()) {
+        match cells::select(&it.flow, None, seen.now) {
             Ok(flows) => {
                 for flow in flows {
-                    let found = find(lab, &flow).await?;
+                    let found = find(lab, &flow, seen.now).await?;
                     checks.push(check(it, &flow, found));
                 }
             }
@@ -69,16 +71,16 @@ enum Found {
     Unproved(String),
 }
 
-async fn find<L: Backend>(lab: &mut L, flow: &Flow) -> Result<Found, LabError> {
+async fn find<L: Backend>(lab: &mut L, flow: &Flow, now: &Cloud) -> Result<Found, LabError> {
     if lab.evidence() == Evidence::Prediction {
         let batch = lab.probe(std::slice::from_ref(flow)).await?;
         let outcome = batch.observations.into_iter().next().map(|seen| seen.outcome);
-        let predicted_stations = || Ok(predicted_stations(lab.cloud(), flow));
-        return Ok(outcome.map_or_else(nothing, |outcome| found(flow, &outcome, lab.cloud(), predicted_stations)));
+        let predicted_stations = || Ok(predicted_stations(now, flow));
+        return Ok(outcome.map_or_else(nothing, |outcome| found(flow, &outcome, now, predicted_stations)));
     }
     let Some(captured) = lab.probe_captured(flow).await? else { return Ok(nothing()) };
-    let seen = || stations(lab.cloud(), flow, &captured);
-    Ok(found(flow, &captured.observation.outcome, lab.cloud(), seen))
+    let seen = || stations(now, flow, &captured);
+    Ok(found(flow, &captured.observation.outcome, now, seen))
 }
 
 fn nothing() -> Found {

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use indexmap::{IndexMap, IndexSet};
 
 use super::super::backend::Backend;
-use super::super::expected::Expected;
+use super::super::expected::{Expected, Seen};
 use super::super::judge::{self, Moments};
 use super::super::results::{
     AgainstModel, Check, CheckStatus, Class, Counts, Effects, Evidence, Finding, Head, Probed, StepResult, StepStatus,
 };
-use super::super::{change, claims, compared, demand, disagreement_files, flow_logs, held, kept, traffic};
+use super::super::{change, claims, compared, demand, disagreement_files, held, kept, traffic};
 use super::booting::listeners;
 use super::doing;
 use super::past::Past;
@@ -66,12 +66,14 @@ pub(super) async fn run_step<L: Backend>(
     if !extent.is_empty() {
         flows.extend(extent.grid(&now, &topology.columns));
     }
+    let cells_of_grid = flows.len();
     flows.extend(demands.demands.iter().map(|demand| demand.flow.clone()));
     flows.extend(asked.iter().cloned());
     if !extent.is_empty() {
         result.counts.not_asked = extent.not_asked(&now, &topology.columns, &flows);
     }
     let flows: Vec<Flow> = flows.into_iter().collect();
+    let (grid, _) = flows.split_at(cells_of_grid);
     let batch = if flows.is_empty() { None } else { Some(lab.probe(&flows).await?) };
     let canaries_held = batch.as_ref().is_none_or(|batch| batch.canaries_held);
     let mut observed: IndexMap<Flow, Outcome> = IndexMap::new();
@@ -108,12 +110,8 @@ pub(super) async fn run_step<L: Backend>(
         let found = disagreement_files::Found { flows, connections: held };
         result.model.disagreement = disagreement_files::gather(lab, head, number, &listeners, found).await?;
     }
-    let (examined, selecting_nothing) = expected.examine(lab).await?;
-    let (mut logs, mut logged_of_nobody) = (Vec::new(), Vec::new());
-    if logging {
-        let window = lab.end_flow_log_window().await?;
-        (logs, logged_of_nobody) = flow_logs::judge(&expected.flow_logs, window.as_deref(), &now);
-    }
+    let seen = Seen { now: &now, observed: &observed, grid, keeps_flow_log: logging };
+    let (examined, selecting_nothing) = expected.examined.examine(lab, &seen).await?;
     let probed = &mut result.probed;
     probed.canaries_held = canaries_held;
     probed.observed = observed.iter().map(|(flow, outcome)| (flow.clone(), Class::of(outcome))).collect();
@@ -126,7 +124,7 @@ pub(super) async fn run_step<L: Backend>(
     probed.asked = judge::asked(asked, &observed, &resolved, &now);
     probed.changed = change::cells(&past.last, &observed, &now);
     result.checks = judge::flows(&demands.demands, &observed, &resolved, &now);
-    for section in [connections, traffic, examined, logs] {
+    for section in [connections, traffic, examined] {
         result.checks.extend(section);
     }
     result.counts.wrong = wrong_cells(&result);
@@ -144,7 +142,6 @@ pub(super) async fn run_step<L: Backend>(
     result.findings = demands.empty;
     result.findings.extend(obstacles);
     result.findings.extend(selecting_nothing);
-    result.findings.extend(logged_of_nobody);
     result.findings.extend(judge::misdelivered(&observed, &demands.demands, &step.place));
     result.findings.extend(judge::changes(&expected.changes, moments));
     result.status = status(&result);

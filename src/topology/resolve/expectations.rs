@@ -36,72 +36,100 @@ type Way = (Selector, Selector, Service, Option<Via>);
 impl Resolver<'_> {
     /// The expectations of a step; `does` says whether it does anything.
     pub fn expectations(&mut self, said: &Expect, does: bool) -> Expectations {
+        // A key of the file that nothing reads does not compile.
+        let Expect {
+            table,
+            open,
+            refused,
+            closed,
+            dropped,
+            unreachable,
+            answered,
+            in_service,
+            out_of_service,
+            alive,
+            cut,
+            gone,
+            unanswerable,
+            hops,
+            flow_logs,
+            new_addresses,
+            new_private,
+            same_private,
+            new_public,
+            same_public,
+            leak,
+            loss,
+            rules,
+            refusal,
+            at,
+        } = said;
         let mut all = Vec::new();
         let mut told = StatedOutcomes::default();
-        if said.at.keys == 0 {
-            let draft = Diagnostic::new(said.at.span, "`expect` expects nothing");
+        if at.keys == 0 {
+            let draft = Diagnostic::new(at.span, "`expect` expects nothing");
             self.report(draft.help("leave it out, or say what must hold"));
         }
-        for item in said.table.get().into_iter().flat_map(|list| &list.items) {
+        for item in table.get().into_iter().flat_map(|list| &list.items) {
             if let Some(name) = self.table(item.text(), item.span) {
                 all.push(Placed { value: Expectation::Table(name), place: self.place(item.span) });
             }
         }
         for (flows, outcome) in [
-            (&said.open, ExpectedOutcome::Open),
-            (&said.refused, ExpectedOutcome::Refused),
-            (&said.closed, ExpectedOutcome::Closed),
-            (&said.dropped, ExpectedOutcome::Dropped),
-            (&said.unreachable, ExpectedOutcome::Unreachable),
+            (open, ExpectedOutcome::Open),
+            (refused, ExpectedOutcome::Refused),
+            (closed, ExpectedOutcome::Closed),
+            (dropped, ExpectedOutcome::Dropped),
+            (unreachable, ExpectedOutcome::Unreachable),
         ] {
             self.expected_flows(flows, outcome, &mut told, &mut all);
         }
-        if let Some((key, list)) = said.answered.entry() {
+        if let Some((key, list)) = answered.entry() {
             let questions: Vec<_> = list.items.iter().filter_map(|item| self.question(item)).collect();
             self.holds(key, (!questions.is_empty()).then_some(Expectation::Answered(questions)), &mut all);
         }
-        for (registered, rotation) in [(&said.in_service, Rotation::In), (&said.out_of_service, Rotation::Out)] {
+        for (registered, rotation) in [(in_service, Rotation::In), (out_of_service, Rotation::Out)] {
             all.extend(registered.entry().and_then(|(key, value)| self.rotation(rotation, key, value)));
         }
         for (list, fate) in [
-            (&said.alive, ExpectedConnection::Alive),
-            (&said.cut, ExpectedConnection::Cut),
-            (&said.gone, ExpectedConnection::Gone),
-            (&said.unanswerable, ExpectedConnection::Unanswerable),
+            (alive, ExpectedConnection::Alive),
+            (cut, ExpectedConnection::Cut),
+            (gone, ExpectedConnection::Gone),
+            (unanswerable, ExpectedConnection::Unanswerable),
         ] {
             let Some((key, list)) = list.entry() else { continue };
             let names = self.connections(list);
             self.holds(key, (!names.is_empty()).then_some(Expectation::Connections(fate, names)), &mut all);
         }
-        if let Some((key, map)) = said.hops.entry() {
+        if let Some((key, map)) = hops.entry() {
             let hops = self.hops(map);
             self.holds(key, (!hops.is_empty()).then_some(Expectation::Hops(hops)), &mut all);
         }
-        all.extend(said.flow_logs.entry().and_then(|(key, logs)| self.flow_logs(key, logs)));
-        if let Some((key, names)) = self.holders_of(&said.new_addresses, does) {
+        all.extend(flow_logs.entry().and_then(|(key, logs)| self.flow_logs(key, logs)));
+        if let Some((key, names)) = self.holders_of(new_addresses, does) {
             self.holds(key, (!names.is_empty()).then_some(Expectation::NewAddresses(names)), &mut all);
         }
         for (list, kind, fate) in [
-            (&said.new_private, AddressKind::Private, AddressFate::New),
-            (&said.same_private, AddressKind::Private, AddressFate::Same),
-            (&said.new_public, AddressKind::Public, AddressFate::New),
-            (&said.same_public, AddressKind::Public, AddressFate::Same),
+            (new_private, AddressKind::Private, AddressFate::New),
+            (same_private, AddressKind::Private, AddressFate::Same),
+            (new_public, AddressKind::Public, AddressFate::New),
+            (same_public, AddressKind::Public, AddressFate::Same),
         ] {
             let Some((key, names)) = self.holders_of(list, does) else { continue };
             self.holds(key, (!names.is_empty()).then_some(Expectation::Address(kind, fate, names)), &mut all);
         }
-        for (none, expectation) in [(&said.leak, Expectation::NoLeak), (&said.loss, Expectation::NoLoss)] {
+        for (none, expectation) in [(leak, Expectation::NoLeak), (loss, Expectation::NoLoss)] {
             let Some((key, _)) = none.entry() else { continue };
             self.holds(key, Some(expectation), &mut all);
         }
-        if let Some((key, _)) = said.rules.entry() {
+        if let Some((key, _)) = rules.entry() {
             self.holds(key, Some(Expectation::RulesUnchanged), &mut all);
         }
-        if let Some((key, code)) = said.refusal.entry() {
+        if let Some((key, code)) = refusal.entry() {
             self.holds(key, Some(Expectation::Refusal(code.value)), &mut all);
         }
-        self.refuse_without_operation(does, said.rules.key, "rules change or not");
-        self.refuse_without_operation(does, said.refusal.key, "an operation is refused");
+        self.refuse_without_operation(does, rules.key, "rules change or not");
+        self.refuse_without_operation(does, refusal.key, "an operation is refused");
         all
     }
 

@@ -9,7 +9,7 @@ use crate::model::{
     PrivateIp, Scheme, SecurityGroup, VpcName,
 };
 use crate::topology::document::groups::{HealthCheck as CheckSaid, LoadBalancer as BalancerSaid};
-use crate::topology::document::shape::Field;
+use crate::topology::document::shape::{At, Field};
 use crate::topology::document::values::Seconds;
 use crate::topology::document::words::Listener;
 
@@ -30,7 +30,7 @@ pub(super) fn entry(cloud: &Cloud, balancer: &LoadBalancer) -> BalancerSaid {
         listeners: Field::all(listeners),
         targets: (!balancer.registrations.is_empty()).then(|| targets.collect()).into(),
         health_check: health_check(balancer).into(),
-        ..BalancerSaid::default()
+        at: At::default(),
     }
 }
 

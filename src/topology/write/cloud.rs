@@ -8,7 +8,7 @@ use super::super::document::instances::{Instance as InstanceSaid, Interface as I
 use super::super::document::networks::{Host, LongHost, LongPrefixList, LongSubnet, Subnet, Vpc as VpcSaid};
 use super::super::document::scenario::{Expect, RulesOfGroups, Step, Table, Verb};
 use super::super::document::settings::{Knobs, Tracking};
-use super::super::document::shape::{Any, Either, Field, Map, One, Or};
+use super::super::document::shape::{Any, At, Either, Field, Map, One, Or};
 use super::super::document::values::{Choice, EveryHost, Mounts, Unchanged, Version};
 use super::super::document::words::{Flow as FlowSaid, Holder, Ipv6Address, Ipv6Subnet, ListedBlock, Name};
 use super::super::expected::ExpectedOutcome;
@@ -30,11 +30,9 @@ pub(super) fn document(cloud: &Cloud, promise: &Promise) -> Result<Document, Unw
         let addresses = host.addresses.iter().map(Into::into).collect();
         let host = match host.mtu {
             Mtu::ETHERNET => Host::Short(addresses),
-            mtu => Host::Long(LongHost {
-                address: Field::of(addresses),
-                mtu: Field::of(mtu.into()),
-                ..LongHost::default()
-            }),
+            mtu => {
+                Host::Long(LongHost { address: Field::of(addresses), mtu: Field::of(mtu.into()), at: At::default() })
+            }
         };
         (name.as_str().into(), host)
     });
@@ -50,8 +48,8 @@ pub(super) fn document(cloud: &Cloud, promise: &Promise) -> Result<Document, Unw
         .collect();
     let lists = cloud.prefix_lists.iter().map(|(name, list)| {
         let entries = Field::all(list.entries.iter().map(ListedBlock::from));
-        let long =
-            LongPrefixList { entries, max_entries: Field::of(list.max_entries.into()), ..LongPrefixList::default() };
+        let max_entries = Field::of(list.max_entries.into());
+        let long = LongPrefixList { entries, max_entries, at: At::default() };
         (name.as_str().into(), Or::Long(long))
     });
     let (defaults, groups): (Vec<_>, Vec<_>) =
@@ -74,7 +72,11 @@ pub(super) fn document(cloud: &Cloud, promise: &Promise) -> Result<Document, Unw
         step: Field::of("as it stands".into()),
         r#do: does.into(),
         expect: expect.into(),
-        ..Step::default()
+        // Not of a cloud as it stands.
+        eras: Field::default(),
+        note: Field::default(),
+        during: Field::default(),
+        at: At::default(),
     });
     Ok(Document {
         sglab: Field::of(Version),
@@ -90,7 +92,7 @@ pub(super) fn document(cloud: &Cloud, promise: &Promise) -> Result<Document, Unw
         load_balancers: Field::all(balancers),
         tables: Field::of(tables),
         scenario: Field::all(step),
-        ..Document::default()
+        at: At::default(),
     })
 }
 
@@ -107,7 +109,9 @@ fn expected(promise: &Promise) -> (Option<Expect>, Map<Name<TableName>, Table>) 
                     open: said_any(open),
                     ports: said_any(ports),
                     egress: (*egress == Egress::All).then(|| EveryHost.into()).into(),
-                    ..Table::default()
+                    // Every cell is said, by its own address.
+                    like: Field::default(),
+                    by: Field::default(),
                 },
             );
             expect.table = Field::all([TABLE.into()]);
@@ -201,14 +205,13 @@ fn vpcs(cloud: &Cloud) -> Result<Map<Name<VpcName>, VpcSaid>, Unwritable> {
                 true => Subnet::Short(cidr.into()),
                 false => {
                     let cidr = Field::of(cidr.into());
-                    Subnet::Long(LongSubnet { cidr, routes: Field::of(routes), public, ipv6, ..LongSubnet::default() })
+                    Subnet::Long(LongSubnet { cidr, routes: Field::of(routes), public, ipv6, at: At::default() })
                 }
             };
             subnets.push(subnet.as_str().into(), said);
         }
         let ipv6 = vpc.ipv6.map(Into::into).into();
-        let said =
-            VpcSaid { cidr: Field::of(vpc.cidr.into()), ipv6, subnets: Field::of(subnets), ..VpcSaid::default() };
+        let said = VpcSaid { cidr: Field::of(vpc.cidr.into()), ipv6, subnets: Field::of(subnets), at: At::default() };
         Ok((name.as_str().into(), said))
     };
     cloud.vpcs.iter().map(of_vpc).collect()
@@ -269,7 +272,6 @@ fn rule(rule: &Rule, direction: Direction) -> RuleSaid {
     let Some(description) = &rule.description else {
         return Or::Short(format!("{} {preposition} {}", rule.traffic, rule.peer).into());
     };
-    let mut long = LongRule { description: Field::of(description.into()), ..LongRule::default() };
     let protocol = match rule.traffic {
         Traffic::All => "all".into(),
         Traffic::Protocol(number) => number.into(),
@@ -278,25 +280,37 @@ fn rule(rule: &Rule, direction: Direction) -> RuleSaid {
         Traffic::Icmp(_) => "icmp".into(),
         Traffic::Icmpv6(_) => "icmpv6".into(),
     };
-    long.protocol = Field::of(protocol);
-    match rule.traffic {
-        Traffic::All | Traffic::Protocol(_) => {}
-        Traffic::Tcp(ports) | Traffic::Udp(ports) => long.ports = Field::of(ports.into()),
-        Traffic::Icmp(IcmpMatch::All) | Traffic::Icmpv6(IcmpMatch::All) => long.r#type = Field::of("all".into()),
+    let ports = match rule.traffic {
+        Traffic::Tcp(ports) | Traffic::Udp(ports) => Field::of(ports.into()),
+        Traffic::All | Traffic::Protocol(_) | Traffic::Icmp(_) | Traffic::Icmpv6(_) => Field::default(),
+    };
+    let (kind, code) = match rule.traffic {
+        Traffic::All | Traffic::Protocol(_) | Traffic::Tcp(_) | Traffic::Udp(_) => (Field::default(), Field::default()),
+        Traffic::Icmp(IcmpMatch::All) | Traffic::Icmpv6(IcmpMatch::All) => (Field::of("all".into()), Field::default()),
         Traffic::Icmp(IcmpMatch::Type(kind)) | Traffic::Icmpv6(IcmpMatch::Type(kind)) => {
-            long.r#type = Field::of(kind.into());
+            (Field::of(kind.into()), Field::default())
         }
         Traffic::Icmp(IcmpMatch::TypeAndCode(kind, code)) | Traffic::Icmpv6(IcmpMatch::TypeAndCode(kind, code)) => {
-            long.r#type = Field::of(kind.into());
-            long.code = Field::of(code.into());
+            (Field::of(kind.into()), Field::of(code.into()))
         }
-    }
+    };
     let peers = Field::all([(&rule.peer).into()]);
-    match direction {
-        Direction::Ingress => long.from = peers,
-        Direction::Egress => long.to = peers,
-    }
-    Or::Long(long)
+    let (from, to) = match direction {
+        Direction::Ingress => (peers, Field::default()),
+        Direction::Egress => (Field::default(), peers),
+    };
+    Or::Long(LongRule {
+        protocol: Field::of(protocol),
+        // A range of one is a port as well.
+        port: Field::default(),
+        ports,
+        r#type: kind,
+        code,
+        from,
+        to,
+        description: Field::of(description.into()),
+        at: At::default(),
+    })
 }
 
 fn instance(cloud: &Cloud, name: &InstanceName, instance: &Instance) -> Result<InstanceSaid, Unwritable> {
@@ -321,7 +335,7 @@ fn instance(cloud: &Cloud, name: &InstanceName, instance: &Instance) -> Result<I
     let processes = instance.processes.iter().map(|(name, process)| {
         let command = Either::List(process.command.iter().map(Into::into).collect());
         let (port, log) = (process.port.map(Into::into), process.log.as_ref().map(Into::into));
-        let process = Process { command: Field::of(command), port: port.into(), log: log.into(), ..Process::default() };
+        let process = Process { command: Field::of(command), port: port.into(), log: log.into(), at: At::default() };
         (name.as_str().into(), process)
     });
     let mut mounts = Mounts::default();
@@ -343,7 +357,7 @@ fn instance(cloud: &Cloud, name: &InstanceName, instance: &Instance) -> Result<I
         public: unless(first.automatic_public, usual),
         forwards: unless(instance.forwarding, Default::default()),
         interfaces: Field::all(more),
-        ..InstanceSaid::default()
+        at: At::default(),
     })
 }
 

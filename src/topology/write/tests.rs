@@ -1,3 +1,5 @@
+mod keys;
+
 use ipnet::IpNet;
 use proptest::prelude::*;
 

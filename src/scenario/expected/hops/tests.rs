@@ -97,13 +97,13 @@ fn without_packets_and_without_a_prediction_nothing_is_proved() {
     let topology = Topology::parse("shop.yaml", flow.as_bytes()).unwrap_or_else(|problems| panic!("{problems}"));
     let cloud = topology.initial_cloud(Era::Vpc).expect("it is launched");
     let expected = super::super::Expected::of(&topology.steps[0]);
-    let flow = cells::select(&expected.hops[0].flow, None, &cloud).expect("a flow").remove(0);
+    let flow = cells::select(&expected.examined.hops[0].flow, None, &cloud).expect("a flow").remove(0);
     let why = Outcome::Inconclusive { why: crate::probe::MissingEvidence::Canaries };
     let seen = found(&flow, &why, &cloud, || Ok(vec![Station::Instance(InstanceName::new("nat"))]));
     assert!(matches!(seen, Found::Unproved(_)), "{seen:?}");
     let captured = Captured { observation: crate::probe::Observation::of(flow.clone(), why), boxes: Vec::new() };
     assert!(stations(&cloud, &flow, &captured).is_err(), "nobody has seen anything");
     for found in [seen, nothing()] {
-        assert!(check(expected.hops[0], &flow, found).is_inconclusive());
+        assert!(check(expected.examined.hops[0], &flow, found).is_inconclusive());
     }
 }

@@ -1,14 +1,14 @@
 //! Formats of the results of `sglab test`: what can be typed, and what each prints.
 
-use std::io::{Write, stderr, stdout};
-
 use clap::ValueEnum;
-use sglab::report::json::{Listed, json};
-use sglab::report::{Entry, github};
+
+use super::Entry;
+use super::github::github;
+use super::json::{Listed, json};
 
 /// Formats of `test`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ResultFormat {
+pub enum ResultFormat {
     /// For people
     Text,
     /// For programs; the shape is in docs/output.md
@@ -18,7 +18,7 @@ pub(crate) enum ResultFormat {
 }
 
 /// Output of a format.
-pub(super) struct Output {
+pub struct Output {
     /// Stream of the text for people.
     pub text: TextGoes,
     /// Written to standard output at the end.
@@ -27,33 +27,25 @@ pub(super) struct Output {
 
 /// Stream of the text for people.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum TextGoes {
+pub enum TextGoes {
+    /// Standard output.
     Stdout,
+    /// Standard error.
     Stderr,
+    /// None: the document says it all.
     Nowhere,
 }
 
 impl ResultFormat {
     /// Returns what it prints, and where.
-    pub(super) fn output(self) -> Output {
+    pub fn output(self) -> Output {
         match self {
             Self::Text => Output { text: TextGoes::Stdout, document: |_, _| Ok(String::new()) },
             Self::Json => Output {
                 text: TextGoes::Nowhere,
                 document: |entries, listed| json(entries, listed).map(|text| text + "\n"),
             },
-            Self::Github => Output { text: TextGoes::Stderr, document: |entries, _| Ok(github::github(entries)) },
-        }
-    }
-}
-
-impl TextGoes {
-    /// Writes to it.
-    pub(super) fn write(self, text: &str) -> std::io::Result<()> {
-        match self {
-            Self::Stdout => stdout().write_all(text.as_bytes()),
-            Self::Stderr => stderr().write_all(text.as_bytes()),
-            Self::Nowhere => Ok(()),
+            Self::Github => Output { text: TextGoes::Stderr, document: |entries, _| Ok(github(entries)) },
         }
     }
 }

@@ -2,8 +2,13 @@
 
 use std::net::IpAddr;
 
-use super::cells;
-use super::results::{Check, CheckStatus, Counted, Details, Finding, Headline, Listing, Met, Said, Section, Statement};
+use super::super::backend::Backend;
+use super::super::cells;
+use super::super::results::{
+    Check, CheckStatus, Counted, Details, Finding, Headline, Listing, Met, Said, Section, Statement,
+};
+use super::seen::Seen;
+use crate::lab::LabError;
 use crate::lab::flow_log::{Action, FlowRecord, ICMP, ICMPV6, LogStatus, TCP, UDP};
 use crate::model::{Cloud, Endpoint, Flow, InterfaceId, Service, Via};
 use crate::topology::{ExpectedLog, FlowPattern, LogAction, LogPart, LogWanted};
@@ -25,8 +30,24 @@ pub const SECTION: Section = Section {
     listing: Listing::FailuresFirstOnce,
 };
 
+/// Ends the window of the step, and judges it. The packets of the evaluators before it are in it.
+///
+/// # Errors
+/// When the lab fails.
+pub async fn examine<L: Backend>(
+    lab: &mut L,
+    expected: &[&ExpectedLog],
+    seen: &Seen<'_>,
+) -> Result<(Vec<Check>, Vec<Finding>), LabError> {
+    if !seen.keeps_flow_log {
+        return Ok(Default::default());
+    }
+    let window = lab.end_flow_log_window().await?;
+    Ok(judge(expected, window.as_deref(), seen.now))
+}
+
 /// Judges a window, or says that there is none; gives besides the flows that select nothing now, which is a mistake.
-pub fn judge(all: &[&ExpectedLog], window: Option<&[FlowRecord]>, cloud: &Cloud) -> (Vec<Check>, Vec<Finding>) {
+fn judge(all: &[&ExpectedLog], window: Option<&[FlowRecord]>, cloud: &Cloud) -> (Vec<Check>, Vec<Finding>) {
     let (mut checks, mut empty) = (Vec::new(), Vec::new());
     for expected in all {
         let found = match window {
