@@ -139,7 +139,7 @@ fn near_quota(subject: &Subject<'_>) -> Vec<Found> {
             let message = format!("is in {} groups of {groups_at_most}", groups.len());
             found.push(subject.of_interface(interface, message));
         }
-        if groups_at_most == GROUPS_OF_AN_INTERFACE && is_near(product, PRODUCT) {
+        if subject.options.platform.egress == EgressRules::Enforced && is_near(product, PRODUCT) {
             let message = format!("has {} groups with up to {most} rules: together at most {PRODUCT}", groups.len());
             found.push(subject.of_interface(interface, message));
         }

@@ -222,8 +222,10 @@ impl Board {
     /// Notes that the step behind so many is done; nothing if another browser was first.
     pub fn advance(&self, done: usize) {
         let mut inner = self.inner();
-        inner.script.iter_mut().filter(|script| script.done() == done).for_each(Script::advance);
-        self.send_whole(&mut inner);
+        if let Some(script) = inner.script.as_mut().filter(|script| script.done() == done) {
+            script.advance();
+            self.send_whole(&mut inner);
+        }
     }
 
     /// Notes operations that were offered.

@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use source::{Named, Word, paths, without_tests, words};
+use source::{Named, Word, catch_alls, paths, without_tests, words};
 
 /// A room, as the table in docs/architecture.md has it.
 struct Room {
@@ -138,6 +138,9 @@ fn faults(file: &str, text: &str, test: bool) -> Vec<String> {
         if word.text == "unsafe_code" && file != UNSAFE {
             fault(word.line, "the lint against `unsafe` is touched".into());
         }
+    }
+    for line in catch_alls(&product, &["Operation", "Expectation"]) {
+        fault(line, "`_ => {}` swallows operations or expectations to come".into());
     }
     for call in product.windows(3) {
         let [dot, name, open] = call else { continue };
@@ -365,6 +368,11 @@ fn planted_faults_are_found() {
         ("lab/x.rs", "fn f() { g().unwrap(); }", "`unwrap` outside tests"),
         ("cli/x.rs", "fn f() { g()\n    .expect(\"a\"); }", "src/cli/x.rs:2: `expect` outside tests"),
         ("lab/x.rs", "#[cfg(test)] mod tests { fn f() {} } fn f() { g().unwrap(); }", "`unwrap` outside tests"),
+        (
+            "model/x.rs",
+            "fn f(it: &Operation) { match it { Operation::Stop(_) => g(), _ => {} } }",
+            "`_ => {}` swallows operations",
+        ),
     ];
     for (file, source, expected) in planted {
         let found = faults(file, source, false);
@@ -389,6 +397,11 @@ fn innocents_pass() {
         ("scenario/results/x.rs", "use super::cells::Grid; use crate::model::Flow;"),
         ("report/x.rs", "fn f() { for section in SECTIONS {} }"),
         ("lab/x.rs", "fn f() { g().unwrap_or(1); h().expect_err; }"),
+        (
+            "model/x.rs",
+            "fn f(it: &Operation) { match it { Operation::Stop(n) => match n { 1 => g(), _ => {} }, Operation::Start(_) => {} } }",
+        ),
+        ("model/x.rs", "fn f(n: u8) { match n { 1 => g(Operation::Stop), _ => h() } match n { 1 => g(), _ => {} } }"),
     ];
     for (file, source) in innocent {
         assert_eq!(faults(file, source, false), Vec::<String>::new(), "{file}: {source}");

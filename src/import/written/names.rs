@@ -71,28 +71,23 @@ impl Places {
             }
         };
         for operation in &mut topology.initial {
-            match &mut operation.value {
-                Operation::CreateGroup(group) => {
-                    if let Some(known) = self.groups.get(group.name.as_str()) {
-                        group.place = Some(known.own.clone());
-                    }
+            // Groups, their rules and instances are all that other files name by a place.
+            if let Operation::CreateGroup(group) = &mut operation.value {
+                if let Some(known) = self.groups.get(group.name.as_str()) {
+                    group.place = Some(known.own.clone());
                 }
-                Operation::AuthorizeIngress(group, permissions) => {
-                    if let Some(known) = self.groups.get(group.as_str()) {
-                        put(permissions, &known.ingress);
-                    }
+            } else if let Operation::Launch(launch) = &mut operation.value {
+                if let Some(place) = self.instances.get(launch.name.as_str()) {
+                    launch.place = Some(place.clone());
                 }
-                Operation::AuthorizeEgress(group, permissions) => {
-                    if let Some(known) = self.groups.get(group.as_str()) {
-                        put(permissions, &known.egress);
-                    }
+            } else if let Operation::AuthorizeIngress(group, permissions) = &mut operation.value {
+                if let Some(known) = self.groups.get(group.as_str()) {
+                    put(permissions, &known.ingress);
                 }
-                Operation::Launch(launch) => {
-                    if let Some(place) = self.instances.get(launch.name.as_str()) {
-                        launch.place = Some(place.clone());
-                    }
-                }
-                _ => {}
+            } else if let Operation::AuthorizeEgress(group, permissions) = &mut operation.value
+                && let Some(known) = self.groups.get(group.as_str())
+            {
+                put(permissions, &known.egress);
             }
         }
     }
