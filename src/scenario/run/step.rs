@@ -66,14 +66,12 @@ pub(super) async fn run_step<L: Backend>(
     if !extent.is_empty() {
         flows.extend(extent.grid(&now, &topology.columns));
     }
-    let cells_of_grid = flows.len();
     flows.extend(demands.demands.iter().map(|demand| demand.flow.clone()));
     flows.extend(asked.iter().cloned());
     if !extent.is_empty() {
         result.counts.not_asked = extent.not_asked(&now, &topology.columns, &flows);
     }
     let flows: Vec<Flow> = flows.into_iter().collect();
-    let (grid, _) = flows.split_at(cells_of_grid);
     let batch = if flows.is_empty() { None } else { Some(lab.probe(&flows).await?) };
     let canaries_held = batch.as_ref().is_none_or(|batch| batch.canaries_held);
     let mut observed: IndexMap<Flow, Outcome> = IndexMap::new();
@@ -110,7 +108,7 @@ pub(super) async fn run_step<L: Backend>(
         let found = disagreement_files::Found { flows, connections: held };
         result.model.disagreement = disagreement_files::gather(lab, head, number, &listeners, found).await?;
     }
-    let seen = Seen { now: &now, observed: &observed, grid, keeps_flow_log: logging };
+    let seen = Seen { now: &now, keeps_flow_log: logging };
     let (examined, selecting_nothing) = expected.examined.examine(lab, &seen).await?;
     let probed = &mut result.probed;
     probed.canaries_held = canaries_held;
