@@ -236,6 +236,25 @@ fn every_command_has_an_example_and_its_help_fits_a_terminal() {
 }
 
 #[test]
+fn which_lab_and_how_to_print_come_last_among_the_options_of_an_operation() {
+    let program = Program::copy();
+    for command in ["launch", "authorize", "update-description", "create-group", "edit-prefix-list", "stop"] {
+        let said = help(&program, command).out;
+        let (_, options) = said.split_once("\nOptions:\n").unwrap();
+        let begins =
+            |line: &str| line.trim_start().strip_prefix("--").map(|line| line.split(' ').next().unwrap().to_owned());
+        let options: Vec<String> = options.lines().filter_map(begins).collect();
+        assert!(options.ends_with(&["name".to_owned(), "format".to_owned()]), "{command}: {options:?}");
+    }
+    let all = program.scratch().join("man");
+    std::fs::create_dir(&all).unwrap();
+    assert_eq!(sglab(&program, &["man", "man"]).code, Some(0));
+    let page = std::fs::read_to_string(all.join("sglab.1")).unwrap();
+    let place = |command: &str| page.find(&format!("sglab\\-{command}(1)")).unwrap_or_else(|| panic!("{command}"));
+    assert!(place("test") < place("up") && place("up") < place("launch") && place("apply") < place("walk"));
+}
+
+#[test]
 fn what_a_file_takes_a_lab_takes_and_what_is_no_instance_is_told() {
     let labs = Labs::of(User::Ours);
     let cloud = "sglab: 1

@@ -55,7 +55,9 @@ impl Subcommand for OperationCommand {
     fn augment_subcommands(command: Command) -> Command {
         let all = Operations::augment_subcommands(Command::new("operations"));
         let common = Common::augment_args(Command::new("common"));
-        command.subcommands(all.get_subcommands().map(|one| one.clone().args(common.get_arguments())))
+        // In the order in which they come to stand here, and not where they come from.
+        let common = || common.get_arguments().map(|argument| argument.clone().display_order(None));
+        command.subcommands(all.get_subcommands().map(|one| one.clone().display_order(None).args(common())))
     }
 
     fn augment_subcommands_for_update(command: Command) -> Command {
