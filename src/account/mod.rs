@@ -8,6 +8,7 @@ mod ipv6;
 mod known;
 mod left_out;
 mod origin;
+mod prefix_list;
 mod security_group;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,14 +16,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use indexmap::IndexMap;
 use ipnet::{IpNet, Ipv4Net};
 
-use crate::model::PrefixFamily;
-
 pub use interface::{Holder, Interface, Public};
 pub use ipv6::Ipv6Block;
 pub use known::Known;
 pub use left_out::{LeftOut, Reason};
 pub use origin::{Origin, ResourceId};
 pub(crate) use origin::{plain_name, without_number};
+pub(crate) use prefix_list::of_amazon;
+pub use prefix_list::{PrefixList, Weight};
 pub use security_group::{Peer, Rule, SecurityGroup};
 
 /// All that some sources tell of one account in one region, in the order of the sources.
@@ -168,34 +169,6 @@ pub struct Subnet {
     pub automatic_ipv6: Known<bool>,
     /// Its place in the sources.
     pub origin: Origin,
-}
-
-/// A prefix list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PrefixList {
-    /// Short name for people.
-    pub label: String,
-    /// Its entries.
-    pub entries: Known<Vec<IpNet>>,
-    /// Texts of entries that have one.
-    pub descriptions: IndexMap<IpNet, String>,
-    /// As many entries as it may have, where a source tells it: a rule that names it counts as this many.
-    pub max_entries: Option<u32>,
-    /// Its place in the sources.
-    pub origin: Origin,
-}
-
-impl PrefixList {
-    /// Returns the family of its entries, of which it has one alone; nothing where none is known.
-    pub fn family(&self) -> Option<PrefixFamily> {
-        self.entries.known()?.first().copied().map(PrefixFamily::of)
-    }
-
-    /// As many entries as it may have; where no source tells it, as many as it has.
-    pub fn room(&self) -> u32 {
-        let entries = self.entries.known().map_or(0, Vec::len);
-        self.max_entries.unwrap_or_else(|| u32::try_from(entries).unwrap_or(u32::MAX).max(1))
-    }
 }
 
 /// Returns true for a block that one owner may have; a wider one means the internet.

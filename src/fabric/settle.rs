@@ -26,8 +26,9 @@ use super::netlink::{Refused, refusal};
 const NEWS_OF_LINKS: u32 = 1;
 /// The kernel's group of news about IPv6 routes (`RTNLGRP_IPV6_ROUTE`).
 const NEWS_OF_IPV6_ROUTES: u32 = 11;
-/// Time that a link may take before something is wrong with it.
-const SETTLE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time that a link may take before something is wrong with it. The kernel's worker waits for its turn on a busy machine: 5 s were
+/// too few where namespaces came and went beside other work.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// So many questions before their answers are read: these must fit the receive buffer.
 const MAX_PIPELINED: usize = 32;
 

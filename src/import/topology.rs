@@ -69,6 +69,8 @@ impl Reading<'_> {
                 entries: Known::Is(list.entries.iter().copied().collect()),
                 descriptions: IndexMap::new(),
                 max_entries: Some(list.max_entries),
+                address_family: None,
+                published: None,
                 origin: self.origin(name.as_str(), None),
             };
             (ResourceId::new(name.as_str()), list)

@@ -2,7 +2,7 @@
 
 use ipnet::IpNet;
 
-use crate::model::{IcmpMatch, Port, PortRange, Traffic, protocol, suggest};
+use crate::model::{IcmpMatch, Port, PortRange, PrefixFamily, Traffic, protocol, suggest};
 
 /// The words for protocols.
 const PROTOCOLS: [&str; 5] = ["tcp", "udp", "icmp", "icmpv6", "-1"];
@@ -62,4 +62,9 @@ pub(super) fn block(text: &str) -> Result<IpNet, Wrong> {
     net.map(|net| net.trunc()).ok_or_else(|| {
         (format!("`{text}` is no block of addresses"), Some("such as 10.0.0.0/16 or 2001:db8::/32".to_owned()))
     })
+}
+
+/// Reads a family as the API writes it: `IPv4` or `IPv6`.
+pub(super) fn address_family(text: &str) -> Option<PrefixFamily> {
+    PrefixFamily::BOTH.into_iter().find(|family| family.to_string() == text)
 }

@@ -5,10 +5,11 @@ use super::found::Found;
 use super::level::Level;
 use super::options::{EgressRules, Profile};
 use super::subject::{Ruled, Subject};
-use crate::account::{Account, Peer, ResourceId};
+use crate::account::{Account, Peer, ResourceId, Weight};
 use crate::model::{
     Direction, GROUPS_OF_A_CLASSIC_INSTANCE, GROUPS_OF_AN_INTERFACE, PrefixFamily, RULES_IN_A_VPC, RULES_IN_CLASSIC,
 };
+use crate::reach::peer_words;
 
 /// Rules of a group times groups of an interface of a VPC, whatever the quotas are raised to. Source: "Amazon VPC quotas".
 const PRODUCT: usize = 1_000;
@@ -48,7 +49,7 @@ instances: {web1: {groups: [a, b, c]}}
         id: "prefix-list-weight",
         level: Level::Note,
         title: "a prefix list counts as many rules",
-        why: "A rule that names a list counts as many rules as the list may have entries, whatever it has. Where no source tells that number, the weight is told from the entries.",
+        why: "A rule that names a list counts as many rules as the list may have entries, whatever it has; one of Amazon's own as many as Amazon publishes. Where no source tells that number, the weight is told from the entries.",
         advice: &[Advice {
             who: "Amazon, \"Managed prefix lists\"",
             link: "https://docs.aws.amazon.com/vpc/latest/userguide/working-with-managed-prefix-lists.html",
@@ -84,23 +85,36 @@ fn is_near(count: usize, quota: usize) -> bool {
     count * 5 >= quota * 4
 }
 
-/// As how many rules one counts in a family.
-fn weight(account: &Account, ruled: &Ruled<'_>, family: PrefixFamily) -> usize {
-    match &ruled.rule.peer {
-        Peer::Block(block) => usize::from(PrefixFamily::of(*block) == family),
-        Peer::Group(_) | Peer::Unknown(_) => 1,
-        Peer::PrefixList(id) => room(account, id, family),
+/// Rules of one direction and family.
+#[derive(Default)]
+struct Count<'a> {
+    rules: usize,
+    /// A prefix list of which no source tells as how many rules it counts.
+    beside: Option<&'a ResourceId>,
+}
+
+impl<'a> Count<'a> {
+    fn of(account: &Account, rules: impl Iterator<Item = Ruled<'a>>, family: PrefixFamily) -> Self {
+        rules.fold(Count::default(), |count, ruled| {
+            let (more, beside) = match &ruled.rule.peer {
+                Peer::Block(block) => (usize::from(PrefixFamily::of(*block) == family), None),
+                Peer::Group(_) | Peer::Unknown(_) => (1, None),
+                Peer::PrefixList(id) => {
+                    let weight = weight(account, id, family);
+                    (rules_of(weight), Some(id).filter(|_| weight == Weight::Unknown))
+                }
+            };
+            Count { rules: count.rules + more, beside: count.beside.or(beside) }
+        })
     }
 }
 
-/// As many entries of a family as a list may have; as it has, where no source tells that.
-fn room(account: &Account, list: &ResourceId, family: PrefixFamily) -> usize {
-    let Some(list) = account.prefix_lists.get(list) else { return 0 };
-    let entries = list.entries.known().map_or(&[][..], Vec::as_slice);
-    match list.max_entries {
-        Some(most) if list.family() == Some(family) => usize::try_from(most).unwrap_or(usize::MAX),
-        _ => entries.iter().filter(|block| PrefixFamily::of(**block) == family).count(),
-    }
+fn weight(account: &Account, list: &ResourceId, family: PrefixFamily) -> Weight {
+    account.prefix_lists.get(list).map_or(Weight::Unknown, |list| list.weight(family))
+}
+
+fn rules_of(weight: Weight) -> usize {
+    usize::try_from(weight.at_least()).unwrap_or(usize::MAX)
 }
 
 /// Rules of a group, and groups of an interface.
@@ -118,12 +132,19 @@ fn near_quota(subject: &Subject<'_>) -> Vec<Found> {
     for (id, group) in &subject.account.groups {
         for (direction, way) in [(Direction::Ingress, "comes in"), (Direction::Egress, "goes out")] {
             for family in PrefixFamily::BOTH {
-                let count: usize =
-                    subject.rules_of(id, direction).map(|ruled| weight(subject.account, &ruled, family)).sum();
+                let Count { rules: count, beside } =
+                    Count::of(subject.account, subject.rules_of(id, direction), family);
                 let most = heaviest.entry(id).or_insert(0);
                 *most = count.max(*most);
                 if is_near(count, rules) {
-                    let message = format!("has {count} of {rules} rules for what {way} over {family}");
+                    let message = match beside {
+                        None => format!("has {count} of {rules} rules for what {way} over {family}"),
+                        Some(list) => format!(
+                            "has at least {count} of {rules} rules for what {way} over {family}: \
+                             no source tells as how many {} counts",
+                            peer_words(subject.account, &Peer::PrefixList(list.clone()))
+                        ),
+                    };
                     let mut one = subject.of_group((id, group), message);
                     one.key = format!("{way} {family}");
                     found.push(one);
@@ -150,16 +171,22 @@ fn near_quota(subject: &Subject<'_>) -> Vec<Found> {
 fn prefix_list_weight(subject: &Subject<'_>) -> Vec<Found> {
     let finding = |ruled: Ruled<'_>| {
         let Peer::PrefixList(id) = &ruled.rule.peer else { return None };
-        let weight = room(subject.account, id, PrefixFamily::Ipv4).max(room(subject.account, id, PrefixFamily::Ipv6));
-        let list = subject.account.prefix_lists.get(id).filter(|_| weight >= HEAVY)?;
-        let message = match list.max_entries {
-            Some(_) => {
-                format!("counts as {weight} of {RULES_IN_A_VPC} rules, since {} may have {weight} entries", list.label)
+        let of_family = PrefixFamily::BOTH.map(|family| weight(subject.account, id, family));
+        let weight = of_family.into_iter().max_by_key(|weight| weight.at_least())?;
+        let rules = rules_of(weight);
+        let list = subject.account.prefix_lists.get(id).filter(|_| rules >= HEAVY)?;
+        let label = &list.label;
+        let message = match weight {
+            Weight::Published(_) => {
+                format!("counts as {rules} of {RULES_IN_A_VPC} rules, as Amazon publishes of {label}")
             }
-            None => format!(
-                "counts as at least {weight} of {RULES_IN_A_VPC} rules, since {} has {weight} entries",
-                list.label
-            ),
+            Weight::MaxEntries(_) => {
+                format!("counts as {rules} of {RULES_IN_A_VPC} rules, since {label} may have {rules} entries")
+            }
+            Weight::Entries(_) => {
+                format!("counts as at least {rules} of {RULES_IN_A_VPC} rules, since {label} has {rules} entries")
+            }
+            Weight::Unknown => return None,
         };
         Some(subject.of_rule(&ruled, message).beside(&list.origin))
     };

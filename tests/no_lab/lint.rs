@@ -257,6 +257,47 @@ fn the_quota_of_groups_is_that_of_the_platform() {
     assert!(file("classic").of("near-quota").is_empty());
 }
 
+/// A group of so many rules for blocks and one for a list, as `aws ec2 describe-*` tells them.
+fn with_a_list(blocks: usize, lists: &str) -> Source {
+    let ranges: Vec<Value> = (0..blocks).map(|n| json!({ "CidrIp": format!("198.51.100.{n}/32") })).collect();
+    let rule = json!({
+        "IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": ranges, "Ipv6Ranges": [], "UserIdGroupPairs": [],
+        "PrefixListIds": [{ "PrefixListId": "pl-3b927c52" }],
+    });
+    let group = json!({
+        "GroupId": "sg-0a", "GroupName": "web", "Description": "web", "VpcId": "vpc-0a", "OwnerId": "123456789012",
+        "IpPermissions": [rule], "IpPermissionsEgress": [],
+    });
+    let lists: Value = serde_json::from_str(lists).unwrap();
+    source("account.json", &json!({ "SecurityGroups": [group], "PrefixLists": lists }).to_string())
+}
+
+#[test]
+fn a_rule_for_a_list_of_amazon_counts_as_amazon_publishes_it() {
+    let of_cloudfront =
+        r#"[{"PrefixListId": "pl-3b927c52", "PrefixListName": "com.amazonaws.global.cloudfront.origin-facing"}]"#;
+    let account = with_a_list(0, of_cloudfront);
+    let near = account.of("near-quota");
+    assert_eq!(near.len(), 1);
+    assert_eq!(near[0].message, "has 55 of 60 rules for what comes in over IPv4");
+    let heavy = account.of("prefix-list-weight");
+    assert!(
+        heavy[0].message.starts_with("counts as 55 of 60 rules, as Amazon publishes of com.amazonaws.global"),
+        "{heavy:?}"
+    );
+}
+
+#[test]
+fn the_weight_of_a_list_that_no_source_tells_is_not_counted_as_none() {
+    let near = with_a_list(48, "[]").of("near-quota");
+    assert_eq!(near.len(), 1);
+    assert_eq!(
+        near[0].message,
+        "has at least 48 of 60 rules for what comes in over IPv4: no source tells as how many pl-3b927c52 counts"
+    );
+    assert!(with_a_list(47, "[]").of("near-quota").is_empty());
+}
+
 #[test]
 fn the_cure_of_a_rule_for_udp_is_a_rule_for_udp() {
     let file = "sglab: 1\nera: vpc\ngroups: {dns: [udp 1000-2000 from anywhere]}\ninstances: {dns1: {groups: dns}}\n";

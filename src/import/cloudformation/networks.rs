@@ -147,7 +147,9 @@ pub fn prefix_list<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resourc
     let most = template.known_text(resource.properties, "MaxEntries");
     let max_entries = most.and_then(|most| most.trim().parse().ok());
     let (label, origin) = (template.label(resource.name), resource.origin(reader));
-    let list = PrefixList { label, entries, descriptions, max_entries, origin };
+    let family = template.known_text(resource.properties, "AddressFamily");
+    let address_family = family.and_then(|family| words::address_family(&family));
+    let list = PrefixList { label, entries, descriptions, max_entries, address_family, published: None, origin };
     template.tag(reader, resource, template.id(resource.name));
     reader.into.account.prefix_lists.insert(template.id(resource.name), list);
 }

@@ -8,7 +8,7 @@ use super::super::reader::Reader;
 use super::super::tree::Node;
 use super::super::words;
 use super::items::{id_of, name_tag, tags};
-use crate::account::{Ipv6Block, Known, PrefixList, Reason, ResourceId, Subnet, Vpc};
+use crate::account::{Ipv6Block, Known, PrefixList, Reason, ResourceId, Subnet, Vpc, of_amazon};
 
 /// Reads a VPC with all its blocks.
 pub fn vpc(reader: &mut Reader<'_>, item: Node<'_>) {
@@ -121,6 +121,8 @@ pub fn prefix_list(reader: &mut Reader<'_>, item: Node<'_>) {
     }
     let max_entries = item.get("MaxEntries").and_then(Node::number).and_then(|most| u32::try_from(most).ok());
     let label = item.text_of("PrefixListName").unwrap_or(id).to_owned();
+    let (family, published) = of_amazon(&label).unzip();
+    let address_family = item.text_of("AddressFamily").and_then(words::address_family).or(family);
     let origin = reader.origin(item, id);
     reader.into.tags(ResourceId::new(id), tags(item), TagsOf::Itself);
     let lists = &mut reader.into.account.prefix_lists;
@@ -130,6 +132,8 @@ pub fn prefix_list(reader: &mut Reader<'_>, item: Node<'_>) {
         entries: entries.clone(),
         descriptions: descriptions.clone(),
         max_entries,
+        address_family,
+        published,
         origin,
     });
     if known.entries.known().is_none() {
@@ -137,6 +141,8 @@ pub fn prefix_list(reader: &mut Reader<'_>, item: Node<'_>) {
         known.descriptions = descriptions;
     }
     known.max_entries = known.max_entries.or(max_entries);
+    known.address_family = known.address_family.or(address_family);
+    known.published = known.published.or(published);
     if known.label == id {
         known.label = label;
     }

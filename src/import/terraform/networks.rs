@@ -12,7 +12,7 @@ use super::context::{Context, id_or_listed, required};
 use super::resource::{Resource, Value};
 use super::told::Told;
 use super::wanted::Wanted;
-use crate::account::{Ipv6Block, Known, PrefixList, Reason, Subnet, Vpc};
+use crate::account::{Ipv6Block, Known, PrefixList, Reason, Subnet, Vpc, of_amazon};
 
 const NO_BLOCK: &str = "its IPv4 block is not known";
 
@@ -154,7 +154,9 @@ pub fn prefix_list(reader: &mut Reader<'_>, context: &Context<'_, '_>, resource:
     let most = resource.body.value("max_entries").known().and_then(Node::number);
     let max_entries = most.and_then(|most| u32::try_from(most).ok());
     let origin = reader.origin(resource.node, &resource.address);
-    let list = PrefixList { label, entries, descriptions, max_entries, origin };
+    let (family, published) = resource.body.text("name").and_then(of_amazon).unzip();
+    let address_family = resource.body.text("address_family").and_then(words::address_family).or(family);
+    let list = PrefixList { label, entries, descriptions, max_entries, address_family, published, origin };
     let lists = &mut reader.into.account.prefix_lists;
     if resource.is_data() {
         lists.entry(id).or_insert(list);

@@ -68,6 +68,8 @@ fn account() -> impl Strategy<Value = Account> {
                 entries,
                 descriptions: IndexMap::new(),
                 max_entries: None,
+                address_family: None,
+                published: None,
                 origin: origin(),
             };
             account.prefix_lists.insert(ResourceId::new(label), list);
