@@ -3,7 +3,8 @@
 use indexmap::IndexMap;
 use ipnet::IpNet;
 
-use super::{Known, Origin};
+use super::known::Known;
+use super::origin::Origin;
 use crate::model::PrefixFamily;
 
 /// A prefix list.
