@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::text::{self, Style, Tone, count, shown};
 use crate::scenario::Evidence;
 use crate::workshop::lesson::assess::WrongKind;
-use crate::workshop::lesson::grade::{Fault, Graded, SCHEME};
+use crate::workshop::lesson::grade::{Fault, Graded, scheme};
 use crate::workshop::lesson::{Kind, Lesson, Task};
 
 const WIDTH: usize = 80;
@@ -73,8 +73,8 @@ pub fn text(class: &Class<'_>, style: Style) -> String {
         }
     }
     out.push_str(&format!("\n{}\n", class.summary()));
-    for line in SCHEME {
-        for line in text::wrap(line, style.room(0, WIDTH)) {
+    for line in scheme() {
+        for line in text::wrap(&line, style.room(0, WIDTH)) {
             out.push_str(&format!("{}\n", style.paint(Tone::Faint, &line)));
         }
     }
@@ -159,7 +159,7 @@ struct Document<'a> {
     lesson: &'a str,
     title: &'a str,
     stage: Kind,
-    scheme: &'static [&'static str],
+    scheme: Vec<String>,
     cells: usize,
     points: usize,
     mean: u64,
@@ -176,7 +176,7 @@ pub fn json(class: &Class<'_>) -> Result<String, serde_json::Error> {
         lesson: &class.lesson.name,
         title: &class.lesson.title,
         stage: class.task.kind,
-        scheme: SCHEME,
+        scheme: scheme(),
         cells: class.task.goal.counted(),
         points: class.task.goal.points(),
         mean: class.mean(),

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::questions::{Puzzle, Trap};
-use crate::probe::Outcome;
+use super::questions::{Puzzle, Trap, answer};
+use crate::probe::{Held, Outcome};
 use crate::scenario::held;
 use crate::scenario::results::{Class, DecidingRule, StepResult};
 use crate::scenario::subject::Subject;
@@ -75,6 +75,16 @@ impl Score {
     }
 }
 
+/// Gives the right answer to a question about a held connection.
+fn answer_of_held(found: &Held) -> Option<Prediction> {
+    match found {
+        Held::Alive => Some(Prediction::Alive),
+        Held::Cut(_) => Some(Prediction::Cut),
+        Held::Gone { .. } => Some(Prediction::Gone),
+        Held::Unanswerable(_) | Held::Inconclusive { .. } => None,
+    }
+}
+
 /// Holds the predictions of a step against its result. A question without a prediction is skipped.
 pub fn told(puzzles: &[Puzzle], predictions: &[Option<Prediction>], step: &StepResult) -> Vec<GradedAnswer> {
     let one = |(index, puzzle): (usize, &Puzzle)| {
@@ -91,27 +101,30 @@ pub fn told(puzzles: &[Puzzle], predictions: &[Option<Prediction>], step: &StepR
             resolved: None,
         };
         let found = match &puzzle.subject {
-            Subject::Flow(flow) => step.probed.asked.iter().find(|it| it.flow == *flow).map(|it| GradedAnswer {
-                observed: Class::of(&it.outcome).as_str(),
-                outcome: Some(it.outcome.clone()),
-                rule: it.rule.clone(),
-                reason: it.reason.as_ref().map(ToString::to_string),
-                resolved: it.resolved,
-                ..blank.clone()
+            Subject::Flow(flow) => step.probed.asked.iter().find(|it| it.flow == *flow).map(|it| {
+                let class = Class::of(&it.outcome);
+                let told = GradedAnswer {
+                    observed: class.as_str(),
+                    outcome: Some(it.outcome.clone()),
+                    rule: it.rule.clone(),
+                    reason: it.reason.as_ref().map(ToString::to_string),
+                    resolved: it.resolved,
+                    ..blank.clone()
+                };
+                (told, answer(class))
             }),
             Subject::Connection(name) => step.connections().find(|(_, it)| it.name == *name).map(|(check, it)| {
-                GradedAnswer { observed: held::word(&it.found), reason: check.reason.clone(), ..blank.clone() }
+                let told =
+                    GradedAnswer { observed: held::word(&it.found), reason: check.reason.clone(), ..blank.clone() };
+                (told, answer_of_held(&it.found))
             }),
         };
-        let Some(told) = found else { return blank };
-        let mark = match predicted {
-            // Somebody else answering is no outcome that could be predicted.
-            _ if [Class::Inconclusive.as_str(), Class::Misdelivered.as_str()].contains(&told.observed) => {
-                Mark::Unproved
-            }
-            None => Mark::Skipped,
-            Some(predicted) if predicted.as_str() == told.observed => Mark::Right,
-            Some(_) => Mark::Wrong,
+        let Some((told, right)) = found else { return blank };
+        let mark = match (right, predicted) {
+            (None, _) => Mark::Unproved,
+            (Some(_), None) => Mark::Skipped,
+            (Some(right), Some(predicted)) if right == predicted => Mark::Right,
+            (Some(_), Some(_)) => Mark::Wrong,
         };
         GradedAnswer { mark, ..told }
     };

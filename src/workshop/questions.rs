@@ -8,15 +8,16 @@
 use indexmap::{IndexMap, IndexSet};
 
 use crate::model::{
-    Cloud, ConnectionName, Direction, Endpoint, Era, Flow, GroupName, Half, InstanceName, InstanceState, NameEffect,
-    Power, Refusal, SelfReference, SourceLocation, Verdict, Via,
+    Cloud, ConnectionName, Direction, Endpoint, Era, Flow, GroupName, InstanceName, NameEffect, Power, Refusal,
+    SelfReference, SourceLocation, Via,
 };
 use crate::policy;
 use crate::scenario::demand;
 use crate::scenario::expected::Expected;
+use crate::scenario::predict::Outcomes;
 use crate::scenario::results::{CellSource, Class};
 use crate::scenario::subject::Subject;
-use crate::topology::{ExpectedConnection, Placed, Step, Topology, Wanted};
+use crate::topology::{ExpectedConnection, Placed, Prediction, Step, Topology, Wanted};
 
 /// Maximum number of questions a step.
 pub const MAX_QUESTIONS: usize = 4;
@@ -91,6 +92,7 @@ pub fn wanted(all: &[Puzzles]) -> Vec<Wanted> {
 /// When the initial cloud cannot be launched under the era.
 pub fn of(topology: &Topology, era: Era) -> Result<Vec<Puzzles>, (Refusal, SourceLocation)> {
     let mut cloud = topology.initial_cloud(era)?;
+    let outcomes = Outcomes::of(topology);
     let mut known: IndexMap<Flow, Class> = IndexMap::new();
     let mut all = Vec::new();
     for (index, step) in topology.steps.iter().enumerate() {
@@ -99,7 +101,7 @@ pub fn of(topology: &Topology, era: Era) -> Result<Vec<Puzzles>, (Refusal, Sourc
         }
         let before = cloud.clone();
         cloud = step.cloud_after(&cloud);
-        let paper = Paper::new(topology, step, &before, &cloud);
+        let paper = Paper::new((topology, &outcomes), step, &before, &cloud);
         let puzzles = paper.choose(index == 0, &known);
         for puzzle in &puzzles {
             if let Subject::Flow(flow) = &puzzle.subject {
@@ -114,6 +116,7 @@ pub fn of(topology: &Topology, era: Era) -> Result<Vec<Puzzles>, (Refusal, Sourc
 /// A step on paper.
 struct Paper<'a> {
     topology: &'a Topology,
+    outcomes: &'a Outcomes,
     step: &'a Step,
     before: &'a Cloud,
     now: &'a Cloud,
@@ -132,13 +135,18 @@ struct Candidate {
 }
 
 impl<'a> Paper<'a> {
-    fn new(topology: &'a Topology, step: &'a Step, before: &'a Cloud, now: &'a Cloud) -> Self {
+    fn new(
+        (topology, outcomes): (&'a Topology, &'a Outcomes),
+        step: &'a Step,
+        before: &'a Cloud,
+        now: &'a Cloud,
+    ) -> Self {
         let mut contrary = now.clone();
         contrary.knobs.self_reference = match now.knobs.self_reference {
             SelfReference::MatchesNobody => SelfReference::MatchesMembers,
             SelfReference::MatchesMembers => SelfReference::MatchesNobody,
         };
-        Self { topology, step, before, now, contrary, touched: touched(step) }
+        Self { topology, outcomes, step, before, now, contrary, touched: touched(step) }
     }
 
     fn choose(&self, is_first: bool, known: &IndexMap<Flow, Class>) -> Vec<Puzzle> {
@@ -272,21 +280,7 @@ impl<'a> Paper<'a> {
     }
 
     fn class_in(&self, cloud: &Cloud, flow: &Flow) -> Class {
-        let state = |end: &Endpoint| end.interface().and_then(|id| cloud.state_of(&id));
-        match policy::judge(cloud, flow) {
-            // It keeps its address, and says nothing.
-            Verdict::Open { .. } if state(&flow.to) == Some(InstanceState::Crashed) => Class::Inconclusive,
-            Verdict::Open { .. } => {
-                let closed_ports = |holder| self.topology.closed_ports.contains(&(holder, flow.service));
-                if flow.to.holder().is_some_and(closed_ports) { Class::Refused } else { Class::Open }
-            }
-            Verdict::Dropped { half: Half::Request, .. } => Class::Dropped,
-            // That its answer is dropped shows to nobody who asks.
-            Verdict::Dropped { half: Half::Answer, .. } => Class::Inconclusive,
-            Verdict::Misdelivered { .. } => Class::Misdelivered,
-            Verdict::Unreachable { .. } => Class::Unreachable,
-            Verdict::Unresolved => Class::Inconclusive,
-        }
+        self.outcomes.class(cloud, flow)
     }
 
     /// Finds the reason why people expect something else of a cell; `own`: the step says something of it.
@@ -341,8 +335,20 @@ impl<'a> Paper<'a> {
     }
 }
 
+/// Gives the right answer to a question about a flow; none where nothing is proved, or no prediction has a word for it.
+pub(super) fn answer(class: Class) -> Option<Prediction> {
+    match class {
+        Class::Open => Some(Prediction::Open),
+        Class::Dropped => Some(Prediction::Dropped),
+        Class::Refused => Some(Prediction::Refused),
+        Class::Unreachable => Some(Prediction::Unreachable),
+        Class::Closed | Class::Misdelivered | Class::Inconclusive => None,
+    }
+}
+
+/// Returns true if there is a word to predict it by.
 fn is_known(it: &Candidate) -> bool {
-    it.class != Class::Inconclusive
+    answer(it.class).is_some()
 }
 
 /// Returns true if it, or its way back, is asked already.

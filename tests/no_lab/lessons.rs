@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use sglab::scenario::Class;
 use sglab::workshop::lesson::assess::{Assessment, assess};
 use sglab::workshop::lesson::check::Checked;
 use sglab::workshop::lesson::grade::faults;
@@ -85,6 +86,23 @@ fn silence_earns_nothing_and_opening_everything_no_more() {
     assert_eq!(nothing.score, 33, "two leaks closed, and what WEB had is gone: {:?}", faults(&nothing.wrong));
     let everything = handed_in(fix, &with(fix, "[tcp 3306 from WEB, tcp 3306 from office]", "[all from anywhere]"));
     assert_eq!((everything.score, everything.holds), (0, false));
+}
+
+#[test]
+fn what_packets_do_not_prove_counts_neither_way() {
+    let lesson = lesson("self-trust");
+    let fix = task(&lesson, Kind::Fix);
+    let solved = fix.solved();
+    let mut runs = by_the_model(&solved.topology);
+    let whole = assess(fix, &solved, &runs);
+    assert_eq!((whole.score, whole.unproved), (100, 0));
+    let goal = fix.goal.steps.iter().find(|step| step.cells.values().any(|wanted| wanted.counts)).expect("a step");
+    let (flow, wanted) = goal.cells.iter().find(|(_, wanted)| wanted.counts).expect("a cell");
+    let run = runs.iter_mut().find(|run| run.head.era == goal.era).expect("a run");
+    let step = run.steps.iter_mut().find(|step| step.number == goal.number).expect("a step");
+    step.probed.observed.insert(flow.clone(), Class::Inconclusive);
+    let told = assess(fix, &solved, &runs);
+    assert_eq!((told.score, told.unproved, told.of), (100, 1, whole.of - wanted.points()));
 }
 
 #[test]

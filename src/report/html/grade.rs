@@ -2,14 +2,14 @@
 
 use super::markup::{STYLE, escaped};
 use crate::report::text::shown;
-use crate::workshop::lesson::grade::{Graded, SCHEME};
+use crate::workshop::lesson::grade::{Graded, scheme};
 
 /// The page.
 pub fn grades(title: &str, stage: &str, summary: &str, all: &[Graded]) -> String {
     let heading = format!("{title}, stage {stage}");
     let rows: String = all.iter().enumerate().map(|(index, it)| row(index, it)).collect();
     let parts: String = all.iter().enumerate().map(|(index, it)| one(index, it)).collect();
-    let scheme: String = SCHEME.iter().map(|line| format!("<li>{}</li>\n", escaped(line))).collect();
+    let scheme: String = scheme().iter().map(|line| format!("<li>{}</li>\n", escaped(line))).collect();
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\

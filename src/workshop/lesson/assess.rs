@@ -24,7 +24,7 @@ pub struct Assessment {
     pub right: usize,
     /// Points of what was right in the file as given, and is wrong now.
     pub spoilt: usize,
-    /// Points of the whole goal.
+    /// Points of the whole goal, without what could not be proved.
     pub of: usize,
     /// Cells and other expectations that could not be proved.
     pub unproved: usize,
@@ -105,9 +105,9 @@ pub fn assess(task: &Task, submission: &Submission, runs: &[RunResult]) -> Asses
             }
         }
     }
-    let Counting { mut wrong, right, spoilt, unproved, .. } = counting;
+    let Counting { mut wrong, right, spoilt, unproved, unproved_points, .. } = counting;
     wrong.sort_by_key(|it| it.kind);
-    let of = task.goal.points();
+    let of = task.goal.points() - unproved_points;
     let broken = submission.broken.clone();
     let passed = runs.len() == task.solution.eras.len() && runs.iter().all(|run| run.verdict == RunVerdict::Passed);
     let share = (100 * right.saturating_sub(spoilt)).checked_div(of).unwrap_or(0);
@@ -134,6 +134,8 @@ struct Counting {
     right: usize,
     spoilt: usize,
     unproved: usize,
+    /// Points of what is worth some and could not be proved.
+    unproved_points: usize,
 }
 
 impl Counting {
@@ -204,8 +206,10 @@ impl Counting {
             }
         }
         for finding in &step.findings {
-            self.spoilt += 1;
-            self.wrong.push(self.fault(goal, WrongKind::Other, finding.text.clone()));
+            let given = goal.findings.contains(&finding.text);
+            self.spoilt += usize::from(!given);
+            let fault = self.fault(goal, WrongKind::Other, finding.text.clone());
+            self.wrong.push(Wrong { given, ..fault });
         }
     }
 
@@ -214,7 +218,10 @@ impl Counting {
         match (found, wanted.counts) {
             (Found::Right, true) => self.right += wanted.points(),
             (Found::Right, false) | (Found::Wrong, true) => {}
-            (Found::Unproved, _) => self.unproved += 1,
+            (Found::Unproved, counts) => {
+                self.unproved += 1;
+                self.unproved_points += if counts { wanted.points() } else { 0 };
+            }
             (Found::Wrong, false) => self.spoilt += wanted.points(),
         }
         found == Found::Wrong

@@ -2,6 +2,8 @@
 //!
 //! Who hands in what was given has changed none of these, and gets nothing.
 
+use std::collections::HashSet;
+
 use indexmap::IndexMap;
 
 use super::fates::{Fate, by_the_model, moments};
@@ -11,9 +13,9 @@ use crate::scenario::results::{Check, StepResult, StepStatus};
 use crate::topology::{ExpectedConnection, Topology};
 
 /// Points of a cell, or another expectation, that must come to be open.
-const OPENED: usize = 1;
+pub(super) const OPENED: usize = 1;
 /// Points of one that must be kept closed: a leak costs more than what is missing.
-const CLOSED: usize = 2;
+pub(super) const CLOSED: usize = 2;
 
 /// The goal of a task.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +37,8 @@ pub struct GoalStep {
     pub cells: IndexMap<Flow, Wanted>,
     /// Other expectations of the step, by their words.
     pub others: IndexMap<String, Wanted>,
+    /// Findings of the start, which a file does not pay for.
+    pub findings: HashSet<String>,
 }
 
 /// The outcome that is wanted of a cell or another expectation.
@@ -103,7 +107,8 @@ fn goal_at(era: Era, solved: &StepResult, (cloud, before): (Cloud, Cloud), given
         let counts = !passed(&key);
         expected.insert(key, Wanted { fate: fate_of(check), counts });
     }
-    GoalStep { era, number: solved.number, cloud, cells, others: expected }
+    let findings = given.into_iter().flat_map(|step| &step.findings).map(|finding| finding.text.clone()).collect();
+    GoalStep { era, number: solved.number, cloud, cells, others: expected, findings }
 }
 
 /// Expectations of a step besides cells, each by its words.

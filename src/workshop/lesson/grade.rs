@@ -3,8 +3,9 @@
 use indexmap::IndexMap;
 use serde::Serialize;
 
-use super::assess::{Assessment, Wrong, WrongKind};
+use super::assess::{Assessment, LIMIT_COSTS, Wrong, WrongKind};
 use super::fates::moments;
+use super::goal::{CLOSED, OPENED};
 use super::limits::BrokenLimit;
 use crate::scenario::{Evidence, demand};
 use crate::topology::{Problems, Topology};
@@ -15,14 +16,23 @@ const MAX_FLOWS: usize = 4;
 /// Maximum number of cells of a step that is run for somebody.
 pub const MAX_CELLS: usize = 20_000;
 
-/// The scheme of a score, for help and reports.
-pub const SCHEME: &[&str] = &[
-    "Only what the start file has otherwise than the solution counts: the start file as it is given scores 0.",
-    "A cell that must come to be open counts 1, one that must come to be closed 2; another expectation as its kind.",
-    "What was right in the start file and is wrong now is taken off: 1 for what is missing, 2 for a leak.",
-    "The score is the share of these points in a hundred, rounded down, not below 0; each limit that is not kept costs 25.",
-    "What the packets do not prove counts neither way. A file that cannot be read scores 0.",
-];
+/// Returns the scheme of a score, for reports.
+pub fn scheme() -> Vec<String> {
+    vec![
+        "Only what the start file has otherwise than the solution counts: the start file as it is given scores 0."
+            .to_owned(),
+        format!(
+            "A cell that must come to be open counts {OPENED}, one that must come to be closed {CLOSED}; another expectation as its kind."
+        ),
+        format!(
+            "What was right in the start file and is wrong now is taken off: {OPENED} for what is missing, {CLOSED} for a leak."
+        ),
+        format!(
+            "The score is the share of these points in a hundred, rounded down, not below 0; each limit that is not kept costs {LIMIT_COSTS}."
+        ),
+        "What the packets do not prove counts neither way. A file that cannot be read scores 0.".to_owned(),
+    ]
+}
 
 /// One participant.
 #[derive(Clone, Debug, Serialize)]
@@ -39,7 +49,7 @@ pub struct Graded {
     pub right: usize,
     /// Points of what was spoilt.
     pub spoilt: usize,
-    /// Points of the whole goal.
+    /// Points of the whole goal, without what could not be proved.
     pub of: usize,
     /// Number of cells that could not be proved.
     pub unproved: usize,

@@ -1,4 +1,6 @@
 use super::*;
+use crate::scenario::Options;
+use crate::scenario::predict::predict;
 use crate::topology::EXAMPLES;
 
 fn example(name: &str) -> Topology {
@@ -56,6 +58,25 @@ fn every_question_of_the_library_is_about_a_cell_of_its_step_and_a_step_asks_for
     }
 }
 
+/// A load balancer that closes what it takes is asked about by no word.
+#[test]
+fn every_question_of_the_library_about_a_flow_has_an_answer_that_can_be_given() {
+    for (name, _) in EXAMPLES {
+        let topology = example(name);
+        for &era in &topology.eras {
+            let result = predict(&topology, era, &Options::default(), &mut |_| {}).expect("a prediction");
+            for puzzles in of(&topology, era).expect("a cloud") {
+                let step = result.steps.iter().find(|it| it.number == puzzles.step).expect("a step");
+                for puzzle in &puzzles.puzzles {
+                    let Subject::Flow(flow) = &puzzle.subject else { continue };
+                    let Some(class) = step.probed.observed.get(flow) else { continue };
+                    assert!(answer(*class).is_some(), "{name}, {era}, step {}: {flow} is {class:?}", puzzles.step);
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn a_step_that_names_a_flow_which_surprises_asks_about_one() {
     for (name, _) in EXAMPLES {
@@ -66,7 +87,8 @@ fn a_step_that_names_a_flow_which_surprises_asks_about_one() {
                 let step = &topology.steps[puzzles.step - 1];
                 let before = cloud.clone();
                 cloud = step.cloud_after(&cloud);
-                let paper = Paper::new(&topology, step, &before, &cloud);
+                let outcomes = Outcomes::of(&topology);
+                let paper = Paper::new((&topology, &outcomes), step, &before, &cloud);
                 let demands = demand::demands(&topology, &Expected::of(step).cells, &cloud).demands;
                 let own = demands.iter().filter(|demand| demand.by == CellSource::Step);
                 let surprises = own.filter(|demand| paper.candidate(&demand.flow, true).trap.is_some()).count();
