@@ -18,6 +18,11 @@ pub(super) fn annotate(out: &mut String, kind: &str, place: &SourceLocation, tit
     );
 }
 
+/// Writes one that is of a whole file.
+pub(super) fn annotate_file(out: &mut String, kind: &str, file: &str, title: &str, text: &str) {
+    let _ = writeln!(out, "::{kind} file={},title={}::{}", property(file), property(title), message(text));
+}
+
 /// Escapes the text after the second pair of colons. Its lines may be several, and only GitHub shows them as such.
 pub(super) fn message(text: &str) -> String {
     text::shown_lines(text).replace('%', "%25").replace('\n', "%0A")

@@ -129,12 +129,14 @@ fn summary(step: &StepResult) -> String {
     if let Some(first) = step.model.connections.disagreements.first() {
         return format!("model and kernel disagree about a {}", held_connections::sentence(first));
     }
-    if let Some(check) = step.sections().find(|check| !check.is_passed()) {
+    if let Some(check) = step.sections().find(|check| check.is_failed()) {
         return check.to_string();
     }
     let unproved = step.cells().filter(|(check, _)| check.is_inconclusive()).count();
+    let inconclusive = step.sections().find(|check| !check.is_passed());
     match (step.findings.first(), step.counts.wrong) {
         (Some(finding), _) => finding.text.clone(),
+        (None, 0) if inconclusive.is_some() => inconclusive.map_or_else(String::new, ToString::to_string),
         (None, 0) if unproved == 0 && step.probed.canaries_held => {
             let unproved = step.model.connections.not_compared.iter().find(|it| it.is_unproved());
             unproved.map_or_else(String::new, |it| format!("connection {} not proved: {}", it.name, it.reason))

@@ -188,7 +188,7 @@ fn names(topology: &Topology, between: &str) -> String {
     topology.eras.iter().map(|era| era.as_str()).collect::<Vec<_>>().join(between)
 }
 
-/// The first sentence of a text, as far as there is room.
+/// The text, cut to the room with `...`.
 fn cut(text: &str, room: Option<usize>) -> String {
     let Some(room) = room else { return text.to_owned() };
     if text.chars().count() <= room {

@@ -107,8 +107,13 @@ pub(super) fn summary(coverage: &Coverage) -> String {
     }
 }
 
-/// Annotates each rule at its place in the file: an error where coverage is required.
-pub(super) fn annotate(out: &mut String, coverage: &Coverage, era: Era) {
+/// Annotates each rule at its place in the file: an error where coverage is required. Counters that could not be read are a warning of the
+/// whole file.
+pub(super) fn annotate(out: &mut String, coverage: &Coverage, (file, era): (&str, Era)) {
+    if coverage.is_unproved() {
+        let title = format!("sglab: coverage (era {era})");
+        annotation::annotate_file(out, "warning", file, &title, &summary(coverage));
+    }
     let kind = if coverage.required { "error" } else { "notice" };
     for it in coverage.unexercised() {
         if let Some(place) = &it.rule.place {
@@ -147,6 +152,10 @@ mod tests {
         assert!(coverage.unexercised().is_empty() && !coverage.is_wanting() && coverage.is_unproved());
         let text = section(&coverage, Style::default());
         assert_eq!(text, "RULES  what no packet matched is not known: nft failed\n");
+        let mut result = testing::unexercised(true);
+        result.coverage = Some(coverage);
+        let told = github(&[result.into()]);
+        assert!(told.contains("::warning file=") && told.contains("nft failed"), "{told}");
     }
 
     #[test]

@@ -40,7 +40,10 @@ pub fn eras(results: &[RunResult], style: Style) -> String {
         let name = steps.iter().flatten().next().map_or("", |step| step.name.as_str());
         let words = columns(steps.iter().map(|step| status(*step)), style);
         // A long name takes several lines; the words stand behind its last.
-        let lines = text::wrap(name, names - 2);
+        let mut lines = text::wrap(name, names - 2);
+        if lines.is_empty() {
+            lines.push(String::new());
+        }
         for (index, line) in lines.iter().enumerate() {
             let number = if index == 0 { number.to_string() } else { String::new() };
             let words = if index + 1 == lines.len() { words.as_str() } else { "" };
@@ -179,6 +182,13 @@ mod tests {
             ("on a terminal of 80 columns no line is longer", on_a_terminal_of_80_columns_no_line_is_longer()),
         ];
         insta::assert_snapshot!(testing::sections(&all));
+    }
+
+    #[test]
+    fn a_step_whose_name_is_blank_has_its_row() {
+        let mut run = testing::passed();
+        run.steps[0].name = " ".to_owned();
+        assert!(eras(&[run], Style::default()).contains("\n 1  "));
     }
 
     #[test]

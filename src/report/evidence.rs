@@ -293,12 +293,14 @@ fn what(check: &Check) -> String {
 }
 
 fn probe(seen: &Observation) -> ProbeRecord {
-    let host = match &seen.flow.from {
-        Endpoint::Host(_, address) => format!(" from {address}"),
-        _ => String::new(),
+    let address = |word: &str, end: &Endpoint| match end {
+        Endpoint::Host(_, address) => format!(" {word} {address}"),
+        Endpoint::Instance(_) | Endpoint::Interface(_) | Endpoint::Forged(..) | Endpoint::LoadBalancer(..) => {
+            String::new()
+        }
     };
     ProbeRecord {
-        flow: write::flow(&seen.flow) + &host,
+        flow: write::flow(&seen.flow) + &address("from", &seen.flow.from) + &address("to", &seen.flow.to),
         observed: Class::of(&seen.outcome).as_str().to_owned(),
         detail: detail(&seen.outcome),
         timed_out: seen.timed_out,

@@ -8,48 +8,76 @@ use crate::protocol::event::FlowLogRecord;
 
 /// The account of every record: sglab has one, and it is nobody's.
 const ACCOUNT: &str = "123456789012";
+
+/// Defines the fields that are recorded: variant, name, and the version that brought it.
+macro_rules! fields {
+    ($($variant:ident $name:literal $version:literal,)*) => {
+        /// A field that is recorded; `group-id` and `rule-id` are sglab's own.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        enum Field {
+            $($variant,)*
+        }
+
+        impl Field {
+            const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+
+            fn version(self) -> u8 {
+                match self {
+                    $(Self::$variant => $version,)*
+                }
+            }
+        }
+    };
+}
+
+fields! {
+    Version "version" 2,
+    AccountId "account-id" 2,
+    InterfaceId "interface-id" 2,
+    Srcaddr "srcaddr" 2,
+    Dstaddr "dstaddr" 2,
+    Srcport "srcport" 2,
+    Dstport "dstport" 2,
+    Protocol "protocol" 2,
+    Packets "packets" 2,
+    Bytes "bytes" 2,
+    Start "start" 2,
+    End "end" 2,
+    Action "action" 2,
+    LogStatus "log-status" 2,
+    VpcId "vpc-id" 3,
+    SubnetId "subnet-id" 3,
+    InstanceId "instance-id" 3,
+    Type "type" 3,
+    PktSrcaddr "pkt-srcaddr" 3,
+    PktDstaddr "pkt-dstaddr" 3,
+    FlowDirection "flow-direction" 5,
+    GroupId "group-id" 2,
+    RuleId "rule-id" 2,
+}
+
 /// The default format, of version 2.
-const DEFAULT: [&str; 14] = [
-    "version",
-    "account-id",
-    "interface-id",
-    "srcaddr",
-    "dstaddr",
-    "srcport",
-    "dstport",
-    "protocol",
-    "packets",
-    "bytes",
-    "start",
-    "end",
-    "action",
-    "log-status",
-];
-/// Every field that is recorded, and the version that brought it; `groups` and `rule-id` are sglab's own.
-const FIELDS: [(&str, u8); 23] = [
-    ("version", 2),
-    ("account-id", 2),
-    ("interface-id", 2),
-    ("srcaddr", 2),
-    ("dstaddr", 2),
-    ("srcport", 2),
-    ("dstport", 2),
-    ("protocol", 2),
-    ("packets", 2),
-    ("bytes", 2),
-    ("start", 2),
-    ("end", 2),
-    ("action", 2),
-    ("log-status", 2),
-    ("vpc-id", 3),
-    ("subnet-id", 3),
-    ("instance-id", 3),
-    ("type", 3),
-    ("pkt-srcaddr", 3),
-    ("pkt-dstaddr", 3),
-    ("flow-direction", 5),
-    ("group-id", 2),
-    ("rule-id", 2),
+const DEFAULT: [Field; 14] = [
+    Field::Version,
+    Field::AccountId,
+    Field::InterfaceId,
+    Field::Srcaddr,
+    Field::Dstaddr,
+    Field::Srcport,
+    Field::Dstport,
+    Field::Protocol,
+    Field::Packets,
+    Field::Bytes,
+    Field::Start,
+    Field::End,
+    Field::Action,
+    Field::LogStatus,
 ];
 /// Fields of EC2 that nothing here could fill.
 const NOT_RECORDED: [&str; 9] = [
@@ -66,7 +94,7 @@ const NOT_RECORDED: [&str; 9] = [
 
 /// A format: fields in their order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Format(Vec<&'static str>);
+pub struct Format(Vec<Field>);
 
 impl Default for Format {
     fn default() -> Self {
@@ -83,14 +111,15 @@ impl Format {
         let (mut fields, mut wrong) = (Vec::new(), Vec::new());
         for word in text.split_whitespace() {
             let name = word.strip_prefix("${").and_then(|word| word.strip_suffix('}')).unwrap_or(word);
-            if let Some((field, _)) = FIELDS.iter().find(|(field, _)| *field == name) {
+            if let Some(field) = Field::ALL.iter().find(|field| field.name() == name) {
                 fields.push(*field);
             } else if NOT_RECORDED.contains(&name) {
                 wrong.push(format!("`{name}` is a field of EC2 that is not recorded here"));
             } else {
-                let near = FIELDS.iter().map(|(field, _)| *field).min_by_key(|field| strsim::levenshtein(field, name));
+                let names = || Field::ALL.iter().map(|field| field.name());
+                let near = names().min_by_key(|field| strsim::levenshtein(field, name));
                 let near = near.filter(|near| strsim::levenshtein(near, name) <= 3);
-                let all = || FIELDS.map(|(field, _)| field).join(" ");
+                let all = || names().collect::<Vec<_>>().join(" ");
                 let help =
                     near.map_or_else(|| format!("there are {}", all()), |near| format!("did you mean `{near}`?"));
                 wrong.push(format!("`{name}` is no field of a flow log; {help}"));
@@ -104,14 +133,13 @@ impl Format {
 
     /// A record, its fields by spaces; `-` for what it does not have.
     pub fn line(&self, record: &FlowLogRecord) -> String {
-        let known = |field: &&str| FIELDS.iter().find(|(known, _)| known == field);
-        let version = self.0.iter().filter_map(known).map(|(_, version)| *version).max().unwrap_or(2);
-        let fields: Vec<String> = self.0.iter().map(|field| value(record, field, version)).collect();
+        let version = self.0.iter().map(|field| field.version()).max().unwrap_or(2);
+        let fields: Vec<String> = self.0.iter().map(|field| value(record, *field, version)).collect();
         fields.join(" ")
     }
 }
 
-fn value(it: &FlowLogRecord, field: &str, version: u8) -> String {
+fn value(it: &FlowLogRecord, field: Field, version: u8) -> String {
     fn some<T: ToString>(value: Option<T>) -> String {
         value.map_or_else(|| "-".to_owned(), |value| value.to_string())
     }
@@ -119,29 +147,29 @@ fn value(it: &FlowLogRecord, field: &str, version: u8) -> String {
         if all.is_empty() { "-".to_owned() } else { all.join(",") }
     }
     match field {
-        "version" => version.to_string(),
-        "account-id" => ACCOUNT.to_owned(),
-        "interface-id" => it.interface_id.to_string(),
-        "srcaddr" => some(it.srcaddr),
-        "dstaddr" => some(it.dstaddr),
-        "srcport" => some(it.srcport),
-        "dstport" => some(it.dstport),
-        "protocol" => some(it.protocol),
-        "packets" => some(it.packets),
-        "bytes" => some(it.bytes),
-        "start" => it.start.to_string(),
-        "end" => it.end.to_string(),
-        "action" => some(it.action.as_ref()),
-        "log-status" => it.log_status.clone(),
-        "vpc-id" => it.vpc_id.to_string(),
-        "subnet-id" => it.subnet_id.to_string(),
-        "instance-id" => some(it.instance_id),
-        "type" => some(it.srcaddr.map(|address| if matches!(address, IpAddr::V4(_)) { "IPv4" } else { "IPv6" })),
-        "pkt-srcaddr" => some(it.pkt_srcaddr),
-        "pkt-dstaddr" => some(it.pkt_dstaddr),
-        "flow-direction" => some(it.flow_direction.as_ref()),
-        "group-id" => list(&it.groups),
-        _ => list(&it.rules),
+        Field::Version => version.to_string(),
+        Field::AccountId => ACCOUNT.to_owned(),
+        Field::InterfaceId => it.interface_id.to_string(),
+        Field::Srcaddr => some(it.srcaddr),
+        Field::Dstaddr => some(it.dstaddr),
+        Field::Srcport => some(it.srcport),
+        Field::Dstport => some(it.dstport),
+        Field::Protocol => some(it.protocol),
+        Field::Packets => some(it.packets),
+        Field::Bytes => some(it.bytes),
+        Field::Start => it.start.to_string(),
+        Field::End => it.end.to_string(),
+        Field::Action => some(it.action.as_ref()),
+        Field::LogStatus => it.log_status.clone(),
+        Field::VpcId => it.vpc_id.to_string(),
+        Field::SubnetId => it.subnet_id.to_string(),
+        Field::InstanceId => some(it.instance_id),
+        Field::Type => some(it.srcaddr.map(|address| if matches!(address, IpAddr::V4(_)) { "IPv4" } else { "IPv6" })),
+        Field::PktSrcaddr => some(it.pkt_srcaddr),
+        Field::PktDstaddr => some(it.pkt_dstaddr),
+        Field::FlowDirection => some(it.flow_direction.as_ref()),
+        Field::GroupId => list(&it.groups),
+        Field::RuleId => list(&it.rules),
     }
 }
 

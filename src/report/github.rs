@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use super::Entry;
-use super::annotation::{annotate, message, property};
+use super::annotation::{annotate, annotate_file};
 use super::{bundle, coverage, held_connections, text};
 use crate::scenario::{CheckStatus, RunResult, StepStatus};
 
@@ -19,11 +19,7 @@ pub fn github(entries: &[Entry]) -> String {
             Entry::Ran(result) => run(&mut out, result),
             Entry::Broken(broken) => match &broken.place {
                 Some(place) => annotate(&mut out, "error", place, NOT_RUN, &broken.error),
-                None => {
-                    let file = property(&broken.file);
-                    let _ =
-                        writeln!(out, "::error file={file},title={}::{}", property(NOT_RUN), message(&broken.error));
-                }
+                None => annotate_file(&mut out, "error", &broken.file, NOT_RUN, &broken.error),
             },
         }
     }
@@ -92,7 +88,7 @@ fn run(out: &mut String, result: &RunResult) {
         }
     }
     if let Some(it) = &result.coverage {
-        coverage::annotate(out, it, result.head.era);
+        coverage::annotate(out, it, (&result.head.file, result.head.era));
     }
     if let Some(step) = result.steps.iter().find(|step| !step.claims.is_empty()) {
         for claim in &step.claims {
@@ -112,6 +108,7 @@ fn kind(status: CheckStatus) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::annotation::{message, property};
     use crate::report::testing;
 
     fn wrong_cells_are_errors_where_the_expectation_stands() -> String {

@@ -204,7 +204,7 @@ pub struct RefusedView {
     pub code: String,
     /// EC2's text.
     pub message: String,
-    /// Obstacles, where EC2's text does not name it; sglab's words.
+    /// Obstacles, where EC2's text does not name them; sglab's words.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub culprits: Vec<String>,
     /// For each name that nobody has, the one that was meant, if that can be guessed.

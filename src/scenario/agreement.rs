@@ -104,15 +104,15 @@ pub fn compare_held(standing: &ConnectionState, held: &Held) -> Agreement {
         (ConnectionState::Cut { at: ends }, Held::Cut(drops)) => every(drops, &|cause| {
             cause.groups().is_some_and(|(at, interface, _)| ends.contains(&(at, interface.clone())))
         }),
-        // A packet of a forgotten connection belongs to none, and begins none. Where it ends, whoever holds its addresses by now
-        // decides: in whichever VPC.
+        // A packet of a forgotten connection belongs to none, and begins none. The record may be of any VPC
+        // in which somebody holds the address now.
         (ConnectionState::Forgotten, Held::Cut(drops)) => every(drops, &|cause| {
             matches!(cause.record(), Record::Invalid | Record::Untranslated | Record::Unreachable | Record::Blackhole)
         }),
         (ConnectionState::Forgotten, Held::Gone { .. }) => true,
         // An end may end its own connection at any time, which nothing foretells.
         (_, Held::Gone { .. }) => return Agreement::Unproved,
-        // A packet that comes to it is not for it; and one that it has translated, and sends back, is not from it.
+        // A NAT instance whose check is on again: what comes in fails the destination check, the translated answer the source check.
         (ConnectionState::FailsCheck { interface, vpc }, Held::Cut(drops)) => every(drops, &|cause| {
             [Check::Source, Check::Destination].into_iter().any(|check| {
                 let (interface, vpc) = (interface.clone(), vpc.clone());

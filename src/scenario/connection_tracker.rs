@@ -20,7 +20,7 @@ use crate::topology::ExpectedConnection;
 /// A TCP end whose words are lost repeats them after a pause that doubles each time: one that was cut is examined once
 /// more, to see whether it comes back, and then only when somebody asks.
 const MAX_CUTS: u32 = 2;
-/// One that has been cut as long may pause for longer than an examination waits.
+/// After a cut of this length TCP may pause between retransmissions for longer than an examination waits.
 const EXAMINATION_WINDOW: Duration = Duration::from_secs(2);
 
 /// Every connection that is held, with what the model remembers of it.
@@ -197,10 +197,12 @@ impl ConnectionTracker {
                 }
             };
             let is_it = |it: &&ConnectionDetails| it.name == *name && it.expected != ExpectedConnection::Unanswerable;
-            let held = match found.iter().rev().filter_map(|it| it.details.connection()).find(is_it) {
+            let examined = found.iter().rev().filter_map(|it| it.details.connection()).find(is_it);
+            // It has just been answered. Another question would make a stream of it, which is remembered for longer.
+            let is_assumed = examined.is_none() && one.is_single_question && !one.is_stale;
+            let held = match examined {
                 Some(result) => result.found.clone(),
-                // It has just been answered. Another question would make a stream of it, which is remembered for longer.
-                None if one.is_single_question && !one.is_stale => Held::Alive,
+                None if is_assumed => Held::Alive,
                 None => {
                     if let Some(reason) = one.is_better_left_alone(lab.cloud(), &foretold) {
                         not(&one.flow, Why::Limit, reason);
@@ -218,7 +220,9 @@ impl ConnectionTracker {
                 not(&one.flow, Why::Limit, reason);
                 continue;
             }
-            one.note(&held);
+            if !is_assumed {
+                one.note(&held);
+            }
             match (agreement, held) {
                 (Agreement::Agree, _) => compared.compared += 1,
                 (Agreement::Unproved, Held::Inconclusive { why } | Held::Gone { why }) => {

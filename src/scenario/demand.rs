@@ -143,7 +143,8 @@ impl Demands {
     }
 }
 
-/// Tells whether an interface without a public address has nobody either to send it out. No filter drops what is sent so.
+/// Tells whether a flow by public address, from an interface that has none, also has no appliance on its route to send it out. Then it is
+/// unreachable, and no filter drops it.
 fn has_no_way_out(cloud: &Cloud, flow: &Flow) -> bool {
     let sender = flow.from.interface().and_then(|id| cloud.interface(&id));
     sender.is_some_and(|sender| sender.public.is_none())

@@ -3,9 +3,9 @@
 use indexmap::IndexSet;
 
 use super::cells;
-use crate::model::{Cloud, Endpoint, Flow, HostName, Service};
+use crate::model::{Cloud, Endpoint, Flow, HostName, Service, Via};
 use crate::policy::judge;
-use crate::topology::{Egress, columns_of, write};
+use crate::topology::{Columns, Egress, columns_of, write};
 
 /// A flow that is open in one of two clouds and dropped in the other, or at ends that only the second has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,8 +42,7 @@ impl Differing {
     /// Finds them by prediction, over every cell of both.
     pub fn new(first: &Cloud, second: &Cloud) -> Self {
         let mut flows = Vec::new();
-        let services: IndexSet<Service> = services(second).into_iter().chain(services(first)).collect();
-        for flow in all_flows(second, &services) {
+        for flow in all_flows(second, &[columns_of(second, &Egress::All), columns_of(first, &Egress::All)]) {
             let now = judge(second, &flow);
             let known = has(first, &flow.from) && has(first, &flow.to);
             let change = match known.then(|| judge(first, &flow)) {
@@ -100,19 +99,17 @@ fn words(cloud: &Cloud, flow: &Flow) -> String {
     write::flow(&Flow { from: numbered(&flow.from), to: numbered(&flow.to), ..flow.clone() })
 }
 
-fn services(cloud: &Cloud) -> Vec<Service> {
-    columns_of(cloud, &Egress::All).iter().copied().collect()
-}
-
-fn all_flows(cloud: &Cloud, services: &IndexSet<Service>) -> Vec<Flow> {
-    let extent = cells::Extent { vias: IndexSet::from([None]), egress: Egress::All };
+/// Lists every flow that the columns of either cloud ask for.
+fn all_flows(cloud: &Cloud, columns: &[Columns; 2]) -> IndexSet<Flow> {
+    let services: IndexSet<Service> = columns.iter().flat_map(|columns| columns.iter().copied()).collect();
+    let extent = cells::Extent { vias: IndexSet::from([None, Some(Via::Ipv6)]), egress: Egress::All };
     let receivers = extent.receivers(cloud);
-    let mut flows = Vec::new();
+    let mut flows = IndexSet::new();
     for (from, via) in cells::senders(cloud, &extent.vias) {
         for to in &receivers {
             let Some(via) = cells::path(cloud, &from, to, via) else { continue };
-            let fits = |service: &&Service| !via.is_ipv6() || !matches!(service, Service::Icmp(_));
-            flows.extend(services.iter().filter(fits).map(|&service| Flow {
+            let are_asked = |service: &&Service| columns.iter().any(|columns| columns.are_asked(**service, via));
+            flows.extend(services.iter().filter(are_asked).map(|&service| Flow {
                 from: from.clone(),
                 to: to.clone(),
                 via,
@@ -141,5 +138,28 @@ fn scenario(open: &[&str], dropped: &[&str]) -> String {
         String::new()
     } else {
         format!("scenario:\n  - step: what differs\n    expect:{expected}\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::topology::Topology;
+
+    fn cloud(rules: &str) -> Cloud {
+        let text = format!(
+            "sglab: 1\nera: vpc\nvpcs: {{main: {{cidr: 10.0.0.0/16, ipv6: yes}}}}\n\
+             groups: {{A: [{rules}], B: []}}\ninstances: {{a: {{groups: A}}, b: {{groups: B}}}}\n\
+             scenario: [{{step: one, expect: {{dropped: ['b -> a:22']}}}}]\n"
+        );
+        let topology = Topology::parse("six.yaml", text.as_bytes()).expect("a topology");
+        topology.initial_cloud(topology.eras[0]).expect("a cloud")
+    }
+
+    #[test]
+    fn a_message_of_icmpv6_that_comes_to_be_open_is_a_difference() {
+        let differing = Differing::new(&cloud(""), &cloud("'icmpv6 2/0 from ::/0'"));
+        let opened: Vec<&str> = differing.with(FlowChange::Opened).map(|flow| flow.second.as_str()).collect();
+        assert_eq!(opened, ["b -> a:icmp 2/0 by ipv6 address"]);
     }
 }

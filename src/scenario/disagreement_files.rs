@@ -3,13 +3,14 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
+use super::addresses::addresses_of;
 use super::backend::Backend;
 use super::reproduce::{self, Reproduction};
 use super::results::{Disagreement, DisagreementFiles, Head, HeldDisagreement};
 use super::{explain, held};
 use crate::compile;
 use crate::lab::{LabError, Listeners};
-use crate::model::{Cloud, Endpoint, Flow};
+use crate::model::{Cloud, Flow};
 
 /// Disagreement of model and kernel at a step.
 #[derive(Clone, Copy)]
@@ -135,17 +136,5 @@ fn records(disagree: Found<'_>) -> String {
 
 /// Every address that an end of the flow has.
 fn addresses(cloud: &Cloud, flow: &Flow) -> Vec<IpAddr> {
-    let mut all = Vec::new();
-    for end in [&flow.from, &flow.to] {
-        match (end, end.interface().and_then(|id| cloud.interface(&id))) {
-            (Endpoint::Host(_, address), _) => all.push(address.0),
-            (_, Some(interface)) => {
-                all.extend(interface.private.map(|it| IpAddr::V4(it.0)));
-                all.extend(interface.public.map(|it| IpAddr::V4(it.0)));
-                all.extend(interface.ipv6.map(|it| IpAddr::V6(it.0)));
-            }
-            _ => {}
-        }
-    }
-    all
+    [&flow.from, &flow.to].into_iter().flat_map(|end| addresses_of(cloud, end)).collect()
 }

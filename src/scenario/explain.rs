@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use ipnet::IpNet;
+
 use super::health;
 use super::results::reason::{
     self, BeyondGroups, NamesItself, NearMiss, NoEgressRule, NoIngressRule, PublicSource, Reason,
@@ -94,7 +96,11 @@ fn dropped(flow: &Flow, Drop { cause, source }: &Drop, cloud: &Cloud) -> Reason 
             DropCause::Other(_) => other(),
         };
     };
-    let near_miss = near_miss(flow, *source, (at, groups), cloud);
+    let peer = match at {
+        Direction::Ingress => Some(*source),
+        Direction::Egress => sent_to(flow, cloud),
+    };
+    let near_miss = near_miss(flow, (*source, peer), (at, groups), cloud);
     let service = flow.service;
     match at {
         Direction::Ingress => Reason::NoIngressRule(NoIngressRule {
@@ -133,6 +139,14 @@ pub fn beyond_groups(flow: &Flow, by: &DecidedBy, cloud: &Cloud) -> Option<Beyon
     }
 }
 
+/// Returns the address to which a flow was last sent.
+fn sent_to(flow: &Flow, cloud: &Cloud) -> Option<IpAddr> {
+    policy::walk(cloud, flow).stages.iter().rev().find_map(|stage| match stage {
+        Stage::Sent { destination, .. } => Some(*destination),
+        _ => None,
+    })
+}
+
 /// Returns the instance to which the last route on the way leads, where that does not run.
 fn idle_hop<'a>(flow: &Flow, cloud: &'a Cloud) -> Option<(&'a InstanceName, InstanceState)> {
     let walk = policy::walk(cloud, flow);
@@ -158,7 +172,13 @@ pub fn routes_for<'a>(
 }
 
 /// Names what is nearly a rule for it: one of the other family of IP, or for another code of the same ICMP message; or that there is no rule at all.
-fn near_miss(flow: &Flow, source: IpAddr, (at, groups): (Direction, &[GroupName]), cloud: &Cloud) -> Option<NearMiss> {
+/// `peer` is the address of the other end, as rules of this direction see it.
+fn near_miss(
+    flow: &Flow,
+    (source, peer): (IpAddr, Option<IpAddr>),
+    (at, groups): (Direction, &[GroupName]),
+    cloud: &Cloud,
+) -> Option<NearMiss> {
     let rules = || {
         let known = groups.iter().filter_map(|name| cloud.groups.get_key_value(name));
         known.flat_map(move |(name, group)| {
@@ -182,7 +202,10 @@ fn near_miss(flow: &Flow, source: IpAddr, (at, groups): (Direction, &[GroupName]
         Service::Tcp(_) | Service::Udp(_) | Service::Protocol(_) => return None,
     };
     // A rule that names a group may be for it, as far as the message goes.
-    let is_for = |rule: &Rule| rule.peer.block().is_none_or(|block| block.contains(&source));
+    let is_for = |rule: &Rule| {
+        let is_in = |block: &IpNet| peer.is_some_and(|peer| block.contains(&peer));
+        rule.peer.block().is_none_or(|block| is_in(&block))
+    };
     let of_another_code = rules().filter(|(_, rule)| is_for(rule)).find_map(|(name, rule)| match rule.traffic {
         Traffic::Icmp(IcmpMatch::TypeAndCode(kind, code)) if !source.is_ipv6() && kind == asked.kind => {
             (code != asked.code).then_some((name, rule, code))

@@ -40,6 +40,22 @@ pub enum ExportError {
 /// # Errors
 /// [`ExportError`] where the format has no words for it.
 pub fn export(cloud: &Cloud, title: &str) -> Result<String, ExportError> {
+    kept(cloud, title).map(|(text, _)| text)
+}
+
+/// Writes the cloud as it stands with all that is open in it.
+///
+/// # Errors
+/// [`ExportError`] where the format has no words for it, or no table says what is open.
+pub(super) fn with_table(cloud: &Cloud, title: &str) -> Result<String, ExportError> {
+    match kept(cloud, title)? {
+        (_, Promise::RulesUnchanged | Promise::Nothing) => Err(ExportError::NoTable),
+        (text, Promise::Table { .. } | Promise::Flows(_)) => Ok(text),
+    }
+}
+
+/// Writes the cloud with the first promise that keeps its word.
+fn kept(cloud: &Cloud, title: &str) -> Result<(String, Promise), ExportError> {
     // A table brings strangers, which a cloud that never had one has not; and a host may be let in by one of its addresses
     // only, for which a table has no words.
     let closing = closing(cloud);
@@ -52,7 +68,7 @@ pub fn export(cloud: &Cloud, title: &str) -> Result<String, ExportError> {
         if let Ok(text) = write::write(cloud, title, &promise)
             && holds(&text, cloud.era)
         {
-            return Ok(text.trim_end().to_owned() + "\n");
+            return Ok((text.trim_end().to_owned() + "\n", promise));
         }
     }
     Err(without_table(cloud, title).err().unwrap_or(ExportError::NoTable))

@@ -5,6 +5,7 @@
 //! demands of them (`demand`), whether the evidence gives it (`judge`), whether it is what `policy` predicts (`agreement`), and where eras differ (`differences`). `predict` takes the same steps
 //! without a lab.
 
+mod addresses;
 mod admitted;
 pub mod agreement;
 mod backend;

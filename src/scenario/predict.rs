@@ -57,6 +57,24 @@ fn initial(topology: &Topology, era: Era) -> Result<Cloud, RunError> {
     topology.initial_cloud(era).map_err(|(refusal, place)| RunError::Initial { era, refusal, place: Some(place) })
 }
 
+/// Outcomes of single flows, as a lab of a file would find them.
+#[derive(Debug)]
+pub struct Outcomes {
+    listeners: Listeners,
+}
+
+impl Outcomes {
+    /// Takes over the ports that a file's labs listen on.
+    pub fn of(topology: &Topology) -> Self {
+        Self { listeners: run::listeners(topology) }
+    }
+
+    /// Predicts the outcome of a flow in a cloud of the file.
+    pub fn class(&self, cloud: &Cloud, flow: &Flow) -> Class {
+        Class::of(&observation(cloud, &self.listeners, flow).outcome)
+    }
+}
+
 /// Stands where a lab would, and knows no kernel.
 #[derive(Debug)]
 struct Predictor {

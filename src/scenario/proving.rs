@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use indexmap::IndexSet;
 use ipnet::{IpNet, Ipv4Net};
 
-use super::export::export;
+use super::export::{ExportError, export, with_table};
 use crate::model::{
     Cloud, Direction, Endpoint, Flow, GroupName, IcmpMatch, InstanceName, InstanceState, InterfaceId, OnStart,
     Operation, Peer, PeerRequest, Permission, Port, PrivateIp, Rule, SecurityGroup, Service, Traffic, Via,
@@ -47,7 +47,7 @@ impl CloudRule {
 /// # Errors
 /// If the cloud cannot be written as a file, or has no such rule.
 pub fn without_rules(cloud: &Cloud, rules: &[CloudRule]) -> Result<String, Unprovable> {
-    let mut text = exported(cloud)?;
+    let mut text = with_table(cloud, "").map_err(said)?;
     let Some(expected) = text.rfind("    expect:").map(|at| text[at..].to_owned()) else {
         return unprovable("the lab has no truth table");
     };
@@ -229,8 +229,11 @@ fn service(cloud: &Cloud, traffic: Traffic, of: &InstanceName) -> Result<Service
 
 /// The cloud as a file, with its truth table.
 fn exported(cloud: &Cloud) -> Result<String, Unprovable> {
-    let said = |error: super::export::ExportError| error.to_string().lines().next().unwrap_or_default().to_owned();
-    export(cloud, "").map_err(|error| Unprovable(said(error)))
+    export(cloud, "").map_err(said)
+}
+
+fn said(error: ExportError) -> Unprovable {
+    Unprovable(error.to_string().lines().next().unwrap_or_default().to_owned())
 }
 
 /// The cloud as a file, without tables and scenario.

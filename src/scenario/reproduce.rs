@@ -120,9 +120,9 @@ impl<L: Backend> Attempt<'_, L> {
             Outcome::Refused { .. } => ExpectedOutcome::Refused,
             Outcome::Dropped(_) => ExpectedOutcome::Dropped,
             Outcome::Unreachable { .. } => ExpectedOutcome::Unreachable,
-            Outcome::Misdelivered { .. } | Outcome::Closed { .. } | Outcome::Inconclusive { .. } => {
-                return Err("nothing is predicted".to_owned());
-            }
+            Outcome::Closed { .. } => ExpectedOutcome::Closed,
+            Outcome::Misdelivered { .. } => return Err("a file has no word for `misdelivered`".to_owned()),
+            Outcome::Inconclusive { .. } => return Err("nothing is predicted".to_owned()),
         };
         let title = "Model and kernel disagree about the flow below, which is expected as the model says.";
         let text = write::write(cloud, title, &Promise::Flows(vec![(outcome, vec![write::flow(self.flow)])]));

@@ -31,10 +31,10 @@ fn words(promises: &[Promise]) -> String {
 fn check(packets: TrafficDetails, evidence: Evidenced, place: &SourceLocation) -> Check {
     let Evidenced { because, blind } = evidence;
     let has = |promise| packets.expected.contains(&promise);
-    let is_wrong =
-        packets.leaked > 0 && has(Promise::NoLeak) || packets.lost > 0 && blind.is_none() && has(Promise::NoLoss);
-    let (status, word) = match (is_wrong, &blind) {
-        (true, _) if packets.leaked > 0 => (CheckStatus::Failed, "leaked"),
+    let has_leaked = packets.leaked > 0 && has(Promise::NoLeak);
+    let has_lost = packets.lost > 0 && blind.is_none() && has(Promise::NoLoss);
+    let (status, word) = match (has_leaked || has_lost, &blind) {
+        (true, _) if has_leaked => (CheckStatus::Failed, "leaked"),
         (true, _) => (CheckStatus::Failed, "lost"),
         (false, Some(_)) => (CheckStatus::Inconclusive, "inconclusive"),
         (false, None) => (CheckStatus::Passed, "as-expected"),
@@ -49,7 +49,12 @@ fn check(packets: TrafficDetails, evidence: Evidenced, place: &SourceLocation) -
         expected: words(&packets.expected),
         observed: format!("{} packets: {leaked}, {lost}", packets.sent),
         status,
-        reason: blind.or(because).filter(|_| status != CheckStatus::Passed),
+        // Nothing recorded a packet that passed and should not have.
+        reason: match status {
+            CheckStatus::Passed => None,
+            CheckStatus::Failed if !has_lost => None,
+            CheckStatus::Failed | CheckStatus::Inconclusive => blind.or(because),
+        },
         said: Said { words: format!("during: {}", packets.flow), place: place.clone() },
         details: Details::Traffic(TrafficDetails { word, ..packets }),
     }
@@ -81,9 +86,6 @@ pub struct Running {
 /// When the lab fails.
 pub async fn begin<L: Backend>(lab: &mut L, step: &Step) -> Result<(Option<Running>, Vec<Finding>), LabError> {
     let (mut flows, mut obstacles) = (Vec::new(), Vec::new());
-    if lab.evidence() == Evidence::Prediction {
-        return Ok((None, obstacles));
-    }
     for pattern in &step.during {
         match cells::select(pattern, None, lab.cloud()) {
             Ok(selected) => flows.extend(selected.into_iter().map(|flow| (flow, pattern.place.clone()))),
@@ -92,6 +94,9 @@ pub async fn begin<L: Backend>(lab: &mut L, step: &Step) -> Result<(Option<Runni
                 obstacles.push(Finding { text, place: pattern.place.clone() });
             }
         }
+    }
+    if lab.evidence() == Evidence::Prediction {
+        return Ok((None, obstacles));
     }
     let Some((_, place)) = flows.first().cloned() else { return Ok((None, obstacles)) };
     let all: Vec<Flow> = flows.iter().map(|(flow, _)| flow.clone()).collect();
@@ -354,6 +359,24 @@ mod tests {
             assert_eq!((either(&check), check.is_failed()), (2, false));
         }
         assert_eq!(judged(Part::Forth, 1, false).word(), "lost");
+    }
+
+    #[test]
+    fn the_word_is_that_of_the_promise_that_is_broken() {
+        let details = |expected: &[Promise]| TrafficDetails {
+            expected: expected.to_vec(),
+            lost: 3,
+            leaked: 2,
+            ..judged(Part::New, 1, true).details.traffic().expect("traffic").clone()
+        };
+        let check_of = |expected: &[Promise]| {
+            let evidence = Evidenced { because: Some("dropped at b".to_owned()), blind: None };
+            let check =
+                check(details(expected), evidence, &SourceLocation { file: "a.yaml".into(), line: 1, column: 1 });
+            (check.word().to_owned(), check.reason.clone())
+        };
+        assert_eq!(check_of(&[Promise::NoLoss]), ("lost".to_owned(), Some("dropped at b".to_owned())));
+        assert_eq!(check_of(&[Promise::NoLeak]), ("leaked".to_owned(), None), "the reason is that of a loss");
     }
 
     #[test]

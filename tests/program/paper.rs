@@ -83,6 +83,43 @@ instances: {web1: {groups: web}}
     }
 }
 
+#[test]
+fn a_rule_of_egress_is_nearly_one_by_the_address_that_is_sent_to() {
+    let program = Program::copy();
+    for (peer, reason) in
+        [("office", "web \"icmp 8/1 to office\" is for code 1 only, and a ping has code 0"), ("10.0.0.0/8", "")]
+    {
+        let text = format!(
+            "sglab: 1\nera: vpc\nhosts: {{office: 203.0.113.10}}\n\
+             groups: {{web: {{egress: [icmp 8/1 to {peer}]}}}}\ninstances: {{web1: {{groups: web}}}}\n\
+             scenario: [{{step: s, expect: {{open: ['web1 -> office:ping']}}}}]\n"
+        );
+        write(&program, "near.yaml", &text);
+        let said = sglab(&program, &["predict", "near.yaml"]);
+        let because = said.out.lines().find(|line| line.contains("because")).unwrap_or_else(|| panic!("{said:?}"));
+        assert_eq!(because.split_once("; ").map_or("", |(_, told)| told), reason, "{peer}: {because}");
+    }
+}
+
+#[test]
+fn traffic_of_nobody_is_no_more_for_a_prediction_than_for_packets() {
+    let program = Program::copy();
+    let text = "sglab: 1
+era: vpc
+groups: {A: [], B: [tcp 22 from A]}
+instances: {a: {groups: A}, b: {groups: B, listens: tcp 22}}
+scenario:
+  - {step: b is stopped, do: [{stop: b}], expect: {unreachable: ['a -> b:22']}}
+  - {step: traffic to it, during: ['a -> B:22'], do: [{start: b}], expect: {leak: none, loss: none}}
+";
+    write(&program, "nobody.yaml", text);
+    let said = sglab(&program, &["predict", "nobody.yaml"]);
+    assert!(
+        said.code == Some(1) && said.out.contains("`a -> B:22` is no traffic: `a -> B:22` selects no flow: B"),
+        "{said:?}"
+    );
+}
+
 /// Source: "Elastic network interfaces" (EC2): an interface keeps its private addresses when its instance is stopped and started.
 #[test]
 fn a_further_interface_keeps_its_private_address_over_a_restart() {

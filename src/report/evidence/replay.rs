@@ -42,11 +42,11 @@ pub fn compare(run: &str, kept: &[Step], now: &[Step]) -> Vec<Differs> {
         differs("status", status(before), status(after));
         let probes = |step: Option<&Step>| {
             let each = step.iter().flat_map(|(record, _)| &record.probes);
-            each.map(|it| (it.flow.clone(), outcome(it))).collect::<IndexMap<_, _>>()
+            by_subject(each.map(|it| (it.flow.clone(), outcome(it))))
         };
         let others = |step: Option<&Step>| {
             let each = step.iter().flat_map(|(record, _)| &record.others);
-            each.map(|it| (it.what.clone(), it.observed.clone())).collect::<IndexMap<_, _>>()
+            by_subject(each.map(|it| (it.what.clone(), it.observed.clone())))
         };
         for (before, after) in [(probes(before), probes(after)), (others(before), others(after))] {
             for what in union(&before, &after) {
@@ -61,6 +61,19 @@ pub fn compare(run: &str, kept: &[Step], now: &[Step]) -> Vec<Differs> {
         }
     }
     all
+}
+
+/// Groups what was found by its subject. Findings at one place share theirs, and none may hide another.
+fn by_subject(each: impl Iterator<Item = (String, String)>) -> IndexMap<String, String> {
+    let mut all: IndexMap<String, Vec<String>> = IndexMap::new();
+    for (what, found) in each {
+        all.entry(what).or_default().push(found);
+    }
+    let joined = |mut found: Vec<String>| {
+        found.sort();
+        found.join("; ")
+    };
+    all.into_iter().map(|(what, found)| (what, joined(found))).collect()
 }
 
 fn outcome(probe: &ProbeRecord) -> String {
@@ -142,4 +155,36 @@ pub fn terminal(runs: usize, (kept, now): (&Versions, &Versions), differences: &
         number => writeln!(out, "DIFFERS  {runs}: {}", text::count(number, "difference")),
     };
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::evidence::OtherRecord;
+
+    fn step(findings: &[&str]) -> Step {
+        let other = |observed: &&str| OtherRecord {
+            what: "finding at shop.yaml:9:7".to_owned(),
+            observed: (*observed).to_owned(),
+        };
+        let record = StepRecord {
+            number: 1,
+            name: "as launched".to_owned(),
+            status: "failed".to_owned(),
+            probes: Vec::new(),
+            others: findings.iter().map(other).collect(),
+            captures: Vec::new(),
+            not_captured: 0,
+        };
+        (record, None)
+    }
+
+    #[test]
+    fn of_two_findings_at_one_place_neither_hides_that_the_other_has_changed() {
+        let kept = [step(&["web1 has its address", "web2 has its address"])];
+        assert_eq!(compare("run", &kept, &[step(&["web2 has its address", "web1 has its address"])]), []);
+        let told = compare("run", &kept, &[step(&["web1 has another", "web2 has its address"])]);
+        assert_eq!(told.len(), 1);
+        assert_eq!(told[0].now.as_deref(), Some("web1 has another; web2 has its address"));
+    }
 }

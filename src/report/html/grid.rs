@@ -1,6 +1,6 @@
 //! The truth table of a step as a table: letters first, colour second.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use indexmap::IndexMap;
 
@@ -15,8 +15,10 @@ pub fn table(id: &str, step: &StepResult, hosts: &IndexMap<HostName, Vec<HostIp>
     if grid.rows.is_empty() || grid.services.is_empty() {
         return String::new();
     }
-    let changed: HashSet<_> =
-        step.probed.changed.iter().map(|ChangedCell { flow, .. }| (&flow.from, &flow.to, flow.service)).collect();
+    let mut changed: HashMap<_, Vec<Via>> = HashMap::new();
+    for ChangedCell { flow, .. } in &step.probed.changed {
+        changed.entry((&flow.from, &flow.to, flow.service)).or_default().push(flow.via);
+    }
     let services: Vec<String> = grid.services.iter().map(|service| text::service(*service)).collect();
     let heads: String = grid
         .targets
@@ -51,7 +53,9 @@ pub fn table(id: &str, step: &StepResult, hosts: &IndexMap<HostName, Vec<HostIp>
                 continue;
             };
             for (cell, &service) in cells.iter().zip(&grid.services) {
-                let is_changed = changed.contains(&(&row.from, target, service));
+                let vias = changed.get(&(&row.from, target, service)).map_or(&[][..], Vec::as_slice);
+                // A row that names no address is the only one of its sender.
+                let is_changed = row.via.map_or(!vias.is_empty(), |via| vias.contains(&via));
                 out.push_str(&a_cell(*cell, is_changed));
             }
         }

@@ -9,6 +9,7 @@ mod markup;
 pub(super) use grade::grades;
 use markup::{anchor, escaped};
 
+use super::coverage::summary;
 use super::evidence::{Versions, sha256};
 use super::terminal;
 use super::text::{self, Style, Tone};
@@ -173,6 +174,9 @@ fn a_step(run: usize, result: &RunResult, at: usize, step: &StepResult) -> Strin
             escaped(&terminal::step(&result.head, earlier, step, style))
         ));
     }
+    for claim in &step.claims {
+        out.push_str(&format!("<p class=\"note\">{}</p>\n", escaped(claim)));
+    }
     out.push_str(&grid::table(&id, step, &result.head.hosts));
     if !changed.is_empty() {
         let count = text::count(changed.len(), "cell");
@@ -186,6 +190,9 @@ fn a_step(run: usize, result: &RunResult, at: usize, step: &StepResult) -> Strin
 }
 
 fn rules(run: usize, coverage: &Coverage) -> String {
+    if coverage.unread.is_some() {
+        return format!("<p class=\"note\">{}</p>\n", escaped(&summary(coverage)));
+    }
     let rows = coverage.rules.iter().enumerate().map(|(index, counted)| {
         let (word, class) = match (counted.is_exercised(), counted.unprovable) {
             (true, _) => ("exercised", "good"),

@@ -340,15 +340,17 @@ fn few(lines: Vec<String>, style: Style) -> String {
 
 /// In full at the first step; where something is wrong, the rows that show it.
 fn the_grid(head: &Head, earlier: &[StepResult], step: &StepResult, style: Style) -> String {
-    let said_before = earlier.iter().any(|before| {
-        before.wrong().next().is_some()
-            && step.wrong().map(signature).all(|it| before.wrong().map(signature).any(|seen| seen == it))
-    });
+    let said_before = || {
+        earlier.iter().any(|before| {
+            let known: IndexSet<Signature<'_>> = before.wrong().map(signature).collect();
+            !known.is_empty() && step.wrong().map(signature).all(|it| known.contains(&it))
+        })
+    };
     let shown = &step.probed.grid;
     if style.grid {
         grid::grid(shown, &head.hosts, Rows::All, style)
     } else if step.wrong().next().is_some() {
-        if said_before { String::new() } else { grid::grid(shown, &head.hosts, Rows::Wrong, style) }
+        if said_before() { String::new() } else { grid::grid(shown, &head.hosts, Rows::Wrong, style) }
     } else if earlier.is_empty() && step.status == StepStatus::Passed {
         grid::grid(shown, &head.hosts, Rows::All, style)
     } else {

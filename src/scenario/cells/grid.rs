@@ -37,7 +37,7 @@ impl Extent {
         self.vias.is_empty()
     }
 
-    /// Every cell: what "every cell" is says docs/topology.md, "Tables".
+    /// Every cell; docs/topology.md, "Tables", says which these are.
     pub fn grid<'a>(&self, cloud: &'a Cloud, columns: &'a Columns) -> impl Iterator<Item = Flow> + use<'a> {
         let receivers = self.receivers(cloud);
         senders(cloud, &self.vias).into_iter().flat_map(move |(from, via)| {

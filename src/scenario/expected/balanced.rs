@@ -140,13 +140,15 @@ async fn answered_by<L: Backend>(
         }
         let as_expected = answerers.len() == expected.by.len()
             && expected.by.iter().all(|instance| answerers.contains(instance.as_str()));
-        let unproved = !batch.canaries_held
-            || others.contains_key(&Class::Inconclusive)
-            || !as_expected && lab.rests_on_a_program(flow);
-        let status = match (as_expected && others.is_empty(), unproved) {
-            (_, true) => CheckStatus::Inconclusive,
-            (true, false) => CheckStatus::Passed,
-            (false, false) => CheckStatus::Failed,
+        let is_known = batch.canaries_held && (as_expected || !lab.rests_on_a_program(flow));
+        let is_expected = |name: &String| expected.by.iter().any(|instance| instance.as_str() == name);
+        let is_disproved = !answerers.iter().all(is_expected) || others.keys().any(|it| *it != Class::Inconclusive);
+        let status = match (is_known, is_disproved) {
+            (false, _) => CheckStatus::Inconclusive,
+            (true, true) => CheckStatus::Failed,
+            (true, false) if others.contains_key(&Class::Inconclusive) => CheckStatus::Inconclusive,
+            (true, false) if as_expected => CheckStatus::Passed,
+            (true, false) => CheckStatus::Failed,
         };
         answerers.sort();
         let named = Some(answerers.into_iter().collect::<Vec<_>>().join(" and ")).filter(|names| !names.is_empty());

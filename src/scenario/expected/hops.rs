@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use etherparse::{NetSlice, SlicedPacket};
 
+use super::super::addresses::addresses_of;
 use super::super::backend::Backend;
 use super::super::results::{
     Check, CheckStatus, Class, Counted, Details, Evidence, Finding, Headline, Listing, Met, Said, Section, Statement,
@@ -152,7 +153,7 @@ fn stations(cloud: &Cloud, flow: &Flow, captured: &Captured) -> Result<Vec<Stati
         let own = captured.boxes.iter().find(|(node, _)| node == name);
         own.iter().flat_map(|(_, frames)| frames).filter_map(|frame| Packet::of(&frame.bytes)).collect()
     };
-    let (sources, destinations) = (addresses(cloud, &flow.from), addresses(cloud, &flow.to));
+    let (sources, destinations) = (addresses_of(cloud, &flow.from), addresses_of(cloud, &flow.to));
     let is_question = |it: &Packet<'_>| {
         it.asks(flow.service) && sources.contains(&it.source) && destinations.contains(&it.destination)
     };
@@ -222,21 +223,6 @@ fn node(end: &Endpoint) -> NodeName {
         Endpoint::LoadBalancer(name, _) => names::load_balancer(name),
         Endpoint::Interface(id) | Endpoint::Forged(id, _) => names::instance(&id.instance),
     }
-}
-
-/// Every address that an end may have in a packet where it sends or is asked.
-fn addresses(cloud: &Cloud, end: &Endpoint) -> Vec<IpAddr> {
-    let holder = end.holder();
-    let own = holder.iter().flat_map(|holder| cloud.interfaces_of(holder)).flat_map(|it| {
-        let ipv4 = it.private_addresses().map(|it| it.0).chain(it.public.map(|it| it.0)).map(IpAddr::V4);
-        ipv4.chain(it.ipv6.map(|it| IpAddr::V6(it.0)))
-    });
-    let beside = match end {
-        Endpoint::Host(_, address) => Some(address.0),
-        Endpoint::Forged(_, source) => Some(*source),
-        Endpoint::Instance(_) | Endpoint::Interface(_) | Endpoint::LoadBalancer(..) => None,
-    };
-    own.chain(beside).collect()
 }
 
 /// A packet, as far as a station is told by it.

@@ -14,7 +14,8 @@ use crate::topology::{ColumnKind, write};
 pub enum Ports {
     /// One line each.
     Each,
-    /// One line for all of a kind, if it holds of all. One that nothing names could not be named: another would take its place.
+    /// One line for all of a kind, if it holds of all. The column of ports that no rule names cannot be written by its
+    /// number: once named, another port becomes that column.
     Kinds,
 }
 

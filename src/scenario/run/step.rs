@@ -48,6 +48,7 @@ pub(super) async fn run_step<L: Backend>(
     };
     result.effects.in_force = changes.in_force.filter(|_| lab.evidence() == Evidence::Packets);
     if changes.unexpected.is_some() || changes.unproved.is_some() {
+        result.findings.extend(obstacles);
         result.findings.extend(changes.unexpected);
         result.checks = traffic;
         result.checks.extend(changes.unproved);
