@@ -42,7 +42,7 @@ pub struct Topology {
     /// Every column of the exhaustive table: what rules, listeners and expectations of any step name, edges of
     /// ranges and their outside neighbours, one port that nothing names, and ICMP echo.
     pub columns: Columns,
-    /// Ports that a `refused` expectation names: the harness does not listen there.
+    /// Ports that a `refused` expectation names: the harness does not listen there, unless their holder says that it listens.
     pub closed_ports: IndexSet<(InterfaceHolder, Service)>,
     /// Opening comment of the file, by paragraphs.
     pub story: Story,

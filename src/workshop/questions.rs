@@ -8,8 +8,8 @@
 use indexmap::{IndexMap, IndexSet};
 
 use crate::model::{
-    Cloud, ConnectionName, Direction, Endpoint, Era, Flow, GroupName, Half, InstanceName, InstanceState, NameEffect,
-    Power, Refusal, SelfReference, SourceLocation, Verdict, Via,
+    Cloud, ConnectionName, Direction, Endpoint, Era, Flow, GroupName, Half, InstanceName, InstanceState,
+    InterfaceHolder, NameEffect, Power, Refusal, SelfReference, SourceLocation, Verdict, Via,
 };
 use crate::policy;
 use crate::scenario::demand;
@@ -277,8 +277,11 @@ impl<'a> Paper<'a> {
             // It keeps its address, and says nothing.
             Verdict::Open { .. } if state(&flow.to) == Some(InstanceState::Crashed) => Class::Inconclusive,
             Verdict::Open { .. } => {
-                let closed_ports = |holder| self.topology.closed_ports.contains(&(holder, flow.service));
-                if flow.to.holder().is_some_and(closed_ports) { Class::Refused } else { Class::Open }
+                let is_closed = |holder: InterfaceHolder| {
+                    !cloud.listens(&holder, flow.service)
+                        && self.topology.closed_ports.contains(&(holder, flow.service))
+                };
+                if flow.to.holder().is_some_and(is_closed) { Class::Refused } else { Class::Open }
             }
             Verdict::Dropped { half: Half::Request, .. } => Class::Dropped,
             // That its answer is dropped shows to nobody who asks.

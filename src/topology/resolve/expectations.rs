@@ -300,7 +300,9 @@ impl Resolver<'_> {
         let ends = [Some(&flow.to), flow.both_ways.then_some(&flow.from)];
         for end in ends.into_iter().flatten() {
             let holder = match end {
-                Selector::Instance(name) => InterfaceHolder::from(name),
+                Selector::Instance(name) | Selector::Interface(Attachment { instance: name, .. }) => {
+                    InterfaceHolder::from(name)
+                }
                 Selector::LoadBalancer(name) => InterfaceHolder::from(name),
                 _ => continue,
             };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use indexmap::{IndexMap, IndexSet};
+use indexmap::IndexSet;
 
 use super::names::EntityKind;
 use super::resolver::Resolver;
@@ -218,14 +218,15 @@ impl Resolver<'_> {
         }
     }
 
-    /// Collects the instances and services that `refused` expectations can ever name.
+    /// Collects the instances and load balancers that `refused` expectations can ever name, with the services.
     fn closed_ports(&mut self, initial: &[Placed<Operation>], steps: &[Step]) -> IndexSet<(InterfaceHolder, Service)> {
         let operations = steps.iter().flat_map(Step::operations);
-        let launches = initial.iter().chain(operations).filter_map(|operation| match &operation.value {
-            Operation::Launch(launch) => Some((&launch.name, launch)),
+        let holders = initial.iter().chain(operations).filter_map(|operation| match &operation.value {
+            Operation::Launch(launch) => Some(InterfaceHolder::from(&launch.name)),
+            Operation::CreateLoadBalancer(create) => Some(InterfaceHolder::from(&create.name)),
             _ => None,
         });
-        let launches: IndexMap<_, _> = launches.collect();
+        let holders: IndexSet<InterfaceHolder> = holders.collect();
         let mut closed_ports = IndexSet::new();
         for expectation in steps.iter().flat_map(|step| &step.expectations) {
             let Expectation::Flows(ExpectedOutcome::Refused, flows) = &expectation.value else { continue };
@@ -252,7 +253,9 @@ impl Resolver<'_> {
                             let members = self.cloud.now.members.get(group).into_iter().flatten();
                             closed_ports.extend(members.map(|member| (member.clone(), flow.service)));
                         }
-                        Selector::Any => closed_ports.extend(launches.keys().map(|&name| (name.into(), flow.service))),
+                        Selector::Any => {
+                            closed_ports.extend(holders.iter().map(|holder| (holder.clone(), flow.service)))
+                        }
                         Selector::Host(_) | Selector::HostAddress(..) | Selector::HostNumber(..) => {}
                     }
                 }
