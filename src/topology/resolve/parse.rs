@@ -126,6 +126,7 @@ impl Resolver<'_> {
         self.refuse_idle_routes();
         self.read_tables(&file.tables);
         let steps = self.steps(steps);
+        self.refuse_idle_steps(&file.era, steps);
         self.refuse_routes_to_no_interface();
         self.refuse_empty_patterns();
         self.refuse_strangers_behind();

@@ -124,6 +124,21 @@ impl Resolver<'_> {
         let during = said.during.get().map_or_else(Vec::new, |flows| self.during(flows));
         let actions = said.r#do.get().map_or_else(Vec::new, |it| self.actions(it, &eras, Refused::of(said)));
         let (does, expect) = (said.r#do.is_there(), said.expect.get());
+    /// Refuses steps that no era of the file takes: what they expect would hold by never being asked.
+    pub fn refuse_idle_steps(&mut self, of_file: &Field<Many<Choice<Era>>>, steps: &[StepSaid]) {
+        // What could not be read may be the era of the step.
+        let Some(of_file) = of_file.get().filter(|eras| !eras.unread && !eras.items.is_empty()) else { return };
+        for said in steps.iter().filter_map(|step| step.eras.get()).filter(|eras| !eras.unread) {
+            let Some(first) = said.items.first() else { continue };
+            if said.items.iter().any(|era| of_file.items.iter().any(|it| it.value == era.value)) {
+                continue;
+            }
+            let of_file: Vec<String> = of_file.items.iter().map(|era| era.value.to_string()).collect();
+            let draft = Diagnostic::new(first.span, "the step never runs: the file has none of its eras");
+            self.report(draft.help(format!("`era` of the file is {}", of_file.join(" and "))));
+        }
+    }
+
         let none = expect.and_then(|expect| expect.leak.get().or_else(|| expect.loss.get()));
         let key = expect.and_then(|expect| expect.leak.key.or(expect.loss.key));
         self.refuse_idle_traffic(said.during.key, none.map(|none| none.span).or(key), does);
