@@ -5,13 +5,15 @@ use std::net::IpAddr;
 use indexmap::{IndexMap, IndexSet};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::names::EntityKind;
+use super::names::{EntityKind, fault};
+use super::peers::block;
 use super::resolver::Resolver;
-use super::rules::block;
+use super::standing::Refused;
 use crate::model::reserved_addresses::{Belongs, LAB_IPV6, belongs, is_global, taken_blocks};
 use crate::model::suggest;
 use crate::model::{
-    AutomaticPublic, DEFAULT_IPV6_BLOCK, DEFAULT_VPC_CIDR, Era, Host, HostIp, HostName, Mtu, SubnetName, Vpc, VpcName,
+    AutomaticPublic, DEFAULT_IPV6_BLOCK, DEFAULT_VPC_CIDR, Era, Host, HostIp, HostName, Mtu, RefusalCode, SubnetName,
+    Vpc, VpcName,
 };
 use crate::topology::document::networks::{Addresses, Host as HostSaid, Subnet, Vpc as VpcSaid};
 use crate::topology::document::shape::{Diagnostics, Entry, Field, Map, Or, Span};
@@ -344,7 +346,12 @@ impl Resolver<'_> {
         None
     }
 
-    /// The VPC that is named, or the only one.
+    /// Returns true if a step expects that EC2 refuses this unknown VPC or subnet.
+    fn is_refused(&self, word: &str, code: RefusalCode) -> bool {
+        self.refused == Refused::With(code) && fault(word).is_none()
+    }
+
+    /// The VPC that is named, or the only one; any name, if the step wants to see it refused as unknown.
     pub fn vpc_name(&mut self, said: &Field<Name<VpcName>>, owner: Span) -> Option<VpcName> {
         if !said.is_there() {
             if self.cloud.vpcs.len() > 1 {
@@ -357,7 +364,7 @@ impl Resolver<'_> {
         let said = said.get()?;
         let word = said.text();
         let name = VpcName::new(word);
-        if self.cloud.vpcs.contains_key(&name) {
+        if self.cloud.vpcs.contains_key(&name) || self.is_refused(word, RefusalCode::InvalidVpcIdNotFound) {
             return Some(name);
         }
         if self.names.doubts.vpcs || self.names.doubts.unread.contains(word) {
@@ -370,7 +377,12 @@ impl Resolver<'_> {
 
     /// The subnet that is named, or the first of the VPC.
     pub fn subnet(&mut self, said: &Field<Name<SubnetName>>, vpc: &VpcName) -> Option<(SubnetName, Ipv4Net)> {
-        let subnets = &self.cloud.vpcs.get(vpc)?.subnets;
+        let Some(of) = self.cloud.vpcs.get(vpc) else {
+            let word = said.get().map_or(DEFAULT, |said| said.text());
+            let is_refused = self.is_refused(vpc.as_str(), RefusalCode::InvalidVpcIdNotFound);
+            return is_refused.then(|| (SubnetName::new(word), DEFAULT_VPC_CIDR));
+        };
+        let subnets = &of.subnets;
         if !said.is_there() {
             return subnets.first().map(|(name, net)| (name.clone(), *net));
         }
@@ -379,7 +391,10 @@ impl Resolver<'_> {
         if let Some((name, net)) = subnets.get_key_value(&SubnetName::new(word)) {
             return Some((name.clone(), *net));
         }
-        let help = suggest(word, subnets.keys().map(SubnetName::as_str));
+        if self.is_refused(word, RefusalCode::InvalidSubnetIdNotFound) {
+            return Some((SubnetName::new(word), of.cidr));
+        }
+        let help = self.names.nearest(word, subnets.keys().map(SubnetName::as_str));
         let message = format!("VPC {} has no subnet {}", quote(vpc.as_str()), quote(word));
         self.report(Diagnostic::new(said.span, message).maybe_help(help));
         None

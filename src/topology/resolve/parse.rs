@@ -1,5 +1,6 @@
 //! From the bytes of a file to a checked topology.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use indexmap::IndexSet;
@@ -8,8 +9,8 @@ use super::names::EntityKind;
 use super::resolver::Resolver;
 use super::tracking;
 use crate::model::{
-    AddressRequest, AskedIpv6, Attachment, Cloud, DEFAULT_GROUP, Era, GroupName, InterfaceHolder, Operation, Service,
-    default_group,
+    AddressRequest, AskedIpv6, Attachment, Cloud, DEFAULT_GROUP, Era, GroupName, InstanceName, InterfaceHolder,
+    Operation, SecondaryAddress, Service, VpcName, default_group,
 };
 use crate::topology::checked::{KnobOverrides, RefusedAtFirst, Topology};
 use crate::topology::document::Document;
@@ -286,23 +287,37 @@ impl KnobOverrides {
 
 /// Addresses that the file asks for by hand, so that automatic ones never take them.
 fn reserve(empty: &mut Cloud, initial: &[Placed<Operation>], steps: &[Step]) {
+    let mut vpcs: HashMap<&InstanceName, &VpcName> = HashMap::new();
     for operation in initial.iter().chain(steps.iter().flat_map(Step::operations)) {
         if let Operation::Launch(launch) = &operation.value {
-            let held = empty.counters.private.entry(launch.vpc.clone()).or_default();
-            let further = launch.more.iter().flat_map(|more| &more.secondary);
-            held.extend(launch.secondary.iter().chain(further.clone()).flat_map(|it| it.private_addresses()));
-            empty.counters.ipv6.extend(launch.secondary.iter().chain(further).filter_map(|it| it.ipv6()));
-            for asked in std::iter::once(launch.ipv6).chain(launch.more.iter().map(|more| more.ipv6)) {
-                if let AskedIpv6::Exact(address) = asked {
-                    empty.counters.ipv6.insert(address.0.into());
-                }
+            vpcs.insert(&launch.name, &launch.vpc);
+            reserve_of(empty, &launch.vpc, (&launch.address, launch.ipv6, &launch.secondary));
+            for more in &launch.more {
+                reserve_of(empty, &launch.vpc, (&more.address, more.ipv6, &more.secondary));
             }
-            for request in std::iter::once(&launch.address).chain(launch.more.iter().map(|more| &more.address)) {
-                if let AddressRequest::Exact(address) = request {
-                    held.insert(*address);
-                }
-            }
+        } else if let Operation::AttachInterface(instance, more) = &operation.value
+            // A step may name an instance that nobody has, to see that refused.
+            && let Some(vpc) = vpcs.get(instance)
+        {
+            reserve_of(empty, vpc, (&more.address, more.ipv6, &more.secondary));
         }
+    }
+}
+
+/// The same of one interface.
+fn reserve_of(
+    empty: &mut Cloud,
+    vpc: &VpcName,
+    (address, ipv6, secondary): (&AddressRequest, AskedIpv6, &[SecondaryAddress]),
+) {
+    let held = empty.counters.private.entry(vpc.clone()).or_default();
+    held.extend(secondary.iter().flat_map(|it| it.private_addresses()));
+    if let AddressRequest::Exact(address) = address {
+        held.insert(*address);
+    }
+    empty.counters.ipv6.extend(secondary.iter().filter_map(|it| it.ipv6()));
+    if let AskedIpv6::Exact(address) = ipv6 {
+        empty.counters.ipv6.insert(address.0.into());
     }
 }
 

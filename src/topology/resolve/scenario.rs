@@ -49,7 +49,13 @@ impl Resolver<'_> {
             for (_, verb) in &operation.all {
                 match verb.said() {
                     Said::Terminated(names) => {
-                        names.items.iter().for_each(|name| self.names.terminate(name.text()));
+                        names.items.iter().for_each(|name| self.names.end(name.text(), EntityKind::Instance));
+                    }
+                    Said::Deleted(names) if !last => {
+                        names.items.iter().for_each(|name| self.names.end(name.text(), EntityKind::Group));
+                    }
+                    Said::Released(names) if !last => {
+                        names.items.iter().for_each(|name| self.names.end(name.text(), EntityKind::ElasticIp));
                     }
                     Said::NewAddresses(names) => {
                         let again =
@@ -62,8 +68,9 @@ impl Resolver<'_> {
                     }
                     Said::NewGroups(map) => self.declare_groups(map, eras, last),
                     Said::Instances(..)
-                    | Said::Groups(..)
+                    | Said::Deleted(_)
                     | Said::Addresses(..)
+                    | Said::Released(_)
                     | Said::Rules(..)
                     | Said::Associations(_)
                     | Said::Members(_)
@@ -208,9 +215,10 @@ impl Resolver<'_> {
         match said {
             Said::Instances(names, make) => self.of_instances(names, make),
             Said::Terminated(names) => self.of_instances(names, Operation::Terminate),
-            Said::Groups(names, make) => {
-                self.each(names, make, |own, item| own.group_or_refused(item.text(), item.span))
+            Said::Deleted(names) => {
+                self.each(names, Operation::DeleteGroup, |own, item| own.group_or_refused(item.text(), item.span))
             }
+            Said::Released(names) => self.each(names, Operation::ReleaseAddress, Self::elastic_ip),
             Said::Addresses(names, make) => self.each(names, make, Self::elastic_ip),
             Said::Rules(map, direction, make) => self.rule_changes(map, (verb, direction, make), unknown_group),
             Said::Launches(map) => self.launches(map),
