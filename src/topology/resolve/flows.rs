@@ -95,20 +95,17 @@ impl Resolver<'_> {
             );
             return None;
         }
-        let host = |selector: &Selector| {
-            matches!(selector, Selector::Host(_) | Selector::HostAddress(..) | Selector::HostNumber(..))
-        };
-        if host(&from) && host(&to) {
+        if from.is_host() && to.is_host() {
             self.report(Diagnostic::new(node.span, "a flow between two hosts outside never meets the cloud"));
             return None;
         }
-        if via.is_some_and(Via::is_private) && (host(&from) || (both_ways && host(&to))) {
+        if via.is_some_and(Via::is_private) && (from.is_host() || (both_ways && to.is_host())) {
             let draft = Diagnostic::new(node.span, "a host outside reaches instances by their public addresses only");
             let said = via.map(Via::words).unwrap_or_default();
             self.report(draft.help(format!("leave `{said}` out")));
             return None;
         }
-        if via == Some(Via::Dns) && (host(&to) || (both_ways && host(&from))) {
+        if via == Some(Via::Dns) && (to.is_host() || (both_ways && from.is_host())) {
             let draft = Diagnostic::new(node.span, "a host outside has no DNS name of EC2");
             self.report(draft.help("leave `by dns name` out"));
             return None;

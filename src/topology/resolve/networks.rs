@@ -40,15 +40,16 @@ impl Ipv6Subnets {
     /// The blocks: what the file leaves open is the one that has the number of the subnet, or the next that none has.
     fn all(self, subnets: &IndexMap<SubnetName, Ipv4Net>) -> IndexMap<SubnetName, Ipv6Net> {
         let blocks: Vec<Ipv6Net> = self.vpc.and_then(|vpc| vpc.subnets(64).ok()).into_iter().flatten().collect();
-        let mut all = self.said;
+        let (mut all, mut without) = (self.said, IndexSet::new());
         for (number, name) in subnets.keys().enumerate().filter(|(_, name)| self.wanted.contains(*name)) {
             let mut from_its_own = blocks.iter().cycle().skip(number).take(blocks.len());
-            if let Some(free) = from_its_own.find(|block| !all.values().any(|other| other == *block)) {
-                all.insert(name.clone(), *free);
+            match from_its_own.find(|block| !all.values().any(|other| other == *block)) {
+                Some(free) => drop(all.insert(name.clone(), *free)),
+                None => drop(without.insert(name.clone())),
             }
         }
         all.sort_by_key(|name, _| subnets.get_index_of(name));
-        all
+        (all, without)
     }
 }
 
@@ -134,7 +135,15 @@ impl Resolver<'_> {
             subnets.insert(SubnetName::new(DEFAULT), cidr);
             ipv6_subnets.wanted.insert(SubnetName::new(DEFAULT));
         }
-        let ipv6_subnets = ipv6_subnets.all(&subnets);
+        let (ipv6_subnets, without) = ipv6_subnets.all(&subnets);
+        if let Some(vpc) = ipv6 {
+            let entries = said.subnets.get().into_iter().flat_map(|map| &map.entries);
+            for entry in entries.filter(|it| it.key.as_deref().is_some_and(|key| without.contains(key.text()))) {
+                let draft =
+                    Diagnostic::new(entry.at, format!("no /64 of the VPC's block {vpc} is left for this subnet"));
+                self.report(draft.help("a /56 has 256 of them; `ipv6: no` leaves a subnet without"));
+            }
+        }
         Some(Vpc { cidr, subnets, routes, without_public, ipv6, ipv6_subnets })
     }
 

@@ -91,3 +91,42 @@ fn a_load_balancer_without_groups_is_a_member_of_the_default_group() {
     let cloud = topology.initial_cloud(Era::Vpc).expect("a cloud");
     assert!(cloud.load_balancers["site"].interface.groups.contains("default"));
 }
+
+#[test]
+fn the_257th_subnet_of_a_vpc_has_no_ipv6_block_and_says_so() {
+    let subnets = |count: u32| -> String {
+        let one = |number: u32| format!("s{number}: 10.0.{}.{}/28", number / 16, number % 16 * 16);
+        (0..count).map(one).collect::<Vec<_>>().join(", ")
+    };
+    let text = |count: u32, more: &str| {
+        format!(
+            "sglab: 1\nera: vpc\nvpcs: {{v: {{cidr: 10.0.0.0/16, ipv6: yes, subnets: {{{}{more}}}}}}}\ngroups: {{G: []}}\n\
+             instances: {{a: {{groups: G}}, b: {{groups: G}}}}\nscenario: [{{step: s, expect: {{dropped: ['a -> b:22']}}}}]\n",
+            subnets(count)
+        )
+    };
+    let topology = read(&text(256, ", t: {cidr: 10.0.99.0/28, ipv6: no}"));
+    assert_eq!(topology.empty.vpcs[0].ipv6_subnets.len(), 256);
+    let problems = refused(&text(257, ""));
+    assert!(problems.contains("no /64 of the VPC's block 2001:db8:1000::/56 is left for this subnet"), "{problems}");
+    assert_eq!(problems.matches("error:").count(), 1, "{problems}");
+}
+
+#[test]
+fn who_is_a_host_by_its_number_is_told_what_the_host_itself_is_told() {
+    let told = |from: &str, instance: &str, expect: &str| {
+        refused(&format!(
+            "sglab: 1\nera: vpc\nhosts: {{world: [198.51.100.7, 192.0.2.99]}}\ngroups: {{G: []}}\n\
+             instances: {{web1: {{groups: G{instance}}}}}\nscenario: [{{step: s, expect: {{{expect}: ['{from}']}}}}]\n"
+        ))
+    };
+    for (flow, instance, expect, message) in [
+        ("world[2] -> web1:80", ", public: no", "dropped", "`web1` never has a public address"),
+        ("world[2] -> web1:80 by ipv6 address", "", "dropped", "`world[2]` has no IPv6 address"),
+        ("world[2] -> dns", "", "answered", "a host outside has none of the services of a VPC"),
+        ("web1 as 10.0.0.99 -> dns", "", "answered", "a question to a service of a VPC has its sender's address"),
+    ] {
+        let problems = told(flow, instance, expect);
+        assert!(problems.contains(message), "{flow}: {problems}");
+    }
+}
