@@ -7,7 +7,6 @@ use super::names::EntityKind;
 use super::outside::Unknown;
 use super::resolver::Resolver;
 use super::standing::StepEntities;
-use crate::model::suggest;
 use crate::model::{
     Attachment, GroupName, HostName, InstanceName, InterfaceHolder, LoadBalancerName, Service, TableName, Via,
 };
@@ -203,15 +202,15 @@ impl Resolver<'_> {
                 None => drop(self.names.doubts.unread.insert(name)),
             }
         }
-        let names: Vec<&str> = entries.iter().filter_map(|entry| Some(entry.key.as_ref()?.text())).collect();
+        let names: IndexSet<&str> = entries.iter().filter_map(|entry| Some(entry.key.as_ref()?.text())).collect();
         let mut parents: IndexMap<String, (String, Span)> = IndexMap::new();
         for (name, (_, table)) in &heads {
             let Some(like) = table.like.get() else { continue };
             let parent = like.text();
-            if names.contains(&parent) {
+            if names.contains(parent) {
                 parents.insert(name.clone(), (parent.to_owned(), like.span));
             } else {
-                let help = suggest(parent, names.iter().copied());
+                let help = self.names.nearest(parent, names.iter().copied());
                 self.report(Diagnostic::new(like.span, format!("unknown table {}", quote(parent))).maybe_help(help));
             }
         }

@@ -119,9 +119,19 @@ impl Names {
         }
     }
 
+    /// Counts a search, and tells whether it may be made.
+    fn may_search(&self) -> bool {
+        self.searches.replace(self.searches.get() + 1) < MAX_SEARCHES
+    }
+
+    /// "did you mean" among names of a namespace of their own, such as tables.
+    pub fn nearest<'c>(&self, word: &str, known: impl IntoIterator<Item = &'c str>) -> Option<String> {
+        if self.may_search() { suggest(word, known) } else { None }
+    }
+
     /// "did you mean" among the names of these sorts.
     pub fn suggest(&self, word: &str, sorts: &[EntityKind]) -> Option<String> {
-        if self.searches.replace(self.searches.get() + 1) >= MAX_SEARCHES {
+        if !self.may_search() {
             return None;
         }
         let known = || self.named.iter().filter(|(_, n)| sorts.contains(&n.sort)).map(|(name, _)| name.as_str());

@@ -379,7 +379,7 @@ impl Resolver<'_> {
         if self.names.doubts.vpcs || self.names.doubts.unread.contains(word) {
             return None;
         }
-        let help = suggest(word, self.cloud.vpcs.keys().map(VpcName::as_str));
+        let help = self.names.nearest(word, self.cloud.vpcs.keys().map(VpcName::as_str));
         self.report(Diagnostic::new(said.span, format!("unknown VPC {}", quote(word))).maybe_help(help));
         None
     }

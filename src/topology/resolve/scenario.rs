@@ -124,13 +124,6 @@ impl Resolver<'_> {
         steps
     }
 
-    fn step(&mut self, said: &StepSaid) -> Option<Step> {
-        let eras = self.era_list(&said.eras);
-        let note = said.note.get().map(|note| note.text().to_owned());
-        // What flows meanwhile is there before.
-        let during = said.during.get().map_or_else(Vec::new, |flows| self.during(flows));
-        let actions = said.r#do.get().map_or_else(Vec::new, |it| self.actions(it, &eras, Refused::of(said)));
-        let (does, expect) = (said.r#do.is_there(), said.expect.get());
     /// Refuses steps that no era of the file takes: what they expect would hold by never being asked.
     pub fn refuse_idle_steps(&mut self, of_file: &Field<Many<Choice<Era>>>, steps: &[StepSaid]) {
         // What could not be read may be the era of the step.
@@ -146,6 +139,13 @@ impl Resolver<'_> {
         }
     }
 
+    fn step(&mut self, said: &StepSaid) -> Option<Step> {
+        let eras = self.era_list(&said.eras);
+        let note = said.note.get().map(|note| note.text().to_owned());
+        // What flows meanwhile is there before.
+        let during = said.during.get().map_or_else(Vec::new, |flows| self.during(flows));
+        let actions = said.r#do.get().map_or_else(Vec::new, |it| self.actions(it, &eras, Refused::of(said)));
+        let (does, expect) = (said.r#do.is_there(), said.expect.get());
         let none = expect.and_then(|expect| expect.leak.get().or_else(|| expect.loss.get()));
         let key = expect.and_then(|expect| expect.leak.key.or(expect.loss.key));
         self.refuse_idle_traffic(said.during.key, none.map(|none| none.span).or(key), does);
@@ -178,7 +178,8 @@ impl Resolver<'_> {
         for (index, entry) in said.items.iter().enumerate() {
             let last = index + 1 == said.items.len();
             let expected = if last { refused } else { Refused::No };
-            let before = self.cloud.now.clone();
+            // What is refused makes and ends nothing.
+            let before = (expected != Refused::No).then(|| self.cloud.now.clone());
             let mut read = Vec::new();
             self.refused = expected;
             for (_, verb) in &entry.all {
@@ -191,11 +192,9 @@ impl Resolver<'_> {
             }
             self.refused = Refused::No;
             self.refuse_no_operation(entry);
-            if expected != Refused::No {
-                // What is refused makes and ends nothing.
-                self.cloud.now = before;
-            } else {
-                read.iter().for_each(|operation| self.cloud.now.apply(&operation.value, in_all_eras));
+            match before {
+                Some(before) => self.cloud.now = before,
+                None => read.iter().for_each(|operation| self.cloud.now.apply(&operation.value, in_all_eras)),
             }
             if !read.is_empty() {
                 actions.push(Action::Call(read));
