@@ -166,7 +166,7 @@ pub enum Verb {
     Idle(Connections),
 }
 
-/// What a verb says, by the form in which it is said: a verb of a form that is here already has its meaning with it.
+/// The arguments of a verb by their form. Verbs of one form differ by the operation that they make, which stands beside.
 pub enum Said<'a> {
     /// An operation on each of these instances.
     Instances(&'a Instances, fn(InstanceName) -> Operation),

@@ -35,7 +35,7 @@ impl Topology {
     /// Reads a topology file; `file` is its name as the user gave it.
     ///
     /// # Errors
-    /// Everything that is wrong with the file, at once. Only what is too large, no text or no YAML ends resolver.
+    /// Everything that is wrong with the file, at once. Only what is too large, no text or no YAML ends reading.
     pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, Problems> {
         Self::read(file, bytes, Promise::Demanded, None)
     }
@@ -126,8 +126,8 @@ impl Resolver<'_> {
         initial.extend(file.load_balancers.get().map_or_else(Vec::new, |map| self.load_balancers(map)));
         self.refuse_idle_routes();
         self.read_tables(&file.tables);
-        let steps = self.steps(steps);
         self.refuse_idle_steps(&file.era, steps);
+        let steps = self.steps(steps);
         self.refuse_routes_to_no_interface();
         self.refuse_empty_patterns();
         self.refuse_strangers_behind();
