@@ -7,8 +7,8 @@ use indexmap::{IndexMap, IndexSet};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::names::EntityKind;
+use super::peers::RuleContext;
 use super::resolver::Resolver;
-use super::rules::RuleContext;
 use super::secondary::Claims;
 use crate::model::suggest;
 use crate::model::{

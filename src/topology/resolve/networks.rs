@@ -10,7 +10,6 @@ use super::peers::block;
 use super::resolver::Resolver;
 use super::standing::Refused;
 use crate::model::reserved_addresses::{Belongs, LAB_IPV6, belongs, is_global, taken_blocks};
-use crate::model::suggest;
 use crate::model::{
     AutomaticPublic, DEFAULT_IPV6_BLOCK, DEFAULT_VPC_CIDR, Era, Host, HostIp, HostName, Mtu, RefusalCode, SubnetName,
     Vpc, VpcName,
@@ -37,8 +36,9 @@ impl Ipv6Subnets {
         Self { vpc, said: IndexMap::new(), wanted: IndexSet::new() }
     }
 
-    /// The blocks: what the file leaves open is the one that has the number of the subnet, or the next that none has.
-    fn all(self, subnets: &IndexMap<SubnetName, Ipv4Net>) -> IndexMap<SubnetName, Ipv6Net> {
+    /// The blocks: what the file leaves open is the one that has the number of the subnet, or the next that none has. The second of the pair are the
+    /// subnets for which none is left.
+    fn all(self, subnets: &IndexMap<SubnetName, Ipv4Net>) -> (IndexMap<SubnetName, Ipv6Net>, IndexSet<SubnetName>) {
         let blocks: Vec<Ipv6Net> = self.vpc.and_then(|vpc| vpc.subnets(64).ok()).into_iter().flatten().collect();
         let (mut all, mut without) = (self.said, IndexSet::new());
         for (number, name) in subnets.keys().enumerate().filter(|(_, name)| self.wanted.contains(*name)) {
@@ -384,7 +384,7 @@ impl Resolver<'_> {
         None
     }
 
-    /// The subnet that is named, or the first of the VPC.
+    /// The subnet that is named, or the first of the VPC; any name, if the step wants to see it or its VPC refused as unknown.
     pub fn subnet(&mut self, said: &Field<Name<SubnetName>>, vpc: &VpcName) -> Option<(SubnetName, Ipv4Net)> {
         let Some(of) = self.cloud.vpcs.get(vpc) else {
             let word = said.get().map_or(DEFAULT, |said| said.text());

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::names::EntityKind;
+use super::peers::RuleContext;
 use super::resolver::Resolver;
-use super::rules::RuleContext;
 use super::secondary::Claims;
 use super::standing::Refused;
 use crate::model::{Direction, Era, GroupName, InstanceName, Operation, Permission, RefusalCode};
@@ -217,8 +217,8 @@ impl Resolver<'_> {
             Said::Deleted(names) => {
                 self.each(names, Operation::DeleteGroup, |own, item| own.group_or_refused(item.text(), item.span))
             }
-            Said::Released(names) => self.each(names, Operation::ReleaseAddress, Self::elastic_ip),
             Said::Addresses(names, make) => self.each(names, make, Self::elastic_ip),
+            Said::Released(names) => self.each(names, Operation::ReleaseAddress, Self::elastic_ip),
             Said::Rules(map, direction, make) => self.rule_changes(map, (verb, direction, make), unknown_group),
             Said::Launches(map) => self.launches(map),
             Said::NewGroups(map) => self.groups(map, unknown_group),

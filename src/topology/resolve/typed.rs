@@ -1,8 +1,8 @@
 //! Operations of arguments, looked up in a running cloud.
 
 use super::live::read_words;
+use super::peers::RuleContext;
 use super::resolver::Resolver;
-use super::rules::RuleContext;
 use super::standing::Refused;
 use crate::model::{Cloud, Direction, GroupName, Operation, Permission};
 use crate::topology::builder::NewInstance;
