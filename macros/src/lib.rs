@@ -1,4 +1,5 @@
-//! The attribute `#[sglab::test]`; use it from the crate `sglab`. And what that derives for the types of its topology file.
+//! The attribute `#[sglab::test]`; use it from the crate `sglab`. Also the derive `Shape`, by which `sglab` reads, describes and writes the types of
+//! its topology file.
 //!
 //! It reads a function no further than it must, so that whatever is wrong in the body is told where it stands.
 

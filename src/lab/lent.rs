@@ -81,8 +81,9 @@ impl Lab {
     /// Returns `true` if an instance runs and a port of it is nobody's. What a service is to hold is its own, also where it has ended: nobody answers
     /// in its place.
     fn may_lend(&self, name: &InstanceName, service: Service) -> bool {
-        self.state.cloud().instances.get(name).is_some_and(|it| it.state == InstanceState::Running)
-            && !self.listening.is_deaf(&name.into(), service)
-            && !self.processes.hold(self.state.cloud(), name, service)
+        let cloud = self.state.cloud();
+        cloud.instances.get(name).is_some_and(|it| it.state == InstanceState::Running)
+            && !self.listening.is_deaf(cloud, &name.into(), service)
+            && !self.processes.hold(cloud, name, service)
     }
 }

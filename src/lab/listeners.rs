@@ -10,11 +10,16 @@ use crate::network::{Families, Network, Node, NodeKind, NodeName};
 pub struct Listeners {
     /// Every instance and host listens on these.
     pub columns: IndexSet<Service>,
-    /// But not these.
+    /// But not these, as long as their holder does not say itself that it listens there.
     pub closed_ports: IndexSet<(InterfaceHolder, Service)>,
 }
 
 impl Listeners {
+    /// Returns `true` if nobody is to listen at a port of an instance or load balancer.
+    pub fn is_closed(&self, cloud: &Cloud, holder: &InterfaceHolder, service: Service) -> bool {
+        self.closed_ports.contains(&(holder.clone(), service)) && !cloud.listens(holder, service)
+    }
+
     /// Counts how many sockets they are at most, in all of a network.
     pub(super) fn most_in(&self, network: &Network, cloud: &Cloud) -> usize {
         let columns = self.columns.iter().filter(|service| **service != Service::IcmpEcho).count();
@@ -62,8 +67,8 @@ impl Listening {
     }
 
     /// Returns `true` if the harness is not to listen at a port of an instance.
-    pub fn is_deaf(&self, holder: &InterfaceHolder, service: Service) -> bool {
-        self.listeners.closed_ports.contains(&(holder.clone(), service))
+    pub fn is_deaf(&self, cloud: &Cloud, holder: &InterfaceHolder, service: Service) -> bool {
+        self.listeners.is_closed(cloud, holder, service)
     }
 
     /// Lists what is to listen in a namespace; nothing for routers and for instances that do not run. `held` says which ports are for services.
@@ -79,7 +84,8 @@ impl Listening {
             NodeKind::Host => Some(columns.iter().copied().collect()),
             NodeKind::Instance | NodeKind::Appliance => {
                 let (name, instance) = cloud.instances.get_key_value(name.0.as_str())?;
-                let closed_ports = |service: &Service| self.is_deaf(&name.into(), *service) || held(name, *service);
+                let closed_ports =
+                    |service: &Service| self.is_deaf(cloud, &name.into(), *service) || held(name, *service);
                 let all = columns.union(&instance.listens).copied();
                 (instance.state == InstanceState::Running)
                     .then(|| all.filter(|service| !closed_ports(service)).collect())
@@ -89,7 +95,7 @@ impl Listening {
                 let (name, balancer) = cloud.load_balancers.get_key_value::<str>(name.0.as_ref())?;
                 let own =
                     |service: &Service| matches!(service, Service::Tcp(port) if balancer.listeners.contains_key(port));
-                Some(columns.iter().copied().filter(|it| !own(it) && !self.is_deaf(&name.into(), *it)).collect())
+                Some(columns.iter().copied().filter(|it| !own(it) && !self.is_deaf(cloud, &name.into(), *it)).collect())
             }
             NodeKind::Router | NodeKind::Gateway | NodeKind::Internet | NodeKind::Canary => None,
         }

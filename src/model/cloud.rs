@@ -346,6 +346,19 @@ impl Cloud {
         self.instances.contains_key(name) || self.load_balancers.contains_key(name)
     }
 
+    /// Returns true if an instance says of itself that it listens on a service, by a program of its own too, or a load balancer has a listener for it.
+    pub fn listens(&self, holder: &InterfaceHolder, service: Service) -> bool {
+        match holder {
+            InterfaceHolder::Instance(name) => self.instances.get(name).is_some_and(|instance| {
+                instance.listens.contains(&service)
+                    || instance.processes.values().any(|process| process.port == Some(service))
+            }),
+            InterfaceHolder::LoadBalancer(name) => self.load_balancers.get(name).is_some_and(
+                |balancer| matches!(service, Service::Tcp(port) if balancer.listeners.contains_key(&port)),
+            ),
+        }
+    }
+
     /// The Elastic IP that is associated with an interface of an instance.
     pub fn elastic_ip_of(&self, at: &Attachment) -> Option<(&ElasticIpName, &ElasticIp)> {
         self.elastic_ips.iter().find(|(_, elastic)| elastic.association.as_ref() == Some(at))

@@ -53,6 +53,13 @@ impl SecondaryAddress {
         }
     }
 
+    /// The prefix of the size that EC2 delegates which has it in it: itself, if it is one.
+    pub fn delegated(self) -> IpNet {
+        let block = self.block();
+        let length = if block.addr().is_ipv4() { DELEGATED } else { DELEGATED_IPV6 };
+        IpNet::new(block.addr(), length).map_or(block, |prefix| prefix.trunc())
+    }
+
     /// The block of its addresses, if they are private ones of IPv4.
     pub fn ipv4(self) -> Option<Ipv4Net> {
         match self.block() {

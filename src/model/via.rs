@@ -53,15 +53,16 @@ impl Via {
         })
     }
 
+    /// [`Self::KINDS`], each with its word.
+    pub const WORDS: [(&'static str, Self); 4] =
+        [("private", Self::Private), ("public", Self::Public), ("ipv6", Self::Ipv6), ("dns", Self::Dns)];
+
     /// The word for it; the address itself for a secondary one.
     pub fn word(self) -> Cow<'static, str> {
-        Cow::Borrowed(match self {
-            Self::Private => "private",
-            Self::Public => "public",
-            Self::Ipv6 => "ipv6",
-            Self::Dns => "dns",
-            Self::Secondary(address) => return Cow::Owned(address.to_string()),
-        })
+        match self {
+            Self::Secondary(address) => Cow::Owned(address.to_string()),
+            kind => Cow::Borrowed(Self::WORDS.iter().find(|(_, of)| *of == kind).map_or("", |(word, _)| word)),
+        }
     }
 }
 

@@ -28,9 +28,9 @@ pub fn ears(cloud: &Cloud) -> impl Fn(&InstanceName, Service) -> Listens + '_ {
 pub fn ears_with<'a>(cloud: &'a Cloud, listeners: &'a Listeners) -> impl Fn(&InstanceName, Service) -> Listens + 'a {
     move |name, service| {
         let Some(instance) = cloud.instances.get(name) else { return Listens::Unknown };
-        let closed_ports = listeners.closed_ports.contains(&(name.into(), service));
+        let is_closed = listeners.is_closed(cloud, &name.into(), service);
         let all = listeners.columns.contains(&service) || instance.listens.contains(&service);
-        match (is_a_programs(cloud, name, service), all && !closed_ports) {
+        match (is_a_programs(cloud, name, service), all && !is_closed) {
             (true, _) => Listens::Unknown,
             (false, true) => Listens::Yes,
             (false, false) => Listens::No,

@@ -22,6 +22,8 @@ use crate::probe::{Batch, Health, HealthDoubt, HealthFailure, Held, Outcome, Str
 use crate::topology::Topology;
 
 pub mod observe;
+#[cfg(test)]
+mod tests;
 
 use observe::{Programs, behind, observation};
 

@@ -25,7 +25,7 @@ pub struct Topology {
     pub eras: Vec<Era>,
     /// Overrides of single knobs, applied on top of the era's preset.
     pub overrides: KnobOverrides,
-    /// Hosts, VPCs, and what makes the initial cloud, as operations (groups with their rules, then launches).
+    /// Operations that make the initial cloud out of `empty`: Elastic IPs, prefix lists, groups with their rules, launches, load balancers.
     pub initial: Vec<Placed<Operation>>,
     /// The cloud before the first operation, for one era.
     pub(crate) empty: Cloud,
@@ -37,12 +37,12 @@ pub struct Topology {
     pub elb_group: Option<VpcName>,
     /// Truth tables by name.
     pub tables: IndexMap<TableName, Table>,
-    /// The scenario; at least one step, and at least one expectation in the file.
+    /// Its steps; some step expects something, unless it was read by `parse_cloud`.
     pub steps: Vec<Step>,
     /// Every column of the exhaustive table: what rules, listeners and expectations of any step name, edges of
     /// ranges and their outside neighbours, one port that nothing names, and ICMP echo.
     pub columns: Columns,
-    /// Ports that a `refused` expectation names: the harness does not listen there.
+    /// Ports that a `refused` expectation names: the harness does not listen there, unless their holder says that it listens.
     pub closed_ports: IndexSet<(InterfaceHolder, Service)>,
     /// Opening comment of the file, by paragraphs.
     pub story: Story,

@@ -34,7 +34,7 @@ pub(super) fn columns(topology: &Topology, extra: &[Service]) -> Columns {
     // Without hosts as receivers nothing shows what goes out but what comes in somewhere.
     let asks_hosts = asks_hosts(topology);
     if asks_hosts && lets_everything_out(topology) {
-        named.leaks(Traffic::All);
+        named.note_wide(Traffic::All);
     }
     for operation in topology.initial.iter().chain(steps) {
         operation.value.permissions().iter().for_each(|rule| named.rule(rule.traffic));
@@ -43,7 +43,7 @@ pub(super) fn columns(topology: &Topology, extra: &[Service]) -> Columns {
             Operation::AuthorizeEgress(_, rules) if asks_hosts => rules,
             _ => &[],
         };
-        rules.iter().for_each(|rule| named.leaks(rule.traffic));
+        rules.iter().for_each(|rule| named.note_wide(rule.traffic));
         named.services.extend(operation.value.services());
     }
     let expectations = topology.steps.iter().flat_map(|step| &step.expectations);
@@ -63,7 +63,7 @@ pub(super) fn columns(topology: &Topology, extra: &[Service]) -> Columns {
     named.services.extend(expected.map(|pattern| pattern.service).chain(open.filter_map(OpenCells::service)));
     // It admits everything from itself.
     if !topology.default_groups.is_empty() {
-        named.leaks(Traffic::All);
+        named.note_wide(Traffic::All);
     }
 
     named.columns(extra)
@@ -102,7 +102,7 @@ pub fn columns_of(cloud: &Cloud, egress: &Egress) -> Columns {
     for group in cloud.groups.values() {
         group.all_rules().for_each(|rule| named.rule(rule.traffic));
         let out = if egress.is_empty() { &[] } else { group.egress.as_slice() };
-        group.ingress.iter().chain(out).for_each(|rule| named.leaks(rule.traffic));
+        group.ingress.iter().chain(out).for_each(|rule| named.note_wide(rule.traffic));
     }
     named.services.extend(cloud.instances.values().flat_map(|instance| &instance.listens));
     let processes = cloud.instances.values().flat_map(|instance| instance.processes.values());
@@ -169,8 +169,8 @@ impl Named {
         }
     }
 
-    /// Takes down what an ingress rule admits of what no rule names.
-    fn leaks(&mut self, traffic: Traffic) {
+    /// Notes a rule so wide that it admits services that nothing names.
+    fn note_wide(&mut self, traffic: Traffic) {
         let is_wide = matches!(
             traffic,
             Traffic::All

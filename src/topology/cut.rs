@@ -34,6 +34,9 @@ pub enum CutFault {
     /// No list of rules has an entry there.
     #[error("no rule in the list of a group stands there")]
     NoRule,
+    /// The rule has an anchor, or an alias repeats it: other places of the file would lose it, too.
+    #[error("the file repeats the rule by an alias")]
+    Repeated,
     /// Something else stands on the line on which an entry begins.
     #[error("the rule begins on a line with something else")]
     NotApart,
@@ -47,14 +50,16 @@ pub fn cut_rule(text: &str, place: (u32, u32)) -> Result<Cut, CutFault> {
     let start = offset(text, place).ok_or(CutFault::NoRule)?;
     let root = tree::parse(text, &mut Vec::new()).ok().flatten().ok_or(CutFault::NotYaml)?;
     let document = Document::read(&root, Document::WHAT, &mut Diagnostics(&mut Vec::new())).ok_or(CutFault::NoRule)?;
-    let (key, list, index) = rule_lists(&root, &document)
-        .into_iter()
-        .find_map(|(key, list)| {
-            let Value::Sequence(items) = &list.value else { return None };
-            Some((key, list, items.iter().position(|item| item.span.start == start)?))
-        })
-        .ok_or(CutFault::NoRule)?;
-    let Value::Sequence(items) = &list.value else { return Err(CutFault::NoRule) };
+    let lists = rule_lists(&root, &document);
+    let mut found = lists.into_iter().filter_map(|(key, list)| {
+        let Value::Sequence(items) = &list.value else { return None };
+        Some((key, list, items, items.iter().position(|item| item.span.start == start)?))
+    });
+    let (key, list, items, index) = found.next().ok_or(CutFault::NoRule)?;
+    // What an alias repeats stands where its anchor does.
+    if found.next().is_some() || has_anchor(text, start) {
+        return Err(CutFault::Repeated);
+    }
     if text[list.span.start..].starts_with('[') {
         return Ok(of_flow(text, items, index));
     }
@@ -115,13 +120,22 @@ fn of_flow(text: &str, items: &[Node], index: usize) -> Cut {
     if text[first.start..start].trim().is_empty() && (rest.is_empty() || rest.starts_with('#')) {
         return Cut { text: format!("{}{}", &text[..first.start], &text[last.end..]), lines: Lines::Gone };
     }
-    let is_one_line = |between: Range<usize>| !text[between].contains('\n');
+    // An alias stands elsewhere, and the anchor of the next entry is no part of it.
+    let is_comma = |between: Range<usize>| {
+        text.get(between).is_some_and(|between| between.chars().all(|sign| matches!(sign, ',' | ' ' | '\t')))
+    };
     let gone = match (items.get(index + 1), index.checked_sub(1).and_then(|before| items.get(before))) {
-        (Some(next), _) if is_one_line(end..next.span.start) => start..next.span.start,
-        (None, Some(before)) if is_one_line(end_of(before)..start) => end_of(before)..end,
+        (Some(next), _) if is_comma(end..next.span.start) => start..next.span.start,
+        (None, Some(before)) if is_comma(end_of(before)..start) => end_of(before)..end,
         _ => start..behind,
     };
     Cut { text: format!("{}{}", &text[..gone.start], &text[gone.end..]), lines: Lines::Left }
+}
+
+/// Tells whether an entry has an anchor, `&x tcp 80 from anywhere`.
+fn has_anchor(text: &str, start: usize) -> bool {
+    let before = text[..start].trim_end();
+    before.rsplit(|sign: char| sign.is_whitespace() || "[,".contains(sign)).next().is_some_and(|it| it.starts_with('&'))
 }
 
 /// The lines of an entry with a dash: to the last that is indented further and says something.
@@ -204,6 +218,32 @@ mod tests {
             ("  web:\r\n    - a b\r\n    - c\r\n", "a b", "  web:\r\n    - c\r\n", Lines::Gone),
         ] {
             assert_eq!(without(before, rule), Cut { text: after.to_owned(), lines }, "{before}");
+        }
+    }
+
+    #[test]
+    fn a_rule_beside_an_alias_goes_and_one_that_an_alias_repeats_does_not() {
+        let cut = |groups: &str, at: usize| {
+            let text = format!("groups: {groups}\n");
+            cut_rule(&text, (1, u32::try_from("groups: ".len() + at + 1).unwrap())).map(|cut| cut.text)
+        };
+        let after = |groups: &str| Ok(format!("groups: {groups}\n"));
+        for (before, rule, left) in [
+            ("{A: [&x a], B: [b c, *x]}", "b c", "{A: [&x a], B: [ *x]}"),
+            ("{A: [&x a], B: [*x, b c]}", "b c", "{A: [&x a], B: [*x, ]}"),
+            ("{A: [b c, &x a], B: [*x]}", "b c", "{A: [ &x a], B: [*x]}"),
+        ] {
+            assert_eq!(cut(before, before.find(rule).unwrap()), after(left));
+            let text = format!("groups: {left}\n");
+            assert!(tree::parse(&text, &mut Vec::new()).is_ok_and(|root| root.is_some()), "{text}");
+        }
+        for (text, rule) in [
+            ("{A: [&x b c], B: [a, *x]}", "b c"),
+            ("{A: [&x b c, a], T: []}", "b c"),
+            ("{A: &all [b c], B: *all}", "b c"),
+            ("{A: &all {ingress: [b c]}, B: *all}", "b c"),
+        ] {
+            assert_eq!(cut(text, text.find(rule).unwrap()), Err(CutFault::Repeated), "{text}");
         }
     }
 

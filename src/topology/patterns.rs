@@ -263,3 +263,10 @@ pub enum Selector {
     /// `world[2]`: one address of a host by its place, as results name it; the first is 1.
     HostNumber(HostName, usize),
 }
+
+impl Selector {
+    /// Returns true for a host outside, by whichever of its addresses.
+    pub fn is_host(&self) -> bool {
+        matches!(self, Self::Host(_) | Self::HostAddress(..) | Self::HostNumber(..))
+    }
+}

@@ -3,7 +3,7 @@
 //! A rule for a block is only shown to be for more than a host by another address of it, a rule for one host to be for that host by its
 //! neighbour, and "anywhere" to be more than one lucky address by two that have nothing in common.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use indexmap::IndexMap;
@@ -36,7 +36,9 @@ pub(super) fn add(topology: &mut Topology, named: &NamedOutside) {
         return;
     }
     let names = names(topology);
-    let mut adding = Adding { blocks: RuleBlocks::of(topology), names, named, topology };
+    let written_addresses = held(topology);
+    let mut adding = Adding { blocks: RuleBlocks::of(topology), held: HeldOutside::default(), names, named, topology };
+    adding.hold(written_addresses.into_iter());
     let written: Vec<(HostName, Host)> =
         adding.topology.empty.hosts.iter().map(|(name, host)| (name.clone(), host.clone())).collect();
     adding.blocks();
@@ -80,12 +82,30 @@ impl Topology {
 struct Adding<'t> {
     topology: &'t mut Topology,
     blocks: RuleBlocks,
+    held: HeldOutside,
     /// Every name of the file.
     names: BTreeSet<String>,
     named: &'t NamedOutside,
 }
 
+/// Addresses that hosts have, those that are added too.
+#[derive(Default)]
+struct HeldOutside {
+    all: HashSet<IpAddr>,
+    /// Networks in which somebody is whom no rule names alone, each with the block that rules admit him by.
+    unruled: HashSet<(Option<IpNet>, Option<IpNet>)>,
+}
+
 impl Adding<'_> {
+    fn hold(&mut self, addresses: impl Iterator<Item = IpAddr>) {
+        for address in addresses {
+            self.held.all.insert(address);
+            if !self.blocks.name_alone(address) {
+                self.held.unruled.insert((near(address), self.blocks.parent(address)));
+            }
+        }
+    }
+
     fn is_named(&self, wanted: &OutsideName) -> bool {
         self.named.values().any(|(named, _)| named == wanted)
     }
@@ -153,19 +173,17 @@ impl Adding<'_> {
         if !is_named && (is_block || !self.has_tables()) {
             return;
         }
-        let is_ruled = |address: IpAddr| self.blocks.name_alone(address);
+        // One that another rule admits is no neighbour to tell it from.
         let is_alone = |address: &&HostIp| {
-            let others = held(self.topology).into_iter().filter(|other| !is_ruled(*other));
-            // One that another rule admits is no neighbour to tell it from.
-            let mut others = others.filter(|other| self.blocks.parent(*other) == self.blocks.parent(address.0));
-            is_named || !others.any(|other| near(other) == near(address.0))
+            is_named || !self.held.unruled.contains(&(near(address.0), self.blocks.parent(address.0)))
         };
-        let ruled = host.addresses.iter().filter(|address| is_ruled(address.0));
+        let ruled = host.addresses.iter().filter(|address| self.blocks.name_alone(address.0));
         let mut of: Vec<&HostIp> = ruled.filter(is_alone).collect();
         if of.is_empty() && is_named {
             of = host.addresses.iter().collect();
         }
-        let neighbours = of.into_iter().filter_map(|address| neighbour(self.topology, address.0)).collect();
+        let neighbours =
+            of.into_iter().filter_map(|address| neighbour(self.topology, &self.held.all, address.0)).collect();
         self.add_host(&wanted.host(), neighbours);
     }
 
@@ -215,6 +233,7 @@ impl Adding<'_> {
         }
         let mut free = (1..).map(|number| if number == 1 { name.to_owned() } else { format!("{name}-{number}") });
         let name = HostName::new(free.find(|name| !self.names.contains(name))?);
+        self.hold(addresses.iter().map(|address| address.0));
         self.topology.empty.hosts.insert(name.clone(), Host { addresses, mtu: Mtu::ETHERNET, place: None });
         Some(name)
     }
@@ -246,8 +265,7 @@ fn near(address: IpAddr) -> Option<IpNet> {
 }
 
 /// The nearest address of the same network that a host can have and nobody holds.
-fn neighbour(topology: &Topology, address: IpAddr) -> Option<HostIp> {
-    let held = held(topology);
+fn neighbour(topology: &Topology, held: &HashSet<IpAddr>, address: IpAddr) -> Option<HostIp> {
     let free = |other: &IpAddr| !held.contains(other) && belongs(*other, &topology.empty.vpcs).is_none();
     let address = match address {
         IpAddr::V4(address) => address,

@@ -1,6 +1,7 @@
 //! Reading of good files. Messages about bad ones: `tests/no_lab/bad_topologies.rs`.
 
 mod keys;
+mod steps;
 
 use super::*;
 use crate::model::{

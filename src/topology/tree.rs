@@ -11,7 +11,8 @@ use super::problem::{Diagnostic, Span};
 
 /// Maximum depth of lists and mappings. Everything that walks the tree recurses at most this far.
 const MAX_DEPTH: usize = 64;
-/// Maximum number of nodes of a file once its aliases are expanded: as many as the largest file has that `import` writes.
+/// Maximum number of nodes of a file once its aliases are expanded: as many as the largest file has that `import` writes. No more are kept for
+/// aliases to repeat.
 const MAX_NODES: usize = 1_000_000;
 /// Start of a complaint of the YAML parser itself.
 const NOT_YAML: &str = "this is not YAML";
@@ -116,7 +117,8 @@ pub(super) fn parse(source: &str, problems: &mut Vec<Diagnostic>) -> Result<Opti
         flow_nesting_limit: MAX_DEPTH,
         block_nesting_limit: MAX_DEPTH,
     };
-    let mut builder = Builder { source, problems, open: Vec::new(), anchors: HashMap::new(), nodes: 0, root: None };
+    let mut builder =
+        Builder { source, problems, open: Vec::new(), anchors: HashMap::new(), nodes: 0, copies: 0, root: None };
     let mut documents = 0;
     for next in Parser::new_from_str_with_options(source, options) {
         let (event, span) = next.map_err(|error| builder.not_closed(not_yaml(source, &error)))?;
@@ -142,6 +144,8 @@ struct Builder<'s> {
     open: Vec<Open>,
     anchors: HashMap<usize, Anchored>,
     nodes: usize,
+    /// Nodes that are kept beside the tree, for aliases to repeat. Anchors within anchors keep the same ones once for each level.
+    copies: usize,
     root: Option<Node>,
 }
 
@@ -171,7 +175,7 @@ impl Builder<'_> {
                 self.refuse_tag(tag.as_deref(), span);
                 let scalar = self.scalar(text.into_owned(), style, span);
                 self.count(1, span)?;
-                self.place(Node { value: Value::Scalar(scalar), span }, anchor, 1, 0);
+                self.place(Node { value: Value::Scalar(scalar), span }, anchor, 1, 0)?;
             }
             Event::SequenceStart(style, anchor, tag) => {
                 self.refuse_tag(tag.as_deref(), span);
@@ -181,7 +185,7 @@ impl Builder<'_> {
                 self.refuse_tag(tag.as_deref(), span);
                 self.begin(style, anchor, span, true)?;
             }
-            Event::SequenceEnd | Event::MappingEnd => self.end(span),
+            Event::SequenceEnd | Event::MappingEnd => self.end(span)?,
             Event::Alias(id) => {
                 let Some(anchored) = self.anchors.get(&id) else {
                     return Err(Diagnostic::new(span, "this alias stands inside what it repeats"));
@@ -190,13 +194,13 @@ impl Builder<'_> {
                     return Err(too_deep(span));
                 }
                 let (nodes, depth) = (anchored.nodes, anchored.depth);
-                // Counted before it is copied, so that a bomb of aliases costs nothing.
+                // Counted before it is copied, so that a bomb of aliases takes no more memory than the largest file.
                 self.nodes += nodes;
                 if self.nodes > MAX_NODES {
                     return Err(too_many(span));
                 }
                 if let Some(node) = self.anchors.get(&id).map(|anchored| anchored.node.clone()) {
-                    self.place(node, 0, nodes, depth);
+                    self.place(node, 0, nodes, depth)?;
                 }
             }
             _ => {}
@@ -215,8 +219,8 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn end(&mut self, last: Span) {
-        let Some(open) = self.open.pop() else { return };
+    fn end(&mut self, last: Span) -> Result<(), Diagnostic> {
+        let Some(open) = self.open.pop() else { return Ok(()) };
         // A block has no closing sign: its first entry stands for it.
         let end = match open.children.first() {
             Some(first) if open.block => first.span.end,
@@ -225,7 +229,7 @@ impl Builder<'_> {
         let span = Span { start: open.start.start, end: end.max(open.start.end) };
         let nodes = self.nodes - open.nodes_before + 1;
         let value = if open.mapping { self.mapping(open.children) } else { Value::Sequence(open.children) };
-        self.place(Node { value, span }, open.anchor, nodes, open.depth + 1);
+        self.place(Node { value, span }, open.anchor, nodes, open.depth + 1)
     }
 
     fn mapping(&mut self, children: Vec<Node>) -> Value {
@@ -255,8 +259,12 @@ impl Builder<'_> {
         Value::Mapping(entries)
     }
 
-    fn place(&mut self, node: Node, anchor: usize, nodes: usize, depth: usize) {
+    fn place(&mut self, node: Node, anchor: usize, nodes: usize, depth: usize) -> Result<(), Diagnostic> {
         if anchor != 0 {
+            self.copies += nodes;
+            if self.copies > MAX_NODES {
+                return Err(too_many(node.span));
+            }
             self.anchors.insert(anchor, Anchored { node: node.clone(), nodes, depth });
         }
         match self.open.last_mut() {
@@ -266,6 +274,7 @@ impl Builder<'_> {
             }
             None => self.root = Some(node),
         }
+        Ok(())
     }
 
     fn scalar(&self, text: String, style: ScalarStyle, span: Span) -> Scalar {

@@ -41,6 +41,7 @@ use edit::Edit;
 pub(crate) use address::automatic_ipv6;
 pub use edit::Changed;
 pub(crate) use quota::{GROUPS_OF_A_CLASSIC_INSTANCE, GROUPS_OF_AN_INTERFACE, RULES_IN_A_VPC, RULES_IN_CLASSIC};
+pub use words::MAX_NAME_LENGTH;
 pub(crate) use words::{is_description, is_group_name};
 
 /// Carries out one operation, and says what it has changed.

@@ -11,7 +11,7 @@ use crate::model::refusal::{Refusal, RefusalCode};
 use crate::model::shown::shown;
 
 /// A name, and a description, has at most so many characters.
-const MAX_LENGTH: usize = 255;
+pub const MAX_NAME_LENGTH: usize = 255;
 
 /// Characters allowed in a name and a description beside letters and digits of ASCII, in a VPC. EC2-Classic takes all of ASCII.
 const MARKS: &str = " ._-:/()#,@[]+=&;{}!$*";
@@ -29,7 +29,7 @@ pub(super) fn group_name(cloud: &Cloud, name: &str) -> Result<Ec2Name, Refusal> 
     if cloud.is_vpc() && kept.starts_with("sg-") {
         return invalid("Group names may not be in the format sg-*.");
     }
-    if kept.len() > MAX_LENGTH || cloud.is_vpc() && !is_plain(kept) {
+    if kept.len() > MAX_NAME_LENGTH || cloud.is_vpc() && !is_plain(kept) {
         let set = if cloud.is_vpc() { " from the following set: a-zA-Z0-9. _-:/()#,@[]+=&;{}!$*" } else { "" };
         return invalid(&format!("Valid names are strings less than 256 characters{set}."));
     }
@@ -38,13 +38,13 @@ pub(super) fn group_name(cloud: &Cloud, name: &str) -> Result<Ec2Name, Refusal> 
 
 /// Returns true if EC2 takes a text as the name of a new group of a VPC.
 pub(crate) fn is_group_name(text: &str) -> bool {
-    let plain = !text.is_empty() && text.len() <= MAX_LENGTH && is_plain(text);
+    let plain = !text.is_empty() && text.len() <= MAX_NAME_LENGTH && is_plain(text);
     plain && !text.starts_with("sg-") && !text.ends_with(' ') && !text.eq_ignore_ascii_case(DEFAULT_GROUP)
 }
 
 /// Returns true if EC2 takes a text as the description of a group or a rule.
 pub(crate) fn is_description(text: &str) -> bool {
-    !text.is_empty() && text.len() <= MAX_LENGTH && is_plain(text)
+    !text.is_empty() && text.len() <= MAX_NAME_LENGTH && is_plain(text)
 }
 
 /// The description of a new group.
@@ -61,7 +61,7 @@ pub(super) fn rule_description(text: &str) -> Result<(), Refusal> {
 }
 
 fn described(text: &str, of: &str, is_plain: bool) -> Result<(), Refusal> {
-    if is_plain && text.len() <= MAX_LENGTH {
+    if is_plain && text.len() <= MAX_NAME_LENGTH {
         return Ok(());
     }
     let message = format!(

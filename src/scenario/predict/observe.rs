@@ -156,10 +156,12 @@ enum ListenerState {
 }
 
 fn ear(cloud: &Cloud, listeners: &Listeners, flow: &Flow) -> ListenerState {
+    let is_closed = flow.to.holder().is_some_and(|holder| listeners.is_closed(cloud, &holder, flow.service));
     if let Some(balancer) = flow.to.load_balancer().and_then(|name| cloud.load_balancers.get(name)) {
         // Its own listeners pass on, or close. Elsewhere the harness listens, as on instances.
         let own = matches!(flow.service, Service::Tcp(port) if balancer.listeners.contains_key(&port));
-        let listens = own || flow.service == Service::IcmpEcho || listeners.columns.contains(&flow.service);
+        let of_harness = listeners.columns.contains(&flow.service) && !is_closed;
+        let listens = own || flow.service == Service::IcmpEcho || of_harness;
         return if listens { ListenerState::Listens } else { ListenerState::Deaf };
     }
     let Some(name) = flow.to.instance() else { return ListenerState::Listens };
@@ -168,9 +170,8 @@ fn ear(cloud: &Cloud, listeners: &Listeners, flow: &Flow) -> ListenerState {
         return ListenerState::Dead;
     }
     let listens = listeners.columns.contains(&flow.service) || instance.listens.contains(&flow.service);
-    let closed_ports = listeners.closed_ports.contains(&(name.into(), flow.service));
     // The kernel of an instance answers a ping by itself.
-    if flow.service == Service::IcmpEcho || listens && !closed_ports {
+    if flow.service == Service::IcmpEcho || listens && !is_closed {
         ListenerState::Listens
     } else {
         ListenerState::Deaf

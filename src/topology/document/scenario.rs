@@ -166,16 +166,18 @@ pub enum Verb {
     Idle(Connections),
 }
 
-/// What a verb says, by the form in which it is said: a verb of a form that is here already has its meaning with it.
+/// The arguments of a verb by their form. Verbs of one form differ by the operation that they make, which stands beside.
 pub enum Said<'a> {
     /// An operation on each of these instances.
     Instances(&'a Instances, fn(InstanceName) -> Operation),
     /// Instances that are no more.
     Terminated(&'a Instances),
-    /// An operation on each of these groups.
-    Groups(&'a Many<Name<GroupName>>, fn(GroupName) -> Operation),
+    /// Groups to delete.
+    Deleted(&'a Many<Name<GroupName>>),
     /// An operation on each of these Elastic IPs.
     Addresses(&'a Addresses, fn(ElasticIpName) -> Operation),
+    /// Elastic IPs to release.
+    Released(&'a Addresses),
     /// An operation on rules of each of these groups.
     Rules(&'a RulesOfGroups, Direction, fn(GroupName, Vec<Permission>) -> Operation),
     /// Instances to launch.
@@ -227,11 +229,11 @@ impl Verb {
             Self::UpdateDescriptionEgress(map) => Said::Rules(map, Egress, Operation::UpdateDescriptionEgress),
             Self::SetGroups(map) => Said::Members(map),
             Self::CreateGroup(map) => Said::NewGroups(map),
-            Self::DeleteGroup(names) => Said::Groups(names, Operation::DeleteGroup),
+            Self::DeleteGroup(names) => Said::Deleted(names),
             Self::AllocateAddress(names) => Said::NewAddresses(names),
             Self::AssociateAddress(map) => Said::Associations(map),
             Self::DisassociateAddress(names) => Said::Addresses(names, Operation::DisassociateAddress),
-            Self::ReleaseAddress(names) => Said::Addresses(names, Operation::ReleaseAddress),
+            Self::ReleaseAddress(names) => Said::Released(names),
             Self::AttachInterface(map) => Said::NewInterfaces(map),
             Self::DetachInterface(names) => Said::Interfaces(names),
             Self::SourceDestCheck(map) => Said::Checks(map),

@@ -96,8 +96,7 @@ words! {
     Reassociation: "an answer", "", [("yes", Self::Allowed), ("no", Self::Refused)];
     Scheme: "a scheme", "`internet-facing`: its DNS name means its public address, inside its VPC as well; `internal`: it has a private address only, and its DNS name means that.",
         Self::ALL.map(|scheme| (scheme.as_str(), scheme));
-    Via: "a kind of address", "",
-        [("private", Self::Private), ("public", Self::Public), ("ipv6", Self::Ipv6), ("dns", Self::Dns)];
+    Via: "a kind of address", "", Self::WORDS;
     RefusalCode: "one of EC2's error codes", "One of EC2's error codes.", Self::ALL.map(|code| (code.as_str(), code));
     Nothing: "what traffic can suffer", "", [("none", Self)];
     Unchanged: "what `rules` can be", "", [("unchanged", Self)];

@@ -8,8 +8,8 @@ use serde_json::{Value as Json, json};
 
 use super::shape::{Definitions, Diagnostics, Leaf, Node, Shape, Span, SpannedText, Yaml};
 use crate::model::{
-    ConnectionName, ElasticIpName, GroupName, HostName, InstanceName, LoadBalancerName, PrefixListName, ProcessName,
-    SubnetName, TableName, VpcName,
+    ConnectionName, ElasticIpName, GroupName, HostName, InstanceName, LoadBalancerName, MAX_NAME_LENGTH,
+    PrefixListName, ProcessName, SubnetName, TableName, VpcName,
 };
 
 /// Texts that are read further once every name is known. `with numbers`: what looks like one is taken too.
@@ -83,9 +83,9 @@ leaves! {
     /// A free text.
     Text: "text";
     /// A free text of EC2's length.
-    Description: "a description" with text as {"maxLength": 255};
+    Description: "a description" with text as {"maxLength": MAX_NAME_LENGTH};
     /// A name of EC2's own.
-    Ec2Name: "a name" with text as {"minLength": 1, "maxLength": 255};
+    Ec2Name: "a name" with text as {"minLength": 1, "maxLength": MAX_NAME_LENGTH};
     /// An address block.
     Block: "an address block";
     /// An address block, of a prefix list.

@@ -13,8 +13,13 @@ use crate::topology::problem::{Diagnostic, Problems, Source, Span, TYPED, quote}
 
 /// The form of a flow.
 pub const FORM: &str = "a flow reads `FROM -> TO:PORT`, such as `web1 -> db1:3306`";
-const BY: &str = "it goes on with `by public address`, `by private address`, `by ipv6 address`, `by dns name` or a \
-                  secondary address such as `by 10.0.0.20`, then `at ingress` or `at egress`";
+
+/// What may stand behind a port.
+fn continuations() -> String {
+    let by = Via::KINDS.map(|via| quote(&via.words())).join(", ");
+    let at = Direction::BOTH.map(|at| quote(&format!("at {at}"))).join(" or ");
+    format!("it goes on with {by} or a secondary address such as `by 10.0.0.20`, then {at}")
+}
 
 /// The ends of a flow, with what is asked between them; as words.
 #[derive(Clone, Debug)]
@@ -133,7 +138,7 @@ impl Ends {
                 }
                 _ => {
                     let draft = Diagnostic::new(node.part(rest), format!("{} means nothing after a port", quote(rest)));
-                    return Err(draft.help(completed(word, second).unwrap_or_else(|| BY.to_owned())));
+                    return Err(draft.help(completed(word, second).unwrap_or_else(continuations)));
                 }
             }
         }
@@ -201,19 +206,11 @@ pub fn in_one_line(text: &str) -> String {
 
 /// The words after a port that were meant, where there is only one way to go on.
 fn completed(first: &str, second: &str) -> Option<String> {
-    let known = [
-        ("by", "public", "address"),
-        ("by", "private", "address"),
-        ("by", "ipv6", "address"),
-        ("by", "dns", "name"),
-        ("at", "ingress", ""),
-        ("at", "egress", ""),
-    ];
+    let by = Via::KINDS.map(|via| via.words().into_owned());
+    let known = by.into_iter().chain(Direction::BOTH.map(|at| format!("at {at}")));
     let said = if ["by", "at"].contains(&first) { second } else { first };
-    let of = |word: &str| known.iter().find(|(_, it, _)| *it == word);
-    let whole = |(first, second, third): &(&str, &str, &str)| format!("{first} {second} {third}").trim().to_owned();
-    let exact = of(said).map(whole);
-    exact.map(|words| format!("did you mean `{words}`?"))
+    let mut exact = known.filter(|words| words.split(' ').nth(1) == Some(said));
+    exact.next().map(|words| format!("did you mean `{words}`?"))
 }
 
 /// A flow as somebody has typed it, in one argument or in two. Names are not looked up.

@@ -111,7 +111,10 @@ impl RuleWords {
         // Said also where the traffic is wrong: such a word is wrong for any.
         let misspelt = direction
             .is_none()
-            .then(|| suggest(preposition, wanted.map_or(&["from", "to"][..], words_of).iter().copied()))
+            .then(|| {
+                let may_be = Direction::BOTH.into_iter().filter(|it| wanted.is_none_or(|wanted| wanted == *it));
+                suggest(preposition, may_be.map(Direction::preposition))
+            })
             .flatten();
         let misspelt = misspelt.filter(|_| !preposition.is_empty() && !peers.is_empty());
         let misspelt = misspelt.map(|help| no_preposition(said, preposition, wanted).help(help));
@@ -207,16 +210,11 @@ fn no_protocol(said: &SpannedText, first: &str) -> Option<Diagnostic> {
 
 fn no_preposition(said: &SpannedText, preposition: &str, wanted: Option<Direction>) -> Diagnostic {
     let silent = preposition.is_empty()
-        || wanted.map_or_else(|| ["from", "to"].contains(&preposition), |it| it.preposition() == preposition);
+        || Direction::BOTH
+            .into_iter()
+            .any(|it| wanted.is_none_or(|wanted| wanted == it) && it.preposition() == preposition);
     let span = if silent { said.span } else { said.part(preposition) };
     Diagnostic::new(span, format!("the rule {} does not say {}", quote(said.text()), whom(wanted))).help(form(wanted))
-}
-
-fn words_of(direction: Direction) -> &'static [&'static str] {
-    match direction {
-        Direction::Ingress => &["from"],
-        Direction::Egress => &["to"],
-    }
 }
 
 /// Returns the form of a short rule, with an example.

@@ -29,13 +29,19 @@ impl Resolver<'_> {
             self.report(Diagnostic::new(node.part(to), format!("unknown service {}", quote(to))).help(help));
         }
         let (from, service) = (selector?, service?);
-        if matches!(from, Selector::Host(_)) {
+        if from.is_host() {
             let draft = Diagnostic::new(node.span, "a host outside has none of the services of a VPC");
             self.report(draft.help("an instance, a group of them, or `any`"));
             return None;
         }
         if matches!(from, Selector::LoadBalancer(_)) {
             let draft = Diagnostic::new(node.part(from_word), "a load balancer asks none of the services of a VPC");
+            self.report(draft.help("an instance, a group of them, or `any`"));
+            return None;
+        }
+        if matches!(from, Selector::Forged(..)) {
+            let draft =
+                Diagnostic::new(node.part(from_word), "a question to a service of a VPC has its sender's address");
             self.report(draft.help("an instance, a group of them, or `any`"));
             return None;
         }

@@ -1,7 +1,6 @@
 //! Connections that a scenario holds open: their names, and what is expected of them.
 
 use super::resolver::Resolver;
-use crate::model::suggest;
 use crate::model::{ConnectionName, Service};
 use crate::topology::document::scenario::Connections;
 use crate::topology::document::shape::{Map, Span, SpannedText};
@@ -95,8 +94,9 @@ impl Resolver<'_> {
         if self.cloud.connections.contains_key(word) {
             return Some(Placed { value: ConnectionName::new(word), place: self.place(name.span) });
         }
-        let help = suggest(word, self.cloud.connections.keys().map(String::as_str))
-            .unwrap_or_else(|| "a step opens one with `do: [{open: {session: \'web1 -> db1:3306\'}}]`".to_owned());
+        let near = self.names.nearest(word, self.cloud.connections.keys().map(String::as_str));
+        let help =
+            near.unwrap_or_else(|| "a step opens one with `do: [{open: {session: \'web1 -> db1:3306\'}}]`".to_owned());
         self.report(
             Diagnostic::new(name.span, format!("no connection {} is open at this step", quote(word))).help(help),
         );

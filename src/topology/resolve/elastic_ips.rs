@@ -142,7 +142,9 @@ impl Resolver<'_> {
     pub fn elastic_ip(&mut self, said: &SpannedText) -> Option<ElasticIpName> {
         let word = said.text();
         let name = ElasticIpName::new(word);
-        let may_be_unknown = self.refused.may_be(RefusalCode::InvalidAddressNotFound);
+        // EC2-Classic knows it by its address, a VPC by the id of its allocation.
+        let codes = [RefusalCode::InvalidAddressNotFound, RefusalCode::InvalidAllocationIdNotFound];
+        let may_be_unknown = codes.into_iter().any(|code| self.refused.may_be(code));
         if self.cloud.now.elastic_ips.contains(&name) || may_be_unknown && super::names::fault(word).is_none() {
             return Some(name);
         }

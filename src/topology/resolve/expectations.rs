@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use super::names::EntityKind;
 use super::resolver::Resolver;
-use crate::model::suggest;
 use crate::model::{Attachment, Direction, Forwarding, InterfaceHolder, Service, TableName, Target, Via};
 use crate::topology::document::scenario::Expect;
 use crate::topology::document::shape::{Any, Entry, Field, Many, Map, Span};
@@ -271,7 +270,7 @@ impl Resolver<'_> {
                 let forwards = self.cloud.forwarders.iter().filter(|(_, how)| **how != Forwarding::None);
                 let known =
                     [Station::GATEWAY, Station::INTERNET].into_iter().chain(forwards.map(|(name, _)| name.as_str()));
-                let help = suggest(word, known);
+                let help = self.names.nearest(word, known);
                 let help = help.unwrap_or_else(|| "`gateway`, `internet`, or an instance that forwards".to_owned());
                 Diagnostic::new(span, format!("unknown station {}", quote(word))).help(help)
             }
@@ -300,7 +299,9 @@ impl Resolver<'_> {
         let ends = [Some(&flow.to), flow.both_ways.then_some(&flow.from)];
         for end in ends.into_iter().flatten() {
             let holder = match end {
-                Selector::Instance(name) => InterfaceHolder::from(name),
+                Selector::Instance(name) | Selector::Interface(Attachment { instance: name, .. }) => {
+                    InterfaceHolder::from(name)
+                }
                 Selector::LoadBalancer(name) => InterfaceHolder::from(name),
                 _ => continue,
             };
@@ -337,7 +338,7 @@ impl Resolver<'_> {
             if self.names.doubts.tables || self.names.doubts.unread.contains(word) {
                 return None;
             }
-            let help = suggest(word, self.cloud.tables.keys().map(TableName::as_str));
+            let help = self.names.nearest(word, self.cloud.tables.keys().map(TableName::as_str));
             self.report(Diagnostic::new(span, format!("unknown table {}", quote(word))).maybe_help(help));
             return None;
         }

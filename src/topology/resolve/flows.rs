@@ -7,7 +7,6 @@ use super::names::EntityKind;
 use super::outside::Unknown;
 use super::resolver::Resolver;
 use super::standing::StepEntities;
-use crate::model::suggest;
 use crate::model::{
     Attachment, GroupName, HostName, InstanceName, InterfaceHolder, LoadBalancerName, Service, TableName, Via,
 };
@@ -95,20 +94,17 @@ impl Resolver<'_> {
             );
             return None;
         }
-        let host = |selector: &Selector| {
-            matches!(selector, Selector::Host(_) | Selector::HostAddress(..) | Selector::HostNumber(..))
-        };
-        if host(&from) && host(&to) {
+        if from.is_host() && to.is_host() {
             self.report(Diagnostic::new(node.span, "a flow between two hosts outside never meets the cloud"));
             return None;
         }
-        if via.is_some_and(Via::is_private) && (host(&from) || (both_ways && host(&to))) {
+        if via.is_some_and(Via::is_private) && (from.is_host() || (both_ways && to.is_host())) {
             let draft = Diagnostic::new(node.span, "a host outside reaches instances by their public addresses only");
             let said = via.map(Via::words).unwrap_or_default();
             self.report(draft.help(format!("leave `{said}` out")));
             return None;
         }
-        if via == Some(Via::Dns) && (host(&to) || (both_ways && host(&from))) {
+        if via == Some(Via::Dns) && (to.is_host() || (both_ways && from.is_host())) {
             let draft = Diagnostic::new(node.span, "a host outside has no DNS name of EC2");
             self.report(draft.help("leave `by dns name` out"));
             return None;
@@ -206,15 +202,15 @@ impl Resolver<'_> {
                 None => drop(self.names.doubts.unread.insert(name)),
             }
         }
-        let names: Vec<&str> = entries.iter().filter_map(|entry| Some(entry.key.as_ref()?.text())).collect();
+        let names: IndexSet<&str> = entries.iter().filter_map(|entry| Some(entry.key.as_ref()?.text())).collect();
         let mut parents: IndexMap<String, (String, Span)> = IndexMap::new();
         for (name, (_, table)) in &heads {
             let Some(like) = table.like.get() else { continue };
             let parent = like.text();
-            if names.contains(&parent) {
+            if names.contains(parent) {
                 parents.insert(name.clone(), (parent.to_owned(), like.span));
             } else {
-                let help = suggest(parent, names.iter().copied());
+                let help = self.names.nearest(parent, names.iter().copied());
                 self.report(Diagnostic::new(like.span, format!("unknown table {}", quote(parent))).maybe_help(help));
             }
         }

@@ -7,8 +7,8 @@ use indexmap::{IndexMap, IndexSet};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::names::EntityKind;
+use super::peers::RuleContext;
 use super::resolver::Resolver;
-use super::rules::RuleContext;
 use super::secondary::Claims;
 use crate::model::suggest;
 use crate::model::{
@@ -183,6 +183,7 @@ impl Resolver<'_> {
     /// One instance; with the place of its address, where it asks for one.
     pub fn launch(&mut self, entry: &Entry<Name<InstanceName>, Instance>) -> Option<(Launch, Option<Span>)> {
         let name = self.declared(entry.key.as_deref(), EntityKind::Instance).map(InstanceName::new);
+        let is_new = name.as_ref().is_some_and(|name| !self.cloud.now.instances.contains_key(name));
         if let Some(name) = &name {
             // Known from here on, whatever else may be wrong with it.
             self.cloud.now.instances.entry(name.clone()).or_insert(None);
@@ -203,7 +204,12 @@ impl Resolver<'_> {
         let processes = self.processes(&said.services, &listens);
         if let Some(name) = &name {
             let ports = processes.values().filter_map(|process| process.port);
-            self.cloud.listens.entry(name.into()).or_default().extend(listens.iter().copied().chain(ports));
+            let known = self.cloud.listens.entry(name.into()).or_default();
+            // The one before it, which every era has terminated, listens no more.
+            if is_new {
+                known.clear();
+            }
+            known.extend(listens.iter().copied().chain(ports));
         }
         let mounts = self.mounts(&said.mounts);
         let source_dest_check = self.check(&said.source_dest_check);
@@ -249,7 +255,7 @@ impl Resolver<'_> {
 
     /// The groups of an interface that names none: the one that EC2 has made in its VPC.
     pub fn default_group_of(&mut self, vpc: Option<&VpcName>) -> IndexSet<GroupName> {
-        self.cloud.defaults_used.extend(vpc.cloned());
+        self.cloud.defaults_used.extend(vpc.filter(|vpc| self.cloud.vpcs.contains_key(*vpc)).cloned());
         let own = vpc.map(|vpc| default_group(self.cloud.vpcs.keys(), vpc));
         IndexSet::from([own.unwrap_or_else(|| GroupName::new(DEFAULT_GROUP))])
     }
@@ -288,6 +294,7 @@ impl Resolver<'_> {
             };
             if let (Some(mine), Some(Some(theirs))) = (vpc, self.cloud.now.groups.get(&group))
                 && mine != theirs
+                && self.cloud.vpcs.contains_key(mine)
             {
                 let message = format!("{} is in VPC {theirs}, the instance in {mine}", quote(word));
                 let help = self.own_default_group(word, mine);

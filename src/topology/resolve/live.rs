@@ -45,8 +45,8 @@ pub fn read_operations_beside(
 
 fn operations(cloud: &Cloud, text: &str, files: Option<&dyn Files>) -> Result<Vec<Placed<Operation>>, Problems> {
     read(cloud, text, files, "an operation or a list of operations", |resolver, said: &Operations| {
-        resolver.declare_made(said, &[], Refused::AsItMay);
-        let actions = resolver.actions(said, &[], Refused::AsItMay);
+        resolver.declare_made(said, &[], Refused::ByEc2);
+        let actions = resolver.actions(said, &[], Refused::ByEc2);
         let all = actions.len();
         let calls = actions.into_iter().filter_map(|action| match action {
             Action::Call(operations) => Some(operations),

@@ -8,7 +8,7 @@ use super::names::EntityKind;
 use super::resolver::Resolver;
 use crate::model::{
     CreateLoadBalancer, Era, GroupName, HealthCheck, InstanceName, InterfaceHolder, LoadBalancerName, Operation, Port,
-    RefusalCode, Scheme, Service, number, suggest,
+    RefusalCode, Scheme, Service, default_group, number, suggest,
 };
 use crate::topology::document::groups::{HealthCheck as CheckSaid, LoadBalancer, Registered, Targets};
 use crate::topology::document::shape::{Field, Map, Span, SpannedText};
@@ -57,7 +57,9 @@ impl Resolver<'_> {
             let subnet = vpc.as_ref().and_then(|vpc| self.subnet(&said.subnet, vpc));
             let (Some(name), Some(vpc), Some((subnet, _))) = (name, vpc, subnet) else { continue };
             let holder = InterfaceHolder::from(&name);
-            for group in &groups {
+            let is_in_default = groups.is_empty() && self.cloud.eras.contains(&Era::Vpc);
+            let own_default = is_in_default.then(|| default_group(self.cloud.vpcs.keys(), &vpc));
+            for group in groups.iter().chain(&own_default) {
                 self.cloud.now.members.entry(group.clone()).or_default().insert(holder.clone());
             }
             self.cloud.listens.insert(holder, listeners.keys().map(|port| Service::Tcp(*port)).collect());

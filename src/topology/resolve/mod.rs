@@ -16,6 +16,7 @@ mod naming;
 mod networks;
 mod outside;
 mod parse;
+mod peers;
 mod prefix_lists;
 mod processes;
 mod resolver;

@@ -70,7 +70,7 @@ pub(super) struct Named {
     pub span: Option<Span>,
     /// The eras of the step that makes it; empty: all.
     pub eras: Vec<Era>,
-    /// True if a step before the one being read terminates it: then its name may be launched again.
+    /// True if a step before the one being read ends it: then its name may be made again.
     pub gone: bool,
 }
 
@@ -109,19 +109,29 @@ impl Names {
     /// Takes up the name of an instance that a running cloud had: it may be launched again.
     pub fn know_gone(&mut self, name: &str) {
         self.seed(name, EntityKind::Instance);
-        self.terminate(name);
+        self.end(name, EntityKind::Instance);
     }
 
-    /// A step terminates an instance.
-    pub fn terminate(&mut self, name: &str) {
-        if let Some(named) = self.named.get_mut(name).filter(|named| named.sort == EntityKind::Instance) {
+    /// A step terminates an instance, deletes a group, or releases an Elastic IP.
+    pub fn end(&mut self, name: &str, sort: EntityKind) {
+        if let Some(named) = self.named.get_mut(name).filter(|named| named.sort == sort) {
             named.gone = true;
         }
     }
 
+    /// Counts a search, and tells whether it may be made.
+    fn may_search(&self) -> bool {
+        self.searches.replace(self.searches.get() + 1) < MAX_SEARCHES
+    }
+
+    /// "did you mean" among names of a namespace of their own, such as tables.
+    pub fn nearest<'c>(&self, word: &str, known: impl IntoIterator<Item = &'c str>) -> Option<String> {
+        if self.may_search() { suggest(word, known) } else { None }
+    }
+
     /// "did you mean" among the names of these sorts.
     pub fn suggest(&self, word: &str, sorts: &[EntityKind]) -> Option<String> {
-        if self.searches.replace(self.searches.get() + 1) >= MAX_SEARCHES {
+        if !self.may_search() {
             return None;
         }
         let known = || self.named.iter().filter(|(_, n)| sorts.contains(&n.sort)).map(|(name, _)| name.as_str());

@@ -92,7 +92,7 @@ impl Resolver<'_> {
         Some(name.to_owned())
     }
 
-    /// The key's text, if it was fit to be declared: for resolver on without repeating the complaint.
+    /// The key's text, if it was fit to be declared: so that reading goes on without repeating the complaint.
     pub fn declared<'w>(&self, key: Option<&'w SpannedText>, sort: EntityKind) -> Option<&'w str> {
         key.map(SpannedText::text).filter(|name| self.names.sort(name) == Some(sort))
     }

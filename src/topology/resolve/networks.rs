@@ -5,13 +5,14 @@ use std::net::IpAddr;
 use indexmap::{IndexMap, IndexSet};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::names::EntityKind;
+use super::names::{EntityKind, fault};
+use super::peers::block;
 use super::resolver::Resolver;
-use super::rules::block;
+use super::standing::Refused;
 use crate::model::reserved_addresses::{Belongs, LAB_IPV6, belongs, is_global, taken_blocks};
-use crate::model::suggest;
 use crate::model::{
-    AutomaticPublic, DEFAULT_IPV6_BLOCK, DEFAULT_VPC_CIDR, Era, Host, HostIp, HostName, Mtu, SubnetName, Vpc, VpcName,
+    AutomaticPublic, DEFAULT_IPV6_BLOCK, DEFAULT_VPC_CIDR, Era, Host, HostIp, HostName, Mtu, RefusalCode, SubnetName,
+    Vpc, VpcName,
 };
 use crate::topology::document::networks::{Addresses, Host as HostSaid, Subnet, Vpc as VpcSaid};
 use crate::topology::document::shape::{Diagnostics, Entry, Field, Map, Or, Span};
@@ -35,18 +36,20 @@ impl Ipv6Subnets {
         Self { vpc, said: IndexMap::new(), wanted: IndexSet::new() }
     }
 
-    /// The blocks: what the file leaves open is the one that has the number of the subnet, or the next that none has.
-    fn all(self, subnets: &IndexMap<SubnetName, Ipv4Net>) -> IndexMap<SubnetName, Ipv6Net> {
+    /// The blocks: what the file leaves open is the one that has the number of the subnet, or the next that none has. The second of the pair are the
+    /// subnets for which none is left.
+    fn all(self, subnets: &IndexMap<SubnetName, Ipv4Net>) -> (IndexMap<SubnetName, Ipv6Net>, IndexSet<SubnetName>) {
         let blocks: Vec<Ipv6Net> = self.vpc.and_then(|vpc| vpc.subnets(64).ok()).into_iter().flatten().collect();
-        let mut all = self.said;
+        let (mut all, mut without) = (self.said, IndexSet::new());
         for (number, name) in subnets.keys().enumerate().filter(|(_, name)| self.wanted.contains(*name)) {
             let mut from_its_own = blocks.iter().cycle().skip(number).take(blocks.len());
-            if let Some(free) = from_its_own.find(|block| !all.values().any(|other| other == *block)) {
-                all.insert(name.clone(), *free);
+            match from_its_own.find(|block| !all.values().any(|other| other == *block)) {
+                Some(free) => drop(all.insert(name.clone(), *free)),
+                None => drop(without.insert(name.clone())),
             }
         }
         all.sort_by_key(|name, _| subnets.get_index_of(name));
-        all
+        (all, without)
     }
 }
 
@@ -132,7 +135,15 @@ impl Resolver<'_> {
             subnets.insert(SubnetName::new(DEFAULT), cidr);
             ipv6_subnets.wanted.insert(SubnetName::new(DEFAULT));
         }
-        let ipv6_subnets = ipv6_subnets.all(&subnets);
+        let (ipv6_subnets, without) = ipv6_subnets.all(&subnets);
+        if let Some(vpc) = ipv6 {
+            let entries = said.subnets.get().into_iter().flat_map(|map| &map.entries);
+            for entry in entries.filter(|it| it.key.as_deref().is_some_and(|key| without.contains(key.text()))) {
+                let draft =
+                    Diagnostic::new(entry.at, format!("no /64 of the VPC's block {vpc} is left for this subnet"));
+                self.report(draft.help("a /56 has 256 of them; `ipv6: no` leaves a subnet without"));
+            }
+        }
         Some(Vpc { cidr, subnets, routes, without_public, ipv6, ipv6_subnets })
     }
 
@@ -344,7 +355,12 @@ impl Resolver<'_> {
         None
     }
 
-    /// The VPC that is named, or the only one.
+    /// Returns true if a step expects that EC2 refuses this unknown VPC or subnet.
+    fn is_refused(&self, word: &str, code: RefusalCode) -> bool {
+        self.refused == Refused::With(code) && fault(word).is_none()
+    }
+
+    /// The VPC that is named, or the only one; any name, if the step wants to see it refused as unknown.
     pub fn vpc_name(&mut self, said: &Field<Name<VpcName>>, owner: Span) -> Option<VpcName> {
         if !said.is_there() {
             if self.cloud.vpcs.len() > 1 {
@@ -357,20 +373,25 @@ impl Resolver<'_> {
         let said = said.get()?;
         let word = said.text();
         let name = VpcName::new(word);
-        if self.cloud.vpcs.contains_key(&name) {
+        if self.cloud.vpcs.contains_key(&name) || self.is_refused(word, RefusalCode::InvalidVpcIdNotFound) {
             return Some(name);
         }
         if self.names.doubts.vpcs || self.names.doubts.unread.contains(word) {
             return None;
         }
-        let help = suggest(word, self.cloud.vpcs.keys().map(VpcName::as_str));
+        let help = self.names.nearest(word, self.cloud.vpcs.keys().map(VpcName::as_str));
         self.report(Diagnostic::new(said.span, format!("unknown VPC {}", quote(word))).maybe_help(help));
         None
     }
 
-    /// The subnet that is named, or the first of the VPC.
+    /// The subnet that is named, or the first of the VPC; any name, if the step wants to see it or its VPC refused as unknown.
     pub fn subnet(&mut self, said: &Field<Name<SubnetName>>, vpc: &VpcName) -> Option<(SubnetName, Ipv4Net)> {
-        let subnets = &self.cloud.vpcs.get(vpc)?.subnets;
+        let Some(of) = self.cloud.vpcs.get(vpc) else {
+            let word = said.get().map_or(DEFAULT, |said| said.text());
+            let is_refused = self.is_refused(vpc.as_str(), RefusalCode::InvalidVpcIdNotFound);
+            return is_refused.then(|| (SubnetName::new(word), DEFAULT_VPC_CIDR));
+        };
+        let subnets = &of.subnets;
         if !said.is_there() {
             return subnets.first().map(|(name, net)| (name.clone(), *net));
         }
@@ -379,7 +400,10 @@ impl Resolver<'_> {
         if let Some((name, net)) = subnets.get_key_value(&SubnetName::new(word)) {
             return Some((name.clone(), *net));
         }
-        let help = suggest(word, subnets.keys().map(SubnetName::as_str));
+        if self.is_refused(word, RefusalCode::InvalidSubnetIdNotFound) {
+            return Some((SubnetName::new(word), of.cidr));
+        }
+        let help = self.names.nearest(word, subnets.keys().map(SubnetName::as_str));
         let message = format!("VPC {} has no subnet {}", quote(vpc.as_str()), quote(word));
         self.report(Diagnostic::new(said.span, message).maybe_help(help));
         None

@@ -1,15 +1,16 @@
 //! From the bytes of a file to a checked topology.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use indexmap::{IndexMap, IndexSet};
+use indexmap::IndexSet;
 
 use super::names::EntityKind;
 use super::resolver::Resolver;
 use super::tracking;
 use crate::model::{
-    AddressRequest, AskedIpv6, Attachment, Cloud, DEFAULT_GROUP, Era, GroupName, InterfaceHolder, Operation, Service,
-    default_group,
+    AddressRequest, AskedIpv6, Attachment, Cloud, DEFAULT_GROUP, Era, GroupName, InstanceName, InterfaceHolder,
+    Operation, SecondaryAddress, Service, VpcName, default_group,
 };
 use crate::topology::checked::{KnobOverrides, RefusedAtFirst, Topology};
 use crate::topology::document::Document;
@@ -34,7 +35,7 @@ impl Topology {
     /// Reads a topology file; `file` is its name as the user gave it.
     ///
     /// # Errors
-    /// Everything that is wrong with the file, at once. Only what is too large, no text or no YAML ends resolver.
+    /// Everything that is wrong with the file, at once. Only what is too large, no text or no YAML ends reading.
     pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, Problems> {
         Self::read(file, bytes, Promise::Demanded, None)
     }
@@ -125,6 +126,7 @@ impl Resolver<'_> {
         initial.extend(file.load_balancers.get().map_or_else(Vec::new, |map| self.load_balancers(map)));
         self.refuse_idle_routes();
         self.read_tables(&file.tables);
+        self.refuse_idle_steps(&file.era, steps);
         let steps = self.steps(steps);
         self.refuse_routes_to_no_interface();
         self.refuse_empty_patterns();
@@ -218,14 +220,15 @@ impl Resolver<'_> {
         }
     }
 
-    /// Collects the instances and services that `refused` expectations can ever name.
+    /// Collects the instances and load balancers that `refused` expectations can ever name, with the services.
     fn closed_ports(&mut self, initial: &[Placed<Operation>], steps: &[Step]) -> IndexSet<(InterfaceHolder, Service)> {
         let operations = steps.iter().flat_map(Step::operations);
-        let launches = initial.iter().chain(operations).filter_map(|operation| match &operation.value {
-            Operation::Launch(launch) => Some((&launch.name, launch)),
+        let holders = initial.iter().chain(operations).filter_map(|operation| match &operation.value {
+            Operation::Launch(launch) => Some(InterfaceHolder::from(&launch.name)),
+            Operation::CreateLoadBalancer(create) => Some(InterfaceHolder::from(&create.name)),
             _ => None,
         });
-        let launches: IndexMap<_, _> = launches.collect();
+        let holders: IndexSet<InterfaceHolder> = holders.collect();
         let mut closed_ports = IndexSet::new();
         for expectation in steps.iter().flat_map(|step| &step.expectations) {
             let Expectation::Flows(ExpectedOutcome::Refused, flows) = &expectation.value else { continue };
@@ -252,7 +255,9 @@ impl Resolver<'_> {
                             let members = self.cloud.now.members.get(group).into_iter().flatten();
                             closed_ports.extend(members.map(|member| (member.clone(), flow.service)));
                         }
-                        Selector::Any => closed_ports.extend(launches.keys().map(|&name| (name.into(), flow.service))),
+                        Selector::Any => {
+                            closed_ports.extend(holders.iter().map(|holder| (holder.clone(), flow.service)))
+                        }
                         Selector::Host(_) | Selector::HostAddress(..) | Selector::HostNumber(..) => {}
                     }
                 }
@@ -282,23 +287,37 @@ impl KnobOverrides {
 
 /// Addresses that the file asks for by hand, so that automatic ones never take them.
 fn reserve(empty: &mut Cloud, initial: &[Placed<Operation>], steps: &[Step]) {
+    let mut vpcs: HashMap<&InstanceName, &VpcName> = HashMap::new();
     for operation in initial.iter().chain(steps.iter().flat_map(Step::operations)) {
         if let Operation::Launch(launch) = &operation.value {
-            let held = empty.counters.private.entry(launch.vpc.clone()).or_default();
-            let further = launch.more.iter().flat_map(|more| &more.secondary);
-            held.extend(launch.secondary.iter().chain(further.clone()).flat_map(|it| it.private_addresses()));
-            empty.counters.ipv6.extend(launch.secondary.iter().chain(further).filter_map(|it| it.ipv6()));
-            for asked in std::iter::once(launch.ipv6).chain(launch.more.iter().map(|more| more.ipv6)) {
-                if let AskedIpv6::Exact(address) = asked {
-                    empty.counters.ipv6.insert(address.0.into());
-                }
+            vpcs.insert(&launch.name, &launch.vpc);
+            reserve_of(empty, &launch.vpc, (&launch.address, launch.ipv6, &launch.secondary));
+            for more in &launch.more {
+                reserve_of(empty, &launch.vpc, (&more.address, more.ipv6, &more.secondary));
             }
-            for request in std::iter::once(&launch.address).chain(launch.more.iter().map(|more| &more.address)) {
-                if let AddressRequest::Exact(address) = request {
-                    held.insert(*address);
-                }
-            }
+        } else if let Operation::AttachInterface(instance, more) = &operation.value
+            // A step may name an instance that nobody has, to see that refused.
+            && let Some(vpc) = vpcs.get(instance)
+        {
+            reserve_of(empty, vpc, (&more.address, more.ipv6, &more.secondary));
         }
+    }
+}
+
+/// The same of one interface.
+fn reserve_of(
+    empty: &mut Cloud,
+    vpc: &VpcName,
+    (address, ipv6, secondary): (&AddressRequest, AskedIpv6, &[SecondaryAddress]),
+) {
+    let held = empty.counters.private.entry(vpc.clone()).or_default();
+    held.extend(secondary.iter().flat_map(|it| it.private_addresses()));
+    if let AddressRequest::Exact(address) = address {
+        held.insert(*address);
+    }
+    empty.counters.ipv6.extend(secondary.iter().filter_map(|it| it.ipv6()));
+    if let AskedIpv6::Exact(address) = ipv6 {
+        empty.counters.ipv6.insert(address.0.into());
     }
 }
 

@@ -3,8 +3,8 @@
 use ipnet::IpNet;
 
 use super::names::EntityKind;
+use super::peers::block;
 use super::resolver::Resolver;
-use super::rules::block;
 use crate::model::{CreatePrefixList, Era, Operation, PrefixFamily, PrefixListName, RefusalCode};
 use crate::topology::document::networks::{PrefixList, PrefixListEdit};
 use crate::topology::document::shape::{Any, Field, Map, Or};

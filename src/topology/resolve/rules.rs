@@ -1,67 +1,13 @@
 //! Rules, short and long: `tcp 3306 from SG-T-WEB`, `{protocol: tcp, port: 3306, from: SG-T-WEB}`.
 
-use std::net::IpAddr;
-
-use ipnet::{IpNet, Ipv4Net};
-
-use super::names::EntityKind;
+use super::peers::RuleContext;
 use super::resolver::Resolver;
-use crate::model::{
-    Direction, ElasticIpName, GroupName, IcmpMatch, InstanceName, Peer, PeerRequest, Permission, PrefixListName,
-    Traffic, number,
-};
+use crate::model::{Direction, IcmpMatch, MAX_NAME_LENGTH, PeerRequest, Permission, Traffic, number};
 use crate::topology::document::groups::{LongRule, Rule, Rules};
 use crate::topology::document::shape::{Or, Span, SpannedText};
 use crate::topology::document::words::{Description, ShortRule};
-use crate::topology::grammar::{RuleWords, is_all, traffic, unknown_protocol, whom};
-use crate::topology::problem::{Diagnostic, Source, quote};
-
-/// Words of newcomers for `anywhere`, where nobody has such a name.
-const EVERYWHERE: [&str; 8] = ["everywhere", "any", "anyone", "anybody", "everyone", "everybody", "all", "internet"];
-const MAX_DESCRIPTION: usize = 255;
-/// Host addresses in all rules together: each rule may name a host of many.
-const MAX_PEERS: usize = 100_000;
-
-/// Owner of the rules that are read, and the names they may use.
-#[derive(Clone, Copy)]
-pub(super) struct RuleContext<'c> {
-    /// The group, where it is known.
-    pub group: Option<&'c GroupName>,
-    /// Direction of the rules.
-    pub direction: Direction,
-    /// True if `web1.private` and `web1.public` can be resolved: only once instances run.
-    pub addresses: bool,
-    /// The group may be one that EC2 refuses to know.
-    pub lenient: bool,
-}
-
-impl RuleContext<'_> {
-    /// The word before a peer.
-    fn preposition(&self) -> &'static str {
-        self.direction.preposition()
-    }
-
-    /// Returns advice on where to write a rule for the other direction.
-    fn turn(&self, source: &Source) -> &'static str {
-        match (self.direction, source.is_typed()) {
-            (Direction::Ingress, true) => "a rule for what goes out needs `--egress`; for what comes in it says `from`",
-            (Direction::Egress, true) => {
-                "a rule for what comes in goes without `--egress`; for what goes out it says `to`"
-            }
-            (Direction::Ingress, false) => {
-                "a rule for what comes in says `from`; what goes out is `egress:` of a group, or `authorize-egress`"
-            }
-            (Direction::Egress, false) => {
-                "a rule for what goes out says `to`; what comes in is `ingress:` of a group, or `authorize`"
-            }
-        }
-    }
-
-    /// Returns the words for the peer that a rule lacks.
-    fn whom(&self) -> &'static str {
-        whom(Some(self.direction))
-    }
-}
+use crate::topology::grammar::{RuleWords, is_all, traffic, unknown_protocol};
+use crate::topology::problem::{Diagnostic, quote};
 
 impl Resolver<'_> {
     /// A list of rules, each with its place.
@@ -95,7 +41,9 @@ impl Resolver<'_> {
     pub fn rule_of(&mut self, rule: &RuleWords, context: RuleContext<'_>) -> Option<Permission> {
         if rule.direction != context.direction {
             let message = format!("the rule {} does not say {}", quote(rule.said.text()), context.whom());
-            self.report(Diagnostic::new(rule.preposition, message).help(context.turn(self.told.source)));
+            self.report(
+                Diagnostic::new(rule.preposition, message).help(context.advice_for_other_direction(self.told.source)),
+            );
             return None;
         }
         let mut requests = Vec::new();
@@ -158,12 +106,7 @@ impl Resolver<'_> {
             _ => word,
         };
         if is_all(word) || word.bytes().all(|b| b.is_ascii_digit()) {
-            // As EC2 does: for all protocols, and for those by number, ports mean nothing.
-            self.ignored_types(rule);
-            let numbered = if is_all(word) { (word, "") } else { ("protocol", word) };
-            let parsed = traffic((numbered.0, protocol.span), (numbered.1, protocol.span));
-            let traffic = parsed.map_err(|draft| self.report(draft)).ok()?;
-            return Some((traffic, traffic.to_string()));
+            return self.numbered_traffic(rule, word, protocol.span);
         }
         let types = [(rule.r#type.key, rule.r#type.get().map(|it| &**it))];
         let ports = [&rule.port, &rule.ports].map(|field| (field.key, field.get().map(|it| &**it)));
@@ -204,6 +147,20 @@ impl Resolver<'_> {
         if !matches!(word, "icmp" | "icmpv6") || !rule.code.is_there() {
             return Some((traffic, words));
         }
+        self.with_code(rule, traffic, words)
+    }
+
+    /// The traffic of a protocol by its number, or of all of them.
+    fn numbered_traffic(&mut self, rule: &LongRule, word: &str, span: Span) -> Option<(Traffic, String)> {
+        // As EC2 does: for all protocols, and for those by number, ports mean nothing.
+        self.ignored_types(rule);
+        let (protocol, number) = if is_all(word) { (word, "") } else { ("protocol", word) };
+        let traffic = traffic((protocol, span), (number, span)).map_err(|draft| self.report(draft)).ok()?;
+        Some((traffic, traffic.to_string()))
+    }
+
+    /// The traffic of one type with the code that the rule says.
+    fn with_code(&mut self, rule: &LongRule, traffic: Traffic, words: String) -> Option<(Traffic, String)> {
         let (key, code) = rule.code.entry()?;
         let every = matches!(code.text(), "all" | "-1");
         let code = match number(code.text()) {
@@ -261,148 +218,13 @@ impl Resolver<'_> {
 
     /// A free text of EC2's length.
     pub fn description(&mut self, text: &Description) -> String {
-        if text.text().chars().count() > MAX_DESCRIPTION {
+        if text.text().chars().count() > MAX_NAME_LENGTH {
             self.report(Diagnostic::new(
                 text.span,
-                format!("the description is longer than {MAX_DESCRIPTION} characters"),
+                format!("the description is longer than {MAX_NAME_LENGTH} characters"),
             ));
         }
         text.text().to_owned()
-    }
-
-    /// Reads the word after `from`; a host with two addresses gives two peers. Nothing, if reported.
-    fn peer(&mut self, word: &str, span: Span, context: RuleContext<'_>) -> Vec<PeerRequest> {
-        let cidr = |net| vec![PeerRequest::Peer(Peer::Cidr(net))];
-        if word == Peer::ANYWHERE {
-            return cidr(Ipv4Net::default().into());
-        }
-        if word.is_empty() {
-            self.report(Diagnostic::new(span, "a peer is missing at a comma"));
-            return Vec::new();
-        }
-        if word.starts_with("amazon-elb/") {
-            let group = self.elb_group(word, span);
-            return group.map(|group| PeerRequest::Peer(Peer::Group(group))).into_iter().collect();
-        }
-        if looks_like_address(word) {
-            return match block(word, span) {
-                Ok(net) => cidr(net),
-                Err(draft) => {
-                    self.report(draft);
-                    Vec::new()
-                }
-            };
-        }
-        if let Some((instance, end)) = word.split_once('.') {
-            return self.address_of(instance, end, word, span, context).into_iter().collect();
-        }
-        if let Some(host) = self.host(word).and_then(|host| self.cloud.hosts.get(&host)) {
-            let count = host.addresses.len();
-            let peers = host.addresses.iter().map(|a| PeerRequest::Peer(Peer::Cidr(IpNet::from(a.0))));
-            let before = self.cloud.peers;
-            self.cloud.peers += count;
-            if self.cloud.peers <= MAX_PEERS {
-                return peers.collect();
-            }
-            if before <= MAX_PEERS {
-                let message = format!("the rules of this file name more than {MAX_PEERS} addresses of hosts in all");
-                self.report(Diagnostic::new(span, message));
-            }
-            return Vec::new();
-        }
-        match self.names.sort(word).filter(|_| !self.names.doubts.unread.contains(word)) {
-            // Its addresses were reported where they stand.
-            Some(EntityKind::Host) => return Vec::new(),
-            Some(EntityKind::Instance) => {
-                let draft = Diagnostic::new(span, format!("a rule cannot name the instance {}", quote(word)));
-                self.report(draft.help(format!(
-                    "EC2's rules name groups and addresses: name a group of {word}{}",
-                    if context.addresses { format!(", or `{word}.private`") } else { String::new() }
-                )));
-                return Vec::new();
-            }
-            Some(EntityKind::LoadBalancer) => {
-                let draft = Diagnostic::new(span, format!("a rule cannot name the load balancer {}", quote(word)));
-                self.report(draft.help("in era vpc name its group, elsewhere `amazon-elb/amazon-elb-sg`"));
-                return Vec::new();
-            }
-            Some(EntityKind::ElasticIp) => {
-                if !self.cloud.now.elastic_ips.contains(&ElasticIpName::new(word)) {
-                    let message = format!("the Elastic IP {} is not allocated yet", quote(word));
-                    self.report(Diagnostic::new(span, message));
-                    return Vec::new();
-                }
-                return vec![PeerRequest::ElasticIp(ElasticIpName::new(word))];
-            }
-            Some(EntityKind::PrefixList) => {
-                return vec![PeerRequest::Peer(Peer::PrefixList(PrefixListName::new(word)))];
-            }
-            Some(EntityKind::Group) => {}
-            None if EVERYWHERE.contains(&word) && !self.may_be_unread(word) => {
-                let draft = Diagnostic::new(span, format!("{} is nobody's name", quote(word)));
-                self.report(draft.help("did you mean `anywhere`?"));
-                return Vec::new();
-            }
-            None if context.lenient && super::names::fault(word).is_none() => {
-                return vec![PeerRequest::Peer(Peer::Group(GroupName::new(word)))];
-            }
-            None if self.may_be_unread(word) => return Vec::new(),
-            None => {
-                let help = self.names.suggest(
-                    word,
-                    &[EntityKind::Group, EntityKind::Host, EntityKind::ElasticIp, EntityKind::PrefixList],
-                );
-                let help = help.or_else(|| crate::model::suggest(word, [Peer::ANYWHERE]));
-                let itself = context.group.filter(|_| matches!(word, "self" | "itself"));
-                let itself = itself
-                    .map(|own| format!("a group that means its own members names itself: {}", quote(own.as_str())));
-                let help = itself.or(help);
-                self.report(Diagnostic::new(span, format!("unknown security group {}", quote(word))).maybe_help(help));
-                return Vec::new();
-            }
-        }
-        let Some(group) = self.group(word, span) else { return Vec::new() };
-        if let Some(own) = context.group {
-            let (mine, theirs) = (self.cloud.now.groups.get(own), self.cloud.now.groups.get(&group));
-            if let (Some(Some(mine)), Some(Some(theirs))) = (mine, theirs)
-                && mine != theirs
-            {
-                let message = format!("{} is in VPC {}, {} in {}", quote(word), theirs, quote(own.as_str()), mine);
-                let help = self.own_default_group(word, mine);
-                let help = help.unwrap_or_else(|| "a rule names groups of its own VPC".to_owned());
-                self.report(Diagnostic::new(span, message).help(help));
-                return Vec::new();
-            }
-        }
-        vec![PeerRequest::Peer(Peer::Group(group))]
-    }
-
-    fn address_of(
-        &mut self,
-        instance: &str,
-        end: &str,
-        word: &str,
-        span: Span,
-        context: RuleContext<'_>,
-    ) -> Option<PeerRequest> {
-        let make: fn(InstanceName) -> PeerRequest = match end {
-            "private" => PeerRequest::PrivateAddressOf,
-            "public" => PeerRequest::PublicAddressOf,
-            "ipv6" => PeerRequest::Ipv6AddressOf,
-            _ => {
-                let draft = Diagnostic::new(span, format!("{} is neither a name nor an address", quote(word)));
-                self.report(
-                    draft.help("`web1.private`, `web1.public` and `web1.ipv6` are the addresses of an instance"),
-                );
-                return None;
-            }
-        };
-        if !context.addresses {
-            let draft = Diagnostic::new(span, format!("{} has no address yet when this rule is made", quote(instance)));
-            self.report(draft.help("instances get addresses at launch: authorize this rule in a step"));
-            return None;
-        }
-        self.instance(instance, span).map(make)
     }
 }
 
@@ -419,25 +241,4 @@ fn ignored(traffic: Traffic, rule: &LongRule) -> &'static str {
         (Traffic::Protocol(_), false, true) => " (type is ignored)",
         _ => "",
     }
-}
-
-/// Addresses begin with a digit and have no letters, or are IPv6.
-fn looks_like_address(word: &str) -> bool {
-    word.contains(['/', ':'])
-        || (word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('.') && !word.contains(char::is_alphabetic))
-}
-
-/// A block or a bare address of either family, made canonical.
-pub(super) fn block(word: &str, span: Span) -> Result<IpNet, Diagnostic> {
-    let net =
-        if word.contains('/') { word.parse::<IpNet>().ok() } else { word.parse::<IpAddr>().ok().map(IpNet::from) };
-    // EC2 clears the host bits as well, without a word.
-    net.map(|net| net.trunc()).ok_or_else(|| {
-        let help = if word.contains(':') {
-            "such as 2001:db8::/32, or one address; a length up to 128"
-        } else {
-            "such as 10.0.0.0/16, or one address: four numbers up to 255, a length up to 32"
-        };
-        Diagnostic::new(span, format!("{} is not an address block", quote(word))).help(help)
-    })
 }

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::names::EntityKind;
+use super::peers::RuleContext;
 use super::resolver::Resolver;
-use super::rules::RuleContext;
 use super::secondary::Claims;
 use super::standing::Refused;
 use crate::model::{Direction, Era, GroupName, InstanceName, Operation, Permission, RefusalCode};
@@ -49,7 +49,13 @@ impl Resolver<'_> {
             for (_, verb) in &operation.all {
                 match verb.said() {
                     Said::Terminated(names) => {
-                        names.items.iter().for_each(|name| self.names.terminate(name.text()));
+                        names.items.iter().for_each(|name| self.names.end(name.text(), EntityKind::Instance));
+                    }
+                    Said::Deleted(names) if !last => {
+                        names.items.iter().for_each(|name| self.names.end(name.text(), EntityKind::Group));
+                    }
+                    Said::Released(names) if !last => {
+                        names.items.iter().for_each(|name| self.names.end(name.text(), EntityKind::ElasticIp));
                     }
                     Said::NewAddresses(names) => {
                         let again =
@@ -62,8 +68,9 @@ impl Resolver<'_> {
                     }
                     Said::NewGroups(map) => self.declare_groups(map, eras, last),
                     Said::Instances(..)
-                    | Said::Groups(..)
+                    | Said::Deleted(_)
                     | Said::Addresses(..)
+                    | Said::Released(_)
                     | Said::Rules(..)
                     | Said::Associations(_)
                     | Said::Members(_)
@@ -117,6 +124,21 @@ impl Resolver<'_> {
         steps
     }
 
+    /// Refuses steps that no era of the file takes: what they expect would hold by never being asked.
+    pub fn refuse_idle_steps(&mut self, of_file: &Field<Many<Choice<Era>>>, steps: &[StepSaid]) {
+        // What could not be read may be the era of the step.
+        let Some(of_file) = of_file.get().filter(|eras| !eras.unread && !eras.items.is_empty()) else { return };
+        for said in steps.iter().filter_map(|step| step.eras.get()).filter(|eras| !eras.unread) {
+            let Some(first) = said.items.first() else { continue };
+            if said.items.iter().any(|era| of_file.items.iter().any(|it| it.value == era.value)) {
+                continue;
+            }
+            let of_file: Vec<String> = of_file.items.iter().map(|era| era.value.to_string()).collect();
+            let draft = Diagnostic::new(first.span, "the step never runs: the file has none of its eras");
+            self.report(draft.help(format!("`era` of the file is {}", of_file.join(" and "))));
+        }
+    }
+
     fn step(&mut self, said: &StepSaid) -> Option<Step> {
         let eras = self.era_list(&said.eras);
         let note = said.note.get().map(|note| note.text().to_owned());
@@ -156,7 +178,8 @@ impl Resolver<'_> {
         for (index, entry) in said.items.iter().enumerate() {
             let last = index + 1 == said.items.len();
             let expected = if last { refused } else { Refused::No };
-            let before = self.cloud.now.clone();
+            // What is refused makes and ends nothing.
+            let before = (expected != Refused::No).then(|| self.cloud.now.clone());
             let mut read = Vec::new();
             self.refused = expected;
             for (_, verb) in &entry.all {
@@ -169,11 +192,9 @@ impl Resolver<'_> {
             }
             self.refused = Refused::No;
             self.refuse_no_operation(entry);
-            if expected != Refused::No {
-                // What is refused makes and ends nothing.
-                self.cloud.now = before;
-            } else {
-                read.iter().for_each(|operation| self.cloud.now.apply(&operation.value, in_all_eras));
+            match before {
+                Some(before) => self.cloud.now = before,
+                None => read.iter().for_each(|operation| self.cloud.now.apply(&operation.value, in_all_eras)),
             }
             if !read.is_empty() {
                 actions.push(Action::Call(read));
@@ -193,10 +214,11 @@ impl Resolver<'_> {
         match said {
             Said::Instances(names, make) => self.of_instances(names, make),
             Said::Terminated(names) => self.of_instances(names, Operation::Terminate),
-            Said::Groups(names, make) => {
-                self.each(names, make, |own, item| own.group_or_refused(item.text(), item.span))
+            Said::Deleted(names) => {
+                self.each(names, Operation::DeleteGroup, |own, item| own.group_or_refused(item.text(), item.span))
             }
             Said::Addresses(names, make) => self.each(names, make, Self::elastic_ip),
+            Said::Released(names) => self.each(names, Operation::ReleaseAddress, Self::elastic_ip),
             Said::Rules(map, direction, make) => self.rule_changes(map, (verb, direction, make), unknown_group),
             Said::Launches(map) => self.launches(map),
             Said::NewGroups(map) => self.groups(map, unknown_group),

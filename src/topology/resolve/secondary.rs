@@ -1,5 +1,6 @@
 //! IPv6 addresses and secondary addresses of interfaces: what a file says of them, and flows that go by one.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -12,9 +13,27 @@ use crate::topology::document::words::{Address, Ipv6Address, Secondary};
 use crate::topology::patterns::Selector;
 use crate::topology::problem::{Diagnostic, quote};
 
-/// Blocks of addresses that are asked for, with their places.
+/// Addresses and prefixes that are asked for, with their places.
 #[derive(Default)]
-pub(super) struct Claims(Vec<(IpNet, Span)>);
+pub(super) struct Claims {
+    blocks: HashMap<IpNet, Span>,
+    /// Prefixes of which single addresses are asked for, each with the place of the first.
+    within: HashMap<IpNet, Span>,
+}
+
+impl Claims {
+    /// The place where an address is claimed, or a prefix with it or a part of it.
+    fn taken(&self, asked: SecondaryAddress) -> Option<Span> {
+        let (block, around) = (asked.block(), asked.delegated());
+        let of_prefix = || self.blocks.get(&around).or_else(|| self.within.get(&around).filter(|_| block == around));
+        self.blocks.get(&block).or_else(of_prefix).copied()
+    }
+
+    fn claim(&mut self, asked: SecondaryAddress, span: Span) {
+        self.blocks.insert(asked.block(), span);
+        self.within.entry(asked.delegated()).or_insert(span);
+    }
+}
 
 impl Resolver<'_> {
     /// `ipv6: no` of an interface in a subnet. One that says nothing has an address where the subnet has a block.
@@ -157,14 +176,12 @@ impl Resolver<'_> {
             if self.told.problems.iter().any(|problem| problem.span() == span) {
                 continue;
             }
-            let block = asked.block();
-            let taken = claims.0.iter().find(|(other, _)| other.contains(&block) || block.contains(other));
-            match taken {
-                Some((_, first)) => {
+            match claims.taken(asked) {
+                Some(first) => {
                     let draft = Diagnostic::new(span, format!("an instance holds {asked} already"));
-                    self.report(draft.related("here", *first));
+                    self.report(draft.related("here", first));
                 }
-                None => claims.0.push((block, span)),
+                None => claims.claim(asked, span),
             }
         }
     }

@@ -116,16 +116,16 @@ pub(super) enum Refused {
     With(RefusalCode),
     /// A refusal with a code that could not be read.
     Unread,
-    /// A running cloud refuses what it refuses, in EC2's words; the reader tells groups that nobody has, all of them.
-    AsItMay,
-    /// The same, but for names that nobody has: the reader tells all of them.
-    AsItMayKnown,
+    /// Of operations on a running cloud: a name that nobody has is left for EC2 to refuse, but a group's, which the reader reports.
+    ByEc2,
+    /// As that, but the reader reports every name that nobody has.
+    ByEc2ButNames,
 }
 
 impl Refused {
     /// Returns true if EC2 may refuse an unknown name here with this code, in place of the reader.
     pub fn may_be(self, code: RefusalCode) -> bool {
-        self == Self::AsItMay && code != RefusalCode::InvalidGroupNotFound || self == Self::With(code)
+        self == Self::ByEc2 && code != RefusalCode::InvalidGroupNotFound || self == Self::With(code)
     }
 
     /// As the expectations of a step say.

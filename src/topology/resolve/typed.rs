@@ -1,8 +1,8 @@
 //! Operations of arguments, looked up in a running cloud.
 
 use super::live::read_words;
+use super::peers::RuleContext;
 use super::resolver::Resolver;
-use super::rules::RuleContext;
 use super::standing::Refused;
 use crate::model::{Cloud, Direction, GroupName, Operation, Permission};
 use crate::topology::builder::NewInstance;
@@ -21,7 +21,7 @@ impl Typed {
         let mut lines = Lines::default();
         match self.unresolved(&mut lines) {
             Unresolved::Verb(verb) => {
-                let refused = if self.tells_unknown_names() { Refused::AsItMayKnown } else { Refused::AsItMay };
+                let refused = if self.tells_unknown_names() { Refused::ByEc2ButNames } else { Refused::ByEc2 };
                 read_words(cloud, &lines.text, |resolver| resolver.typed(verb, refused))
             }
             Unresolved::Rules(rules, description, [ingress, egress]) => {
@@ -44,7 +44,7 @@ impl NewInstance {
     /// Everything that is wrong with it, at once; each word that was said of it is a line.
     pub fn read(&self, name: &str, cloud: &Cloud) -> Result<Vec<Operation>, Problems> {
         let (verb, lines) = self.launch(name);
-        read_words(cloud, &lines.text, |resolver| resolver.typed(verb, Refused::AsItMay))
+        read_words(cloud, &lines.text, |resolver| resolver.typed(verb, Refused::ByEc2))
     }
 }
 

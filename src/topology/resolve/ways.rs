@@ -30,16 +30,18 @@ impl Resolver<'_> {
         span: Span,
     ) -> Option<Diagnostic> {
         match (from, to) {
-            (Selector::Host(_), Selector::Host(_)) => None,
-            (Selector::Host(_), _)
-                if self.is_internal(to)
+            (from, to) if from.is_host() && to.is_host() => None,
+            (from, to)
+                if from.is_host()
+                    && self.is_internal(to)
                     && !asked.is_some_and(|asked| asked == Via::Dns || asked.is_ipv6())
                     && self.families(from).contains(&Via::Public) =>
             {
                 let help = "`by dns name` a host is told its private address, and finds nobody there";
                 Some(self.no_public(to, span).help(help))
             }
-            (host @ Selector::Host(_), other) | (other, host @ Selector::Host(_)) => {
+            _ if from.is_host() || to.is_host() => {
+                let (host, other) = if from.is_host() { (from, to) } else { (to, from) };
                 let vias: Vec<Via> = self.families(host).into_iter().filter(|via| goes(asked, *via)).collect();
                 match (vias.as_slice(), asked) {
                     ([], Some(asked)) if asked.is_ipv6() => self.no_ipv6(host, span),
@@ -77,7 +79,7 @@ impl Resolver<'_> {
     /// associations are known at the end of a file only.
     pub fn no_public_ever(&self, pattern: &FlowPattern, span: Span) -> Option<Diagnostic> {
         let by_public = |from: &Selector, to: &Selector| match (from, pattern.via) {
-            (Selector::Host(_), None) => {
+            (host, None) if host.is_host() => {
                 let families = self.families(from);
                 families.contains(&Via::Public) && (families == [Via::Public] || self.no_ipv6(to, span).is_some())
             }
@@ -184,7 +186,10 @@ impl Resolver<'_> {
             | Selector::Forged(Attachment { instance: name, .. }, _) => in_vpc(self.cloud.now.instances.get(name)),
             Selector::Group(group) => in_vpc(self.cloud.now.groups.get(group)),
             Selector::Host(_) => (self.families(end) == [Via::Public]).then_some("its addresses are of IPv4"),
-            Selector::Any | Selector::HostAddress(..) | Selector::HostNumber(..) => None,
+            Selector::HostAddress(..) | Selector::HostNumber(..) => {
+                (self.families(end) == [Via::Public]).then_some("it is one of IPv4")
+            }
+            Selector::Any => None,
         }?;
         let what = if matches!(end, Selector::Group(_)) { "no member with an" } else { "no" };
         Some(Diagnostic::new(span, format!("{} has {what} IPv6 address", quote(&name(end)))).help(why))
@@ -224,6 +229,9 @@ impl Resolver<'_> {
         let (name, number) = match host {
             Selector::Host(name) => (name, None),
             Selector::HostNumber(name, number) => (name, Some(*number)),
+            Selector::HostAddress(_, address) => {
+                return vec![if address.0.is_ipv4() { Via::Public } else { Via::Ipv6 }];
+            }
             _ => return Vec::new(),
         };
         match self.cloud.outside.get(name).map(|(outside, _)| outside) {
@@ -263,6 +271,8 @@ fn name(end: &Selector) -> String {
         Selector::Forged(at, _) if at.device == 0 => at.instance.to_string(),
         Selector::Interface(id) | Selector::Forged(id, _) => id.to_string(),
         Selector::Group(group) => group.to_string(),
-        Selector::Host(name) | Selector::HostAddress(name, _) | Selector::HostNumber(name, _) => name.to_string(),
+        Selector::Host(name) => name.to_string(),
+        Selector::HostAddress(_, address) => address.0.to_string(),
+        Selector::HostNumber(name, number) => format!("{name}[{number}]"),
     }
 }

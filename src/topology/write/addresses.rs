@@ -87,6 +87,11 @@ impl Renaming<'_> {
         if !inside(pool) && !ipv6 {
             return Ok(net);
         }
+        // A prefix that is delegated is written down, as every secondary address.
+        let is_in = |of: &Interface| of.secondary.iter().any(|own| own.block().contains(&net));
+        if self.given.interfaces().any(|(_, _, of)| is_in(of)) {
+            return Ok(net);
+        }
         if !single {
             let part = format!("a rule names {net}, a part of the addresses that are given out automatically");
             return Err(Unwritable::NoWords(part));

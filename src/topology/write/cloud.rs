@@ -265,10 +265,7 @@ fn rules(rules: &[Rule], direction: Direction) -> Rules {
 
 /// A rule, in the long form if it has a description.
 fn rule(rule: &Rule, direction: Direction) -> RuleSaid {
-    let preposition = match direction {
-        Direction::Ingress => "from",
-        Direction::Egress => "to",
-    };
+    let preposition = direction.preposition();
     let Some(description) = &rule.description else {
         return Or::Short(format!("{} {preposition} {}", rule.traffic, rule.peer).into());
     };

@@ -44,7 +44,8 @@ pub fn without_strangers(cloud: &Cloud) -> Cloud {
     let mut cloud = cloud.clone();
     let names: Vec<String> = cloud.hosts.keys().map(ToString::to_string).collect();
     let is_host = |word: &str| names.iter().any(|name| name == word);
-    cloud.hosts.retain(|name, _| OutsideName::of(name.as_str(), is_host).is_none());
+    // A host of the file's own may have such a name.
+    cloud.hosts.retain(|name, host| host.place.is_some() || OutsideName::of(name.as_str(), is_host).is_none());
     cloud
 }
 

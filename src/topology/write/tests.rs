@@ -67,6 +67,32 @@ fn secondary_addresses_are_written_and_read_again() {
 }
 
 #[test]
+fn a_rule_for_a_delegated_prefix_of_ipv6_is_written_and_read_again() {
+    let text = "sglab: 1\nera: vpc\nvpcs: {v: {cidr: 10.0.0.0/16, ipv6: yes}}\n\
+                groups: {G: ['tcp 22 from 2001:db8:1000:0:1::/80', 'tcp 23 from 2001:db8:1000:0:1::7']}\n\
+                instances: {web1: {groups: G, secondary-addresses: '2001:db8:1000:0:1::/80'}}\n";
+    let topology = Topology::parse_cloud("t.yaml", text.as_bytes()).unwrap_or_else(|problems| panic!("{problems}"));
+    let cloud = topology.initial_cloud(Era::Vpc).unwrap();
+    let written = write(&cloud, "a cloud", &dropped("web1 -> web1:1 by public address")).unwrap();
+    let rules = |cloud: &Cloud| cloud.groups["G"].ingress.iter().map(|rule| rule.peer.clone()).collect::<Vec<_>>();
+    assert_eq!(rules(&read(&written).unwrap()), rules(&cloud));
+}
+
+#[test]
+fn a_host_of_the_files_own_is_written_by_whatever_name_and_one_that_a_table_brings_is_not() {
+    let text = "sglab: 1\nera: vpc\nhosts: {elsewhere: 203.0.113.9, office: 203.0.113.80, office-neighbour: 203.0.113.81}\n\
+                groups: {G: [tcp 22 from office]}\ninstances: {web1: {groups: G}}\ntables: {t: {open: [office -> web1:22]}}\n";
+    let topology = Topology::parse_cloud("t.yaml", text.as_bytes()).unwrap_or_else(|problems| panic!("{problems}"));
+    let cloud = topology.initial_cloud(Era::Vpc).unwrap();
+    assert!(cloud.hosts.len() > 3, "{:?}", cloud.hosts);
+    let kept = super::without_strangers(&cloud);
+    assert_eq!(
+        kept.hosts.keys().map(HostName::as_str).collect::<Vec<_>>(),
+        ["elsewhere", "office", "office-neighbour"]
+    );
+}
+
+#[test]
 fn a_rule_for_a_public_address_names_the_same_instance_afterwards_and_one_for_nobodys_names_nobody() {
     let sample = Sample::new(Era::Vpc)
         .group("G", &[])
