@@ -20,7 +20,7 @@ use super::canary::{self, Links, Receiver};
 use super::dropped::{Drop, InterfaceLookup, SentBy, drop_of};
 use super::evidence::{Logged, ProbeRecord};
 use super::failure::SocketFailure;
-use super::missing::WANT_OF_ROOM;
+use super::missing::{MissingEvidence, WANT_OF_ROOM};
 use super::patience::within;
 use super::prober::Prober;
 use super::question::Token;
@@ -275,7 +275,13 @@ impl Connection {
         lookup: InterfaceLookup<'_>,
     ) -> Held {
         let receivers = self.receivers();
-        let held = canary::barrier(&prober.board, &mut prober.ports, &receivers, links).await.unwrap_or_default();
+        let held = match canary::barrier(&prober.board, &mut prober.canary_ports, &receivers, links).await {
+            Ok(held) => held,
+            Err(error) => {
+                let why = MissingEvidence::CanaryNotSent(error.into());
+                return Held::Inconclusive { why: format!("a drop is on record, but {why}") };
+            }
+        };
         let mut drops = Vec::new();
         let ends = receivers.iter().zip([SentBy::Opener, SentBy::Answerer]);
         for ((case, logged), (receiver, sent_by)) in ways.into_iter().zip(ends) {

@@ -30,6 +30,9 @@ pub(super) fn outcome(
     lookup: InterfaceLookup<'_>,
 ) -> Outcome {
     match shown(finding, receiver, behind, lookup) {
+        Outcome::Inconclusive { why } => {
+            Outcome::Inconclusive { why: why.for_want_of_canary(finding.canary_not_sent.as_ref()) }
+        }
         Outcome::Open { .. } | Outcome::Refused { .. } if !finding.judged => {
             Outcome::Inconclusive { why: MissingEvidence::EarlierFlow { lost: finding.lost } }
         }

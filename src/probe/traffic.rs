@@ -24,7 +24,7 @@ use super::canary::{self, Links, Receiver};
 use super::dropped::{Drop, InterfaceLookup, SentBy, drop_of};
 use super::evidence::ProbeRecord;
 use super::held::{self, NotMet};
-use super::missing::WANT_OF_ROOM;
+use super::missing::{MissingEvidence, WANT_OF_ROOM};
 use super::prober::Prober;
 use super::question;
 use super::resolve;
@@ -218,11 +218,16 @@ impl Streams {
         self.flows_on(packets).await;
     }
 
-    /// Proves that what has been sent up to now has arrived, if it ever does; false if nothing proves it.
-    pub async fn settle(&self, prober: &mut Prober) -> bool {
+    /// Proves that what has been sent up to now has arrived, if it ever does.
+    ///
+    /// # Errors
+    /// In words, why nothing proves it.
+    pub async fn settle(&self, prober: &mut Prober) -> Result<(), String> {
         let receivers = receivers_of(&self.courses);
-        let held = canary::barrier(&prober.board, &mut prober.ports, &receivers, &self.links).await.unwrap_or_default();
-        receivers.iter().all(|receiver| held.contains(&receiver.link()))
+        let held = canary::barrier(&prober.board, &mut prober.canary_ports, &receivers, &self.links).await;
+        let held = held.map_err(|error| MissingEvidence::CanaryNotSent(error.into()).to_string())?;
+        let all = receivers.iter().all(|receiver| held.contains(&receiver.link()));
+        all.then_some(()).ok_or_else(|| "a link carried no canary behind the last packets".to_owned())
     }
 
     /// Ends the traffic and says what became of it.
@@ -322,8 +327,8 @@ impl Streams {
             Some(format!("this machine itself lost {crowded} packets, of all its namespaces, for want of time"))
         } else if unexplained > 0 && read.gone {
             Some("a link was taken away, and what was sent over another in its place was not watched".to_owned())
-        } else if unexplained > 0 && !settled {
-            Some("a link carried no canary behind the last packets".to_owned())
+        } else if let (Err(why), true) = (settled, unexplained > 0) {
+            Some(why)
         } else if unexplained > 0 && lost > 0 {
             Some(format!("{lost} log records were lost meanwhile"))
         } else if ends == 0 {
