@@ -27,6 +27,8 @@ pub const VERSION: u32 = 4;
 pub const MAX_REQUEST: usize = 1 << 20;
 /// The largest reply, in bytes.
 pub const MAX_REPLY: usize = 64 << 20;
+/// Flows that a client asks for in one [`Request::Probe`]. So many with the longest names fit into a request; more are asked for in portions.
+pub const MAX_FLOWS: usize = 1024;
 
 /// A request in its envelope.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -235,6 +237,14 @@ pub enum FrameError {
     /// The connection failed.
     #[error("the connection failed: {0}")]
     Io(#[from] io::Error),
+    /// It is larger than what the other side takes, and was not sent.
+    #[error("a message of {length} bytes is too large to be sent, and {most} are the most")]
+    TooLong {
+        /// Its length, in bytes.
+        length: usize,
+        /// Allowed length, in bytes.
+        most: usize,
+    },
     /// The other side announced more than is allowed.
     #[error("a message of {announced} bytes was announced, and {most} are the most")]
     TooLarge {
@@ -264,13 +274,13 @@ impl From<serde_json::Error> for FrameError {
 /// A message as a frame.
 ///
 /// # Errors
-/// [`FrameError::TooLarge`] for one that nobody would take.
+/// [`FrameError::TooLong`] for one that nobody would take.
 pub fn frame<T: Serialize>(message: &T, most: usize) -> Result<Vec<u8>, FrameError> {
     let mut bytes = vec![0; 4];
     serde_json::to_writer(&mut bytes, message)?;
     let length = bytes.len() - 4;
     let announced = u32::try_from(length).ok().filter(|_| length <= most);
-    let announced = announced.ok_or(FrameError::TooLarge { announced: length, most })?;
+    let announced = announced.ok_or(FrameError::TooLong { length, most })?;
     bytes[..4].copy_from_slice(&announced.to_be_bytes());
     Ok(bytes)
 }
@@ -322,7 +332,7 @@ pub fn read_any(bytes: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Cloud, InterfaceId, LoadBalancerName};
+    use crate::model::{Cloud, Endpoint, InterfaceId, LoadBalancerName, Port, Service, Via};
     use crate::topology::{EXAMPLES, Topology};
 
     #[test]
@@ -424,6 +434,23 @@ mod tests {
             let told = error.to_string();
             assert!(told.len() < 700 && told.contains(" at line 1 column "), "{} bytes", told.len());
         }
+    }
+
+    #[test]
+    fn a_portion_of_flows_with_the_longest_names_fits_into_a_request() {
+        let [from, to] = ["x", "y"].map(|letter| Endpoint::Instance(InstanceName::new(letter.repeat(63))));
+        let flow = Flow { from, to, via: Via::Public, service: Service::Tcp(Port(65_535)) };
+        let probe = |flows: usize| Envelope {
+            sglab: VERSION,
+            request: Request::Probe {
+                flows: vec![flow.clone(); flows],
+                details: ProbeDetails::Records,
+                at: Some(Revision(u64::MAX)),
+            },
+        };
+        assert!(frame(&probe(MAX_FLOWS), MAX_REQUEST).is_ok());
+        let error = frame(&probe(20 * MAX_FLOWS), MAX_REQUEST).unwrap_err();
+        assert!(error.to_string().ends_with("is too large to be sent, and 1048576 are the most"), "{error}");
     }
 
     #[test]
