@@ -93,9 +93,13 @@ pub async fn serve(mut lab: Lab, start: Start) -> io::Result<()> {
             }
             Some(logged) = supervised.verdicts.next() => {
                 supervised.hear(&logged);
+                supervised.end_full_window().await;
                 continue;
             }
-            () = supervised.windows.logs.ended() => continue,
+            () = supervised.windows.logs.ended() => {
+                supervised.end_full_window().await;
+                continue;
+            }
             _ = supervised.windows.clock.tick() => {
                 supervised.end_window_by_clock().await;
                 continue;

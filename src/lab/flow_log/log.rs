@@ -22,6 +22,8 @@ use crate::probe::Logged;
 
 /// So many kinds of traffic fill a window: then it should end, however long it was to be.
 pub const FULL: usize = 4096;
+/// So many flows that have begun fill it too: what never comes to an end fills no window, and is forgotten where one ends.
+const BEGUN: usize = 4 * FULL;
 
 /// A flow that an end has admitted.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +34,8 @@ struct Flow {
     told: (Amount, Amount),
     /// Crossings of the filter by one packet of it: what a middlebox passes on unchanged is counted each time.
     crossings: IndexSet<(Option<InterfaceId>, Option<InterfaceId>)>,
+    /// True if a filter has recorded it, or connection tracking has counted it, since the last window ended.
+    heard: bool,
 }
 
 /// Traffic that has passed in a window: at which interface, how much, by which rules.
@@ -45,6 +49,8 @@ pub struct FlowLog {
     /// Ended before the record of its admission was heard.
     early: Vec<(NodeName, Counted)>,
     window: IndexMap<(InterfaceId, Traffic), Passed>,
+    /// Number of flows that were known when the last window had ended.
+    known: usize,
     since: u64,
     lost: bool,
 }
@@ -57,6 +63,7 @@ impl FlowLog {
             untracked: Untracked::default(),
             early: Vec::new(),
             window: IndexMap::new(),
+            known: 0,
             since: now,
             lost: false,
         }
@@ -78,6 +85,7 @@ impl FlowLog {
             | Record::Pass(Direction::Egress)
             | Record::Remembered(Direction::Egress) => {
                 let flow = self.flows.entry(key).or_default();
+                flow.heard = true;
                 flow.crossings.insert((at.from.map(|it| it.id.clone()), at.to.map(|it| it.id.clone())));
                 if flow.egress.is_none() {
                     flow.egress = side(at.from, rule(logged.record));
@@ -87,6 +95,7 @@ impl FlowLog {
             | Record::Pass(Direction::Ingress)
             | Record::Remembered(Direction::Ingress) => {
                 let flow = self.flows.entry(key).or_default();
+                flow.heard = true;
                 flow.crossings.insert((at.from.map(|it| it.id.clone()), at.to.map(|it| it.id.clone())));
                 // Behind a middlebox the last is the receiver.
                 flow.ingress = side(at.to, rule(logged.record)).or(flow.ingress.take());
@@ -150,6 +159,9 @@ impl FlowLog {
     /// Connection tracking's count of a flow that stands, or has ended.
     pub fn count(&mut self, node: &NodeName, counted: Counted, ended: bool) {
         let key = (node.clone(), counted.original);
+        if let Some(back) = self.flows.get_mut(&(node.clone(), counted.original.turned())) {
+            back.heard = true;
+        }
         let Some(flow) = self.flows.get_mut(&key) else {
             if ended {
                 self.early.push((node.clone(), counted));
@@ -164,6 +176,7 @@ impl FlowLog {
             (|now: Amount, was: Amount| if now.packets < was.packets { now } else { minus(now, was) }, flow.told);
         let (there_now, back_now) = (since(there, before.0), since(back, before.1));
         flow.told = (there, back);
+        flow.heard = true;
         let mut sides = Vec::new();
         for (side, direction) in [(&mut flow.egress, Direction::Egress), (&mut flow.ingress, Direction::Ingress)] {
             if let Some(side) = side {
@@ -189,7 +202,24 @@ impl FlowLog {
 
     /// Returns `true` if the window should end, by what it holds.
     pub fn is_full(&self) -> bool {
-        self.window.len() >= FULL || self.early.len() >= FULL
+        let begun = (self.flows.len() + self.untracked.len()).saturating_sub(self.known);
+        self.window.len() >= FULL || self.early.len() >= FULL || begun >= BEGUN
+    }
+
+    /// Forgets what the window holds, where it cannot be ended: its room is bounded.
+    pub fn give_up_window(&mut self) {
+        self.window.clear();
+        self.early.clear();
+        self.known = self.flows.len() + self.untracked.len();
+        self.lost = true;
+    }
+
+    /// Forgets flows of which nothing was recorded and nothing counted in a whole window. Connection tracking has none of them: their beginning was
+    /// dropped behind the groups, or their end was lost.
+    fn forget_ended(&mut self) {
+        self.flows.retain(|_, flow| std::mem::take(&mut flow.heard));
+        self.untracked.forget_ended();
+        self.known = self.flows.len() + self.untracked.len();
     }
 
     /// Records were lost: this window is not whole.
@@ -205,6 +235,7 @@ impl FlowLog {
         }
         // A flow that began before the log, or concerns nobody, has no record of its admission.
         self.early.clear();
+        self.forget_ended();
         let (start, end) = (self.since, now);
         self.since = now;
         let lost = std::mem::take(&mut self.lost);

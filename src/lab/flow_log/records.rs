@@ -148,6 +148,8 @@ struct Known {
     rule: Option<RuleId>,
     /// In a window already.
     told: Amount,
+    /// True if it was recorded or counted since the last window ended.
+    heard: bool,
 }
 
 impl Untracked {
@@ -193,7 +195,19 @@ impl Untracked {
     }
 
     fn known(&mut self, interface: &Interface, traffic: Traffic) -> &mut Known {
-        let known = || Known { eni: eni(interface), rule: None, told: Amount::default() };
-        self.0.entry((interface.id.clone(), traffic)).or_insert_with(known)
+        let known = || Known { eni: eni(interface), rule: None, told: Amount::default(), heard: true };
+        let known = self.0.entry((interface.id.clone(), traffic)).or_insert_with(known);
+        known.heard = true;
+        known
+    }
+
+    /// Returns the number of kinds that are known.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Forgets what was neither recorded nor counted in a whole window: what there was no room to remember is counted nowhere.
+    pub fn forget_ended(&mut self) {
+        self.0.retain(|_, known| std::mem::take(&mut known.heard));
     }
 }

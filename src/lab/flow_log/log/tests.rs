@@ -169,3 +169,58 @@ fn a_window_is_full_with_so_many_kinds_of_traffic_and_empty_once_it_has_ended() 
     told.close();
     assert!(!told.log.is_full());
 }
+
+#[test]
+fn a_flow_that_was_admitted_and_never_confirmed_is_forgotten_once_a_window_has_passed() {
+    let cloud = cloud();
+    let mut told = ExpectedRecord::of(&cloud);
+    told.admitted();
+    told.record(Record::Connections, flow(&cloud));
+    told.close();
+    assert_eq!(told.log.flows.len(), 1, "it may have begun just before the window ended");
+    told.close();
+    assert_eq!(told.log.flows.len(), 0);
+}
+
+#[test]
+fn a_flow_that_stands_is_known_however_many_windows_it_is_silent_for() {
+    let cloud = cloud();
+    let mut told = ExpectedRecord::of(&cloud);
+    told.admitted();
+    for _ in 0..5 {
+        told.counted(amount(3, 180), amount(2, 120), false);
+        told.close();
+    }
+    told.counted(amount(4, 240), amount(2, 120), true);
+    assert_eq!(told.close(), ["a egress Accept 1 60", "b ingress Accept 1 60"]);
+    assert_eq!(told.log.flows.len(), 0);
+}
+
+#[test]
+fn flows_that_begin_and_never_end_fill_a_window_too() {
+    let cloud = cloud();
+    let mut told = ExpectedRecord::of(&cloud);
+    let begin = |told: &mut ExpectedRecord<'_>, number: usize| {
+        let source = IpAddr::V4(std::net::Ipv4Addr::from_bits(0x0a63_0000 + number as u32));
+        told.record(Record::Pass(Direction::Egress), Tuple { source, ..flow(&cloud) });
+    };
+    (1..BEGUN).for_each(|number| begin(&mut told, number));
+    assert!(!told.log.is_full());
+    begin(&mut told, BEGUN);
+    assert!(told.log.is_full());
+    told.close();
+    assert!(!told.log.is_full(), "what the last window has is none of the next");
+}
+
+#[test]
+fn a_window_that_cannot_be_ended_is_given_up_and_says_so() {
+    let cloud = cloud();
+    let mut told = ExpectedRecord::of(&cloud);
+    for port in 1..=FULL as u16 {
+        told.record(Record::Drop(Direction::Egress), Tuple { source_port: port, ..flow(&cloud) });
+    }
+    assert!(told.log.is_full());
+    told.log.give_up_window();
+    assert!(!told.log.is_full());
+    assert_eq!(told.close(), ["a SkipData 0 0", "b SkipData 0 0"]);
+}
