@@ -77,6 +77,9 @@ impl FlowLog {
             // Packets that pass are counted where they are remembered.
             return self.untracked.admitted(logged, at);
         }
+        if begins_nothing(logged) && !logged.record.is_drop() {
+            return self.admitted_alone(logged, at, one);
+        }
         let side = |interface: Option<&Interface>, rule| {
             interface.map(|interface| Side { eni: eni(interface), rule, refused: Amount::default() })
         };
@@ -125,6 +128,15 @@ impl FlowLog {
             | Record::Untranslated
             | Record::Unreachable
             | Record::Unserved => {}
+        }
+    }
+
+    /// An end has admitted a packet of which connection tracking knows no flow.
+    fn admitted_alone(&mut self, logged: &Logged, at: PacketEndpoints<'_>, one: Amount) {
+        let (Record::Accept(direction, _) | Record::Pass(direction)) = logged.record else { return };
+        if let Some(interface) = at.judged_by(logged.record) {
+            let side = Side { eni: eni(interface), rule: rule(logged.record), refused: Amount::default() };
+            self.add(&side, direction, logged.tuple, one);
         }
     }
 
@@ -282,6 +294,15 @@ impl FlowLog {
 /// Returns `true` if connection tracking counts a protocol; the others are counted by what each interface remembers.
 fn is_tracked(protocol: u8) -> bool {
     TRACKED_PROTOCOLS.contains(&protocol)
+}
+
+/// Returns `true` for an ICMP message that begins no flow of connection tracking: that of IPv4 takes questions for an echo, the time, information
+/// and an address mask, that of IPv6 those for an echo and a node's information (`valid_new` of `nf_conntrack_proto_icmp` and `_icmpv6`).
+fn begins_nothing(logged: &Logged) -> bool {
+    logged.icmp.is_some_and(|message| match logged.tuple.protocol {
+        ICMPV6 => ![128, 139].contains(&message.kind),
+        _ => ![8, 13, 15, 17].contains(&message.kind),
+    })
 }
 
 /// The ports of ICMP are 0 0 in a record.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::*;
 use crate::model::sample::Sample;
-use crate::model::{Era, InstanceName};
+use crate::model::{Era, IcmpMessage, InstanceName};
 
 /// `a` and `b`, both in a group.
 fn cloud() -> Cloud {
@@ -35,9 +35,12 @@ impl<'a> ExpectedRecord<'a> {
     }
 
     fn record(&mut self, record: Record, tuple: Tuple) {
+        self.message(record, tuple, None);
+    }
+
+    fn message(&mut self, record: Record, tuple: Tuple, icmp: Option<IcmpMessage>) {
         let node = NodeName("vpc-default".to_owned());
-        let logged =
-            Logged { node, record, in_index: None, out_index: None, tuple, icmp: None, flaw: None, length: 60 };
+        let logged = Logged { node, record, in_index: None, out_index: None, tuple, icmp, flaw: None, length: 60 };
         let (a, b) = (interface(self.cloud, "a"), interface(self.cloud, "b"));
         let forward = tuple.destination_port == 22;
         let at = if forward {
@@ -223,4 +226,23 @@ fn a_window_that_cannot_be_ended_is_given_up_and_says_so() {
     told.log.give_up_window();
     assert!(!told.log.is_full());
     assert_eq!(told.close(), ["a SkipData 0 0", "b SkipData 0 0"]);
+}
+
+#[test]
+fn a_message_that_begins_no_flow_is_accepted_by_the_records_of_it() {
+    let cloud = cloud();
+    let mut told = ExpectedRecord::of(&cloud);
+    let unreachable = Some(IcmpMessage { kind: 3, code: 1 });
+    let message = Tuple { protocol: ICMP, ..flow(&cloud) };
+    for _ in 0..2 {
+        told.message(Record::Pass(Direction::Egress), message, unreachable);
+        told.message(Record::Accept(Direction::Ingress, RuleId(1)), message, unreachable);
+    }
+    told.message(Record::Pass(Direction::Egress), message, unreachable);
+    told.message(Record::Drop(Direction::Ingress), message, unreachable);
+    assert_eq!(told.log.flows.len(), 0);
+    assert_eq!(told.close(), ["a egress Accept 3 180", "b ingress Accept 2 120", "b ingress Reject 1 60"]);
+    // Connection tracking counts what an echo begins.
+    told.message(Record::Pass(Direction::Egress), message, Some(IcmpMessage { kind: 8, code: 0 }));
+    assert_eq!(told.close(), ["a NoData 0 0", "b NoData 0 0"]);
 }
