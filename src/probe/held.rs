@@ -89,15 +89,21 @@ pub enum NotMet {
     Unproved(String),
 }
 
-impl From<String> for NotMet {
-    fn from(why: String) -> Self {
-        Self::Apart(why)
+impl NotMet {
+    /// Nobody holds the address that is asked.
+    pub(super) fn nobody() -> Self {
+        Self::Apart("nobody holds the address".to_owned())
+    }
+
+    /// A socket, a thread or a namespace of the harness has failed, which says nothing of the groups.
+    pub(super) fn unproved(why: impl std::fmt::Display) -> Self {
+        Self::Unproved(why.to_string())
     }
 }
 
 impl From<SocketFailure> for NotMet {
     fn from(why: SocketFailure) -> Self {
-        Self::Unproved(why.to_string())
+        Self::unproved(why)
     }
 }
 

@@ -10,7 +10,6 @@ mod reading;
 mod sending;
 
 use std::collections::{HashMap, HashSet};
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -106,9 +105,9 @@ impl Streams {
         for (number, course) in courses.iter().enumerate() {
             let Course { ask, client } = course;
             let stream = u32::try_from(number).unwrap_or(u32::MAX);
-            let receiver = ask.receiver.as_ref().ok_or_else(|| "nobody holds the address".to_owned())?;
+            let receiver = ask.receiver.as_ref().ok_or_else(NotMet::nobody)?;
             let Some((carrier, port)) = Carrier::of(ask.service) else {
-                return Err("traffic flows over tcp, udp or ping".to_owned().into());
+                return Err(NotMet::Apart("traffic flows over tcp, udp or ping".to_owned()));
             };
             let mut ports = Vec::new();
             for number in 0..most {
@@ -133,7 +132,7 @@ impl Streams {
             }
             let (mut forth, mut back, mut held_port) = (None, None, None);
             if carrier != Carrier::Tcp {
-                let (socket, held) = prober.open_socket(ask).await.map_err(|why| why.to_string())?;
+                let (socket, held) = prober.open_socket(ask).await?;
                 held_port = Some(Port(held));
                 let ways = tuples(ask, held);
                 let there = looks(ask, client, receiver, held);
@@ -152,14 +151,15 @@ impl Streams {
                     let namespace = Arc::clone(&receiver.namespace);
                     let seen = looks::seen_source(ask);
                     let own = receiver.address;
-                    let opened = namespace.run(move || answering(own)).await.map_err(|error| error.to_string())?;
-                    let socket = opened.map_err(|error| format!("failed to open the way back: {error}"))?;
+                    let opened = namespace.run(move || answering(own)).await.map_err(NotMet::unproved)?;
+                    let socket =
+                        opened.map_err(|error| NotMet::unproved(format!("failed to open the way back: {error}")))?;
                     let [a, b] = port.0.to_be_bytes();
                     let [c, d] = held.to_be_bytes();
                     back = Some((socket, SocketAddr::new(seen, 0), [a, b, c, d]));
                 }
             }
-            watch(course, &mut watched, &mut taps).await.map_err(|error| error.to_string())?;
+            watch(course, &mut watched, &mut taps).await.map_err(NotMet::unproved)?;
             held_from.push(held_port);
             lanes.push(Lane {
                 stream,
@@ -173,17 +173,16 @@ impl Streams {
                 back,
             });
         }
-        let text = |error: io::Error| error.to_string();
-        let wake = Arc::new(EventFd::from_flags(EfdFlags::EFD_NONBLOCK).map_err(|errno| errno.to_string())?);
+        let wake = Arc::new(EventFd::from_flags(EfdFlags::EFD_NONBLOCK).map_err(NotMet::unproved)?);
         let orders = Arc::new(Orders::default());
         let sent = Arc::new(AtomicUsize::new(0));
         let known = Arc::new(known);
         let (waker, told, count) = (Arc::clone(&wake), Arc::clone(&orders), Arc::clone(&sent));
         let thread = std::thread::Builder::new().name("traffic-in".to_owned());
         let read_as = Arc::clone(&known);
-        let reader = thread.spawn(move || reading::read(taps, &waker, &read_as)).map_err(text)?;
+        let reader = thread.spawn(move || reading::read(taps, &waker, &read_as)).map_err(NotMet::unproved)?;
         let sending = std::thread::Builder::new().name("traffic-out".to_owned());
-        let sender = sending.spawn(move || send(lanes, &told, &count)).map_err(text)?;
+        let sender = sending.spawn(move || send(lanes, &told, &count)).map_err(NotMet::unproved)?;
         let links = prober.links_of(&receivers_of(&courses)).await;
         Ok(Self {
             courses,
