@@ -48,8 +48,11 @@ pub(super) struct Lane {
     pub parts: &'static [Part],
     pub ports: Ports,
     pub forth: Option<Socket>,
-    pub back: Option<(Socket, SocketAddr, [u8; 4])>,
+    pub back: Option<Back>,
 }
+
+/// Socket by which a receiver sends, whom to, and the ports that its packets bear.
+pub(super) type Back = (Socket, SocketAddr, [u8; 4]);
 
 /// Ports of a stream that are kept until nothing changes any more.
 const KEPT_PORTS: usize = 32;
