@@ -193,13 +193,12 @@ impl Supervised {
         }
         let mut done = Vec::new();
         for operation in operations {
-            let begun = Instant::now();
             match self.lab.carry_out(&operation).await {
                 Ok(InForce { took, changes, services: Ok(()) }) => done.push(self.applied(operation, changes, took)),
                 Err(LabError::Refused(refusal)) => return self.refuse(operation, refusal),
                 // It was carried out all the same, and in force before the service was waited for.
-                Ok(InForce { changes, services: Err(error), .. }) => {
-                    done.push(self.applied(operation, changes, begun.elapsed()));
+                Ok(InForce { took, changes, services: Err(error) }) => {
+                    done.push(self.applied(operation, changes, took));
                     return partly(done, None, &error);
                 }
                 Err(error) if done.is_empty() => return Reply::Failed(error.to_string()),
