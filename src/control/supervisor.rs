@@ -23,7 +23,7 @@ use tokio::sync::mpsc;
 
 use super::lab_dir::LabName;
 use crate::lab::{InForce, Lab, LabError};
-use crate::model::{Change, Operation, Refusal};
+use crate::model::{Change, InstanceName, Operation, Power, Refusal};
 use crate::protocol::{Applied, EventKind, Reply, Request, Revision};
 use capturing::Captures;
 use events::Events;
@@ -217,7 +217,7 @@ impl Supervised {
     /// Takes note of an operation that was carried out, and tells whoever follows.
     fn applied(&mut self, operation: Operation, changes: Vec<Change>, took: Duration) -> Applied {
         self.revision.0 += 1;
-        self.remember(&operation);
+        self.remember(&operation, &changes);
         self.captures.end(&self.lab);
         let applied = Applied { operation, changes, in_force: took.as_secs_f64() };
         self.events.tell(EventKind::Change(applied.clone()));
@@ -225,17 +225,26 @@ impl Supervised {
     }
 
     /// Since when instances run.
-    fn remember(&mut self, operation: &Operation) {
+    fn remember(&mut self, operation: &Operation, changes: &[Change]) {
         let since = Arc::make_mut(&mut self.since);
-        if let Operation::Start(name) | Operation::Reboot(name) = operation {
+        if let Some(name) = begins(operation, changes) {
             since.insert(name.clone(), Instant::now());
         }
-        if let Operation::Launch(launch) = operation {
-            since.insert(launch.name.clone(), Instant::now());
-        }
-        if let Operation::Terminate(name) = operation {
+        if let Some((Power::Terminate, name)) = operation.power() {
             since.remove(name);
         }
+    }
+}
+
+/// Returns the instance that begins with an operation. To start one that runs changes nothing, and a reboot nothing that a cloud knows of.
+fn begins<'a>(operation: &'a Operation, changes: &[Change]) -> Option<&'a InstanceName> {
+    if let Operation::Launch(launch) = operation {
+        return Some(&launch.name);
+    }
+    match operation.power()? {
+        (Power::Start, name) => (!changes.is_empty()).then_some(name),
+        (Power::Reboot, name) => Some(name),
+        (Power::Stop | Power::Terminate | Power::Crash, _) => None,
     }
 }
 
@@ -243,4 +252,25 @@ impl Supervised {
 fn partly(done: Vec<Applied>, failed: Option<Operation>, error: &impl ToString) -> Reply {
     let done = done.into_iter().map(|applied| applied.operation).collect();
     Reply::Partly { done, failed: failed.map(Box::new), why: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::sample::Sample;
+    use crate::model::{Era, apply};
+
+    #[test]
+    fn an_instance_that_runs_goes_on_running_when_it_is_started_and_begins_anew_when_it_is_rebooted() {
+        let mut cloud = Sample::new(Era::Vpc).group("G", &["tcp 22 from anywhere"]).instance("a", &["G"]).0;
+        let a = InstanceName::new("a");
+        let mut begun = |operation: Operation| {
+            let changes = apply(&mut cloud, &operation).unwrap().into_changes();
+            begins(&operation, &changes).cloned()
+        };
+        assert_eq!(begun(Operation::Start(a.clone())), None);
+        assert_eq!(begun(Operation::Reboot(a.clone())), Some(a.clone()));
+        assert_eq!(begun(Operation::Stop(a.clone())), None);
+        assert_eq!(begun(Operation::Start(a.clone())), Some(a));
+    }
 }
