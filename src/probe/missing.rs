@@ -76,6 +76,8 @@ pub enum MissingEvidence {
     Unjudged(UnjudgedRecord),
     /// The load balancer closed it, by the word of the target whose turn it was.
     ClosedByItsTarget(Untaken),
+    /// The load balancer closed it, as its own socket to the target failed.
+    ClosedWithoutSocket(Untaken),
     /// Nothing proves that the load balancer passed it on.
     NotPassedOn,
     /// Somebody else than the receiver refused it.
@@ -268,6 +270,9 @@ impl fmt::Display for MissingEvidence {
                     f,
                     "the load balancer closed it, by the word of the target whose turn it was: {why}"
                 );
+            }
+            Self::ClosedWithoutSocket(why) => {
+                return write!(f, "the load balancer closed it, as it could open no connection of its own: {why}");
             }
             Self::CanaryNotSent(why) => return write!(f, "no canary could be sent: {why}"),
             Self::NotSentBack { reply, sight } => return write!(f, "{reply}, {sight}"),
