@@ -33,6 +33,8 @@ use flow_logs::Windows;
 pub use flow_logs::{Keeping, Write};
 use supervised::Supervised;
 
+/// Time for the last window of the flow log, however the lab ends.
+const LAST_WINDOW: Duration = Duration::from_secs(10);
 /// So many requests wait for their turn; more wait in their sockets.
 const QUEUE: usize = 64;
 
@@ -51,11 +53,19 @@ pub struct Start {
     pub flow_logs: Keeping,
 }
 
-/// Serves a lab until somebody asks it to end.
+/// Serves a lab until somebody asks it to end, or `end` comes, which waits for no request that is carried out. The last window of the flow log is
+/// written either way.
 ///
 /// # Errors
 /// Where the socket cannot be driven.
-pub async fn serve(mut lab: Lab, start: Start) -> io::Result<()> {
+pub async fn serve(mut lab: Lab, start: Start, end: impl Future<Output = ()>) -> io::Result<()> {
+    tokio::pin!(end);
+    // What comes as soon as the lab is said to be up must find somebody who listens.
+    tokio::select! {
+        biased;
+        () = &mut end => return Ok(()),
+        () = std::future::ready(()) => {}
+    }
     start.listener.set_nonblocking(true)?;
     let listener = UnixListener::from_std(start.listener)?;
     let (jobs, mut queue) = mpsc::channel::<Job>(QUEUE);
@@ -83,8 +93,9 @@ pub async fn serve(mut lab: Lab, start: Start) -> io::Result<()> {
     };
     // Requests that came while another was carried out.
     let mut waiting: VecDeque<Job> = VecDeque::new();
-    loop {
+    'serving: loop {
         let job = tokio::select! {
+            () = &mut end => break,
             () = std::future::ready(()), if !waiting.is_empty() => waiting.pop_front(),
             job = queue.recv(), if waiting.is_empty() => job,
             Some(start) = starts.recv() => {
@@ -116,6 +127,7 @@ pub async fn serve(mut lab: Lab, start: Start) -> io::Result<()> {
                 tokio::select! {
                     biased;
                     reply = &mut answering => break reply,
+                    () = &mut end => break 'serving,
                     // The state of the lab, and of a service that is waited for, is told meanwhile.
                     Some((request, answer)) = queue.recv(), if waiting.len() < QUEUE => {
                         if request == Request::State {
@@ -134,8 +146,8 @@ pub async fn serve(mut lab: Lab, start: Start) -> io::Result<()> {
         }
         supervised.end_full_window().await;
     }
-    // The last window is written too.
-    supervised.end_window_by_clock().await;
+    // The last window is written too, as far as the kernel counts it in time.
+    drop(tokio::time::timeout(LAST_WINDOW, supervised.end_window_by_clock()).await);
     accepting.abort();
     Ok(())
 }
