@@ -48,7 +48,7 @@ pub struct Eni {
     pub vpc: VpcId,
     /// Its subnet.
     pub subnet: SubnetId,
-    /// Its private and its IPv6 address.
+    /// Its private addresses and IPv6 blocks, prefixes among them.
     pub addresses: Vec<IpNet>,
     /// Its groups.
     pub groups: Vec<String>,

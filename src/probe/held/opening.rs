@@ -19,7 +19,7 @@ use crate::probe::patience::within;
 use crate::probe::prober::Prober;
 use crate::probe::resolve;
 
-/// In milliseconds. To a host outside there is no record of an ingress.
+/// Milliseconds to wait for the record of the receiver's ingress. A receiver outside the cloud has none, so the wait ends.
 const RECORD_DELAY_MS: u32 = 20;
 
 impl Connection {
