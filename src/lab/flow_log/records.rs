@@ -24,6 +24,15 @@ pub enum Action {
     Reject,
 }
 
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Accept => "ACCEPT",
+            Self::Reject => "REJECT",
+        })
+    }
+}
+
 /// Logging status of a record, as EC2's flow logs name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogStatus {
@@ -69,10 +78,7 @@ impl fmt::Display for Traffic {
     /// `REJECT 10.0.0.11 -> 10.0.0.12 icmp at ingress`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Tuple { protocol, source, source_port, destination, destination_port } = self.tuple;
-        let action = match self.action {
-            Action::Accept => "ACCEPT",
-            Action::Reject => "REJECT",
-        };
+        let action = self.action;
         match protocol {
             TCP => write!(f, "{action} {source} {source_port} -> {destination} {destination_port} tcp")?,
             UDP => write!(f, "{action} {source} {source_port} -> {destination} {destination_port} udp")?,
