@@ -4,7 +4,7 @@
 //! beside a free lock is stale. A lab that ends in its own time writes a word into the lock; where there is none, it has died.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -14,6 +14,8 @@ use nix::unistd::{Pid, geteuid};
 
 use crate::lab::folder_of_labs;
 
+/// Whoever asks for a place has its answer by then.
+const ASK_TIMEOUT: Duration = Duration::from_secs(1);
 /// A lab that was killed is gone by then.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -139,10 +141,17 @@ impl LabDir {
     /// # Errors
     /// [`LabDirError::Up`] if a lab lives there.
     pub fn take(&self) -> Result<LockedLabDir, LabDirError> {
+        let begun = Instant::now();
         loop {
             let lock = self.open_lock()?;
             match lock.try_lock() {
                 Ok(()) => {}
+                // No lab shares its lock: somebody asks for the place at this moment.
+                Err(TryLockError::WouldBlock) if begun.elapsed() < ASK_TIMEOUT && lock.try_lock_shared().is_ok() => {
+                    drop(lock);
+                    std::thread::sleep(Duration::from_millis(1));
+                    continue;
+                }
                 Err(TryLockError::WouldBlock) => return Err(LabDirError::Up(self.name.clone())),
                 Err(TryLockError::Error(source)) => return Err(self.failed("lock", self.lock(), source)),
             }
@@ -171,17 +180,35 @@ impl LabDir {
     /// # Errors
     /// The system's word.
     pub fn life(&self) -> Result<LabDirState, LabDirError> {
-        if !self.lock().exists() {
-            return Ok(LabDirState::None);
+        match self.look()? {
+            LabDirState::None if self.lock().exists() => match self.take() {
+                Ok(taken) if taken.has_ended() => {
+                    taken.clear();
+                    Ok(LabDirState::None)
+                }
+                Ok(_) => Ok(LabDirState::Died),
+                Err(LabDirError::Up(_)) => Ok(LabDirState::Up),
+                Err(error) => Err(error),
+            },
+            life => Ok(life),
         }
-        match self.take() {
-            Ok(taken) if taken.has_ended() => {
-                taken.clear();
-                Ok(LabDirState::None)
+    }
+
+    /// The same, and clears nothing. Those who ask share the lock, so that none takes another for a lab.
+    fn look(&self) -> Result<LabDirState, LabDirError> {
+        loop {
+            if !self.lock().exists() {
+                return Ok(LabDirState::None);
             }
-            Ok(_) => Ok(LabDirState::Died),
-            Err(LabDirError::Up(_)) => Ok(LabDirState::Up),
-            Err(error) => Err(error),
+            let lock = self.open_lock()?;
+            match lock.try_lock_shared() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Ok(LabDirState::Up),
+                Err(TryLockError::Error(source)) => return Err(self.failed("lock", self.lock(), source)),
+            }
+            if self.is_current(&lock) {
+                return Ok(if has_ended(&lock) { LabDirState::None } else { LabDirState::Died });
+            }
         }
     }
 
@@ -285,8 +312,7 @@ impl LockedLabDir {
     }
 
     fn has_ended(&self) -> bool {
-        let mut word = Vec::new();
-        (&self.lock).take(64).read_to_end(&mut word).is_ok_and(|_| word == ENDED)
+        has_ended(&self.lock)
     }
 
     /// Removes what is there, but for the log.
@@ -296,6 +322,13 @@ impl LockedLabDir {
         remove(&self.place.opener());
         remove(&self.place.lock());
     }
+}
+
+/// Reports whether the lab that held a lock has noted its end there.
+fn has_ended(mut lock: &File) -> bool {
+    let mut word = Vec::new();
+    let begun = lock.rewind();
+    begun.and_then(|()| lock.take(64).read_to_end(&mut word)).is_ok_and(|_| word == ENDED)
 }
 
 /// Removes a file. What is not there is as good as removed; what cannot be removed is found stale next time.
@@ -393,4 +426,29 @@ fn holds(pid: i32, file: (u64, u64)) -> bool {
         let is_it = found.is_ok_and(|found| (found.dev(), found.ino()) == file);
         is_it && fs::read_to_string(process.join("fdinfo").join(&number)).is_ok_and(|text| text.contains("\nlock:"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asks_for_the_place_of_a_dead_lab_is_taken_for_no_lab_by_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = LabDir { name: LabName::new("dead").unwrap(), folder: folder.path().to_owned() };
+        drop(place.begin().unwrap());
+        let asking = place.open_lock().unwrap();
+        asking.try_lock_shared().unwrap();
+        assert_eq!(place.life().unwrap(), LabDirState::Died);
+        // A lab that is to live there waits for the answer of who asks.
+        std::thread::scope(|scope| {
+            let taking = scope.spawn(|| place.begin());
+            drop(asking);
+            let taken = taking.join().unwrap().unwrap();
+            assert_eq!(place.life().unwrap(), LabDirState::Up);
+            taken.note_end();
+        });
+        assert_eq!(place.life().unwrap(), LabDirState::None);
+        assert!(!place.lock().exists(), "what a lab has left that has ended is cleared");
+    }
 }

@@ -1,6 +1,6 @@
 //! A lab that stays up: the supervisor that holds it, the socket by which it is spoken to, and the places of both.
 //!
-//! `place` says where labs are on this machine and which of them live, `supervisor` serves one lab, and `client` speaks to it.
+//! `lab_dir` says where labs are on this machine and which of them live, `supervisor` serves one lab, and `client` speaks to it.
 //! Their messages are in [`protocol`](crate::protocol).
 
 pub mod client;

@@ -23,7 +23,7 @@ use tokio::sync::mpsc;
 
 use super::lab_dir::LabName;
 use crate::lab::{InForce, Lab, LabError};
-use crate::model::{Change, Operation, Refusal};
+use crate::model::{Change, InstanceName, Operation, Power, Refusal};
 use crate::protocol::{Applied, EventKind, Reply, Request, Revision};
 use capturing::Captures;
 use events::Events;
@@ -33,6 +33,8 @@ use flow_logs::Windows;
 pub use flow_logs::{Keeping, Write};
 use supervised::Supervised;
 
+/// Time for the last window of the flow log, however the lab ends.
+const LAST_WINDOW: Duration = Duration::from_secs(10);
 /// So many requests wait for their turn; more wait in their sockets.
 const QUEUE: usize = 64;
 
@@ -51,11 +53,19 @@ pub struct Start {
     pub flow_logs: Keeping,
 }
 
-/// Serves a lab until somebody asks it to end.
+/// Serves a lab until somebody asks it to end, or `end` comes, which waits for no request that is carried out. The last window of the flow log is
+/// written either way.
 ///
 /// # Errors
 /// Where the socket cannot be driven.
-pub async fn serve(mut lab: Lab, start: Start) -> io::Result<()> {
+pub async fn serve(mut lab: Lab, start: Start, end: impl Future<Output = ()>) -> io::Result<()> {
+    tokio::pin!(end);
+    // What comes as soon as the lab is said to be up must find somebody who listens.
+    tokio::select! {
+        biased;
+        () = &mut end => return Ok(()),
+        () = std::future::ready(()) => {}
+    }
     start.listener.set_nonblocking(true)?;
     let listener = UnixListener::from_std(start.listener)?;
     let (jobs, mut queue) = mpsc::channel::<Job>(QUEUE);
@@ -83,8 +93,9 @@ pub async fn serve(mut lab: Lab, start: Start) -> io::Result<()> {
     };
     // Requests that came while another was carried out.
     let mut waiting: VecDeque<Job> = VecDeque::new();
-    loop {
+    'serving: loop {
         let job = tokio::select! {
+            () = &mut end => break,
             () = std::future::ready(()), if !waiting.is_empty() => waiting.pop_front(),
             job = queue.recv(), if waiting.is_empty() => job,
             Some(start) = starts.recv() => {
@@ -93,9 +104,13 @@ pub async fn serve(mut lab: Lab, start: Start) -> io::Result<()> {
             }
             Some(logged) = supervised.verdicts.next() => {
                 supervised.hear(&logged);
+                supervised.end_full_window().await;
                 continue;
             }
-            () = supervised.windows.logs.ended() => continue,
+            () = supervised.windows.logs.ended() => {
+                supervised.end_full_window().await;
+                continue;
+            }
             _ = supervised.windows.clock.tick() => {
                 supervised.end_window_by_clock().await;
                 continue;
@@ -112,6 +127,7 @@ pub async fn serve(mut lab: Lab, start: Start) -> io::Result<()> {
                 tokio::select! {
                     biased;
                     reply = &mut answering => break reply,
+                    () = &mut end => break 'serving,
                     // The state of the lab, and of a service that is waited for, is told meanwhile.
                     Some((request, answer)) = queue.recv(), if waiting.len() < QUEUE => {
                         if request == Request::State {
@@ -130,8 +146,8 @@ pub async fn serve(mut lab: Lab, start: Start) -> io::Result<()> {
         }
         supervised.end_full_window().await;
     }
-    // The last window is written too.
-    supervised.end_window_by_clock().await;
+    // The last window is written too, as far as the kernel counts it in time.
+    drop(tokio::time::timeout(LAST_WINDOW, supervised.end_window_by_clock()).await);
     accepting.abort();
     Ok(())
 }
@@ -189,13 +205,12 @@ impl Supervised {
         }
         let mut done = Vec::new();
         for operation in operations {
-            let begun = Instant::now();
             match self.lab.carry_out(&operation).await {
                 Ok(InForce { took, changes, services: Ok(()) }) => done.push(self.applied(operation, changes, took)),
                 Err(LabError::Refused(refusal)) => return self.refuse(operation, refusal),
                 // It was carried out all the same, and in force before the service was waited for.
-                Ok(InForce { changes, services: Err(error), .. }) => {
-                    done.push(self.applied(operation, changes, begun.elapsed()));
+                Ok(InForce { took, changes, services: Err(error) }) => {
+                    done.push(self.applied(operation, changes, took));
                     return partly(done, None, &error);
                 }
                 Err(error) if done.is_empty() => return Reply::Failed(error.to_string()),
@@ -214,7 +229,7 @@ impl Supervised {
     /// Takes note of an operation that was carried out, and tells whoever follows.
     fn applied(&mut self, operation: Operation, changes: Vec<Change>, took: Duration) -> Applied {
         self.revision.0 += 1;
-        self.remember(&operation);
+        self.remember(&operation, &changes);
         self.captures.end(&self.lab);
         let applied = Applied { operation, changes, in_force: took.as_secs_f64() };
         self.events.tell(EventKind::Change(applied.clone()));
@@ -222,17 +237,26 @@ impl Supervised {
     }
 
     /// Since when instances run.
-    fn remember(&mut self, operation: &Operation) {
+    fn remember(&mut self, operation: &Operation, changes: &[Change]) {
         let since = Arc::make_mut(&mut self.since);
-        if let Operation::Start(name) | Operation::Reboot(name) = operation {
+        if let Some(name) = begins(operation, changes) {
             since.insert(name.clone(), Instant::now());
         }
-        if let Operation::Launch(launch) = operation {
-            since.insert(launch.name.clone(), Instant::now());
-        }
-        if let Operation::Terminate(name) = operation {
+        if let Some((Power::Terminate, name)) = operation.power() {
             since.remove(name);
         }
+    }
+}
+
+/// Returns the instance that begins with an operation. To start one that runs changes nothing, and a reboot nothing that a cloud knows of.
+fn begins<'a>(operation: &'a Operation, changes: &[Change]) -> Option<&'a InstanceName> {
+    if let Operation::Launch(launch) = operation {
+        return Some(&launch.name);
+    }
+    match operation.power()? {
+        (Power::Start, name) => (!changes.is_empty()).then_some(name),
+        (Power::Reboot, name) => Some(name),
+        (Power::Stop | Power::Terminate | Power::Crash, _) => None,
     }
 }
 
@@ -240,4 +264,25 @@ impl Supervised {
 fn partly(done: Vec<Applied>, failed: Option<Operation>, error: &impl ToString) -> Reply {
     let done = done.into_iter().map(|applied| applied.operation).collect();
     Reply::Partly { done, failed: failed.map(Box::new), why: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::sample::Sample;
+    use crate::model::{Era, apply};
+
+    #[test]
+    fn an_instance_that_runs_goes_on_running_when_it_is_started_and_begins_anew_when_it_is_rebooted() {
+        let mut cloud = Sample::new(Era::Vpc).group("G", &["tcp 22 from anywhere"]).instance("a", &["G"]).0;
+        let a = InstanceName::new("a");
+        let mut begun = |operation: Operation| {
+            let changes = apply(&mut cloud, &operation).unwrap().into_changes();
+            begins(&operation, &changes).cloned()
+        };
+        assert_eq!(begun(Operation::Start(a.clone())), None);
+        assert_eq!(begun(Operation::Reboot(a.clone())), Some(a.clone()));
+        assert_eq!(begun(Operation::Stop(a.clone())), None);
+        assert_eq!(begun(Operation::Start(a.clone())), Some(a));
+    }
 }

@@ -64,9 +64,18 @@ impl Capture {
     /// # Errors
     /// The kernel's word.
     pub fn read(&self) -> io::Result<Vec<Frame>> {
+        self.read_up_to(usize::MAX)
+    }
+
+    /// The same, and stops with the frame by which there are so many bytes: who sends faster than this reads would be read for ever.
+    ///
+    /// # Errors
+    /// The kernel's word.
+    pub fn read_up_to(&self, bytes: usize) -> io::Result<Vec<Frame>> {
         let mut frames = Vec::new();
+        let mut left = bytes;
         let mut buffer = vec![0; LONGEST_FRAME];
-        loop {
+        while left > 0 {
             let mut control = nix::cmsg_space!(nix::sys::time::TimeSpec);
             let mut parts = [io::IoSliceMut::new(&mut buffer)];
             let received =
@@ -84,6 +93,7 @@ impl Capture {
                 Err(errno) => return Err(errno.into()),
             };
             let bytes = buffer.get(..length).unwrap_or_default();
+            left = left.saturating_sub(length.max(1));
             // On the loopback interface both hardware addresses are none.
             if bytes.iter().take(12).any(|byte| *byte != 0) {
                 frames.push(Frame { at, bytes: bytes.to_vec() });
@@ -113,4 +123,24 @@ fn open_here() -> io::Result<Socket> {
     // An ordinary user gets as much as the system's limit allows.
     socket.set_recv_buffer_size(BUFFER)?;
     Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reading_stops_with_the_frame_by_which_it_has_enough_and_the_next_goes_on() {
+        let own = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+        let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).unwrap();
+        socket.bind(&own.into()).unwrap();
+        for number in 1..=10 {
+            socket.send_to(&[number; 1000], &socket.local_addr().unwrap()).unwrap();
+        }
+        let capture = Capture { socket };
+        let firsts = |frames: Vec<Frame>| frames.iter().map(|frame| frame.bytes[0]).collect::<Vec<_>>();
+        assert_eq!(firsts(capture.read_up_to(2500).unwrap()), [1, 2, 3]);
+        assert_eq!(firsts(capture.read().unwrap()), [4, 5, 6, 7, 8, 9, 10]);
+        assert_eq!(firsts(capture.read().unwrap()), [0; 0]);
+    }
 }

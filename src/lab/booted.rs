@@ -13,7 +13,7 @@ use super::flow_log::Journal;
 use super::hosts_file;
 use super::listeners::{Listeners, Listening};
 use super::mounted::Mounted;
-use super::process_states::Processs;
+use super::process_states::ProcessTable;
 use super::services::{CurrentCloud, Services};
 use super::state::LabState;
 use crate::fabric::Fabric;
@@ -29,7 +29,7 @@ use crate::sandbox::{self, Sandbox, limits};
 #[derive(Debug)]
 pub struct Lab {
     /// Dropped before all that they run in: that they end with it is no news.
-    pub(super) processes: Processs,
+    pub(super) processes: ProcessTable,
     pub(super) state: LabState,
     pub(super) alteration: Option<Alteration>,
     pub(super) prober: Prober,
@@ -98,7 +98,7 @@ impl Lab {
             connections: Connections::default(),
             machines: IndexMap::new(),
             mounted: Mounted::from_folder(services_from.clone()),
-            processes: Processs::of(services_from),
+            processes: ProcessTable::of(services_from),
             journal: None,
             broken: None,
         };

@@ -29,7 +29,7 @@ pub enum LabError {
     )]
     NoSandbox,
     /// The observer of arrivals and verdicts could not be started.
-    #[error("failed to start the witness: {0}")]
+    #[error("failed to start the thread that reads logs and links: {0}")]
     Observer(io::Error),
     /// The names of the lab could not be written for its programs.
     #[error("failed to write the {file}: {source}")]

@@ -39,17 +39,10 @@ impl<'a> PacketEndpoints<'a> {
     /// The interface that judged: the sender's at its egress, the receiver's at its ingress. Of drops that no group decides
     /// the sender's, where it has one.
     pub fn judged_by(self, record: Record) -> Option<&'a Interface> {
-        match record {
-            Record::Accept(direction, _)
-            | Record::Pass(direction)
-            | Record::Remembered(direction)
-            | Record::Drop(direction)
-            | Record::Cut(direction)
-            | Record::Unclaimed(direction) => match direction {
-                Direction::Egress => self.from,
-                Direction::Ingress => self.to,
-            },
-            _ => self.from.or(self.to),
+        match record.at() {
+            Some(Direction::Egress) => self.from,
+            Some(Direction::Ingress) => self.to,
+            None => self.from.or(self.to),
         }
     }
 }

@@ -96,7 +96,7 @@ impl Lab {
             return Err(not_opened("a service holds the port, and what is held are connections to the harness".into()));
         }
         if let Some(receiver) = ask.receiver.as_ref().filter(|receiver| !self.is_deaf(&receiver.node, flow.service)) {
-            // Its end of the connection is the harness's, for as long as the connection is held.
+            // Its end of the connection is the harness's. The port stays so until the instance stops.
             let namespace = std::sync::Arc::clone(self.state.fabric().node(&receiver.node)?);
             if !self.prober.listen_too(&namespace, flow.service).await? {
                 return Err(not_opened(

@@ -55,7 +55,7 @@ impl ProcessStates {
 
 /// The services of a lab.
 #[derive(Debug, Default)]
-pub(super) struct Processs {
+pub(super) struct ProcessTable {
     /// From where paths are meant; nothing where services are not started at all.
     folder: Option<PathBuf>,
     /// Those of the instances that run, each watched by a task that ends with this: the end of a lab is no news of theirs.
@@ -63,7 +63,7 @@ pub(super) struct Processs {
     states: ProcessStates,
 }
 
-impl Processs {
+impl ProcessTable {
     /// Of a lab that starts them from a folder, or not at all.
     pub(super) fn of(folder: Option<PathBuf>) -> Self {
         Self { folder, ..Self::default() }

@@ -28,9 +28,15 @@ pub(super) fn is_never_written(folder: &Path) -> bool {
     folder == Path::new("/") || is_system(folder) || common().iter().any(|shared| shared.folder == folder)
 }
 
-/// Returns `true` if a folder is more than a project's: the home folder of the user, the folder of all temporary files, or one that has such in it.
+/// Returns `true` if a folder is more than a project's: the home folder of the user, the folder of all temporary files, one that has such in it, or
+/// one that a variable names for programs and labs.
 pub(super) fn is_shared(folder: &Path) -> bool {
-    common().iter().any(|shared| shared.folder.starts_with(folder))
+    common().iter().any(|shared| shared.folder.starts_with(folder)) || is_of_several(folder, &shared())
+}
+
+/// Returns `true` if a folder is one of these, or lies in one of which all is shared.
+fn is_of_several(folder: &Path, shared: &[Shared]) -> bool {
+    shared.iter().any(|it| it.folder == folder || it.with_all && folder.starts_with(&it.folder))
 }
 
 /// Folders that are so on every system, and the user's home.
@@ -90,4 +96,20 @@ pub fn folder_of_labs() -> PathBuf {
         }
     };
     given.or_else(session).unwrap_or_else(of_user)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_a_variable_names_is_no_project_and_what_lies_in_it_may_be() {
+        let of = |folder: &str, with_all| Shared { folder: folder.into(), what: "", with_all };
+        let shared = [of("/scratch", false), of("/sockets", true)];
+        for (folder, is_it) in
+            [("/scratch", true), ("/scratch/project", false), ("/sockets", true), ("/sockets/lab", true), ("/", false)]
+        {
+            assert_eq!(is_of_several(Path::new(folder), &shared), is_it, "{folder}");
+        }
+    }
 }

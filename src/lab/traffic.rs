@@ -34,7 +34,7 @@ impl Lab {
 
     /// Proves that what the traffic has sent up to now has arrived, if it ever does.
     pub async fn settle_traffic(&mut self, traffic: &Streams) -> bool {
-        traffic.settle(&mut self.prober).await
+        traffic.settle(&mut self.prober).await.is_ok()
     }
 
     /// Ends traffic and says what became of each packet.

@@ -49,17 +49,32 @@ pub enum Record {
 }
 
 impl Record {
-    /// Reports whether it is about this end of a flow.
-    pub fn is_at(self, end: Direction) -> bool {
+    /// Returns the end of a flow that it is about; none where the packet was judged by no end.
+    pub fn at(self) -> Option<Direction> {
         match self {
             Self::Accept(at, _)
             | Self::Pass(at)
             | Self::Remembered(at)
             | Self::Drop(at)
             | Self::Cut(at)
-            | Self::Unclaimed(at) => at == end,
-            _ => false,
+            | Self::Unclaimed(at) => Some(at),
+            Self::NoRoom
+            | Self::Spoofed
+            | Self::Fragments
+            | Self::Connections
+            | Self::ForeignError
+            | Self::NotItsOwn
+            | Self::Blackhole
+            | Self::Invalid
+            | Self::Untranslated
+            | Self::Unreachable
+            | Self::Unserved => None,
         }
+    }
+
+    /// Reports whether it is about this end of a flow.
+    pub fn is_at(self, end: Direction) -> bool {
+        self.at() == Some(end)
     }
 
     /// Reports whether the packet ended there.

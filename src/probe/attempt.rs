@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, UdpSocket};
 
 use super::failure::SocketFailure;
-use super::question::{Answer, Answering, Token, protocol};
+use super::question::{Answer, Answering, Token, echo_request, protocol};
 use super::{raw, socket_errors};
 use crate::model::Service;
 
@@ -122,11 +122,7 @@ async fn ask_udp(socket: Socket, to: SocketAddr, token: Token, answering: Answer
 async fn ask_echo(socket: Socket, to: IpAddr, token: Token) -> io::Result<Answer> {
     let socket = UdpSocket::from_std(socket.into())?;
     socket.connect(SocketAddr::new(to, 0)).await?;
-    // Code 0; the kernel fills in the checksum and the identifier, which is the socket's port.
-    let kind = if to.is_ipv4() { 8 } else { 128 };
-    let mut request = vec![kind, 0, 0, 0, 0, 0, 0, 1];
-    request.extend_from_slice(&token);
-    socket.send(&request).await?;
+    socket.send(&echo_request(to, 1, &token)).await?;
     let mut answer = [0; 256];
     let length = socket_errors::receive(&socket, to, &mut answer).await?;
     match answer[..length].split_first_chunk::<8>() {

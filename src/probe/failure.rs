@@ -99,6 +99,19 @@ pub enum DropProof {
 }
 
 impl Untaken {
+    /// Returns `true` if the load balancer's own socket failed, so that the instance had no part in it.
+    pub fn is_of_the_balancer(&self) -> bool {
+        match self {
+            Self::NoSocket(_) | Self::NoAddress | Self::Kernel(_) => true,
+            Self::InProgress
+            | Self::Dropped { .. }
+            | Self::Refused(_)
+            | Self::Unreachable(_)
+            | Self::Failed(_)
+            | Self::NoAnswer(_) => false,
+        }
+    }
+
     /// Returns `true` if a filter says so; else it is the word of whom it was for, or of nobody.
     pub fn is_proved(&self) -> bool {
         matches!(self, Self::Dropped { proof: DropProof::Judged, .. })

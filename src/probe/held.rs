@@ -20,7 +20,7 @@ use super::canary::{self, Links, Receiver};
 use super::dropped::{Drop, InterfaceLookup, SentBy, drop_of};
 use super::evidence::{Logged, ProbeRecord};
 use super::failure::SocketFailure;
-use super::missing::WANT_OF_ROOM;
+use super::missing::{MissingEvidence, WANT_OF_ROOM};
 use super::patience::within;
 use super::prober::Prober;
 use super::question::Token;
@@ -89,15 +89,21 @@ pub enum NotMet {
     Unproved(String),
 }
 
-impl From<String> for NotMet {
-    fn from(why: String) -> Self {
-        Self::Apart(why)
+impl NotMet {
+    /// Nobody holds the address that is asked.
+    pub(super) fn nobody() -> Self {
+        Self::Apart("nobody holds the address".to_owned())
+    }
+
+    /// A socket, a thread or a namespace of the harness has failed, which says nothing of the groups.
+    pub(super) fn unproved(why: impl std::fmt::Display) -> Self {
+        Self::Unproved(why.to_string())
     }
 }
 
 impl From<SocketFailure> for NotMet {
     fn from(why: SocketFailure) -> Self {
-        Self::Unproved(why.to_string())
+        Self::unproved(why)
     }
 }
 
@@ -275,7 +281,13 @@ impl Connection {
         lookup: InterfaceLookup<'_>,
     ) -> Held {
         let receivers = self.receivers();
-        let held = canary::barrier(&prober.board, &mut prober.ports, &receivers, links).await.unwrap_or_default();
+        let held = match canary::barrier(&prober.board, &mut prober.canary_ports, &receivers, links).await {
+            Ok(held) => held,
+            Err(error) => {
+                let why = MissingEvidence::CanaryNotSent(error.into());
+                return Held::Inconclusive { why: format!("a drop is on record, but {why}") };
+            }
+        };
         let mut drops = Vec::new();
         let ends = receivers.iter().zip([SentBy::Opener, SentBy::Answerer]);
         for ((case, logged), (receiver, sent_by)) in ways.into_iter().zip(ends) {

@@ -51,7 +51,7 @@ impl Prober {
     }
 
     /// Listens for the probes to come where nothing of ours does: at a port of each of these namespaces. Says which of them
-    /// programs hold. [`Self::pause_all`] ends it.
+    /// programs hold. [`Self::pause_all`] ends it; if one fails, nothing listens.
     ///
     /// # Errors
     /// The port that could not be had.
@@ -64,12 +64,20 @@ impl Prober {
             Servers::listen_where_free(&node, services, board).await.map(|opened| (node.name.clone(), opened))
         });
         let mut all_held = HashSet::new();
+        let mut failed = Ok(());
         for opened in futures::future::join_all(opening).await {
-            let (name, (servers, held)) = opened?;
-            self.brief.push(servers);
-            all_held.extend(held.into_iter().map(|service| (name.clone(), service)));
+            match opened {
+                Ok((name, (servers, held))) => {
+                    self.brief.push(servers);
+                    all_held.extend(held.into_iter().map(|service| (name.clone(), service)));
+                }
+                Err(error) => failed = failed.and(Err(error)),
+            }
         }
-        Ok(all_held)
+        if failed.is_err() {
+            self.pause_all().await;
+        }
+        failed.map(|()| all_held)
     }
 
     /// Listens at one more port of a namespace, until it is silenced. False if a program holds it.

@@ -29,6 +29,8 @@ pub enum MissingEvidence {
     NotProbed,
     /// A canary of known fate did not do as it must.
     Canary,
+    /// A canary could not be sent, so that nothing shows what came before it.
+    CanaryNotSent(SocketFailure),
     /// The canaries of the batch did not hold.
     Canaries,
     /// Its socket showed nothing.
@@ -74,6 +76,8 @@ pub enum MissingEvidence {
     Unjudged(UnjudgedRecord),
     /// The load balancer closed it, by the word of the target whose turn it was.
     ClosedByItsTarget(Untaken),
+    /// The load balancer closed it, as its own socket to the target failed.
+    ClosedWithoutSocket(Untaken),
     /// Nothing proves that the load balancer passed it on.
     NotPassedOn,
     /// Somebody else than the receiver refused it.
@@ -202,6 +206,23 @@ impl MissingEvidence {
         }
     }
 
+    /// Says in place of a canary that has not arrived why none could be sent.
+    pub(super) fn for_want_of_canary(self, not_sent: Option<&SocketFailure>) -> Self {
+        match (self, not_sent) {
+            (
+                Self::UnreachableWithoutCanary
+                | Self::DroppedWithoutCanary
+                | Self::NamelessWithoutCanary
+                | Self::RefusedByAnother,
+                Some(failure),
+            ) => Self::CanaryNotSent(failure.clone()),
+            (Self::RecordsLost { count, why }, not_sent) => {
+                Self::RecordsLost { count, why: Box::new(why.for_want_of_canary(not_sent)) }
+            }
+            (other, _) => other,
+        }
+    }
+
     /// Adds that records were lost meanwhile, where some were.
     pub(super) fn with_lost(self, count: u64) -> Self {
         if count == 0 { self } else { Self::RecordsLost { count, why: Box::new(self) } }
@@ -250,6 +271,10 @@ impl fmt::Display for MissingEvidence {
                     "the load balancer closed it, by the word of the target whose turn it was: {why}"
                 );
             }
+            Self::ClosedWithoutSocket(why) => {
+                return write!(f, "the load balancer closed it, as it could open no connection of its own: {why}");
+            }
+            Self::CanaryNotSent(why) => return write!(f, "no canary could be sent: {why}"),
             Self::NotSentBack { reply, sight } => return write!(f, "{reply}, {sight}"),
             Self::AnswerDropped(drop) => {
                 return write!(f, "the receiver has seen it, and its answer was {}", words(drop));

@@ -20,9 +20,18 @@ const BLOCK: u16 = 1024;
 const QUARANTINE: Duration = Duration::from_secs(600);
 
 /// Ports that were given, by sender's address and protocol.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct SourcePorts {
     given: HashMap<(IpAddr, u8), Given>,
+    /// Time for which a block rests.
+    rest: Duration,
+}
+
+/// Those of probes.
+impl Default for SourcePorts {
+    fn default() -> Self {
+        Self::resting(QUARANTINE)
+    }
 }
 
 #[derive(Debug)]
@@ -43,12 +52,17 @@ struct Given {
 pub struct UsedUp(IpAddr);
 
 impl SourcePorts {
+    /// Ports that are given again once their block has rested for so long.
+    pub fn resting(rest: Duration) -> Self {
+        Self { given: HashMap::new(), rest }
+    }
+
     /// The next port that this sender has not used, or not for long.
     pub fn take(&mut self, sender: IpAddr, protocol: u8) -> Result<u16, UsedUp> {
         self.take_at(sender, protocol, Instant::now())
     }
 
-    fn take_at(&mut self, sender: IpAddr, protocol: u8, now: Instant) -> Result<u16, UsedUp> {
+    pub(super) fn take_at(&mut self, sender: IpAddr, protocol: u8, now: Instant) -> Result<u16, UsedUp> {
         let given = self.given.entry((sender, protocol)).or_insert_with(|| Given {
             order: Order::new(),
             next: FIRST,
@@ -66,7 +80,7 @@ impl SourcePorts {
             let block = usize::from(place / BLOCK);
             let after = if block == 63 { 1 } else { block + 1 };
             let ended = given.begun[block].map(|own| given.begun[after].filter(|next| *next >= own).unwrap_or(own));
-            if ended.is_some_and(|ended| now.duration_since(ended) < QUARANTINE) {
+            if ended.is_some_and(|ended| now.duration_since(ended) < self.rest) {
                 return Err(UsedUp(sender));
             }
             given.begun[block] = Some(now);

@@ -12,9 +12,10 @@ use socket2::Socket;
 use super::ask::{Ask, is_unanswered, next_chunk, parties, portless, tuples};
 use super::attempt;
 use super::balancer::Balancer;
-use super::canary::{self, KnownPath, Receiver};
+use super::canary::{self, CanaryPorts, KnownPath, Receiver};
 use super::evidence::{EvidenceBoard, Logged};
 use super::failure::SocketFailure;
+use super::missing::MissingEvidence;
 use super::observer::{Observer, ObserverSocket};
 use super::parties::LinkId;
 use super::ports::SourcePorts;
@@ -45,6 +46,7 @@ pub struct Prober {
     /// Listeners for the probes under way only.
     pub(super) brief: Vec<Servers>,
     pub(super) ports: SourcePorts,
+    pub(super) canary_ports: CanaryPorts,
     /// Other end of each link that is watched, as it was when the link was made.
     pub(super) led_to: HashMap<LinkId, OtherEnd>,
     tracking: Vec<Arc<Namespace>>,
@@ -69,6 +71,7 @@ impl Prober {
             balancers: HashMap::new(),
             brief: Vec::new(),
             ports: SourcePorts::default(),
+            canary_ports: CanaryPorts::default(),
             led_to: HashMap::new(),
             tracking: Vec::new(),
             appliances: Vec::new(),
@@ -126,18 +129,22 @@ impl Prober {
 
     /// Waits until whatever the filters of these paths have recorded up to now is read; false where a canary says nothing.
     pub async fn settles(&mut self, paths: &[KnownPath]) -> bool {
-        self.canaries_hold(paths).await
+        self.canaries_hold(paths).await.is_ok()
     }
 
-    /// Sends canaries down the paths of known fate; true if all did as they must.
-    pub(super) async fn canaries_hold(&mut self, paths: &[KnownPath]) -> bool {
+    /// Sends canaries down the paths of known fate.
+    ///
+    /// # Errors
+    /// The reason why nothing is proved: one did not do as it must, or could not be sent.
+    pub(super) async fn canaries_hold(&mut self, paths: &[KnownPath]) -> Result<(), MissingEvidence> {
         for path in paths {
-            match canary::known_path(&self.board, &mut self.ports, path).await {
+            match canary::known_path(&self.board, &mut self.canary_ports, path).await {
                 Ok(true) => {}
-                Ok(false) | Err(_) => return false,
+                Ok(false) => return Err(MissingEvidence::Canary),
+                Err(error) => return Err(MissingEvidence::CanaryNotSent(error.into())),
             }
         }
-        true
+        Ok(())
     }
 
     /// Asks everything, and gives one finding for each, in order. What there were too many packets to see is asked once more, in smaller
@@ -211,11 +218,11 @@ impl Prober {
             futures::stream::iter(running).buffer_unordered(IN_FLIGHT).collect().await;
         probes.sort_unstable_by_key(|(number, _)| *number);
         // A canary that cannot be sent has not arrived: nothing is proved by it.
-        let barrier = canary::barrier(&self.board, &mut self.ports, &receivers, &links);
-        let arrived = barrier.await.unwrap_or_default();
+        let barrier = canary::barrier(&self.board, &mut self.canary_ports, &receivers, &links);
+        let arrived = barrier.await.map_err(SocketFailure::from);
         let lost = self.board.lost() - lost_before;
         let findings = asks.iter().zip(probes).map(|(ask, (_, probe))| {
-            let arrived = &arrived;
+            let arrived = arrived.as_ref();
             async move { finish(ask, probe, arrived, lost).await }
         });
         let finished: Vec<(ProbeEvidence, Vec<Tuple>)> = futures::future::join_all(findings).await;

@@ -25,7 +25,10 @@ impl Prober {
         let held_before = self.canaries_hold(paths).await;
         let asks: Vec<Ask> = flows.iter().filter_map(|(_, ask)| ask.as_ref().ok().cloned()).collect();
         let mut findings = self.ask_all(&asks).await.into_iter();
-        let canaries_held = held_before && self.canaries_hold(paths).await;
+        let held = match held_before {
+            Ok(()) => self.canaries_hold(paths).await,
+            failed => failed,
+        };
         let observations = flows.iter().map(|(flow, ask)| {
             let found = ask.as_ref().map_err(|why| MissingEvidence::Unaskable(why.clone())).and_then(|ask| {
                 let finding = findings.next().ok_or(MissingEvidence::NotAsked)?;
@@ -50,15 +53,14 @@ impl Prober {
                     records,
                 })
             });
-            match found {
-                Ok(seen) if !canaries_held => {
-                    let why = MissingEvidence::Canary;
-                    Observation { records: seen.records, ..Observation::unproved(flow.clone(), why) }
+            match (found, &held) {
+                (Ok(seen), Err(why)) => {
+                    Observation { records: seen.records, ..Observation::unproved(flow.clone(), why.clone()) }
                 }
-                Ok(seen) => seen,
-                Err(why) => Observation::unproved(flow.clone(), why),
+                (Ok(seen), Ok(())) => seen,
+                (Err(why), _) => Observation::unproved(flow.clone(), why),
             }
         });
-        Batch { observations: observations.collect(), canaries_held, took: begun.elapsed() }
+        Batch { observations: observations.collect(), canaries_held: held.is_ok(), took: begun.elapsed() }
     }
 }

@@ -50,6 +50,15 @@ pub(super) fn protocol(service: Service, at: IpAddr) -> u8 {
     }
 }
 
+/// An echo request of code 0. The kernel fills in the checksum, and as identifier the port of the socket that sends it.
+pub(super) fn echo_request(to: IpAddr, sequence: u16, content: &[u8]) -> Vec<u8> {
+    let kind = if to.is_ipv4() { ECHO_REQUEST } else { ECHO_REQUEST_IPV6 };
+    let ([_, kind], [high, low]) = (kind.to_be_bytes(), sequence.to_be_bytes());
+    let mut request = vec![kind, 0, 0, 0, 0, 0, high, low];
+    request.extend_from_slice(content);
+    request
+}
+
 /// The tuple of a probe between two addresses.
 pub(super) fn tuple(service: Service, source: IpAddr, source_port: u16, destination: IpAddr) -> Tuple {
     let destination_port = match service {

@@ -30,6 +30,9 @@ pub(super) fn outcome(
     lookup: InterfaceLookup<'_>,
 ) -> Outcome {
     match shown(finding, receiver, behind, lookup) {
+        Outcome::Inconclusive { why } => {
+            Outcome::Inconclusive { why: why.for_want_of_canary(finding.canary_not_sent.as_ref()) }
+        }
         Outcome::Open { .. } | Outcome::Refused { .. } if !finding.judged => {
             Outcome::Inconclusive { why: MissingEvidence::EarlierFlow { lost: finding.lost } }
         }
@@ -56,6 +59,9 @@ fn shown(
     let is_linked = receiver.is_none() || finding.canary_arrived;
     // What its socket then comes to, an end or a reset, depends on what it had sent by then.
     match finding.turned_away.as_ref().filter(|_| finding.seen) {
+        Some(CloseReason::Untaken(why)) if why.is_of_the_balancer() => {
+            return inconclusive(MissingEvidence::ClosedWithoutSocket(why.clone()));
+        }
         Some(CloseReason::Untaken(why)) if !why.is_proved() => {
             return inconclusive(MissingEvidence::ClosedByItsTarget(why.clone()));
         }

@@ -12,7 +12,7 @@ use futures::FutureExt;
 use super::ask::{Ask, is_unanswered, stays_inside};
 use super::canary::{self, Receiver};
 use super::evidence::{Logged, PassedOn, ProbeRecord, UnaskedPacket};
-use super::failure::CloseReason;
+use super::failure::{CloseReason, SocketFailure};
 use super::patience::within;
 use super::question::{Answer, Answering};
 use crate::fabric::packet::Tuple;
@@ -34,6 +34,8 @@ pub(super) struct ProbeEvidence {
     /// True if a canary behind it was too, and the link was up all the time and leads where it did: else neither "seen" nor "not seen" means
     /// anything.
     pub canary_arrived: bool,
+    /// Reason why no canary was sent behind it.
+    pub canary_not_sent: Option<SocketFailure>,
     /// True if more was sent to the receiver than could be looked at, so that "not seen" means nothing.
     pub overlooked: bool,
     /// True if it never leaves the sender, who asks itself.
@@ -178,7 +180,7 @@ pub(super) async fn until_evidence(ask: &Ask, mut pending: Pending, case: &Probe
 pub(super) async fn finish(
     ask: &Ask,
     probe: Probe,
-    arrived: &HashSet<(NodeName, IpAddr)>,
+    arrived: Result<&HashSet<(NodeName, IpAddr)>, &SocketFailure>,
     lost: u64,
 ) -> (ProbeEvidence, Vec<Tuple>) {
     let Probe { case, tuples, state } = probe;
@@ -199,7 +201,8 @@ pub(super) async fn finish(
         State::Recorded(_) => (None, false),
     };
     let seen = is_seen();
-    let canary_arrived = ask.receiver.as_ref().is_some_and(|receiver| arrived.contains(&receiver.link()));
+    let canary_arrived =
+        ask.receiver.as_ref().is_some_and(|receiver| arrived.is_ok_and(|arrived| arrived.contains(&receiver.link())));
     let overlooked = ask.receiver.as_ref().is_some_and(|receiver| case.overlooked_at(&receiver.node));
     let (records, turned_away) = (case.records(), case.turned_away());
     let passed_on = case.passed_on().as_ref().map(Onward::of);
@@ -219,6 +222,7 @@ pub(super) async fn finish(
         records,
         seen,
         canary_arrived,
+        canary_not_sent: arrived.err().cloned(),
         overlooked,
         inside: stays_inside(ask),
         judged: is_judged(ask, &case),

@@ -168,6 +168,10 @@ mod tests {
                 "the load balancer closed it, by the word of the target whose turn it was: 10.0.0.11:80: no answer",
             ),
             (
+                unproved(MissingEvidence::ClosedWithoutSocket(Untaken::NoSocket("no buffer space".to_owned())), None),
+                "the load balancer closed it, as it could open no connection of its own: no socket: no buffer space",
+            ),
+            (
                 unproved(MissingEvidence::Socket(SocketFailure::Kernel("no buffer space".to_owned())), Some(web())),
                 "no buffer space; web1 has crashed and is silent, which is no outcome: expect `dropped` where no rule admits the flow, or that a held \
                  connection is `gone`",

@@ -27,6 +27,8 @@ pub const VERSION: u32 = 4;
 pub const MAX_REQUEST: usize = 1 << 20;
 /// The largest reply, in bytes.
 pub const MAX_REPLY: usize = 64 << 20;
+/// Flows that a client asks for in one [`Request::Probe`]. So many with the longest names fit into a request; more are asked for in portions.
+pub const MAX_FLOWS: usize = 1024;
 
 /// A request in its envelope.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -235,6 +237,14 @@ pub enum FrameError {
     /// The connection failed.
     #[error("the connection failed: {0}")]
     Io(#[from] io::Error),
+    /// It is larger than what the other side takes, and was not sent.
+    #[error("a message of {length} bytes is too large to be sent, and {most} are the most")]
+    TooLong {
+        /// Its length, in bytes.
+        length: usize,
+        /// Allowed length, in bytes.
+        most: usize,
+    },
     /// The other side announced more than is allowed.
     #[error("a message of {announced} bytes was announced, and {most} are the most")]
     TooLarge {
@@ -264,13 +274,13 @@ impl From<serde_json::Error> for FrameError {
 /// A message as a frame.
 ///
 /// # Errors
-/// [`FrameError::TooLarge`] for one that nobody would take.
+/// [`FrameError::TooLong`] for one that nobody would take.
 pub fn frame<T: Serialize>(message: &T, most: usize) -> Result<Vec<u8>, FrameError> {
     let mut bytes = vec![0; 4];
     serde_json::to_writer(&mut bytes, message)?;
     let length = bytes.len() - 4;
     let announced = u32::try_from(length).ok().filter(|_| length <= most);
-    let announced = announced.ok_or(FrameError::TooLarge { announced: length, most })?;
+    let announced = announced.ok_or(FrameError::TooLong { length, most })?;
     bytes[..4].copy_from_slice(&announced.to_be_bytes());
     Ok(bytes)
 }
@@ -320,125 +330,4 @@ pub fn read_any(bytes: &[u8]) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{Cloud, InterfaceId, LoadBalancerName};
-    use crate::topology::{EXAMPLES, Topology};
-
-    #[test]
-    fn requests_bear_all_that_fuzzing_has_kept() {
-        let seeds = crate::scenario::readers::named_seeds("request");
-        seeds.iter().for_each(|(_, bytes)| read_any(bytes));
-        assert!(seeds.len() >= 3, "the corpus has only {} seeds", seeds.len());
-    }
-
-    /// Every cloud and every operation of the examples.
-    fn examples() -> Vec<(String, Vec<Operation>, Cloud)> {
-        let mut all = Vec::new();
-        for (name, text) in EXAMPLES {
-            let topology = Topology::parse(name, text.as_bytes()).unwrap();
-            for era in &topology.eras {
-                let operations: Vec<Operation> = topology.initial.iter().map(|placed| placed.value.clone()).collect();
-                let steps = topology.steps.iter().flat_map(|step| step.operations()).map(|placed| placed.value.clone());
-                let cloud = topology.initial_cloud(*era).unwrap();
-                all.push((format!("{name}, era {era}"), operations.into_iter().chain(steps).collect(), cloud));
-            }
-        }
-        all
-    }
-
-    #[test]
-    fn every_operation_and_cloud_of_the_examples_comes_back_as_it_went() {
-        let examples = examples();
-        assert!(examples.len() > 20, "{} examples", examples.len());
-        for (name, operations, cloud) in examples {
-            let text = serde_json::to_string(&cloud).unwrap();
-            assert_eq!(serde_json::from_str::<Cloud>(&text).unwrap(), cloud, "{name}");
-            let request = Envelope { sglab: VERSION, request: Request::Apply { operations, at: Some(Revision(7)) } };
-            let frame = frame(&request, MAX_REPLY).unwrap();
-            assert_eq!(read::<Envelope>(&mut frame.as_slice(), MAX_REPLY).unwrap(), request, "{name}");
-        }
-    }
-
-    #[test]
-    fn the_interface_of_a_load_balancer_comes_back_as_no_instances() {
-        let of_balancer = InterfaceId::LoadBalancer(LoadBalancerName::new("web1"));
-        let of_instance = InterfaceId::first_of(&InstanceName::new("web1"));
-        assert_eq!(of_balancer.to_string(), of_instance.to_string(), "people read one form");
-        for id in [of_balancer, of_instance] {
-            let text = serde_json::to_string(&id).unwrap();
-            assert_eq!(serde_json::from_str::<InterfaceId>(&text).unwrap(), id, "{text}");
-        }
-        for wrong in [r#""load-balancer/""#, r#""load-balancer/../x""#, r#""instance/web1.eth0""#] {
-            assert!(serde_json::from_str::<InterfaceId>(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_value_that_cannot_be_is_no_message() {
-        for (operation, why) in [
-            (r#"{"stop": "web1; flush ruleset"}"#, "letters, digits"),
-            (r#"{"stop": ""}"#, "at least one character"),
-            (r#"{"detach-interface": "web1"}"#, "not an interface"),
-            (r#"{"detach-interface": "../x.eth1"}"#, "not an interface"),
-            (
-                r#"{"authorize-ingress": ["DB", [{"traffic": {"tcp": [443, 80]}, "peers": []}]]}"#,
-                "ends below its beginning",
-            ),
-            (r#"{"authorize-ingress": ["DB", [{"traffic": {"tcp": [80, 70000]}, "peers": []}]]}"#, "u16"),
-            (r#"{"become-root": "web1"}"#, "unknown variant"),
-        ] {
-            let text = format!(r#"{{"sglab": 2, "request": {{"apply": {{"operations": [{operation}]}}}}}}"#);
-            let error = serde_json::from_str::<Envelope>(&text).unwrap_err().to_string();
-            assert!(error.contains(why), "{operation}: {error}");
-        }
-    }
-
-    #[test]
-    fn a_message_comes_back_as_it_went() {
-        let request = Envelope {
-            sglab: VERSION,
-            request: Request::Apply { operations: vec![Operation::Stop(InstanceName::new("web1"))], at: None },
-        };
-        let mut bytes = Vec::new();
-        write(&mut bytes, &request, MAX_REQUEST).unwrap();
-        assert_eq!(read::<Envelope>(&mut bytes.as_slice(), MAX_REQUEST).unwrap(), request);
-    }
-
-    #[test]
-    fn what_is_wrong_with_a_message_is_told_without_all_of_the_message() {
-        let long = "x".repeat(900_000);
-        for text in [
-            format!(r#"{{"sglab": 2, "request": {{"{long}": {{}}}}}}"#),
-            format!(r#"{{"sglab": 2, "request": "{long}"}}"#),
-            format!(r#"{{"sglab": "{long}", "request": "state"}}"#),
-            format!(
-                r#"{{"sglab": 2, "request": {{"apply": {{"operations": [{{"stop": "{}"}}]}}}}}}"#,
-                "é ".repeat(300_000)
-            ),
-            format!(r#"{{"sglab": 2, "request": {{"apply": {{"operations": [{{"detach-interface": "{long}"}}]}}}}}}"#),
-        ] {
-            let bytes = [&u32::try_from(text.len()).unwrap().to_be_bytes()[..], text.as_bytes()].concat();
-            let error = read::<Envelope>(&mut bytes.as_slice(), MAX_REQUEST).unwrap_err();
-            assert!(matches!(error, FrameError::Garbled(_)), "{error}");
-            let told = error.to_string();
-            assert!(told.len() < 700 && told.contains(" at line 1 column "), "{} bytes", told.len());
-        }
-    }
-
-    #[test]
-    fn what_is_announced_too_large_is_not_read() {
-        let huge = [0xff; 8];
-        assert!(matches!(read::<Envelope>(&mut huge.as_slice(), MAX_REQUEST), Err(FrameError::TooLarge { .. })));
-    }
-
-    #[test]
-    fn a_truncated_or_garbled_message_is_an_error() {
-        let whole = frame(&Envelope { sglab: VERSION, request: Request::State }, MAX_REQUEST).unwrap();
-        for end in 0..whole.len() {
-            assert!(read::<Envelope>(&mut &whole[..end], MAX_REQUEST).is_err(), "cut at {end}");
-        }
-        let garbage = [0, 0, 0, 3, b'{', b'}', b'!'];
-        assert!(matches!(read::<Envelope>(&mut garbage.as_slice(), MAX_REQUEST), Err(FrameError::Garbled(_))));
-    }
-}
+mod tests;

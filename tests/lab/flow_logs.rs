@@ -271,7 +271,7 @@ async fn asked(lab: Lab, requests: Vec<Request>) -> Vec<Reply> {
     };
     tokio::select! {
         replies = asking => replies.expect("answers"),
-        served = supervisor::serve(lab, start) => panic!("it ended: {served:?}"),
+        served = supervisor::serve(lab, start, std::future::pending()) => panic!("it ended: {served:?}"),
     }
 }
 

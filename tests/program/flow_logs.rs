@@ -5,6 +5,7 @@ use std::fs;
 
 use crate::labs::Labs;
 use crate::program::{User, users};
+use nix::sys::signal::{Signal, kill};
 use serde_json::Value;
 
 const TWO: &str = "\
@@ -115,4 +116,16 @@ fn tcp_is_counted_by_the_kernel_with_the_rule_that_admitted_it_and_idle_interfac
         assert_eq!(said.code, Some(2));
         assert!(said.err.contains(wanted), "{said:?}");
     }
+}
+
+#[test]
+fn where_a_signal_ends_a_lab_the_last_window_is_in_the_file() {
+    let labs = Labs::of(User::Ours);
+    fs::write(labs.program.scratch().join("two.yaml"), TWO).unwrap();
+    labs.ok(&["up", "two.yaml", "--flow-logs", "flow.log"]);
+    labs.ok(&["probe", "a", "b:22"]);
+    kill(labs.pid("two"), Signal::SIGTERM).expect("a process");
+    while labs.ok(&["ps"]).contains("era") {}
+    let file = fs::read_to_string(labs.program.scratch().join("flow.log")).unwrap();
+    assert!(file.lines().any(|line| line.contains(" 10.0.0.11 10.0.0.12 ") && line.contains(" ACCEPT ")), "{file}");
 }

@@ -3,7 +3,7 @@
 use std::io::{Write, stdout};
 use std::sync::Arc;
 
-use sglab::protocol::{ProbeDetails, Reply, Request, State};
+use sglab::protocol::{ProbeDetails, Reply, State};
 use sglab::report::{Style, events};
 use sglab::scenario::agreement::Agreement;
 use sglab::scenario::cells;
@@ -23,10 +23,9 @@ pub(in crate::cli) fn run(
         let cloud = &flow.with_synthetic_hosts(&state.cloud);
         let pattern = flow.question(cloud)?;
         let flows = cells::meant(&pattern, None, cloud).map_err(|why| Invalid::new(&why))?;
-        let request = Request::Probe { flows, details: ProbeDetails::Records, at: Some(state.revision) };
-        Ok((request, cells::peers(&pattern, cloud).unwrap_or_default()))
+        Ok((flows, cells::peers(&pattern, cloud).unwrap_or_default()))
     };
-    let (all, state, peers) = match session::ask_at(which, alone, read)? {
+    let (all, state, peers) = match session::probe_at(which, alone, ProbeDetails::Records, read)? {
         Ok((Reply::Probed(all), state, peers)) => {
             let cloud = Arc::new(flow.with_synthetic_hosts(&state.cloud).into_owned());
             (all, State { cloud, ..state }, peers)

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 use sglab::control::supervisor::Keeping;
-use sglab::protocol::{Reply, Request};
+use sglab::protocol::{EventKind, Reply, Request};
 use sglab::report::flow_logs::Format;
 
 use super::session;
@@ -56,6 +56,10 @@ pub(super) fn run(arguments: &FlowLogsArguments) -> anyhow::Result<Exit> {
     let json = arguments.format.as_deref() == Some("json");
     let Some(format) = format(arguments.format.as_deref().filter(|_| !json)) else { return Ok(Exit::BadInput) };
     session::follow(&arguments.which, Request::FlowLogs { follow: arguments.follow }, |reply| {
+        if let Some(gap) = gap(&reply) {
+            eprintln!("{gap}");
+            return Ok(None);
+        }
         let Reply::FlowLog(records) = reply else { return Ok(Some(reply)) };
         let mut text = String::new();
         for record in &records {
@@ -67,6 +71,13 @@ pub(super) fn run(arguments: &FlowLogsArguments) -> anyhow::Result<Exit> {
         stdout().flush()?;
         Ok(None)
     })
+}
+
+/// Says what is missing here, where the lab tells that replies went by a reader that is too slow.
+fn gap(reply: &Reply) -> Option<String> {
+    let Reply::Event(event) = reply else { return None };
+    let EventKind::Missed { events } = event.kind else { return None };
+    Some(format!("the records of {events} intervals, or parts of such, are missing here: they came too fast"))
 }
 
 /// Reads the window and the file of a lab's flow log; nothing if the words are wrong, which has been said then.
@@ -92,5 +103,21 @@ fn format(words: Option<&str>) -> Option<Format> {
             wrong.lines().for_each(|line| eprintln!("error: {line}"));
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sglab::protocol::Event;
+
+    use super::*;
+
+    #[test]
+    fn who_reads_the_flow_log_too_slowly_is_told_of_a_gap() {
+        let missed = Event { number: 0, time: 0.0, kind: EventKind::Missed { events: 3 } };
+        let told = gap(&Reply::Event(Box::new(missed))).expect("a gap");
+        assert!(told.starts_with("the records of 3 intervals"), "{told}");
+        assert_eq!(gap(&Reply::FlowLog(Vec::new())), None);
+        assert_eq!(gap(&Reply::Failed("no".to_owned())), None);
     }
 }

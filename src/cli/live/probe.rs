@@ -86,9 +86,9 @@ pub(super) fn run(arguments: &ProbeArguments) -> anyhow::Result<Exit> {
         let cloud = flow.with_synthetic_hosts(&state.cloud);
         let flows = cells::select(&flow.flow(&cloud)?, None, &cloud);
         let flows = flows.map_err(|why| Invalid::new(&why))?;
-        Ok((Request::Probe { flows, details: ProbeDetails::None, at: Some(state.revision) }, ()))
+        Ok((flows, ()))
     };
-    let reply = match session::ask_at(&arguments.which, alone, read)? {
+    let reply = match session::probe_at(&arguments.which, alone, ProbeDetails::None, read)? {
         Ok((reply, ..)) => reply,
         Err(invalid) => return Ok(invalid.say()),
     };
@@ -134,9 +134,9 @@ fn table(arguments: &MatrixArguments) -> anyhow::Result<Table> {
         }
         let columns = if columns.is_empty() { columns_of(cloud, &extent.egress) } else { Columns::from(columns) };
         let flows = probes::flows_of_matrix(cloud, &columns, &extent);
-        Ok((Request::Probe { flows, details: ProbeDetails::None, at: Some(state.revision) }, columns))
+        Ok((flows, columns))
     };
-    match session::ask_at(&arguments.which, || Ok(()), read)? {
+    match session::probe_at(&arguments.which, || Ok(()), ProbeDetails::None, read)? {
         Ok((Reply::Probed(all), state, columns)) => {
             // Health checks went on meanwhile.
             let health = if state.cloud.load_balancers.is_empty() {

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
 use sglab::control::{CancelHandle, Client, ClientError, LabDir, LabDirState, LabName, lab_dir};
-use sglab::model::{Cloud, Operation, Refusal, meant};
-use sglab::protocol::{FrameError, Reply, Request, State};
+use sglab::model::{Cloud, Flow, Operation, Refusal, meant};
+use sglab::protocol::{FrameError, MAX_FLOWS, ProbeDetails, Reply, Request, State};
 use sglab::report::live::{self, RefusedView};
 use sglab::report::replies;
 use sglab::report::shown_lines;
@@ -112,9 +112,9 @@ pub(super) fn ask_at<T>(
     request: impl Fn(&State) -> Result<(Request, T), Invalid>,
 ) -> anyhow::Result<Result<(Reply, State, T), Invalid>> {
     loop {
-        let state = match state(which) {
+        let state = match state_or(which, &alone)? {
             Ok(state) => state,
-            Err(error) => return alone().map_or_else(|invalid| Ok(Err(invalid)), |()| Err(error)),
+            Err(invalid) => return Ok(Err(invalid)),
         };
         let (request, more) = match request(&state) {
             Ok(request) => request,
@@ -125,6 +125,39 @@ pub(super) fn ask_at<T>(
             reply => return Ok(Ok((reply, state, more))),
         }
     }
+}
+
+/// As [`ask_at`], for probes: however many there are, they are asked for in portions that a lab takes, all at one revision.
+pub(super) fn probe_at<T>(
+    which: &LabChoice,
+    alone: impl Fn() -> Result<(), Invalid>,
+    details: ProbeDetails,
+    flows: impl Fn(&State) -> Result<(Vec<Flow>, T), Invalid>,
+) -> anyhow::Result<Result<(Reply, State, T), Invalid>> {
+    'moved_on: loop {
+        let state = match state_or(which, &alone)? {
+            Ok(state) => state,
+            Err(invalid) => return Ok(Err(invalid)),
+        };
+        let (flows, more) = match flows(&state) {
+            Ok(flows) => flows,
+            Err(invalid) => return Ok(Err(invalid)),
+        };
+        let mut all = Vec::new();
+        for portion in flows.chunks(MAX_FLOWS) {
+            match ask(which, Request::Probe { flows: portion.to_vec(), details, at: Some(state.revision) })? {
+                Reply::Probed(probed) => all.extend(probed),
+                Reply::Stale(_) => continue 'moved_on,
+                other => return Ok(Ok((other, state, more))),
+            }
+        }
+        return Ok(Ok((Reply::Probed(all), state, more)));
+    }
+}
+
+/// The state, or what is wrong alone where no lab can be asked.
+fn state_or(which: &LabChoice, alone: &impl Fn() -> Result<(), Invalid>) -> anyhow::Result<Result<State, Invalid>> {
+    state(which).map(Ok).or_else(|error| alone().map_or_else(|invalid| Ok(Err(invalid)), |()| Err(error)))
 }
 
 /// Words that mean nothing in the lab's cloud.

@@ -208,10 +208,9 @@ fn supervise_in_place(
             })?,
         };
         ready.say(&word).map_err(|_| anyhow!("nobody waits for the lab any more"))?;
-        tokio::select! {
-            signal = signals::received() => signal,
-            served = supervisor::serve(lab, start) => served.map(|()| Exit::Ok).context("the socket failed"),
-        }
+        let mut by_signal = None;
+        let served = supervisor::serve(lab, start, async { by_signal = Some(signals::received().await) }).await;
+        by_signal.unwrap_or_else(|| served.map(|()| Exit::Ok).context("the socket failed"))
     });
     runtime.shutdown_background();
     done

@@ -15,11 +15,20 @@ use crate::model::protocol::{TCP, UDP};
 /// gets. To an instance it is a stranger on the internet, and the groups judge what goes there.
 pub const OUTSIDE_RESOLVER: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 2);
 
-/// A service's port: the number of the protocol, and the port.
+/// A service's port.
+pub const fn port(service: VpcService) -> u16 {
+    match service {
+        VpcService::Dns => 53,
+        VpcService::Metadata => 80,
+        VpcService::Time => 123,
+    }
+}
+
+/// The numbers of the protocols over which a service is asked, each with its port.
 pub fn ports(service: VpcService) -> &'static [(u8, u16)] {
     match service {
-        VpcService::Dns => &[(UDP, 53), (TCP, 53)],
-        VpcService::Metadata => &[(TCP, 80)],
-        VpcService::Time => &[(UDP, 123)],
+        VpcService::Dns => const { &[(UDP, port(VpcService::Dns)), (TCP, port(VpcService::Dns))] },
+        VpcService::Metadata => const { &[(TCP, port(VpcService::Metadata))] },
+        VpcService::Time => const { &[(UDP, port(VpcService::Time))] },
     }
 }

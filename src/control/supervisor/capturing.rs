@@ -17,6 +17,10 @@ use crate::protocol::{CapturedFrame, Event, EventKind, Kind, Reply, Unfit};
 
 /// So many readings wait for a slow reader.
 const WAITING: usize = 256;
+/// So many bytes are read at once. As many readings wait, as hexadecimal digits, as a reader is behind.
+const READING: usize = 128 << 10;
+/// So many readings are made of what is there when a capture is to end: the socket's buffer holds no more.
+const LAST_READINGS: usize = 256;
 /// So many may be under way at the same time.
 const MAX_CAPTURES: usize = 32;
 
@@ -102,16 +106,24 @@ fn watch(capture: &Capture, stop: &EventFd, tell: &broadcast::Sender<Arc<Reply>>
             Err(_) => return,
         }
         let over = news[1].any().unwrap_or(true);
-        let Ok(frames) = capture.read() else { return };
-        let missed = capture.missed().unwrap_or(1);
-        if missed > 0 {
-            let kind = EventKind::Missed { events: missed.into() };
-            drop(tell.send(Arc::new(Reply::Event(Box::new(Event { number: 0, time: now(), kind })))));
+        let readings = if over { LAST_READINGS } else { 1 };
+        for _ in 0..readings {
+            let Ok(frames) = capture.read_up_to(READING) else { return };
+            let missed = capture.missed().unwrap_or(1);
+            if missed > 0 {
+                let kind = EventKind::Missed { events: missed.into() };
+                drop(tell.send(Arc::new(Reply::Event(Box::new(Event { number: 0, time: now(), kind })))));
+            }
+            if frames.is_empty() {
+                break;
+            }
+            let frames: Vec<CapturedFrame> = frames.iter().map(told).collect();
+            // Nobody reads any more: what is captured is for this one reader.
+            if tell.send(Arc::new(Reply::Frames(frames))).is_err() {
+                return;
+            }
         }
-        let frames: Vec<CapturedFrame> = frames.iter().map(told).collect();
-        // Nobody reads any more: what is captured is for this one reader.
-        let unread = !frames.is_empty() && tell.send(Arc::new(Reply::Frames(frames))).is_err();
-        if over || unread {
+        if over {
             return;
         }
     }

@@ -21,6 +21,7 @@ use crate::sandbox::ids;
 /// Connections that may be open at the same time. Another closes the oldest that is not being answered; if all are being answered, it
 /// waits until one closes.
 const MAX_CONNECTIONS: usize = 256;
+
 /// Accepts connections until it is dropped.
 pub(super) async fn accept(listener: UnixListener, jobs: mpsc::Sender<Job>, starts: mpsc::Sender<StartProgram>) {
     let mut open = JoinSet::new();
@@ -37,7 +38,9 @@ pub(super) async fn accept(listener: UnixListener, jobs: mpsc::Sender<Job>, star
                         idle.retain(|(_, task)| !task.is_finished());
                     }
                     if open.len() == MAX_CONNECTIONS {
-                        let oldest = idle.iter().position(|(turn, _)| !turn.is_answered());
+                        // The last is the one that has just come.
+                        let before = idle.len().saturating_sub(1);
+                        let oldest = idle.iter().take(before).position(|(turn, _)| !turn.is_answered());
                         if let Some((_, task)) = oldest.and_then(|oldest| idle.remove(oldest)) {
                             task.abort();
                         }
@@ -150,4 +153,52 @@ async fn request(stream: &mut UnixStream) -> Result<Envelope, Option<String>> {
 #[derive(serde::Deserialize)]
 struct AnyVersion {
     sglab: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::broadcast;
+
+    use super::super::feed::Feed;
+    use super::*;
+
+    async fn ask(socket: &std::path::Path, request: Request) -> (UnixStream, Reply) {
+        let mut stream = UnixStream::connect(socket).await.unwrap();
+        let request = protocol::frame(&Envelope { sglab: VERSION, request }, MAX_REQUEST).unwrap();
+        stream.write_all(&request).await.unwrap();
+        let mut head = [0; 4];
+        stream.read_exact(&mut head).await.expect("an answer");
+        let mut bytes = vec![0; protocol::announced(head, protocol::MAX_REPLY).unwrap()];
+        stream.read_exact(&mut bytes).await.unwrap();
+        (stream, serde_json::from_slice(&bytes).unwrap())
+    }
+
+    #[tokio::test]
+    async fn beside_conversations_that_go_on_the_connection_that_comes_last_is_answered() {
+        let socket = std::env::temp_dir().join(format!("sglab-connections-{}", std::process::id()));
+        let listener = UnixListener::bind(&socket).unwrap();
+        let (jobs, mut queue) = mpsc::channel::<Job>(64);
+        let (starts, _starts) = mpsc::channel(1);
+        let (news, _) = broadcast::channel(1);
+        let feeds = news.clone();
+        let answering = tokio::spawn(async move {
+            while let Some((request, answer)) = queue.recv().await {
+                let feed = || Feed { kept: vec![Arc::new(Reply::GoOn)], news: Some(feeds.subscribe()), source: None };
+                let reply = if request == Request::State { Answer::Once(Reply::Done) } else { Answer::Many(feed()) };
+                drop(answer.send(reply));
+            }
+        });
+        let accepting = tokio::spawn(accept(listener, jobs, starts));
+        let mut following = Vec::new();
+        for number in 1..MAX_CONNECTIONS {
+            let (stream, reply) = ask(&socket, Request::Events { follow: true }).await;
+            assert_eq!(reply, Reply::GoOn, "connection {number}");
+            following.push(stream);
+        }
+        let (_, reply) = ask(&socket, Request::State).await;
+        assert_eq!(reply, Reply::Done);
+        accepting.abort();
+        answering.abort();
+        std::fs::remove_file(&socket).unwrap();
+    }
 }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::feed::{Answer, Feed};
 use crate::lab::Lab;
-use crate::lab::flow_log::{Action, Eni, FULL, FlowLogs, FlowRecord, LogStatus};
+use crate::lab::flow_log::{Eni, FULL, FlowLogs, FlowRecord, LogStatus};
 use crate::model::{Cloud, Direction};
 use crate::protocol::Reply;
 use crate::protocol::event::FlowLogRecord;
@@ -140,10 +140,7 @@ fn told(record: &FlowRecord, cloud: &Cloud) -> FlowLogRecord {
         bytes: tuple.map(|_| record.amount.bytes),
         start: record.start,
         end: record.end,
-        action: traffic.map(|it| match it.action {
-            Action::Accept => "ACCEPT".to_owned(),
-            Action::Reject => "REJECT".to_owned(),
-        }),
+        action: traffic.map(|it| it.action.to_string()),
         log_status: match record.status {
             LogStatus::Ok => "OK",
             LogStatus::NoData => "NODATA",

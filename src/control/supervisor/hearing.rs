@@ -46,10 +46,13 @@ impl Supervised {
         }
     }
 
-    /// Ends the window if it has as much as it may hold.
+    /// Ends the window if it has as much as it may hold. What instances send fills it, so one that cannot be counted is given up.
     pub(super) async fn end_full_window(&mut self) {
         if self.windows.logs.is_full() {
             self.end_window_by_clock().await;
+        }
+        if self.windows.logs.is_full() {
+            self.windows.logs.give_up_window();
         }
     }
 

@@ -48,7 +48,7 @@ impl Glimpse {
 
     /// The state now.
     pub fn now(&self) -> State {
-        let cloud = self.now.cloud();
+        let cloud = with_hosts_of(&self.before, self.now.cloud());
         let runs = |cloud: &Cloud, name: &InstanceName| {
             cloud.instances.get(name).is_some_and(|it| it.state == InstanceState::Running)
         };
@@ -82,5 +82,29 @@ impl Glimpse {
             health: self.balancers.iter().map(|(name, at_work)| (name.clone(), at_work.standings())).collect(),
             cloud,
         }
+    }
+}
+
+/// A cloud without the hosts that are there for somebody's probe only. No operation changes hosts.
+fn with_hosts_of(before: &Cloud, mut now: Arc<Cloud>) -> Arc<Cloud> {
+    if now.hosts != before.hosts {
+        Arc::make_mut(&mut now).hosts.clone_from(&before.hosts);
+    }
+    now
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Era;
+    use crate::model::sample::Sample;
+
+    #[test]
+    fn a_host_that_is_there_for_somebodys_probe_is_not_in_the_state() {
+        let before = Sample::new(Era::Vpc).group("G", &["tcp 22 from anywhere"]).instance("a", &["G"]).0;
+        let mut probed = before.clone();
+        let (name, host) = before.synthetic_host("203.0.113.9".parse().unwrap()).unwrap();
+        probed.hosts.insert(name, host);
+        assert_eq!(*with_hosts_of(&before, Arc::new(probed)), before);
     }
 }

@@ -20,7 +20,7 @@ impl Lab {
         logs.hear(&self.state, logged);
     }
 
-    /// Ends the window of a flow log: what has passed since the last, and in which window of connection tracking's counts it has.
+    /// Ends the window and returns its records. Packets are put into the window in which connection tracking's count of them was read.
     ///
     /// # Errors
     /// The kernel's word; what was counted is then in the next window.

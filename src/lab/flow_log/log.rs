@@ -22,6 +22,8 @@ use crate::probe::Logged;
 
 /// So many kinds of traffic fill a window: then it should end, however long it was to be.
 pub const FULL: usize = 4096;
+/// So many flows that have begun fill it too: what never comes to an end fills no window, and is forgotten where one ends.
+const BEGUN: usize = 4 * FULL;
 
 /// A flow that an end has admitted.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +34,8 @@ struct Flow {
     told: (Amount, Amount),
     /// Crossings of the filter by one packet of it: what a middlebox passes on unchanged is counted each time.
     crossings: IndexSet<(Option<InterfaceId>, Option<InterfaceId>)>,
+    /// True if a filter has recorded it, or connection tracking has counted it, since the last window ended.
+    heard: bool,
 }
 
 /// Traffic that has passed in a window: at which interface, how much, by which rules.
@@ -45,6 +49,8 @@ pub struct FlowLog {
     /// Ended before the record of its admission was heard.
     early: Vec<(NodeName, Counted)>,
     window: IndexMap<(InterfaceId, Traffic), Passed>,
+    /// Number of flows that were known when the last window had ended.
+    known: usize,
     since: u64,
     lost: bool,
 }
@@ -57,6 +63,7 @@ impl FlowLog {
             untracked: Untracked::default(),
             early: Vec::new(),
             window: IndexMap::new(),
+            known: 0,
             since: now,
             lost: false,
         }
@@ -70,6 +77,9 @@ impl FlowLog {
             // Packets that pass are counted where they are remembered.
             return self.untracked.admitted(logged, at);
         }
+        if begins_nothing(logged) && !logged.record.is_drop() {
+            return self.admitted_alone(logged, at, one);
+        }
         let side = |interface: Option<&Interface>, rule| {
             interface.map(|interface| Side { eni: eni(interface), rule, refused: Amount::default() })
         };
@@ -78,6 +88,7 @@ impl FlowLog {
             | Record::Pass(Direction::Egress)
             | Record::Remembered(Direction::Egress) => {
                 let flow = self.flows.entry(key).or_default();
+                flow.heard = true;
                 flow.crossings.insert((at.from.map(|it| it.id.clone()), at.to.map(|it| it.id.clone())));
                 if flow.egress.is_none() {
                     flow.egress = side(at.from, rule(logged.record));
@@ -87,6 +98,7 @@ impl FlowLog {
             | Record::Pass(Direction::Ingress)
             | Record::Remembered(Direction::Ingress) => {
                 let flow = self.flows.entry(key).or_default();
+                flow.heard = true;
                 flow.crossings.insert((at.from.map(|it| it.id.clone()), at.to.map(|it| it.id.clone())));
                 // Behind a middlebox the last is the receiver.
                 flow.ingress = side(at.to, rule(logged.record)).or(flow.ingress.take());
@@ -116,6 +128,15 @@ impl FlowLog {
             | Record::Untranslated
             | Record::Unreachable
             | Record::Unserved => {}
+        }
+    }
+
+    /// An end has admitted a packet of which connection tracking knows no flow.
+    fn admitted_alone(&mut self, logged: &Logged, at: PacketEndpoints<'_>, one: Amount) {
+        let (Record::Accept(direction, _) | Record::Pass(direction)) = logged.record else { return };
+        if let Some(interface) = at.judged_by(logged.record) {
+            let side = Side { eni: eni(interface), rule: rule(logged.record), refused: Amount::default() };
+            self.add(&side, direction, logged.tuple, one);
         }
     }
 
@@ -150,6 +171,9 @@ impl FlowLog {
     /// Connection tracking's count of a flow that stands, or has ended.
     pub fn count(&mut self, node: &NodeName, counted: Counted, ended: bool) {
         let key = (node.clone(), counted.original);
+        if let Some(back) = self.flows.get_mut(&(node.clone(), counted.original.turned())) {
+            back.heard = true;
+        }
         let Some(flow) = self.flows.get_mut(&key) else {
             if ended {
                 self.early.push((node.clone(), counted));
@@ -164,6 +188,7 @@ impl FlowLog {
             (|now: Amount, was: Amount| if now.packets < was.packets { now } else { minus(now, was) }, flow.told);
         let (there_now, back_now) = (since(there, before.0), since(back, before.1));
         flow.told = (there, back);
+        flow.heard = true;
         let mut sides = Vec::new();
         for (side, direction) in [(&mut flow.egress, Direction::Egress), (&mut flow.ingress, Direction::Ingress)] {
             if let Some(side) = side {
@@ -189,7 +214,24 @@ impl FlowLog {
 
     /// Returns `true` if the window should end, by what it holds.
     pub fn is_full(&self) -> bool {
-        self.window.len() >= FULL || self.early.len() >= FULL
+        let begun = (self.flows.len() + self.untracked.len()).saturating_sub(self.known);
+        self.window.len() >= FULL || self.early.len() >= FULL || begun >= BEGUN
+    }
+
+    /// Forgets what the window holds, where it cannot be ended: its room is bounded.
+    pub fn give_up_window(&mut self) {
+        self.window.clear();
+        self.early.clear();
+        self.known = self.flows.len() + self.untracked.len();
+        self.lost = true;
+    }
+
+    /// Forgets flows of which nothing was recorded and nothing counted in a whole window. Connection tracking has none of them: their beginning was
+    /// dropped behind the groups, or their end was lost.
+    fn forget_ended(&mut self) {
+        self.flows.retain(|_, flow| std::mem::take(&mut flow.heard));
+        self.untracked.forget_ended();
+        self.known = self.flows.len() + self.untracked.len();
     }
 
     /// Records were lost: this window is not whole.
@@ -205,6 +247,7 @@ impl FlowLog {
         }
         // A flow that began before the log, or concerns nobody, has no record of its admission.
         self.early.clear();
+        self.forget_ended();
         let (start, end) = (self.since, now);
         self.since = now;
         let lost = std::mem::take(&mut self.lost);
@@ -251,6 +294,15 @@ impl FlowLog {
 /// Returns `true` if connection tracking counts a protocol; the others are counted by what each interface remembers.
 fn is_tracked(protocol: u8) -> bool {
     TRACKED_PROTOCOLS.contains(&protocol)
+}
+
+/// Returns `true` for an ICMP message that begins no flow of connection tracking: that of IPv4 takes questions for an echo, the time, information
+/// and an address mask, that of IPv6 those for an echo and a node's information (`valid_new` of `nf_conntrack_proto_icmp` and `_icmpv6`).
+fn begins_nothing(logged: &Logged) -> bool {
+    logged.icmp.is_some_and(|message| match logged.tuple.protocol {
+        ICMPV6 => ![128, 139].contains(&message.kind),
+        _ => ![8, 13, 15, 17].contains(&message.kind),
+    })
 }
 
 /// The ports of ICMP are 0 0 in a record.

@@ -76,6 +76,11 @@ impl FlowLogs {
         self.log.is_full()
     }
 
+    /// Forgets what the window holds: it cannot be ended, and has no more room.
+    pub fn give_up_window(&mut self) {
+        self.log.give_up_window();
+    }
+
     /// Records were lost.
     pub fn lose(&mut self) {
         self.log.lose();

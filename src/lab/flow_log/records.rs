@@ -24,6 +24,15 @@ pub enum Action {
     Reject,
 }
 
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Accept => "ACCEPT",
+            Self::Reject => "REJECT",
+        })
+    }
+}
+
 /// Logging status of a record, as EC2's flow logs name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogStatus {
@@ -48,7 +57,7 @@ pub struct Eni {
     pub vpc: VpcId,
     /// Its subnet.
     pub subnet: SubnetId,
-    /// Its private and its IPv6 address.
+    /// Its private addresses and IPv6 blocks, prefixes among them.
     pub addresses: Vec<IpNet>,
     /// Its groups.
     pub groups: Vec<String>,
@@ -69,10 +78,7 @@ impl fmt::Display for Traffic {
     /// `REJECT 10.0.0.11 -> 10.0.0.12 icmp at ingress`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Tuple { protocol, source, source_port, destination, destination_port } = self.tuple;
-        let action = match self.action {
-            Action::Accept => "ACCEPT",
-            Action::Reject => "REJECT",
-        };
+        let action = self.action;
         match protocol {
             TCP => write!(f, "{action} {source} {source_port} -> {destination} {destination_port} tcp")?,
             UDP => write!(f, "{action} {source} {source_port} -> {destination} {destination_port} udp")?,
@@ -148,6 +154,8 @@ struct Known {
     rule: Option<RuleId>,
     /// In a window already.
     told: Amount,
+    /// True if it was recorded or counted since the last window ended.
+    heard: bool,
 }
 
 impl Untracked {
@@ -193,7 +201,19 @@ impl Untracked {
     }
 
     fn known(&mut self, interface: &Interface, traffic: Traffic) -> &mut Known {
-        let known = || Known { eni: eni(interface), rule: None, told: Amount::default() };
-        self.0.entry((interface.id.clone(), traffic)).or_insert_with(known)
+        let known = || Known { eni: eni(interface), rule: None, told: Amount::default(), heard: true };
+        let known = self.0.entry((interface.id.clone(), traffic)).or_insert_with(known);
+        known.heard = true;
+        known
+    }
+
+    /// Returns the number of kinds that are known.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Forgets what was neither recorded nor counted in a whole window: what there was no room to remember is counted nowhere.
+    pub fn forget_ended(&mut self) {
+        self.0.retain(|_, known| std::mem::take(&mut known.heard));
     }
 }

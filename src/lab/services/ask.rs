@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::answers::GivenAnswers;
 use super::{dns, http, time};
-use crate::compile::services::zone;
+use crate::compile::services::{port, zone};
 use crate::fabric::Namespace;
 use crate::model::{Interface, VpcService};
 use crate::probe::NoAddress;
@@ -58,7 +58,7 @@ pub(in crate::lab) async fn resolve(
     let question = dns::question(id, name);
     let question = question.ok_or_else(|| NoAddress::NoName(name.to_owned()))?;
     let asking = async {
-        let socket = connected(from, source, SocketAddr::new(resolver, 53)).await?;
+        let socket = connected(from, source, SocketAddr::new(resolver, port(VpcService::Dns))).await?;
         let awaited = said.await_answer(socket.local_addr()?);
         let read = |message: &[u8]| {
             let answer = dns::read_answer(message, id, name)?;
@@ -107,7 +107,7 @@ pub(in crate::lab) async fn ask(
         VpcService::Time => {
             let mark = chance();
             let asking = async {
-                let socket = connected(from, source, SocketAddr::new(at, 123)).await?;
+                let socket = connected(from, source, SocketAddr::new(at, port(VpcService::Time))).await?;
                 let awaited = said.await_answer(socket.local_addr()?);
                 let read = |message: &[u8]| time::answers(message, mark).then(|| awaited.is_said(message));
                 exchange(&socket, &time::request(mark), read).await
@@ -180,7 +180,7 @@ async fn get(from: &Arc<Namespace>, source: IpAddr, at: IpAddr, path: &str, said
     let asking = async {
         let socket = TcpSocket::from_std_stream(socket.into());
         let awaited = said.await_answer(socket.local_addr()?);
-        let mut stream = socket.connect(SocketAddr::new(at, 80)).await?;
+        let mut stream = socket.connect(SocketAddr::new(at, port(VpcService::Metadata))).await?;
         stream.write_all(http::request(path, at).as_bytes()).await?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await?;

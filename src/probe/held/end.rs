@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 
-use crate::probe::question::{TOKEN_BYTES, Token};
+use crate::probe::question::{TOKEN_BYTES, Token, echo_request};
 use crate::probe::socket_errors;
 
 #[derive(Debug)]
@@ -23,12 +23,7 @@ impl End {
         match self {
             End::Tcp(stream, _) => stream.write_all(&token).await,
             End::Udp(socket) => socket_errors::send(socket, destination, &token).await,
-            End::Ping(socket) => {
-                let kind = if destination.is_ipv4() { 8 } else { 128 };
-                let mut request = vec![kind, 0, 0, 0, 0, 0, 0, 1];
-                request.extend_from_slice(&token);
-                socket_errors::send(socket, destination, &request).await
-            }
+            End::Ping(socket) => socket_errors::send(socket, destination, &echo_request(destination, 1, &token)).await,
         }
     }
 

@@ -19,7 +19,7 @@ use crate::probe::patience::within;
 use crate::probe::prober::Prober;
 use crate::probe::resolve;
 
-/// In milliseconds. To a host outside there is no record of an ingress.
+/// Milliseconds to wait for the record of the receiver's ingress. A receiver outside the cloud has none, so the wait ends.
 const RECORD_DELAY_MS: u32 = 20;
 
 impl Connection {
@@ -33,7 +33,7 @@ impl Connection {
         client: Receiver,
         lookup: InterfaceLookup<'_>,
     ) -> Result<Self, NotMet> {
-        let server = ask.receiver.as_ref().ok_or_else(|| "nobody holds the address".to_owned())?.node.clone();
+        let server = ask.receiver.as_ref().ok_or_else(NotMet::nobody)?.node.clone();
         let (socket, port) = prober.open_socket(&ask).await?;
         let token = prober.token();
         let there = tuples(&ask, port);
@@ -112,15 +112,14 @@ impl Connection {
     /// # Errors
     /// Why they do not meet, in words.
     pub async fn meet(prober: &mut Prober, ask: Ask, client: Receiver, port: Port) -> Result<Self, NotMet> {
-        let text = |error: io::Error| error.to_string();
         let Service::Udp(at) = ask.service else {
-            return Err("only datagrams are sent from both ends".to_owned().into());
+            return Err(NotMet::Apart("only datagrams are sent from both ends".to_owned()));
         };
-        let server = ask.receiver.as_ref().ok_or_else(|| "nobody holds the address".to_owned())?.node.clone();
+        let server = ask.receiver.as_ref().ok_or_else(NotMet::nobody)?.node.clone();
         let port = port.0;
-        let socket = UdpSocket::from_std(prober.open_beside(&ask, port).await.map_err(|why| why.to_string())?.into())
-            .map_err(text)?;
-        socket.connect(SocketAddr::new(ask.destination, at.0)).await.map_err(text)?;
+        let opened = prober.open_beside(&ask, port).await?;
+        let socket = UdpSocket::from_std(opened.into()).map_err(NotMet::unproved)?;
+        socket.connect(SocketAddr::new(ask.destination, at.0)).await.map_err(NotMet::unproved)?;
         let client_node = Arc::clone(&ask.sender);
         let token = prober.token();
         let (end, records, heard, was_forgotten) = (End::Udp(socket), Vec::new(), Instant::now(), false);
@@ -143,7 +142,7 @@ impl Connection {
     }
 
     /// Each end sends once; what became of it, and whether there was no room for it.
-    async fn exchange(&mut self, prober: &mut Prober) -> Result<((Way, Way), bool), String> {
+    async fn exchange(&mut self, prober: &mut Prober) -> Result<((Way, Way), bool), NotMet> {
         let (there, back) = (self.there(), self.back());
         let (case_there, case_back) = (self.case_there(prober), self.case_back(prober));
         let (question, answer) = (prober.token(), prober.token());
@@ -154,6 +153,8 @@ impl Connection {
         }
         prober.board.forget(&[there, back].concat());
         prober.board.forget_delivery(&question);
+        let found =
+            found.map_err(|why| if is_refused(&case_there) { NotMet::Apart(why) } else { NotMet::Unproved(why) });
         Ok((found?, [&case_there, &case_back].into_iter().any(|case| lacked_room(case))))
     }
 }
@@ -163,13 +164,18 @@ impl Connection {
 fn not_opened(why: String, case: &ProbeRecord, lookup: InterfaceLookup<'_>) -> NotMet {
     let records = case.records();
     let Some(logged) = records.iter().find(|logged| logged.record.is_drop()) else {
-        return if case.sent_back().refusal { NotMet::Apart(why) } else { NotMet::Unproved(why) };
+        return if is_refused(case) { NotMet::Apart(why) } else { NotMet::Unproved(why) };
     };
     match resolve::unjudged(logged).or_else(|| resolve::begun_before(logged, &records)) {
         Some(record) => NotMet::Unproved(record.to_string()),
         None if lacked_room(case) => NotMet::Unproved(format!("a drop is on record, {}", WANT_OF_ROOM)),
         None => NotMet::Apart(words(&drop_of(logged, SentBy::Opener, lookup))),
     }
+}
+
+/// Reports whether a refusal was sent to the client: the socket's error is the receiver's word.
+fn is_refused(case: &ProbeRecord) -> bool {
+    case.sent_back().refusal
 }
 
 /// The records of what has let something new pass, behind which it has arrived. They are read by others, and may come a little later: what

@@ -2,6 +2,7 @@ use super::super::dropped::DropCause;
 use super::*;
 use crate::fabric::packet::UDP;
 use crate::model::InstanceName;
+use crate::probe::failure::{SocketFailure, Untaken};
 
 fn found(answer: Option<Answer>, overlooked: bool) -> Outcome {
     found_behind(answer, overlooked, true)
@@ -40,6 +41,7 @@ fn finding(answer: Option<Answer>, overlooked: bool, canary_arrived: bool) -> Pr
         records,
         seen,
         canary_arrived,
+        canary_not_sent: None,
         overlooked,
         inside: false,
         judged: true,
@@ -175,4 +177,26 @@ fn an_echo_is_nobody_elses_answer_where_its_receiver_may_have_been_overlooked() 
     assert!(matches!(echo(false, true, &[]), Outcome::Inconclusive { .. }));
     assert!(matches!(echo(true, true, &["web2"]), Outcome::Inconclusive { .. }));
     assert!(matches!(echo(false, false, &["web2"]), Outcome::Inconclusive { .. }));
+}
+
+#[test]
+fn where_no_canary_could_be_sent_that_is_told_and_not_that_none_arrived() {
+    let failure = SocketFailure::Kernel("no thread is to be had".to_owned());
+    let recorded = |canary_not_sent| resolved(&ProbeEvidence { canary_not_sent, ..finding(None, false, false) });
+    let because = |why| Outcome::Inconclusive { why };
+    assert_eq!(recorded(Some(failure.clone())), because(MissingEvidence::CanaryNotSent(failure)));
+    assert_eq!(recorded(None), because(MissingEvidence::DroppedWithoutCanary));
+}
+
+#[test]
+fn a_socket_of_the_load_balancers_own_that_fails_is_no_word_of_a_target() {
+    let closed = |why: Untaken| {
+        let turned_away = Some(CloseReason::Untaken(why));
+        resolved(&ProbeEvidence { seen: true, turned_away, ..finding(None, false, true) })
+    };
+    let inconclusive = |why| Outcome::Inconclusive { why };
+    let own = Untaken::NoSocket("too many open files".to_owned());
+    assert_eq!(closed(own.clone()), inconclusive(MissingEvidence::ClosedWithoutSocket(own)));
+    let theirs = Untaken::Refused("10.0.0.12:80".parse().unwrap());
+    assert_eq!(closed(theirs.clone()), inconclusive(MissingEvidence::ClosedByItsTarget(theirs)));
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::fabric::packet::Tuple;
 use crate::fabric::tap::Tap;
 use crate::fabric::{FabricError, Namespace};
+use crate::model::Service;
 use crate::network::NodeName;
 use crate::probe::ask::{Ask, stays_inside, tuples};
 use crate::probe::canary::Receiver;
@@ -20,6 +21,17 @@ pub struct Course {
     pub ask: Ask,
     /// The way back.
     pub client: Receiver,
+}
+
+impl Course {
+    /// Returns the parts that the stream's packets are, in turn.
+    pub(super) fn parts(&self) -> &'static [Part] {
+        match (self.ask.service, self.ask.source) {
+            (Service::Udp(_), IpAddr::V4(_)) => &[Part::New, Part::Forth, Part::Back],
+            (Service::Udp(_), IpAddr::V6(_)) | (Service::IcmpEcho, _) => &[Part::New, Part::Forth],
+            _ => &[Part::New],
+        }
+    }
 }
 
 /// Packets of an end that a tap shows.

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::looks::{LENGTH, Mark, Part, payload};
+use super::looks::{Mark, Part, payload};
 use crate::fabric::Namespace;
-use crate::fabric::packet::{ECHO_REQUEST, ECHO_REQUEST_IPV6};
 use crate::model::{Port, Service};
+use crate::probe::question::echo_request;
 
 /// One packet each, over all streams.
 pub(super) const TICK: Duration = Duration::from_millis(1);
@@ -48,8 +48,11 @@ pub(super) struct Lane {
     pub parts: &'static [Part],
     pub ports: Ports,
     pub forth: Option<Socket>,
-    pub back: Option<(Socket, SocketAddr, [u8; 4])>,
+    pub back: Option<Back>,
 }
+
+/// Socket by which a receiver sends, whom to, and the ports that its packets bear.
+pub(super) type Back = (Socket, SocketAddr, [u8; 4]);
 
 /// Ports of a stream that are kept until nothing changes any more.
 const KEPT_PORTS: usize = 32;
@@ -213,17 +216,14 @@ impl Lane {
         self.tell(&socket, mark)
     }
 
-    /// Sends a datagram or an echo request with a mark. The kernel fills in the identifier of a request, which is the socket's port.
+    /// Sends a datagram or an echo request with a mark.
     fn tell(&self, socket: &Socket, mark: Mark) -> io::Result<()> {
-        let mut content = Vec::with_capacity(8 + LENGTH);
-        if self.carrier == Carrier::Ping {
-            let kind = if self.to.is_ipv4() { ECHO_REQUEST } else { ECHO_REQUEST_IPV6 };
-            let [_, kind] = kind.to_be_bytes();
-            let (_, _, number) = mark;
-            let [_, _, high, low] = number.to_be_bytes();
-            content.extend([kind, 0, 0, 0, 0, 0, high, low]);
-        }
-        content.extend(payload(mark));
+        let (payload, (_, _, number)) = (payload(mark), mark);
+        let [.., high, low] = number.to_be_bytes();
+        let content = match self.carrier {
+            Carrier::Ping => echo_request(self.to.ip(), u16::from_be_bytes([high, low]), &payload),
+            Carrier::Tcp | Carrier::Udp => payload.to_vec(),
+        };
         again(|| socket.send_to(&content, &self.to.into())).map(drop)
     }
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::*;
 use crate::model::sample::Sample;
-use crate::model::{Era, InstanceName};
+use crate::model::{Era, IcmpMessage, InstanceName};
 
 /// `a` and `b`, both in a group.
 fn cloud() -> Cloud {
@@ -35,9 +35,12 @@ impl<'a> ExpectedRecord<'a> {
     }
 
     fn record(&mut self, record: Record, tuple: Tuple) {
+        self.message(record, tuple, None);
+    }
+
+    fn message(&mut self, record: Record, tuple: Tuple, icmp: Option<IcmpMessage>) {
         let node = NodeName("vpc-default".to_owned());
-        let logged =
-            Logged { node, record, in_index: None, out_index: None, tuple, icmp: None, flaw: None, length: 60 };
+        let logged = Logged { node, record, in_index: None, out_index: None, tuple, icmp, flaw: None, length: 60 };
         let (a, b) = (interface(self.cloud, "a"), interface(self.cloud, "b"));
         let forward = tuple.destination_port == 22;
         let at = if forward {
@@ -168,4 +171,78 @@ fn a_window_is_full_with_so_many_kinds_of_traffic_and_empty_once_it_has_ended() 
     assert!(told.log.is_full());
     told.close();
     assert!(!told.log.is_full());
+}
+
+#[test]
+fn a_flow_that_was_admitted_and_never_confirmed_is_forgotten_once_a_window_has_passed() {
+    let cloud = cloud();
+    let mut told = ExpectedRecord::of(&cloud);
+    told.admitted();
+    told.record(Record::Connections, flow(&cloud));
+    told.close();
+    assert_eq!(told.log.flows.len(), 1, "it may have begun just before the window ended");
+    told.close();
+    assert_eq!(told.log.flows.len(), 0);
+}
+
+#[test]
+fn a_flow_that_stands_is_known_however_many_windows_it_is_silent_for() {
+    let cloud = cloud();
+    let mut told = ExpectedRecord::of(&cloud);
+    told.admitted();
+    for _ in 0..5 {
+        told.counted(amount(3, 180), amount(2, 120), false);
+        told.close();
+    }
+    told.counted(amount(4, 240), amount(2, 120), true);
+    assert_eq!(told.close(), ["a egress Accept 1 60", "b ingress Accept 1 60"]);
+    assert_eq!(told.log.flows.len(), 0);
+}
+
+#[test]
+fn flows_that_begin_and_never_end_fill_a_window_too() {
+    let cloud = cloud();
+    let mut told = ExpectedRecord::of(&cloud);
+    let begin = |told: &mut ExpectedRecord<'_>, number: usize| {
+        let source = IpAddr::V4(std::net::Ipv4Addr::from_bits(0x0a63_0000 + number as u32));
+        told.record(Record::Pass(Direction::Egress), Tuple { source, ..flow(&cloud) });
+    };
+    (1..BEGUN).for_each(|number| begin(&mut told, number));
+    assert!(!told.log.is_full());
+    begin(&mut told, BEGUN);
+    assert!(told.log.is_full());
+    told.close();
+    assert!(!told.log.is_full(), "what the last window has is none of the next");
+}
+
+#[test]
+fn a_window_that_cannot_be_ended_is_given_up_and_says_so() {
+    let cloud = cloud();
+    let mut told = ExpectedRecord::of(&cloud);
+    for port in 1..=FULL as u16 {
+        told.record(Record::Drop(Direction::Egress), Tuple { source_port: port, ..flow(&cloud) });
+    }
+    assert!(told.log.is_full());
+    told.log.give_up_window();
+    assert!(!told.log.is_full());
+    assert_eq!(told.close(), ["a SkipData 0 0", "b SkipData 0 0"]);
+}
+
+#[test]
+fn a_message_that_begins_no_flow_is_accepted_by_the_records_of_it() {
+    let cloud = cloud();
+    let mut told = ExpectedRecord::of(&cloud);
+    let unreachable = Some(IcmpMessage { kind: 3, code: 1 });
+    let message = Tuple { protocol: ICMP, ..flow(&cloud) };
+    for _ in 0..2 {
+        told.message(Record::Pass(Direction::Egress), message, unreachable);
+        told.message(Record::Accept(Direction::Ingress, RuleId(1)), message, unreachable);
+    }
+    told.message(Record::Pass(Direction::Egress), message, unreachable);
+    told.message(Record::Drop(Direction::Ingress), message, unreachable);
+    assert_eq!(told.log.flows.len(), 0);
+    assert_eq!(told.close(), ["a egress Accept 3 180", "b ingress Accept 2 120", "b ingress Reject 1 60"]);
+    // Connection tracking counts what an echo begins.
+    told.message(Record::Pass(Direction::Egress), message, Some(IcmpMessage { kind: 8, code: 0 }));
+    assert_eq!(told.close(), ["a NoData 0 0", "b NoData 0 0"]);
 }
