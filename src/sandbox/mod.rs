@@ -157,10 +157,18 @@ pub(crate) fn in_child(work: impl FnOnce(Sandbox) -> String) -> Result<String, S
     }
 }
 
+/// Reports whether the kernel has namespaces of control groups: one that has the groups has these.
+pub(crate) fn has_control_groups() -> bool {
+    Path::new("/proc/self/ns/cgroup").exists()
+}
+
 /// Makes the namespaces, with a user namespace where the caller has not the right without. True if one was made.
 fn unshare_namespaces() -> Result<bool, SandboxError> {
-    let wanted =
+    let mut wanted =
         CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWIPC;
+    if has_control_groups() {
+        wanted |= CloneFlags::CLONE_NEWCGROUP;
+    }
     let (uid, gid) = (geteuid(), getegid());
     if uid.is_root() {
         match unshare(wanted) {

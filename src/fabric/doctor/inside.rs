@@ -13,6 +13,7 @@ use crate::fabric::{conntrack, nft, tap};
 use crate::network::Network;
 use crate::sandbox::Sandbox;
 use crate::sandbox::ids::InstanceRoot;
+use crate::sandbox::{self, Sandbox};
 use crate::sandbox::{bounds as limits, ids, instance_namespaces, which};
 
 const NEWER_KERNEL: &str = "load the kernel's module (`sudo modprobe NAME`), or use a kernel that has it";
@@ -20,6 +21,7 @@ const NEWER_KERNEL: &str = "load the kernel's module (`sudo modprobe NAME`), or 
 pub(super) fn examine(sandbox: Sandbox, network: &Network) -> Vec<Check> {
     let mut checks = vec![
         proc(sandbox),
+        control_groups(),
         names(),
         fence(),
         many_ids(),
@@ -63,6 +65,21 @@ fn proc(sandbox: Sandbox) -> Check {
         found,
         "without it, `ps` in a lab shows the host's processes; nothing that is tested depends on it",
         "in a container: run it with an unmasked /proc (docker run --security-opt systempaths=unconfined)",
+    )
+}
+
+fn control_groups() -> Check {
+    let (ok, found) = if sandbox::has_control_groups() {
+        (CheckResult::Yes, "in a namespace of the lab's own")
+    } else {
+        (CheckResult::Degraded, "this kernel has no namespaces of them")
+    };
+    Check::new(
+        "control groups",
+        ok,
+        found,
+        "no instance is to learn in which group the lab runs, or to change it; none can where the kernel has no such groups",
+        "use a kernel with CONFIG_CGROUPS",
     )
 }
 
