@@ -9,6 +9,7 @@ mod before_main;
 pub mod bounds;
 pub(crate) mod child;
 pub mod descriptors;
+mod given;
 pub mod ids;
 pub(crate) mod instance_namespaces;
 pub mod limits;

@@ -30,7 +30,8 @@ Examples:
   sglab exec db1 -- mariadb-dump --all-databases >dump.sql
 
 The program is root in the instance, or the host outside, and nowhere else; it has this command's input, output, errors \
-and environment, the lab's names, and the folder `/` or that of --workdir. Where one of these is a terminal, it has a pipe in its place, or its own terminal by --tty. Signals go to \
+and environment (HOME is /root; TMPDIR and XDG_RUNTIME_DIR are left out), the lab's names, and the folder `/` or that of --workdir. Where one of \
+these is a terminal or a socket, it has a pipe in its place, or its own terminal by --tty. Signals go to \
 the program's process group. Its exit code is the command's: 128 and the number of the \
 signal that ended it, 127 if there is no such program, 126 if it cannot be run. When this command ends first, also by SIGKILL, the program's group is asked to \
 end, and killed after 2 s; it is killed when its instance stops or crashes.
