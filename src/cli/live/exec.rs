@@ -99,7 +99,7 @@ pub(super) fn run(mut arguments: ExecArguments) -> anyhow::Result<Exit> {
     client.send(Request::Exec(Box::new(Exec {
         instance: arguments.site,
         command: arguments.command,
-        environment: environment(place.name.as_str()),
+        environment: environment(("SGLAB_LAB", place.name.as_str())),
         folder: arguments.workdir,
         terminal,
     })))?;
@@ -141,15 +141,19 @@ enum Passing {
     Far(Far),
 }
 
-/// The caller's environment, with where Debian keeps what an ordinary user's path leaves out: inside the program is root.
-pub(in crate::cli) fn environment(lab: &str) -> Vec<(String, String)> {
+/// Variables that are set anew, and those that name a folder or a lab of the caller's, which is not to be seen inside.
+const NOT_INHERITED: [&str; 6] = ["PATH", "SGLAB_LAB", "SGLAB_SHELL", "HOME", "TMPDIR", "XDG_RUNTIME_DIR"];
+
+/// The caller's environment without what names folders of the caller's, and with where Debian keeps what an ordinary user's path leaves
+/// out: inside the program is root.
+pub(in crate::cli) fn environment((variable, lab): (&str, &str)) -> Vec<(String, String)> {
     let mut all: Vec<(String, String)> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .filter(|(name, _)| !["PATH", "SGLAB_LAB", "HOME", "TMPDIR", "XDG_RUNTIME_DIR"].contains(&name.as_str()))
+        .filter(|(name, _)| !NOT_INHERITED.contains(&name.as_str()))
         .collect();
     let path = std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".to_owned());
     all.push(("PATH".to_owned(), format!("{path}:/usr/sbin:/sbin")));
-    all.push(("SGLAB_LAB".to_owned(), lab.to_owned()));
+    all.push((variable.to_owned(), lab.to_owned()));
     // The caller's own folders are not to be seen inside.
     all.push(("HOME".to_owned(), "/root".to_owned()));
     all
