@@ -1,6 +1,6 @@
 //! `sglab predict`.
 
-use std::io::{IsTerminal, Write, stdout};
+use std::io::{IsTerminal, Write};
 
 use anyhow::bail;
 use clap::Args;
@@ -11,7 +11,8 @@ use sglab::scenario::{Options, RunError, predict};
 use sglab::topology::Topology;
 
 use super::common::{EraName, Exit, PlainFormat, When, no_step};
-use super::{screen, sources};
+use super::output::stdout;
+use super::{screen, sources, steps};
 
 /// `sglab predict`.
 #[derive(Debug, Args)]

@@ -1,6 +1,6 @@
 //! `sglab test`.
 
-use std::io::{IsTerminal, Write, stderr, stdout};
+use std::io::{IsTerminal, Write, stderr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -20,6 +20,7 @@ use sglab::topology::Topology;
 use super::account::expected::{self, Imported};
 use super::account::sources::Reading;
 use super::common::{EraName, Exit, When, told};
+use super::output::stdout;
 use super::shard::Shard;
 use super::{broken, evidence, file, host, replay, screen, sources};
 

@@ -8,8 +8,8 @@ use anyhow::{Context, bail};
 use clap::Args;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use sglab::control::{Client, LabDir};
-use sglab::protocol::{Exec, Reply, Request};
+use sglab::control::{Client, ClientError, LabDir};
+use sglab::protocol::{Exec, FrameError, Reply, Request};
 use sglab::report::replies;
 use sglab::report::shown;
 use sglab::sandbox::relay::{Ends, Far, Relay};
@@ -179,9 +179,7 @@ fn attend(
     loop {
         let [signalled, answered] =
             relay.turn([signals.as_fd(), client.as_fd()]).context("failed to wait for the program")?;
-        if signalled {
-            pass_on(client, signals, pty)?;
-        }
+        // The answer first: it says how the program has ended, also where nobody takes a signal any more.
         if answered {
             match client.receive().map_err(|error| session::failed(place, error))? {
                 Reply::Ended(code) => {
@@ -192,6 +190,9 @@ fn attend(
                 _ => bail!(replies::UNEXPECTED),
             }
         }
+        if signalled {
+            pass_on(client, signals, pty)?;
+        }
     }
 }
 
@@ -200,7 +201,12 @@ fn pass_on(client: &mut Client, signals: &SignalFd, pty: Option<&OwnedFd>) -> an
         let number = i32::try_from(signal.ssi_signo)?;
         match pty {
             Some(pty) if number == Signal::SIGWINCH as i32 => terminal::resize(pty)?,
-            _ => client.signal(number)?,
+            _ => match client.signal(number) {
+                // The next turn reads why the lab has closed.
+                Err(ClientError::Frame { source: FrameError::Io(error), .. })
+                    if error.kind() == io::ErrorKind::BrokenPipe => {}
+                done => done?,
+            },
         }
     }
     Ok(())
