@@ -25,6 +25,7 @@ pub mod packet;
 mod program;
 #[cfg(any(test, fuzzing))]
 pub mod readers;
+mod receive_buffer;
 pub mod remembered;
 mod settle;
 mod sysctl;
