@@ -177,7 +177,7 @@ pub(super) fn restrict_mounts(place: &Path) -> nix::Result<()> {
 }
 
 /// A copy of what is mounted at a file or a folder, and below: it is nowhere yet.
-pub(super) fn copy_of_mounts(what: BorrowedFd<'_>) -> nix::Result<OwnedFd> {
+pub(crate) fn copy_of_mounts(what: BorrowedFd<'_>) -> nix::Result<OwnedFd> {
     let flags = libc::OPEN_TREE_CLONE
         | libc::OPEN_TREE_CLOEXEC
         | libc::AT_RECURSIVE.unsigned_abs()
@@ -217,7 +217,7 @@ pub(super) fn give_ids(tree: BorrowedFd<'_>, user: BorrowedFd<'_>) -> nix::Resul
 }
 
 /// Puts such a copy, or a mount that is somewhere already, at a place: by descriptors, also on a link.
-pub(super) fn put_mounts(tree: BorrowedFd<'_>, place: BorrowedFd<'_>) -> nix::Result<()> {
+pub(crate) fn put_mounts(tree: BorrowedFd<'_>, place: BorrowedFd<'_>) -> nix::Result<()> {
     // SAFETY: a system call with two descriptors, two terminated strings and a number.
     let moved = unsafe {
         libc::syscall(
