@@ -11,11 +11,11 @@ use std::sync::Arc;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::stat::Mode;
 use tokio::sync::oneshot;
 
 use super::error::FabricError;
 use super::namespace::Namespace;
-use crate::sandbox::Sandbox;
 use crate::sandbox::machine::view::Mounts;
 use crate::sandbox::machine::{InstanceHome, Machine, StartError};
 use crate::sandbox::{Sandbox, raw};
@@ -66,7 +66,7 @@ impl Inside {
     {
         let (done, ending) = oneshot::channel();
         let namespace = Arc::clone(&self.namespace);
-        namespace.is_entered();
+        namespace.mark_entered();
         let thread = std::thread::Builder::new().name(namespace.name.0.clone());
         let started = thread.spawn(move || self.run(make, gone, done));
         started.map_err(|source| FabricError::Enter { node: namespace.name.clone(), source })?;
@@ -84,7 +84,7 @@ impl Inside {
         let user = user.ok_or_else(|| failed(io::Error::other("it is neither an instance nor a host")))?;
         let user = user.try_clone().map_err(failed)?;
         let net = self.namespace.net().try_clone().map_err(failed)?;
-        self.namespace.is_entered();
+        self.namespace.mark_entered();
         let (hosts, resolver) = (self.hosts.clone(), self.resolver.clone());
         Machine::start(InstanceHome { name, user, net, hosts, resolver }, data, mounts, sandbox).await
     }

@@ -283,7 +283,8 @@ fn make_places_for_names() -> io::Result<()> {
 /// The empty files that stand in for those that `/etc` lacks.
 const PLACES: &str = "/run/sglab/etc";
 
-/// This program, where nobody can change it: whose owner runs in an instance finds it by the link of a process that is about to run another.
+/// Path of a read-only bind mount of this program. An instance's root may own the file, and reaches it by `/proc/PID/exe` of a
+/// process that is about to exec; by this mount it cannot write to it.
 const PROGRAM: &str = "/run/sglab/program";
 
 /// This program's file, by this namespace's own mounts: the kernel's link to it leads by those of whoever started it, which cannot be mounted.

@@ -46,10 +46,10 @@ pub(super) fn fork_single_threaded() -> nix::Result<ForkResult> {
     unsafe { nix::unistd::fork() }
 }
 
-/// A descriptor of a child of this process, which can be read once the child has ended.
-pub(super) fn process(child: u32) -> nix::Result<OwnedFd> {
+/// A descriptor of a process, by its number, which must not have been reaped. It can be read once the process has ended.
+pub(super) fn process(number: u32) -> nix::Result<OwnedFd> {
     // SAFETY: a system call with two numbers.
-    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, child, 0) };
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, number, 0) };
     let fd = RawFd::try_from(Errno::result(fd)?).map_err(|_| Errno::EBADF)?;
     // SAFETY: the kernel opened it for us, close-on-exec, and nobody else knows its number.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })

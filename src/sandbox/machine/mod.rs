@@ -2,7 +2,7 @@
 //! that are started beside it. With the first all of them end.
 //!
 //! No process with threads can enter a user namespace, and this one has threads: so it starts its own executable anew, which
-//! does what is wanted before `main` (`roles`). They speak over a stream, a line of JSON each: whoever closes it ends what it is
+//! does what is wanted before `main` (`init`). They speak over a stream, a line of JSON each: whoever closes it ends what it is
 //! about. Nobody of ours has to wait for them: they are the lab's first process's children.
 //!
 //! What runs in an instance is not trusted. It has no end of a stream, and cannot look into a process of ours; and whatever is
