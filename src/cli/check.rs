@@ -1,6 +1,6 @@
 //! `sglab check`.
 
-use std::io::{Write, stdout};
+use std::io::Write;
 
 use clap::Args;
 use sglab::model::Era;
@@ -8,6 +8,7 @@ use sglab::report::{self, knobs, shown_line};
 use sglab::topology::Topology;
 
 use super::common::{EraName, Exit, PlainFormat};
+use super::output::stdout;
 use super::sources;
 
 /// `sglab check`.

@@ -147,14 +147,6 @@ pub(crate) fn told(path: impl AsRef<Path>) -> String {
     report::shown(&path.as_ref().to_string_lossy()).into_owned()
 }
 
-/// `sglab ... | head` is no failure.
-pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
-        .any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
-}
-
 /// An error and its causes; one that says its cause itself is not followed by it once more.
 pub(crate) fn in_words(error: &anyhow::Error) -> String {
     error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match told.contains(&cause) {

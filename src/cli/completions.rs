@@ -1,12 +1,13 @@
 //! `sglab completions`.
 
-use std::io::{Write, stdout};
+use std::io::Write;
 
 use anyhow::bail;
 use clap::Args;
 use clap_complete::env::Shells;
 
 use super::common::Exit;
+use super::output::stdout;
 
 /// By which the script asks this program.
 pub(super) const VARIABLE: &str = "SGLAB_COMPLETE";

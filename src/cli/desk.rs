@@ -1,6 +1,6 @@
 //! The source of answers to a workshop's questions, and the output that goes to it.
 
-use std::io::{BufRead, IsTerminal, Read, Write, stderr, stdin, stdout};
+use std::io::{BufRead, IsTerminal, Read, Write, stderr, stdin};
 use std::path::Path;
 
 use anyhow::Context;
@@ -9,6 +9,7 @@ use sglab::topology::{MAX_BYTES, Reply, Wanted, predictions};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::common::{PlainFormat, When};
+use super::output::stdout;
 use super::{screen, sources};
 
 /// Source of answers.

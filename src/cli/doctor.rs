@@ -1,6 +1,6 @@
 //! `sglab doctor`.
 
-use std::io::{Write, stdout};
+use std::io::Write;
 
 use anyhow::Context;
 use clap::Args;
@@ -11,6 +11,7 @@ use sglab::report::{Style, shown_lines};
 use sglab::topology::Topology;
 
 use super::common::{Exit, PlainFormat};
+use super::output::stdout;
 use super::screen;
 
 /// `sglab doctor`.

@@ -1,6 +1,6 @@
 //! `sglab explain`.
 
-use std::io::{IsTerminal, Write, stdout};
+use std::io::{IsTerminal, Write};
 
 use anyhow::bail;
 use clap::Args;
@@ -11,6 +11,7 @@ use sglab::scenario::{cells, predict};
 use sglab::topology::{FlowPattern, TypedFlow};
 
 use super::common::{self, AddressKind, EraName, Exit, LabChoice, PlainFormat, When, no_step, told};
+use super::output::stdout;
 use super::{live, screen, sources};
 
 /// `sglab explain`.

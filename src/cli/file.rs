@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 
 use super::common::told;
+use super::output;
 
 /// Writes a file that must not be there yet. It is not there afterwards if that fails.
 ///
@@ -22,7 +23,7 @@ pub(super) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 /// If it is there already, or the system refuses.
 pub(super) fn write_new_or_out(path: Option<&Path>, bytes: &[u8]) -> anyhow::Result<()> {
-    let Some(path) = path else { return Ok(io::stdout().write_all(bytes)?) };
+    let Some(path) = path else { return Ok(output::stdout().write_all(bytes)?) };
     match write_new(path, bytes) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => bail!("{} is there already", told(path)),
         done => done.with_context(|| format!("failed to write {}", told(path))),
@@ -42,7 +43,7 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let before = fs::symlink_metadata(&path).ok();
     if before.as_ref().is_some_and(|found| !found.is_file()) {
         // A device, a pipe: it has no other name.
-        return fs::write(&path, bytes);
+        return fs::write(&path, bytes).map_err(output::marked);
     }
     let (new, file) = match beside(&path) {
         // The file may be written where its folder may not.

@@ -1,7 +1,7 @@
 //! `sglab grade`.
 
 use std::fs;
-use std::io::{IsTerminal, Write, stdout};
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use sglab::workshop::lesson::{Kind, Lesson, Submission, Task};
 
 use super::common::{Exit, When, told};
 use super::learn::one;
+use super::output::stdout;
 use super::{folder, host, screen, sources};
 
 /// `sglab grade`.

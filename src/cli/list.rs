@@ -1,12 +1,13 @@
 //! `sglab list`.
 
-use std::io::{IsTerminal, Write, stdout};
+use std::io::{IsTerminal, Write};
 
 use anyhow::bail;
 use clap::Args;
 use sglab::report::{Style, catalogue};
 
 use super::common::{Exit, PlainFormat, When};
+use super::output::stdout;
 use super::{screen, sources};
 
 /// `sglab list`.

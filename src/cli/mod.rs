@@ -22,6 +22,7 @@ mod learn;
 mod list;
 mod live;
 mod man;
+mod output;
 mod outward;
 mod predict;
 mod render;
@@ -47,7 +48,8 @@ use sglab::scenario::RunError;
 
 use account::AccountCommand;
 use commands::{Arguments, Command, ExplainCommand, FileCommand, RunCommand, WorkshopCommand};
-use common::{Exit, in_words, is_closed_pipe, typed};
+use common::{Exit, in_words, typed};
+use output::is_reader_gone;
 
 /// Runs the program.
 pub(crate) fn run() -> ExitCode {
@@ -79,7 +81,7 @@ pub(crate) fn run() -> ExitCode {
     };
     match done {
         Ok(exit) => exit.into(),
-        Err(error) if is_closed_pipe(&error) => Exit::Ok.into(),
+        Err(error) if is_reader_gone(&error) => Exit::Ok.into(),
         Err(error) => {
             screen::tell(&format!("error: {}", report::shown_lines(&in_words(&error))));
             exit_of(&error).into()

@@ -1,6 +1,6 @@
 //! `sglab predict`.
 
-use std::io::{IsTerminal, Write, stdout};
+use std::io::{IsTerminal, Write};
 
 use anyhow::bail;
 use clap::Args;
@@ -11,7 +11,8 @@ use sglab::scenario::{Options, RunError, predict};
 use sglab::topology::Topology;
 
 use super::common::{EraName, Exit, PlainFormat, When, no_step};
-use super::{screen, sources};
+use super::output::stdout;
+use super::{screen, sources, steps};
 
 /// `sglab predict`.
 #[derive(Debug, Args)]
@@ -32,7 +33,7 @@ pub(crate) struct PredictArguments {
     #[arg(required = true, value_name = "FILE|DIR|example:NAME")]
     pub topologies: Vec<String>,
     /// Stop after the step with this number
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = steps::number)]
     pub step: Option<usize>,
     /// Under these eras instead of the file's own; separate several by commas
     #[arg(long, value_enum, value_delimiter = ',', value_name = "ERA")]
@@ -67,17 +68,20 @@ pub(super) fn run(arguments: &PredictArguments) -> anyhow::Result<Exit> {
     let typed: Vec<Era> = arguments.era.iter().copied().map(Era::from).collect();
     let eras = |topology: &Topology| if typed.is_empty() { topology.eras.clone() } else { typed.clone() };
     let jobs = read.topologies.iter().flat_map(|topology| eras(topology).into_iter().map(move |era| (topology, era)));
+    let jobs: Vec<(&Topology, Era)> = jobs.collect();
+    steps::some_are_asked(jobs.iter().copied(), arguments.step)?;
     let options = Options { until_step: arguments.step, ..Options::default() };
-    let predicted = jobs.map(|(topology, era)| match predict::predict(topology, era, &options, &mut |_| {}) {
-        Ok(result) => Entry::from(result),
-        Err(error) => Entry::Broken(Broken {
-            file: topology.file.clone(),
-            era: Some(era),
-            place: if let RunError::Initial { place, .. } = &error { place.clone() } else { None },
-            error: error.to_string(),
-            exit_code: report::BAD_INPUT,
-        }),
-    });
+    let predicted =
+        jobs.into_iter().map(|(topology, era)| match predict::predict(topology, era, &options, &mut |_| {}) {
+            Ok(result) => Entry::from(result),
+            Err(error) => Entry::Broken(Broken {
+                file: topology.file.clone(),
+                era: Some(era),
+                place: if let RunError::Initial { place, .. } = &error { place.clone() } else { None },
+                error: error.to_string(),
+                exit_code: report::BAD_INPUT,
+            }),
+        });
     let entries: Vec<Entry> = predicted.collect();
     let listed = if arguments.all_cells { Listed::All } else { Listed::Few };
     match arguments.format {

@@ -1,6 +1,6 @@
 //! `sglab render`.
 
-use std::io::{Write, stdout};
+use std::io::Write;
 
 use anyhow::bail;
 use clap::Args;
@@ -8,6 +8,7 @@ use sglab::compile;
 use sglab::model::{Era, apply};
 
 use super::common::{EraName, Exit, LabChoice, no_step};
+use super::output::stdout;
 use super::{live, sources};
 
 /// `sglab render`.

@@ -1,6 +1,6 @@
 //! `sglab replay`.
 
-use std::io::{ErrorKind, IsTerminal, Write, stderr, stdout};
+use std::io::{ErrorKind, IsTerminal, Write, stderr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
@@ -16,6 +16,7 @@ use sglab::scenario::{self, Options, StartServices};
 use sglab::topology::Topology;
 
 use super::common::{Exit, PlainFormat, told};
+use super::output::stdout;
 use super::{evidence, host, screen};
 
 /// `sglab replay`.

@@ -1,7 +1,9 @@
 //! `sglab schema`.
 
+use std::io::Write;
+
 use super::common::Exit;
-use std::io::{Write, stdout};
+use super::output::stdout;
 
 pub(super) fn run() -> anyhow::Result<Exit> {
     let schema = serde_json::to_string_pretty(&sglab::topology::schema())?;

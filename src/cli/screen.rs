@@ -14,13 +14,13 @@ use super::common::When;
 const USUAL: usize = 80;
 
 /// The width of a terminal; nothing where it is none.
-pub(super) fn width_of(stream: &(impl AsFd + IsTerminal)) -> Option<usize> {
+pub(super) fn width_of(stream: &impl AsFd) -> Option<usize> {
     let told = terminal_size::terminal_size_of(stream).map(|(width, _)| width.0.into()).filter(|width| *width > 0);
-    told.or_else(|| stream.is_terminal().then_some(USUAL))
+    told.or_else(|| stream.as_fd().is_terminal().then_some(USUAL))
 }
 
 /// A text for a stream: in lines that it has room for, if it is a terminal.
-pub(super) fn fit(stream: &(impl AsFd + IsTerminal), text: &str) -> String {
+pub(super) fn fit(stream: &impl AsFd, text: &str) -> String {
     Style { width: width_of(stream), ..Style::default() }.fit(text)
 }
 

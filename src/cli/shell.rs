@@ -48,6 +48,9 @@ pub(crate) struct ShellArguments {
     pub command: Vec<String>,
 }
 
+/// Variable by which a program in the shell knows that it is in one, and of which file.
+const SHELL_VARIABLE: &str = "SGLAB_SHELL";
+
 /// Columns of what it prints, at the most.
 const WIDTH: usize = 80;
 /// Indent of what has no room beside a name, in columns.
@@ -137,7 +140,9 @@ fn command(arguments: &ShellArguments) -> Command {
     command.args(&words[1..]);
     // Debian keeps nft, ip and tcpdump from the paths of ordinary users, who are all-powerful in here.
     let path = std::env::var("PATH").unwrap_or_default();
-    command.env("PATH", format!("{path}:/usr/sbin:/sbin")).env("SGLAB_LAB", file_of(arguments));
+    command.env("PATH", format!("{path}:/usr/sbin:/sbin")).env(SHELL_VARIABLE, file_of(arguments));
+    // It names another lab: this one has no name, and nobody can ask it.
+    command.env_remove("SGLAB_LAB");
     command
 }
 
@@ -145,7 +150,7 @@ fn command(arguments: &ShellArguments) -> Command {
 async fn in_instance(lab: &mut Lab, arguments: &ShellArguments, site: &str) -> anyhow::Result<i32> {
     let program = Program {
         command: words(arguments, inside::shell()),
-        environment: exec::environment(file_of(arguments)),
+        environment: exec::environment((SHELL_VARIABLE, file_of(arguments))),
         folder: Folder::Only("/".into()),
         terminal: None,
     };

@@ -1,6 +1,6 @@
-//! The operations of a scenario, for commands that only want the cloud that they make.
+//! The steps of a scenario that a command is asked for, and their operations, for commands that only want the cloud that they make.
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use sglab::lab::Lab;
 use sglab::model::{Era, Refused, apply_all};
 use sglab::topology::Topology;
@@ -22,4 +22,34 @@ pub(super) async fn carry_out(lab: &mut Lab, topology: &Topology, era: Era, step
         }
     }
     Ok(())
+}
+
+/// Reads the number of a step.
+pub(super) fn number(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(0) => Err("steps are numbered from 1".to_owned()),
+        Ok(number) => Ok(number),
+        Err(error) => Err(format!("{error}")),
+    }
+}
+
+/// Checks that some step is asked for, of topologies with steps: else nothing would be asked, and nothing could differ.
+///
+/// # Errors
+/// In words, that there is none up to that step under those eras.
+pub(super) fn some_are_asked<'t>(
+    runs: impl Iterator<Item = (&'t Topology, Era)>,
+    until: Option<usize>,
+) -> anyhow::Result<()> {
+    let runs: Vec<(&Topology, Era)> = runs.filter(|(topology, _)| !topology.steps.is_empty()).collect();
+    let is_asked = |(topology, era): &(&Topology, Era)| {
+        topology.steps.iter().take(until.unwrap_or(usize::MAX)).any(|step| step.is_of(*era))
+    };
+    if runs.is_empty() || runs.iter().any(is_asked) {
+        return Ok(());
+    }
+    let mut eras: Vec<String> = runs.iter().map(|(_, era)| era.to_string()).collect();
+    eras.dedup();
+    let up_to = until.map_or_else(String::new, |step| format!(" up to step {step}"));
+    bail!("nothing would be asked: no step{up_to} is of era {}", eras.join(" or "))
 }

@@ -1,6 +1,6 @@
 //! `sglab test`.
 
-use std::io::{IsTerminal, Write, stderr, stdout};
+use std::io::{IsTerminal, Write, stderr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -20,8 +20,9 @@ use sglab::topology::Topology;
 use super::account::expected::{self, Imported};
 use super::account::sources::Reading;
 use super::common::{EraName, Exit, When, told};
+use super::output::stdout;
 use super::shard::Shard;
-use super::{broken, evidence, file, host, replay, screen, sources};
+use super::{broken, evidence, file, host, replay, screen, sources, steps};
 
 /// `sglab test`.
 #[derive(Debug, Args)]
@@ -70,7 +71,7 @@ pub(crate) struct TestArguments {
     #[arg(long)]
     pub fail_fast: bool,
     /// Stop after the step with this number
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = steps::number)]
     pub step: Option<usize>,
     /// Run under these eras instead of the file's own; separate several by commas
     #[arg(long, value_enum, value_delimiter = ',', value_name = "ERA")]
@@ -129,7 +130,7 @@ pub(super) fn run(arguments: TestArguments) -> anyhow::Result<Exit> {
     }
     let longest = read.topologies.iter().map(|topology| topology.steps.len()).max().unwrap_or(0);
     if let Some(step) = arguments.step.filter(|step| *step > longest) {
-        bail!("there is no step {step}; the longest scenario has {longest} steps");
+        bail!("there is no step {step}; the longest scenario has {}", report::count(longest, "step"));
     }
     if let Some(shard) = arguments.shard {
         read.topologies = shard.share(read.topologies);
@@ -161,6 +162,7 @@ async fn run_all(arguments: &TestArguments, read: &sources::Read, imported: Opti
             eras.into_iter().map(move |era| Job { topology, era })
         })
         .collect();
+    steps::some_are_asked(jobs.iter().map(|job| (job.topology, job.era)), arguments.step)?;
     let options = Options {
         until_step: arguments.step,
         fail_fast: arguments.fail_fast,

@@ -1,6 +1,6 @@
 //! `sglab walk`.
 
-use std::io::{Write, stdout};
+use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::bail;
@@ -16,6 +16,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::common::{EraName, Exit, PlainFormat, When, no_step};
 use super::desk::{Desk, Source, Talk};
+use super::output::stdout;
 use super::{broken, host, screen, sources};
 
 /// `sglab walk`.

@@ -25,6 +25,7 @@ use super::namespace::Names;
 use super::namespace::Namespace;
 use super::netlink::{self, Excuse, Refused, Request};
 use super::nft::Effect;
+use super::settle::LowerEnds;
 use super::{conntrack, faults, nft, remembered, settle, sysctl, wiring};
 use crate::network::{Action, End, Families, NodeKind, NodeName, Timeouts, Way};
 use crate::sandbox::Sandbox;
@@ -180,7 +181,13 @@ impl Fabric {
         }
         let one_by_one = self.names.faults().are_armed();
         // The filter and the wiring of a phase do not wait for one another: a deletion takes a grace period in each.
-        let wiring = wire((work.taken, work.links), (work.ends, work.settle, work.deliver), tolerance, one_by_one);
+        let wiring = wire(
+            (work.taken, work.links),
+            work.ends,
+            (work.settle, work.disturbed, work.deliver),
+            tolerance,
+            one_by_one,
+        );
         let transactions = work.transactions.into_iter().map(|(node, transaction)| transact(node, transaction));
         let transactions = side_by_side(one_by_one, transactions);
         let (wired, ended) =
@@ -305,7 +312,8 @@ impl Fabric {
                         Work::add(&mut work.deliver, node, ipv6);
                     }
                 }
-                Work::add(&mut work.settle, upper, [(link.upper.index, link.upper.interface.clone())]);
+                let settling = if lower.was_entered() { &mut work.disturbed } else { &mut work.settle };
+                Work::add(settling, upper, [(link.upper.index, link.upper.interface.clone())]);
             }
             Action::RemoveLink(_, link) => {
                 let lower = self.node(&link.lower.node)?;
@@ -381,6 +389,8 @@ struct Work {
     links: Requests,
     ends: Requests,
     settle: ByNode<(u32, String)>,
+    /// Links whose other ends programs of the user's may take down meanwhile.
+    disturbed: ByNode<(u32, String)>,
     deliver: ByNode<Ipv6Addr>,
     transactions: Vec<(Arc<Namespace>, Transaction)>,
     forget: IndexMap<NodeName, (Arc<Namespace>, HashSet<IpNet>)>,
@@ -423,7 +433,8 @@ fn make(
 /// Links, where nothing else has their places, then what is on them, then the wait until they are up and their addresses in use.
 async fn wire(
     (taken, links): (ByNode<(u32, String)>, Requests),
-    (ends, settle, deliver): (Requests, ByNode<(u32, String)>, ByNode<Ipv6Addr>),
+    ends: Requests,
+    (settle, disturbed, deliver): (ByNode<(u32, String)>, ByNode<(u32, String)>, ByNode<Ipv6Addr>),
     tolerance: Tolerance,
     one_by_one: bool,
 ) -> Result<(), FabricError> {
@@ -431,8 +442,12 @@ async fn wire(
     all(side_by_side(one_by_one, taken.into_values().map(|(node, links)| make_room(node, links))).await)?;
     all(side_by_side(one_by_one, requests(links)).await)?;
     all(side_by_side(one_by_one, requests(ends)).await)?;
-    all(side_by_side(one_by_one, settle.into_values().map(|(node, links)| settled(node, links))).await)?;
-    all(side_by_side(one_by_one, deliver.into_values().map(|(node, addresses)| deliverable(node, addresses))).await)
+    let settle = settle.into_values().map(|(node, links)| settle::settled(node, links, LowerEnds::AsMade));
+    let disturbed = disturbed.into_values().map(|(node, links)| settle::settled(node, links, LowerEnds::Entered));
+    all(side_by_side(one_by_one, settle).await)?;
+    all(side_by_side(one_by_one, disturbed).await)?;
+    all(side_by_side(one_by_one, deliver.into_values().map(|(node, addresses)| settle::deliverable(node, addresses)))
+        .await)
 }
 
 /// The results of things that do not depend on one another: at the same time, or one by one.
@@ -455,25 +470,6 @@ async fn transact(node: Arc<Namespace>, transaction: Transaction) -> Result<Node
     };
     let name = node.name.clone();
     done.map(|()| name.clone()).map_err(|failed| (name, failed))
-}
-
-async fn settled(node: Arc<Namespace>, links: Vec<(u32, String)>) -> Result<(), FabricError> {
-    let fault = node.faults.step(&node.name, "see its links come up");
-    let done = node.run(move || settle::settle(&links)).await?;
-    let done = match fault {
-        None => done,
-        Some(_) => Err(Refused { attempt: "see its links come up".to_owned(), source: faults::error() }),
-    };
-    done.map_err(|refused| in_node(&node.name, refused))
-}
-
-async fn deliverable(node: Arc<Namespace>, addresses: Vec<Ipv6Addr>) -> Result<(), FabricError> {
-    let done = node.run(move || settle::deliverable(&addresses)).await?;
-    // Whoever has been at work there may have taken them off, or IPv6 as a whole.
-    if node.was_entered() {
-        return Ok(());
-    }
-    done.map_err(|refused| in_node(&node.name, refused))
 }
 
 /// The flows of addresses in a namespace.

@@ -12,6 +12,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::error::FabricError;
 use super::namespace::Namespace;
+use super::receive_buffer::most_waiting;
 
 /// A longer frame does not come over a veth pair of the lab, but by offloading, where the largest is this.
 const LONGEST_FRAME: usize = 65_600;
@@ -32,6 +33,7 @@ pub struct Frame {
 #[derive(Debug)]
 pub struct Capture {
     socket: Socket,
+    most_waiting: usize,
 }
 
 impl Capture {
@@ -43,12 +45,11 @@ impl Capture {
         const ATTEMPT: &str = "open a capture";
         let (faults, name) = (namespace.faults.clone(), namespace.name.clone());
         let opened = namespace.run(move || faults.around(&name, ATTEMPT, open_here));
-        let socket = opened.await?.map_err(|source| FabricError::Kernel {
+        opened.await?.map_err(|source| FabricError::Kernel {
             attempt: ATTEMPT.into(),
             node: namespace.name.clone(),
             source,
-        })?;
-        Ok(Self { socket })
+        })
     }
 
     /// Returns the number of packets that had no place in the socket's buffer since the last call.
@@ -59,7 +60,7 @@ impl Capture {
         Ok(crate::sandbox::raw::packets_missed(self.socket.as_fd())?)
     }
 
-    /// All that was seen so far. Frames of the loopback interface are not among them.
+    /// All that was seen until now, and perhaps of what is seen meanwhile. Frames of the loopback interface are not among them.
     ///
     /// # Errors
     /// The kernel's word.
@@ -75,7 +76,10 @@ impl Capture {
         let mut frames = Vec::new();
         let mut left = bytes;
         let mut buffer = vec![0; LONGEST_FRAME];
-        while left > 0 {
+        for _ in 0..self.most_waiting {
+            if left == 0 {
+                break;
+            }
             let mut control = nix::cmsg_space!(nix::sys::time::TimeSpec);
             let mut parts = [io::IoSliceMut::new(&mut buffer)];
             let received =
@@ -115,14 +119,14 @@ impl AsFd for Capture {
     }
 }
 
-fn open_here() -> io::Result<Socket> {
+fn open_here() -> io::Result<Capture> {
     // In network byte order, given at once: binding later would wait for a grace period of the kernel.
     let all = i32::from((libc::ETH_P_ALL as u16).to_be());
     let socket = Socket::new(Domain::PACKET, Type::RAW.nonblocking().cloexec(), Some(Protocol::from(all)))?;
     setsockopt(&socket, ReceiveTimestampns, &true)?;
     // An ordinary user gets as much as the system's limit allows.
     socket.set_recv_buffer_size(BUFFER)?;
-    Ok(socket)
+    Ok(Capture { most_waiting: most_waiting(&socket)?, socket })
 }
 
 #[cfg(test)]
@@ -137,7 +141,7 @@ mod tests {
         for number in 1..=10 {
             socket.send_to(&[number; 1000], &socket.local_addr().unwrap()).unwrap();
         }
-        let capture = Capture { socket };
+        let capture = Capture { most_waiting: most_waiting(&socket).unwrap(), socket };
         let firsts = |frames: Vec<Frame>| frames.iter().map(|frame| frame.bytes[0]).collect::<Vec<_>>();
         assert_eq!(firsts(capture.read_up_to(2500).unwrap()), [1, 2, 3]);
         assert_eq!(firsts(capture.read().unwrap()), [4, 5, 6, 7, 8, 9, 10]);

@@ -17,6 +17,7 @@ pub use super::kernel_records::Amount;
 use super::namespace::Namespace;
 use super::netlink;
 use super::packet::{self, ICMP, ICMPV6};
+use super::receive_buffer::most_waiting;
 
 /// `NFNLGRP_CONNTRACK_DESTROY`.
 const ENDS: u32 = 3;
@@ -52,6 +53,7 @@ pub struct Ended {
 pub struct Ends {
     socket: Socket,
     buffer: Vec<u8>,
+    most_waiting: usize,
     news: PollFlags,
 }
 
@@ -66,7 +68,8 @@ pub async fn count(node: &Arc<Namespace>) -> Result<Ends, FabricError> {
         socket.bind_auto()?;
         nix::sys::socket::setsockopt(&socket.as_fd(), nix::sys::socket::sockopt::RcvBuf, &RECEIVE_BYTES)?;
         socket.add_membership(ENDS)?;
-        Ok(Ends { socket, buffer: vec![0; 64 << 10], news })
+        let most_waiting = most_waiting(&socket.as_fd())?;
+        Ok(Ends { socket, buffer: vec![0; 64 << 10], most_waiting, news })
     });
     let failed = |source| FabricError::Kernel { attempt: "count flows".into(), node: node.name.clone(), source };
     opened.await?.map_err(failed)
@@ -87,13 +90,13 @@ impl Ends {
         PollFd::new(self.socket.as_fd(), self.news)
     }
 
-    /// Reads all that is there.
+    /// Reads all that is there now, and perhaps of what comes meanwhile.
     ///
     /// # Errors
     /// The kernel's word; "no buffer space" is not an error, but some are lost.
     pub fn read(&mut self) -> io::Result<Ended> {
         let mut ended = Ended::default();
-        loop {
+        for _ in 0..self.most_waiting {
             match self.socket.recv(&mut &mut self.buffer[..], libc::MSG_DONTWAIT) {
                 Ok(length) => parse(&self.buffer[..length], &mut ended),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(ended),
@@ -102,6 +105,7 @@ impl Ends {
                 Err(error) => return Err(error),
             }
         }
+        Ok(ended)
     }
 }
 

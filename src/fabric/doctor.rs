@@ -14,7 +14,7 @@ use serde::Serialize;
 pub use check::{Check, CheckResult, kernel_release};
 
 use crate::network::Network;
-use crate::sandbox::remedies::{APPARMOR, NO_NFT, remedy};
+use crate::sandbox::remedies::{APPARMOR, NO_NFT, OTHER_NAMESPACES, USER_NAMESPACES, remedy};
 use crate::sandbox::which::{find_program, nft as program};
 use crate::sandbox::{self, bounds};
 use check::kernel_version;
@@ -32,7 +32,7 @@ pub struct Examination {
 /// before the first thread exists.
 pub fn examine(network: &Network) -> Examination {
     let mut checks = vec![kernel(), nft()];
-    checks.extend(user_namespace_settings());
+    checks.extend(namespace_settings());
     match sandbox::in_child(|sandbox| serde_json::to_string(&inside::examine(sandbox, network)).unwrap_or_default()) {
         Ok(found) => {
             checks.push(Check::new("sandbox", CheckResult::Yes, "namespaces made and entered", A_LAB_LIVES_IN_IT, ""));
@@ -94,14 +94,15 @@ fn nft() -> Check {
 }
 
 /// Checks the system's settings; whether they hold for this user, the sandbox tells.
-fn user_namespace_settings() -> Vec<Check> {
+fn namespace_settings() -> Vec<Check> {
     let root = geteuid().is_root();
-    let matters = "an ordinary user's lab needs user namespaces; root's only fences its instances off by them";
-    let check = |name: &str, bad: &str| {
+    const USERS: &str = "an ordinary user's lab needs user namespaces; root's only fences its instances off by them";
+    const OTHERS: &str = "a lab and its instances are made of namespaces, of this kind too";
+    let check = |(name, bad, matters): (&'static str, &str, &str)| {
         let found = read(&format!("/proc/sys/{}", name.replace('.', "/")))?;
         let ok = if found != bad {
             CheckResult::Yes
-        } else if root || name == APPARMOR {
+        } else if name == APPARMOR || root && USER_NAMESPACES.contains(&name) {
             // A profile may lift AppArmor's restriction for this program, so the sandbox has the last word.
             CheckResult::Degraded
         } else {
@@ -109,8 +110,8 @@ fn user_namespace_settings() -> Vec<Check> {
         };
         Some(Check::new(name, ok, found, matters, remedy()))
     };
-    let limits = [("user.max_user_namespaces", "0"), ("kernel.unprivileged_userns_clone", "0"), (APPARMOR, "1")];
-    limits.into_iter().filter_map(|(name, bad)| check(name, bad)).collect()
+    let users = USER_NAMESPACES.map(|name| (name, "0", USERS)).into_iter().chain([(APPARMOR, "1", USERS)]);
+    users.chain(OTHER_NAMESPACES.map(|name| (name, "0", OTHERS))).filter_map(check).collect()
 }
 
 fn open_files() -> Check {

@@ -54,6 +54,14 @@ pub enum FabricError {
         /// nft's own words.
         message: String,
     },
+    /// nft did not list what a ruleset has.
+    #[error("failed to list the rules of {node}: {message}")]
+    Listing {
+        /// In which namespace.
+        node: NodeName,
+        /// nft's own words, or what of them could not be read.
+        message: String,
+    },
     /// Something failed that is not the kernel's.
     #[error("{0}")]
     Beside(String),

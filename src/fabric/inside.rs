@@ -1,22 +1,24 @@
 //! A caller's own code inside a namespace: a future on a thread of its own, with sockets and names of that place.
 
 use std::any::Any;
-use std::fs::{self, File};
 use std::future::Future;
 use std::io;
+use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use nix::mount::{MsFlags, mount};
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::stat::Mode;
 use tokio::sync::oneshot;
 
 use super::error::FabricError;
 use super::namespace::Namespace;
-use crate::sandbox::Sandbox;
 use crate::sandbox::machine::view::Mounts;
 use crate::sandbox::machine::{InstanceHome, Machine, StartError};
+use crate::sandbox::{Sandbox, raw};
 
 /// A namespace, and what code in it finds in `/etc`.
 #[derive(Clone, Debug)]
@@ -64,7 +66,7 @@ impl Inside {
     {
         let (done, ending) = oneshot::channel();
         let namespace = Arc::clone(&self.namespace);
-        namespace.is_entered();
+        namespace.mark_entered();
         let thread = std::thread::Builder::new().name(namespace.name.0.clone());
         let started = thread.spawn(move || self.run(make, gone, done));
         started.map_err(|source| FabricError::Enter { node: namespace.name.clone(), source })?;
@@ -82,7 +84,7 @@ impl Inside {
         let user = user.ok_or_else(|| failed(io::Error::other("it is neither an instance nor a host")))?;
         let user = user.try_clone().map_err(failed)?;
         let net = self.namespace.net().try_clone().map_err(failed)?;
-        self.namespace.is_entered();
+        self.namespace.mark_entered();
         let (hosts, resolver) = (self.hosts.clone(), self.resolver.clone());
         Machine::start(InstanceHome { name, user, net, hosts, resolver }, data, mounts, sandbox).await
     }
@@ -124,24 +126,16 @@ impl Inside {
 }
 
 /// Shows a file in place of another, where the system has that. Many have `/etc/resolv.conf` as a link into `/run`, which is the
-/// sandbox's own and has nothing there yet.
+/// sandbox's own and has nothing there yet: the file is mounted on the link, so that nothing is made where it leads.
 pub(super) fn show(file: &Path, place: &Path) -> io::Result<()> {
-    let mut target = place.to_owned();
-    if let Ok(link) = fs::read_link(place) {
-        target = place.parent().unwrap_or(Path::new("/")).join(link);
-        if !target.exists() {
-            let Some(folder) = target.parent() else { return Ok(()) };
-            // Nowhere to be made: then there is no such file, as on this system outside.
-            if fs::create_dir_all(folder).and_then(|()| File::create(&target)).is_err() {
-                return Ok(());
-            }
-        }
-    }
-    if !target.exists() {
-        return Ok(());
-    }
-    const NONE: Option<&str> = None;
-    mount(Some(file), &target, NONE, MsFlags::MS_BIND, NONE).map_err(io::Error::from)
+    let named = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let place = match open(place, named, Mode::empty()) {
+        Ok(place) => place,
+        Err(Errno::ENOENT) => return Ok(()),
+        Err(errno) => return Err(errno.into()),
+    };
+    let file = open(file, named, Mode::empty())?;
+    Ok(raw::put_mounts(raw::copy_of_mounts(file.as_fd())?.as_fd(), place.as_fd())?)
 }
 
 impl<T> Task<T> {

@@ -29,7 +29,7 @@ pub struct KernelRule {
     pub packets: Option<u64>,
 }
 
-/// Rules with what each had counted when it was last read, by handle.
+/// Rules with what each had counted when it was last read before a deletion, by handle.
 pub(super) type RuleCounts = BTreeMap<u64, KernelRule>;
 
 /// An element that a packet has put into a set.

@@ -1,7 +1,5 @@
-//! The only room with effects on the kernel: namespaces, links, nft, conntrack, nflog.
-//!
-//! It knows addresses, links and rulesets, and no security group: it carries out what [`compile`](crate::compile)
-//! says, phase by phase, and takes it back where a phase fails.
+//! Changes namespaces' networks: links, routes, rulesets, tracked flows. Carries out the phases of a plan ([`network`](crate::network)), and
+//! takes them back where one fails.
 
 mod apply;
 pub mod capture;
@@ -25,6 +23,7 @@ pub mod packet;
 mod program;
 #[cfg(any(test, fuzzing))]
 pub mod readers;
+mod receive_buffer;
 pub mod remembered;
 mod settle;
 mod sysctl;

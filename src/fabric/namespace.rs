@@ -123,7 +123,7 @@ impl Namespace {
     }
 
     /// From now on nothing in it need be as the lab has left it: programs of the user's run there, and are root.
-    pub(super) fn is_entered(&self) {
+    pub(super) fn mark_entered(&self) {
         self.entered.store(true, Ordering::Relaxed);
     }
 

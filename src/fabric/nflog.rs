@@ -16,6 +16,7 @@ use super::error::FabricError;
 use super::faults::LogFault;
 use super::namespace::Namespace;
 use super::netlink;
+use super::receive_buffer::most_waiting;
 use crate::network::record::{LOG_GROUP, Record};
 
 /// `NFNL_SUBSYS_ULOG`.
@@ -54,6 +55,7 @@ pub struct Read {
 pub struct LogSocket {
     socket: Socket,
     buffer: Vec<u8>,
+    most_waiting: usize,
     numbers: Numbers,
     fault: Option<LogFault>,
     reads: u64,
@@ -96,13 +98,13 @@ impl LogSocket {
         self.fault != Some(LogFault::Silent)
     }
 
-    /// Reads all that is there.
+    /// Reads all that is there now, and perhaps of what comes meanwhile.
     ///
     /// # Errors
     /// The kernel's word; "no buffer space" is not an error but counts as lost.
     pub fn read(&mut self) -> io::Result<Read> {
         let mut read = Read::default();
-        loop {
+        for _ in 0..self.most_waiting {
             let mut space = &mut self.buffer[..];
             let received = self.socket.recv(&mut space, libc::MSG_DONTWAIT);
             match received.and_then(|length| self.spoil(length)) {
@@ -113,6 +115,7 @@ impl LogSocket {
                 Err(error) => return Err(error),
             }
         }
+        Ok(read)
     }
 }
 
@@ -158,7 +161,10 @@ fn open_here() -> io::Result<LogSocket> {
     let answer = NetlinkMessage::<NetfilterMessage>::deserialize(&buffer[..length]).map_err(io::Error::other)?;
     match answer.payload {
         NetlinkPayload::Error(error) if error.code.is_some() => Err(netlink::refusal(&error)),
-        _ => Ok(LogSocket { socket, buffer, numbers: Numbers::default(), fault: None, reads: 0 }),
+        _ => {
+            let most_waiting = most_waiting(&socket.as_fd())?;
+            Ok(LogSocket { socket, buffer, most_waiting, numbers: Numbers::default(), fault: None, reads: 0 })
+        }
     }
 }
 

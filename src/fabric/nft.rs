@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 use super::error::FabricError;
 use super::faults::{self, Moment};
-use super::kernel_records::KernelRule;
+use super::kernel_records::{KernelRule, RuleCounts};
 use super::namespace::Namespace;
 use super::netlink;
 use crate::network::nft::{Change, Ruleset};
@@ -58,7 +58,7 @@ pub(super) async fn change(namespace: &Arc<Namespace>, changes: &[Change]) -> Re
     }
     let handles = rules_to_delete(namespace, changes).await.map_err(without_effect)?;
     // The last time that they can be asked what they counted.
-    keep_counts(namespace, &handles);
+    keep_counts(&mut namespace.counted.lock().unwrap_or_else(PoisonError::into_inner), &handles);
     let find = |chain: &str, id: &str| {
         handles.iter().find(|rule| rule.chain == chain && rule.id == id).map(|rule| rule.handle)
     };
@@ -115,15 +115,23 @@ pub(super) fn without_effect(error: FabricError) -> Failed {
 /// As [`rules`].
 pub async fn counted(namespace: &Arc<Namespace>) -> Result<Vec<KernelRule>, FabricError> {
     let now = rules(namespace).await?;
-    keep_counts(namespace, &now);
-    let counted = namespace.counted.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(counted.values().cloned().collect())
+    let mut counted = namespace.counted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let counting = now.into_iter().filter(|rule| rule.packets.is_some());
+    counted.extend(counting.map(|rule| (rule.handle, rule)));
+    Ok(counted.into_values().collect())
 }
 
-fn keep_counts(namespace: &Namespace, rules: &[KernelRule]) {
-    let mut counted = namespace.counted.lock().unwrap_or_else(PoisonError::into_inner);
-    let counting = rules.iter().filter(|rule| rule.packets.is_some());
+/// Counts of rules that may be gone are kept for whoever asks, as many as this: a lab that stays up may have any number of them.
+const MAX_COUNTED: usize = 1 << 14;
+
+/// Keeps what rules have counted that will be deleted. That a rule has counted nothing need not be kept.
+fn keep_counts(counted: &mut RuleCounts, rules: &[KernelRule]) {
+    let counting = rules.iter().filter(|rule| rule.packets.is_some_and(|packets| packets > 0));
     counted.extend(counting.map(|rule| (rule.handle, rule.clone())));
+    // The kernel counts handles up: the first is the oldest.
+    while counted.len() > MAX_COUNTED {
+        counted.pop_first();
+    }
 }
 
 /// Lists with handles, as JSON; terse (`-t`), since there may be many elements, and no rule is in one. Protocols are
@@ -146,7 +154,7 @@ pub async fn rules(namespace: &Arc<Namespace>) -> Result<Vec<KernelRule>, Fabric
 }
 
 fn read_list(namespace: &Namespace, text: &str) -> Result<Vec<KernelRule>, FabricError> {
-    read_rules(text).map_err(|e| missing(namespace, format!("nft's list could not be read: {e}")))
+    read_rules(text).map_err(|error| unlisted(namespace, format!("nft's list could not be read: {error}")))
 }
 
 /// nft's own list of every set of a namespace's table, as JSON.
@@ -214,6 +222,11 @@ fn missing(namespace: &Namespace, message: String) -> FabricError {
     FabricError::Nft { node: namespace.name.clone(), script: String::new(), message }
 }
 
+/// That nft lists nothing, or what cannot be read.
+pub(super) fn unlisted(namespace: &Namespace, message: String) -> FabricError {
+    FabricError::Listing { node: namespace.name.clone(), message }
+}
+
 /// Carries out a script inside a namespace. If nft fails, the kernel tells whether it has taken the transaction.
 async fn transact(namespace: &Arc<Namespace>, script: String) -> Result<(), Failed> {
     let (program, patience) = door(namespace).map_err(without_effect)?;
@@ -258,8 +271,8 @@ async fn list(namespace: &Arc<Namespace>, arguments: &[&str]) -> Result<String, 
     });
     match listed.await? {
         Ok(Ended { status: Status::Success, output, .. }) => Ok(output),
-        Ok(ended) => Err(missing(namespace, format!("failed to list the rules: {}", said(&ended, patience)))),
-        Err(error) => Err(missing(namespace, format!("failed to list the rules: {error}"))),
+        Ok(ended) => Err(unlisted(namespace, said(&ended, patience))),
+        Err(error) => Err(unlisted(namespace, error.to_string())),
     }
 }
 
@@ -345,4 +358,21 @@ pub(super) fn read() -> io::Result<u32> {
     };
     let id = generation.attributes.iter().find_map(|it| if let GenAttribute::Id(id) = it { Some(*id) } else { None });
     id.ok_or_else(|| io::Error::other("the kernel does not say the ruleset's generation"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_rules_that_are_gone_only_so_many_counts_are_kept_and_none_of_nothing() {
+        let rule = |handle: u64, packets| KernelRule { chain: "ingress/WEB".into(), id: "1".into(), handle, packets };
+        let mut counted = RuleCounts::new();
+        keep_counts(&mut counted, &[rule(1, Some(0)), rule(2, None), rule(3, Some(7))]);
+        assert_eq!(counted.keys().copied().collect::<Vec<_>>(), [3]);
+        let many: Vec<KernelRule> = (4..=MAX_COUNTED as u64 + 10).map(|handle| rule(handle, Some(1))).collect();
+        many.iter().for_each(|one| keep_counts(&mut counted, std::slice::from_ref(one)));
+        let newest = counted.last_key_value().map(|(handle, _)| *handle);
+        assert_eq!((counted.len(), newest), (MAX_COUNTED, Some(MAX_COUNTED as u64 + 10)));
+    }
 }

@@ -156,11 +156,7 @@ fn keep_counts(namespace: &Namespace, gone: Vec<Element>) {
 /// Every element that packets have put into a set of a namespace.
 async fn elements(namespace: &Arc<Namespace>) -> Result<Vec<Element>, FabricError> {
     let text = nft::sets(namespace).await?;
-    let unread = |error: serde_json::Error| FabricError::Nft {
-        node: namespace.name.clone(),
-        script: String::new(),
-        message: format!("nft's list of sets could not be read: {error}"),
-    };
+    let unread = |error| nft::unlisted(namespace, format!("nft's list of sets could not be read: {error}"));
     read(&text).map_err(unread)
 }
 

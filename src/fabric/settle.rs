@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::Ipv6Addr;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
@@ -20,6 +21,10 @@ use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike};
 use rtnetlink::LinkUnspec;
 
+use super::error::FabricError;
+use super::faults;
+use super::kernel::in_node;
+use super::namespace::Namespace;
 use super::netlink::{Refused, refusal};
 
 /// The kernel's group of news about links (`RTNLGRP_LINK`).
@@ -32,8 +37,44 @@ const SETTLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// So many questions before their answers are read: these must fit the receive buffer.
 const MAX_PIPELINED: usize = 32;
 
+/// State of the lower ends of links.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum LowerEnds {
+    /// No program of the user's has run there.
+    AsMade,
+    /// Programs of the user's run there, and may have taken the links down, or away.
+    Entered,
+}
+
+/// Waits until links of a namespace, by their indexes and names, are up. Where programs of the user's can keep them from that, those that do not
+/// come up are no error.
+pub(super) async fn settled(
+    node: Arc<Namespace>,
+    links: Vec<(u32, String)>,
+    lower: LowerEnds,
+) -> Result<(), FabricError> {
+    let fault = node.faults.step(&node.name, "see its links come up");
+    let done = node.run(move || settle(&links)).await?;
+    let done = match (fault, lower) {
+        (None, LowerEnds::AsMade) => done,
+        (None, LowerEnds::Entered) => Ok(()),
+        (Some(_), _) => Err(Refused { attempt: "see its links come up".to_owned(), source: faults::error() }),
+    };
+    done.map_err(|refused| in_node(&node.name, refused))
+}
+
+/// Waits until packets for these IPv6 addresses come up in a namespace, as [`settled`] waits for links.
+pub(super) async fn deliverable(node: Arc<Namespace>, addresses: Vec<Ipv6Addr>) -> Result<(), FabricError> {
+    let done = node.run(move || are_local(&addresses)).await?;
+    // Whoever has been at work there may have taken them off, or IPv6 as a whole.
+    if node.was_entered() {
+        return Ok(());
+    }
+    done.map_err(|refused| in_node(&node.name, refused))
+}
+
 /// Waits until links, by their indexes and names, are up. Runs on a thread inside the namespace.
-pub(super) fn settle(links: &[(u32, String)]) -> Result<(), Refused> {
+fn settle(links: &[(u32, String)]) -> Result<(), Refused> {
     for links in links.chunks(MAX_PIPELINED) {
         let mut waiting: HashMap<u32, &str> = links.iter().map(|(index, name)| (*index, name.as_str())).collect();
         let settled = wait(&mut waiting);
@@ -63,7 +104,7 @@ fn wait(waiting: &mut HashMap<u32, &str>) -> io::Result<()> {
 
 /// Waits until packets for these IPv6 addresses come up: the kernel makes their local routes by a worker, once the link
 /// carries. Until then what is sent there is lost without a word. Runs on a thread inside the namespace.
-pub(super) fn deliverable(addresses: &[Ipv6Addr]) -> Result<(), Refused> {
+fn are_local(addresses: &[Ipv6Addr]) -> Result<(), Refused> {
     let mut waiting: HashSet<Ipv6Addr> = addresses.iter().copied().collect();
     wait_local(&mut waiting).map_err(|source| {
         let mut addresses: Vec<String> = waiting.iter().map(ToString::to_string).collect();
@@ -94,16 +135,17 @@ fn until(
     questions: &[(RouteNetlinkMessage, u16)],
     mut is_enough: impl FnMut(Option<RouteNetlinkMessage>) -> bool,
 ) -> io::Result<()> {
-    again_if_overrun(|| listen(group, questions, &mut is_enough))
+    // One for all rounds: root in an instance can have news without end.
+    let deadline = Instant::now() + SETTLE_TIMEOUT;
+    again_if_overrun(deadline, || listen(group, questions, deadline, &mut is_enough))
 }
 
 /// Tries again where the kernel had more to tell than a socket's buffer holds, as it has where many links come up while this
 /// thread waits for its turn: what was lost is asked for once more.
-fn again_if_overrun(mut attempt: impl FnMut() -> io::Result<()>) -> io::Result<()> {
-    let begun = Instant::now();
+fn again_if_overrun(deadline: Instant, mut attempt: impl FnMut() -> io::Result<()>) -> io::Result<()> {
     loop {
         match attempt() {
-            Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) && begun.elapsed() < SETTLE_TIMEOUT => {}
+            Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) && Instant::now() < deadline => {}
             other => return other,
         }
     }
@@ -112,6 +154,7 @@ fn again_if_overrun(mut attempt: impl FnMut() -> io::Result<()>) -> io::Result<(
 fn listen(
     group: u32,
     questions: &[(RouteNetlinkMessage, u16)],
+    deadline: Instant,
     is_enough: &mut impl FnMut(Option<RouteNetlinkMessage>) -> bool,
 ) -> io::Result<()> {
     let mut socket = Socket::new(NETLINK_ROUTE)?;
@@ -119,7 +162,6 @@ fn listen(
     socket.connect(&SocketAddr::new(0, 0))?;
     // The news first and then the question: what happens in between is not missed.
     socket.add_membership(group)?;
-    setsockopt(&socket.as_fd(), sockopt::ReceiveTimeout, &TimeVal::seconds(SETTLE_TIMEOUT.as_secs().cast_signed()))?;
     let mut bytes = Vec::new();
     for (question, flags) in questions {
         let mut message = NetlinkMessage::from(question.clone());
@@ -130,9 +172,32 @@ fn listen(
         message.serialize(&mut bytes[start..]);
     }
     socket.send(&bytes, 0)?;
+    let receive = |left: Duration| {
+        let left = TimeVal::microseconds(i64::try_from(left.as_micros()).unwrap_or(i64::MAX));
+        setsockopt(&socket.as_fd(), sockopt::ReceiveTimeout, &left)?;
+        socket.recv_from_full().map(|(buffer, _)| buffer)
+    };
+    read_until(deadline, receive, is_enough)
+}
+
+/// Shows what is received until it is enough, or the time is over, however much still comes.
+fn read_until(
+    deadline: Instant,
+    mut receive: impl FnMut(Duration) -> io::Result<Vec<u8>>,
+    is_enough: &mut impl FnMut(Option<RouteNetlinkMessage>) -> bool,
+) -> io::Result<()> {
     let mut enough = is_enough(None);
     while !enough {
-        let (buffer, _) = socket.recv_from_full()?;
+        let left = deadline.saturating_duration_since(Instant::now());
+        // The kernel would wait for ever for less than a microsecond.
+        if left.as_micros() == 0 {
+            return Err(io::Error::from_raw_os_error(libc::ETIMEDOUT));
+        }
+        let buffer = match receive(left) {
+            // The next round finds that the time is over.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+            received => received?,
+        };
         let mut rest = &buffer[..];
         while !rest.is_empty() {
             let answer = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest).map_err(io::Error::other)?;
@@ -170,8 +235,29 @@ mod tests {
     #[test]
     fn what_the_kernel_could_not_tell_is_asked_for_again_and_any_other_error_is_passed_on() {
         let mut answers = vec![Ok(()), Err(libc::ENOBUFS), Err(libc::ENOBUFS)];
-        again_if_overrun(|| answers.pop().expect("an answer").map_err(io::Error::from_raw_os_error)).unwrap();
-        let refused = again_if_overrun(|| Err(io::Error::from_raw_os_error(libc::EPERM))).unwrap_err();
+        let far = Instant::now() + SETTLE_TIMEOUT;
+        again_if_overrun(far, || answers.pop().expect("an answer").map_err(io::Error::from_raw_os_error)).unwrap();
+        let refused = again_if_overrun(far, || Err(io::Error::from_raw_os_error(libc::EPERM))).unwrap_err();
         assert_eq!(refused.raw_os_error(), Some(libc::EPERM));
+        let overrun = || Err(io::Error::from_raw_os_error(libc::ENOBUFS));
+        assert!(again_if_overrun(Instant::now(), overrun).is_err(), "not for ever");
+    }
+
+    /// Root in an instance can have the kernel tell of links and routes for as long as it likes.
+    #[test]
+    fn news_without_end_of_other_links_are_not_waited_for_beyond_the_deadline() {
+        let mut news = NetlinkMessage::from(RouteNetlinkMessage::NewLink(LinkUnspec::new_with_index(7).build()));
+        news.finalize();
+        let mut bytes = vec![0; news.buffer_len()];
+        news.serialize(&mut bytes);
+        let mut heard = 0;
+        let deadline = Instant::now() + Duration::from_millis(50);
+        let mut never = |news: Option<RouteNetlinkMessage>| {
+            heard += u32::from(news.is_some());
+            false
+        };
+        let late = read_until(deadline, |_| Ok(bytes.clone()), &mut never).unwrap_err();
+        assert_eq!(late.raw_os_error(), Some(libc::ETIMEDOUT));
+        assert!(heard > 0);
     }
 }

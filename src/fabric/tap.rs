@@ -14,6 +14,7 @@ use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 use super::error::FabricError;
 use super::namespace::Namespace;
 use super::packet::Sighting;
+use super::receive_buffer::most_waiting;
 use crate::network::Families;
 
 /// A packet socket, which shows packets from their IP header on. It never blocks.
@@ -21,6 +22,7 @@ use crate::network::Families;
 pub struct Tap {
     socket: Socket,
     buffer: Vec<u8>,
+    most_waiting: usize,
 }
 
 impl Tap {
@@ -71,7 +73,7 @@ impl Tap {
         })
     }
 
-    /// Reads all that was seen; packets that are not IP are passed over.
+    /// Reads all that was seen until now, and perhaps of what is seen meanwhile; packets that are not IP are passed over.
     ///
     /// # Errors
     /// The kernel's word.
@@ -86,7 +88,7 @@ impl Tap {
     /// # Errors
     /// The kernel's word.
     pub fn read_each(&mut self, mut show: impl FnMut(&[u8])) -> io::Result<()> {
-        loop {
+        for _ in 0..self.most_waiting {
             // A short read is what is wanted: the headers are enough.
             match recv(self.socket.as_raw_fd(), &mut self.buffer, MsgFlags::MSG_DONTWAIT) {
                 Ok(length) => show(&self.buffer[..length]),
@@ -95,6 +97,7 @@ impl Tap {
                 Err(errno) => return Err(errno.into()),
             }
         }
+        Ok(())
     }
 
     /// Returns the number of packets that had no place in the socket's buffer since the last call.
@@ -143,7 +146,7 @@ fn open_on(index: u32, program: &[SockFilter]) -> io::Result<Tap> {
 
 fn with_room(socket: Socket) -> io::Result<Tap> {
     socket.set_recv_buffer_size(BUFFER)?;
-    Ok(Tap { socket, buffer: vec![0; SNAPSHOT_LENGTH] })
+    Ok(Tap { most_waiting: most_waiting(&socket)?, socket, buffer: vec![0; SNAPSHOT_LENGTH] })
 }
 
 /// Loads a byte of what the kernel knows of a packet besides its content.

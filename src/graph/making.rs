@@ -102,19 +102,24 @@ impl<'a> Making<'a> {
         index
     }
 
-    fn of_group(&mut self, label: &str) -> Vec<usize> {
+    /// Boxes with members of these groups; an empty one of this title where there is none.
+    fn of_groups(&mut self, labels: &[&str], title: &str) -> Vec<usize> {
         let all: IndexSet<usize> =
-            label.split('+').filter_map(|label| self.of_group.get(label)).flatten().copied().collect();
+            labels.iter().filter_map(|label| self.of_group.get(*label)).flatten().copied().collect();
         if !all.is_empty() {
             return all.into_iter().collect();
         }
-        vec![self.a_box(BoxKind::Empty, label)]
+        vec![self.a_box(BoxKind::Empty, title)]
+    }
+
+    fn senders(&mut self, passage: &Passage) -> Vec<usize> {
+        self.of_groups(&passage.senders_groups(), &passage.from)
     }
 
     fn receivers(&mut self, passage: &Passage) -> Vec<usize> {
         let all: IndexSet<usize> =
             passage.members.iter().filter_map(|label| self.of_member.get(label)).copied().collect();
-        if all.is_empty() { self.of_group(&passage.to) } else { all.into_iter().collect() }
+        if all.is_empty() { self.of_groups(&[&passage.to], &passage.to) } else { all.into_iter().collect() }
     }
 
     fn add(&mut self, passage: &Passage) {
@@ -127,7 +132,7 @@ impl<'a> Making<'a> {
         let (from, to) = match passage.way {
             Way::ToOutside => {
                 let line = format!("{traffic} to {}", passage.to);
-                for index in self.of_group(&passage.from) {
+                for index in self.senders(passage) {
                     let outward = &mut self.boxes[index].outward;
                     if !outward.contains(&line) {
                         outward.push(line.clone());
@@ -136,7 +141,9 @@ impl<'a> Making<'a> {
                 return;
             }
             Way::FromOutside => (vec![self.a_box(BoxKind::Outside, &passage.from)], self.receivers(passage)),
-            Way::Inside if self.is_group(&passage.from) => (self.of_group(&passage.from), self.receivers(passage)),
+            Way::Inside if passage.senders_groups().iter().any(|label| self.labels.contains(label)) => {
+                (self.senders(passage), self.receivers(passage))
+            }
             // A block of the VPC: somebody there, in whatever group.
             Way::Inside => (vec![self.a_box(BoxKind::Outside, &passage.from)], self.receivers(passage)),
         };
@@ -145,10 +152,6 @@ impl<'a> Making<'a> {
                 self.arrows.entry((from, to, kind)).or_default().insert(traffic.clone());
             }
         }
-    }
-
-    fn is_group(&self, label: &str) -> bool {
-        label.split('+').any(|label| self.labels.contains(label))
     }
 
     fn picture(self) -> Picture {

@@ -27,7 +27,7 @@ pub(super) enum Node {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Columns {
     pub lanes: Vec<Vec<Node>>,
-    /// For each arrow its nodes, from the sender's box to the receiver's; nothing for one of a box that stands in no lane.
+    /// For each arrow its nodes, from the sender's box to the receiver's.
     pub ways: Vec<Vec<Node>>,
 }
 

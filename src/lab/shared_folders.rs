@@ -19,7 +19,7 @@ pub(super) struct Shared {
 }
 
 pub(super) fn is_system(path: &Path) -> bool {
-    HOST_FOLDERS.iter().chain(&["/var/lib"]).any(|folder| Path::new(folder) == path)
+    HOST_FOLDERS.iter().chain(&["/var/lib", "/gnu"]).any(|folder| Path::new(folder) == path)
         || SYSTEM.iter().any(|folder| path.starts_with(folder))
 }
 

@@ -97,6 +97,7 @@ fn by_unknown_group<'a>(
     let passage = Passage {
         way: Way::Inside,
         from,
+        from_groups: Vec::new(),
         to,
         traffic: traffic_words(rule),
         certainty: Certainty::Unknown("no source has the members of this group".to_owned()),
@@ -256,7 +257,10 @@ fn one_pair<'a>(sides: &Sides<'a>, pair: Pair<'_, 'a>, told: &mut Told) {
         let label =
             |id: &ResourceId| sides.account.groups.get(id).map_or_else(|| id.to_string(), |group| group.label.clone());
         let by_group = |rule: &Rule| rule.peer.group().map(label);
-        let named = |class: &Class<'_>| class.groups.iter().map(|id| label(id)).collect::<Vec<_>>().join("+");
+        let from_groups: Vec<String> = match open.ingress.rule.peer.group() {
+            Some(_) => Vec::new(),
+            None => from.groups.iter().map(|id| label(id)).collect(),
+        };
         let senders_of = |rule: &Rule| -> Vec<String> {
             let all = rule.peer.group().map_or(from.members.len(), |id| sides.members_of(id));
             let labels = senders.members.iter().map(|member| member.label.clone());
@@ -297,7 +301,8 @@ fn one_pair<'a>(sides: &Sides<'a>, pair: Pair<'_, 'a>, told: &mut Told) {
         let of_rule = || ingress_rules.own.owner(open.ingress.rule).map(|group| group.label.clone());
         let passage = Passage {
             way: Way::Inside,
-            from: by_group(open.ingress.rule).unwrap_or_else(|| named(from)),
+            from: by_group(open.ingress.rule).unwrap_or_else(|| from_groups.join("+")),
+            from_groups,
             to: by_group(open.egress.rule).or_else(of_rule).unwrap_or_default(),
             traffic: open.packets.words(),
             certainty: why.map_or(Certainty::Known, Certainty::Unknown),

@@ -164,6 +164,7 @@ impl<'a> Gained<'a> {
         Passage {
             way,
             from,
+            from_groups: Vec::new(),
             to,
             traffic: traffic_words(rule),
             certainty: Certainty::Known,
@@ -285,6 +286,7 @@ fn of_somebody(to: String, why: String, by: Vec<Origin>, reached: Reached) -> Pa
     Passage {
         way: Way::FromOutside,
         from: "somebody".to_owned(),
+        from_groups: Vec::new(),
         held_by: Vec::new(),
         to,
         traffic: "unknown traffic".to_owned(),

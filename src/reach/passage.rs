@@ -14,6 +14,8 @@ pub struct Passage {
     pub way: Way,
     /// The sender: a group, a block, `anywhere`.
     pub from: String,
+    /// The groups whose short names the sender's name joins by `+`, which a group's own name may have; none where it joins none.
+    pub from_groups: Vec<String>,
     /// The receiver.
     pub to: String,
     /// Protocol and ports as a rule says them: `tcp 5432`.
@@ -96,6 +98,14 @@ pub(super) fn ends_of(group: &str, peer: String, direction: Direction) -> (Strin
 }
 
 impl Passage {
+    /// The short names of the sender's groups, if it is of groups.
+    pub fn senders_groups(&self) -> Vec<&str> {
+        if self.from_groups.is_empty() {
+            return vec![&self.from];
+        }
+        self.from_groups.iter().map(String::as_str).collect()
+    }
+
     /// Both ends, as a flow has them: `web -> db:5432`.
     pub fn flow(&self) -> String {
         format!("{} -> {}", self.from, self.target())

@@ -1,8 +1,8 @@
 //! Bounds of a lab's instances: the processes that each may have, and what the whole lab may take.
 //!
-//! The kernel counts processes by user namespace and user, and again for whoever made the namespace (Linux 5.14 and later). A
-//! process may not begin where one of these counts is above a limit: its own for the first, and for those above what its maker's limit was
-//! when the namespace was made. That second one is of all instances together, so a low one would let one starve the others.
+//! The kernel counts processes by user namespace and user, and again for whoever made the namespace (Linux 5.14 and later). A fork fails
+//! where either count is over its limit: the first over the process's own `RLIMIT_NPROC`, the second over that of whoever made the
+//! namespace, as it was then. The second counts all instances together, so a low one would let one starve the others.
 //! Therefore the processes themselves are limited, for good, since nobody in an instance may raise it; and what they make of
 //! namespaces counts for their instance.
 

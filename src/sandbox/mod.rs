@@ -9,6 +9,7 @@ mod before_main;
 pub mod bounds;
 pub(crate) mod child;
 pub mod descriptors;
+mod given;
 pub mod ids;
 pub(crate) mod instance_namespaces;
 pub mod limits;
@@ -157,10 +158,18 @@ pub(crate) fn in_child(work: impl FnOnce(Sandbox) -> String) -> Result<String, S
     }
 }
 
+/// Reports whether the kernel has namespaces of control groups: one that has the groups has these.
+pub(crate) fn has_control_groups() -> bool {
+    Path::new("/proc/self/ns/cgroup").exists()
+}
+
 /// Makes the namespaces, with a user namespace where the caller has not the right without. True if one was made.
 fn unshare_namespaces() -> Result<bool, SandboxError> {
-    let wanted =
+    let mut wanted =
         CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWIPC;
+    if has_control_groups() {
+        wanted |= CloneFlags::CLONE_NEWCGROUP;
+    }
     let (uid, gid) = (geteuid(), getegid());
     if uid.is_root() {
         match unshare(wanted) {
@@ -274,7 +283,8 @@ fn make_places_for_names() -> io::Result<()> {
 /// The empty files that stand in for those that `/etc` lacks.
 const PLACES: &str = "/run/sglab/etc";
 
-/// This program, where nobody can change it: whose owner runs in an instance finds it by the link of a process that is about to run another.
+/// Path of a read-only bind mount of this program. An instance's root may own the file, and reaches it by `/proc/PID/exe` of a
+/// process that is about to exec; by this mount it cannot write to it.
 const PROGRAM: &str = "/run/sglab/program";
 
 /// This program's file, by this namespace's own mounts: the kernel's link to it leads by those of whoever started it, which cannot be mounted.

@@ -46,10 +46,10 @@ pub(super) fn fork_single_threaded() -> nix::Result<ForkResult> {
     unsafe { nix::unistd::fork() }
 }
 
-/// A descriptor of a child of this process, which can be read once the child has ended.
-pub(super) fn process(child: u32) -> nix::Result<OwnedFd> {
+/// A descriptor of a process, by its number, which must not have been reaped. It can be read once the process has ended.
+pub(super) fn process(number: u32) -> nix::Result<OwnedFd> {
     // SAFETY: a system call with two numbers.
-    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, child, 0) };
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, number, 0) };
     let fd = RawFd::try_from(Errno::result(fd)?).map_err(|_| Errno::EBADF)?;
     // SAFETY: the kernel opened it for us, close-on-exec, and nobody else knows its number.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
@@ -177,7 +177,7 @@ pub(super) fn restrict_mounts(place: &Path) -> nix::Result<()> {
 }
 
 /// A copy of what is mounted at a file or a folder, and below: it is nowhere yet.
-pub(super) fn copy_of_mounts(what: BorrowedFd<'_>) -> nix::Result<OwnedFd> {
+pub(crate) fn copy_of_mounts(what: BorrowedFd<'_>) -> nix::Result<OwnedFd> {
     let flags = libc::OPEN_TREE_CLONE
         | libc::OPEN_TREE_CLOEXEC
         | libc::AT_RECURSIVE.unsigned_abs()
@@ -217,7 +217,7 @@ pub(super) fn give_ids(tree: BorrowedFd<'_>, user: BorrowedFd<'_>) -> nix::Resul
 }
 
 /// Puts such a copy, or a mount that is somewhere already, at a place: by descriptors, also on a link.
-pub(super) fn put_mounts(tree: BorrowedFd<'_>, place: BorrowedFd<'_>) -> nix::Result<()> {
+pub(crate) fn put_mounts(tree: BorrowedFd<'_>, place: BorrowedFd<'_>) -> nix::Result<()> {
     // SAFETY: a system call with two descriptors, two terminated strings and a number.
     let moved = unsafe {
         libc::syscall(

@@ -17,7 +17,7 @@ use nix::unistd::{dup2_stdin, dup2_stdout, getppid};
 use super::{raw, remedies, which};
 
 /// Says who starts the process, and what for: `PID:WHAT`. A variable that has strayed here names another parent.
-const VARIABLE: &str = "SGLAB_SUMMONS";
+const VARIABLE: &str = "SGLAB_ORDER";
 
 /// Task of a process, and the ways to tell what came of it.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ impl Report {
 ///
 /// # Errors
 /// The system's word.
-pub fn summon(command: &mut Command, what: &str) -> io::Result<UnixStream> {
+pub fn order(command: &mut Command, what: &str) -> io::Result<UnixStream> {
     // Else it would start itself for ever.
     if std::env::var(VARIABLE).is_ok_and(|value| wanted(&value).is_some()) {
         return Err(io::Error::other("the process was started for that, and what it does before `main` was not done"));
@@ -120,19 +120,19 @@ pub(super) fn answer() {
     if nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).is_err() || wanted(&value).is_none() {
         process::exit(137);
     }
-    let summons = match receive(what) {
-        Ok(summons) => summons,
+    let order = match receive(what) {
+        Ok(order) => order,
         Err(error) => {
             eprintln!("error: failed to take over standard input and output: {error}");
             process::exit(3);
         }
     };
     if let Err(why) = enter() {
-        drop(summons.report(&Report::NoSandbox(why)));
+        drop(order.report(&Report::NoSandbox(why)));
         process::exit(3);
     }
     if let Ok(mut received) = RECEIVED.lock() {
-        *received = Some(summons);
+        *received = Some(order);
     }
 }
 

@@ -1,9 +1,10 @@
-//! The ends of a program in an instance, and what passes between them and this process's own terminal.
+//! The ends of a program in an instance, and what passes between them and this process's own terminal and sockets.
 //!
 //! A program in an instance is not trusted, and may leave others behind: who has a terminal's descriptor reads what is typed there
-//! later, and changes its modes. So it gets pipes in place of a terminal, or a terminal of its instance's own, whose other end comes here.
+//! later, and changes its modes; who has a socket's speaks to its peer in the caller's name. So it gets pipes in place of these, or a terminal of
+//! its instance's own, whose other end comes here.
 
-use std::io::{self, IsTerminal, stderr, stdin, stdout};
+use std::io::{self, ErrorKind, IsTerminal, stderr, stdin, stdout};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
@@ -15,6 +16,7 @@ use nix::sys::stat::fstat;
 use nix::unistd::{getpgrp, pipe2, tcgetpgrp};
 
 use super::descriptors;
+use super::given::{FOLDER_WITHHELD, Kind};
 
 /// Bytes that are passed on at once.
 const CHUNK_SIZE: usize = 1 << 14;
@@ -41,7 +43,7 @@ pub struct Relay {
     outputs: Vec<Output>,
 }
 
-/// From the terminal at standard input to the program.
+/// From the terminal or the socket at standard input to the program.
 #[derive(Debug)]
 struct Input {
     to: OwnedFd,
@@ -50,7 +52,7 @@ struct Input {
     ended: bool,
 }
 
-/// From the program to a terminal.
+/// From the program to a terminal or a socket.
 #[derive(Debug)]
 struct Output {
     from: OwnedFd,
@@ -58,22 +60,22 @@ struct Output {
 }
 
 impl Ends {
-    /// This process's own, but pipes where it has a terminal. Where output and errors are the same terminal, the program has one pipe for
-    /// both: so they stay in their order.
+    /// This process's own files and pipes, but a pipe where it has a terminal or a socket. Where output and errors are the same terminal or
+    /// socket, the program has one pipe for both: so they stay in their order.
     ///
     /// # Errors
-    /// The system's word.
+    /// The system's word; [`ErrorKind::PermissionDenied`] where one is a folder.
     pub fn ours() -> io::Result<Self> {
         let mut relay = Relay::default();
-        let input = if stdin().is_terminal() {
+        let input = if is_handed_on(&stdin())? {
+            stdin().as_fd().try_clone_to_owned()?
+        } else {
             let (theirs, to) = pipe2(OFlag::O_CLOEXEC)?;
             relay.input = Some(Input::to(to)?);
             theirs
-        } else {
-            stdin().as_fd().try_clone_to_owned()?
         };
         let output = relay.end_for(stdout().as_fd())?;
-        let errors = if is_one_terminal()? { output.try_clone()? } else { relay.end_for(stderr().as_fd())? };
+        let errors = if is_one_relayed()? { output.try_clone()? } else { relay.end_for(stderr().as_fd())? };
         Ok(Self { given: [input, output, errors], relay })
     }
 
@@ -105,16 +107,25 @@ impl Far {
     }
 }
 
-fn is_one_terminal() -> io::Result<bool> {
+/// Reports whether the program has one of this process's ends as it is, and not by a pipe.
+fn is_handed_on(end: &(impl AsFd + IsTerminal)) -> io::Result<bool> {
+    match Kind::of(end)? {
+        Kind::Plain => Ok(true),
+        Kind::Terminal | Kind::Other => Ok(false),
+        Kind::Folder => Err(io::Error::new(ErrorKind::PermissionDenied, FOLDER_WITHHELD)),
+    }
+}
+
+fn is_one_relayed() -> io::Result<bool> {
     let (output, errors) = (fstat(stdout())?, fstat(stderr())?);
-    Ok(stdout().is_terminal() && (output.st_dev, output.st_ino) == (errors.st_dev, errors.st_ino))
+    Ok(!is_handed_on(&stdout())? && (output.st_dev, output.st_ino) == (errors.st_dev, errors.st_ino))
 }
 
 impl Relay {
     /// Makes the program's end for one of ours.
     fn end_for(&mut self, ours: BorrowedFd<'_>) -> io::Result<OwnedFd> {
         let to = ours.try_clone_to_owned()?;
-        if !to.is_terminal() {
+        if is_handed_on(&to)? {
             return Ok(to);
         }
         let (from, theirs) = pipe2(OFlag::O_CLOEXEC)?;

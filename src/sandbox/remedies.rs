@@ -30,16 +30,22 @@ pub fn remedy() -> String {
     format!("{}; in a container, run it without a seccomp filter that forbids unshare and mount", as_root(&program))
 }
 
+/// Settings of the system's about user namespaces: where one is 0 an ordinary user has none.
+pub(crate) const USER_NAMESPACES: [&str; 2] = ["user.max_user_namespaces", "kernel.unprivileged_userns_clone"];
+
+/// Settings of the system's about the other namespaces of a lab and its instances: where one is 0 nobody has any.
+pub(crate) const OTHER_NAMESPACES: [&str; 6] = [
+    "user.max_net_namespaces",
+    "user.max_mnt_namespaces",
+    "user.max_pid_namespaces",
+    "user.max_ipc_namespaces",
+    "user.max_uts_namespaces",
+    "user.max_cgroup_namespaces",
+];
+
 /// Returns the remedy where a limit of the system's leaves no namespaces at all; nothing where none does.
 pub fn limit_remedy() -> Option<String> {
-    const LIMITS: [&str; 5] = [
-        "user.max_user_namespaces",
-        "user.max_net_namespaces",
-        "user.max_mnt_namespaces",
-        "user.max_pid_namespaces",
-        "kernel.unprivileged_userns_clone",
-    ];
-    let limit = LIMITS.into_iter().find(|name| setting_is(name, "0"))?;
+    let limit = USER_NAMESPACES.into_iter().chain(OTHER_NAMESPACES).find(|name| setting_is(name, "0"))?;
     let program = std::env::current_exe().unwrap_or_else(|_| "sglab".into());
     Some(format!("{limit} is 0: {}", as_root(&program)))
 }

@@ -99,16 +99,16 @@ enum Again {
 /// Inside now, or the test has passed inside of another process.
 fn enter(what: &str, again: Again, timeout: Option<Duration>) -> Result<Inside, Passed> {
     match reexec::take() {
-        Some(summons) => {
-            if summons.what != what {
-                let why = format!("the process was started for {}, and {what} is run", summons.what);
-                drop(summons.report(&Report::Failed(why.clone())));
+        Some(order) => {
+            if order.what != what {
+                let why = format!("the process was started for {}, and {what} is run", order.what);
+                drop(order.report(&Report::Failed(why.clone())));
                 fail(why);
             }
-            Ok(Inside::begin(summons))
+            Ok(Inside::begin(order))
         }
         // The caller's own `main` has entered it.
-        None if sandbox::current().is_some() => Ok(Inside { summons: None }),
+        None if sandbox::current().is_some() => Ok(Inside { order: None }),
         None => {
             let failure = outside(what, again, timeout).unwrap_or_else(|error| {
                 let why = format!("failed to run {what} inside a sandbox: {error}");
@@ -133,7 +133,7 @@ fn outside(what: &str, again: Again, timeout: Option<Duration>) -> io::Result<Op
         Again::Test => command.args([what, "--exact", "--nocapture", "--include-ignored"]),
         Again::Main => command.args(std::env::args_os().skip(1)),
     };
-    let mut report = reexec::summon(&mut command, what)?;
+    let mut report = reexec::order(&mut command, what)?;
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     // The command holds the other end of the report.
     drop(command);
@@ -219,14 +219,14 @@ fn ending(status: ExitStatus) -> String {
 #[derive(Debug)]
 pub struct Inside {
     /// Nothing where nobody outside wants to know.
-    summons: Option<Reexec>,
+    order: Option<Reexec>,
 }
 
 /// The message of the last panic of any thread.
 static LAST_PANIC: Mutex<Option<String>> = Mutex::new(None);
 
 impl Inside {
-    fn begin(summons: Reexec) -> Self {
+    fn begin(order: Reexec) -> Self {
         static HOOK: Once = Once::new();
         HOOK.call_once(|| {
             let before = std::panic::take_hook();
@@ -238,12 +238,12 @@ impl Inside {
                 before(info);
             }));
         });
-        if let Err(error) = summons.speak() {
+        if let Err(error) = order.speak() {
             let why = format!("failed to take standard output back: {error}");
-            drop(summons.report(&Report::Failed(why.clone())));
+            drop(order.report(&Report::Failed(why.clone())));
             fail(why);
         }
-        Self { summons: Some(summons) }
+        Self { order: Some(order) }
     }
 
     /// Runs a test to its end.
@@ -265,9 +265,9 @@ impl Inside {
     }
 
     fn tell(&mut self, report: &Report) {
-        if let Some(summons) = self.summons.take() {
+        if let Some(order) = self.order.take() {
             // Outside nobody is left then.
-            drop(summons.report(report));
+            drop(order.report(report));
         }
     }
 }

@@ -155,6 +155,26 @@ async fn whatever_an_instance_did_to_its_network_interfaces_come_and_go() {
     }
 }
 
+/// Links and routes of its own that come and go without end: the kernel tells of each, also whoever waits for another.
+#[sglab::test]
+async fn news_without_end_of_an_instances_links_and_routes_keep_no_interface_from_being_attached() {
+    const LOOPS: [&str; 4] = [
+        "(while :; do ip link set eth0 down; ip link set eth0 up; done) & true",
+        "(while :; do ip link add v0 type veth peer name v1; ip link del v0; done) & true",
+        "(while :; do ip -6 route add 2001:db8:77::/64 dev lo; ip -6 route del 2001:db8:77::/64 dev lo; done) & true",
+        "(while :; do ip -6 address flush dev eth1; ip link set eth1 down; ip link set eth1 up; done) & true",
+    ];
+    let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
+    for words in LOOPS {
+        let _ = script(&mut lab, "web1", words).await;
+    }
+    let all = LOOPS.join("; ");
+    carry_out(&mut lab, &all, "[{attach-interface: {web1: {eth1: {groups: [WEB]}}}}]").await;
+    holds(&mut lab, &all, false).await;
+    carry_out(&mut lab, &all, "[{detach-interface: web1.eth1}, {stop: web1}, {start: web1}]").await;
+    holds(&mut lab, &all, true).await;
+}
+
 /// The folder that outlives restarts is in the memory of the lab, as its own names are.
 #[sglab::test]
 async fn an_instance_that_fills_its_folders_takes_nothing_from_others() {

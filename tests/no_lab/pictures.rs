@@ -73,6 +73,46 @@ fn what_is_stopped_is_drawn_as_stopped() {
     assert!(mermaid(&picture).unwrap().contains("i-2 (stopped)"));
 }
 
+/// EC2 allows it in names, and `+` also joins the names of several groups.
+#[test]
+fn a_group_whose_name_has_a_plus_is_one_group_and_not_those_of_its_parts() {
+    let rule = |group: &str| {
+        format!(
+            r#"[{{"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "UserIdGroupPairs": [{{"GroupId": "{group}"}}]}}]"#
+        )
+    };
+    let group = |id: &str, name: &str, rules: &str| {
+        format!(
+            r#"{{"GroupId": "{id}", "GroupName": "{name}", "IpPermissions": {rules}, "IpPermissionsEgress": [{{"IpProtocol": "-1",
+            "IpRanges": [{{"CidrIp": "0.0.0.0/0"}}]}}]}}"#
+        )
+    };
+    let instance = |number: usize, group: &str| {
+        format!(
+            r#"{{"InstanceId": "i-{number}", "State": {{"Name": "running"}}, "NetworkInterfaces": [{{"NetworkInterfaceId":
+            "eni-{number}", "Groups": [{{"GroupId": "{group}"}}]}}]}}"#
+        )
+    };
+    let groups = [
+        group("sg-1", "a", "[]"),
+        group("sg-2", "b", "[]"),
+        group("sg-3", "a+b", "[]"),
+        group("sg-4", "db", &rule("sg-3")),
+    ];
+    let instances = ["sg-1", "sg-2", "sg-3", "sg-4"].iter().enumerate().map(|(number, id)| instance(number, id));
+    let reply = format!(
+        r#"{{"SecurityGroups": [{}], "Reservations": [{{"Instances": [{}]}}]}}"#,
+        groups.join(","),
+        instances.collect::<Vec<_>>().join(",")
+    );
+    let text = sglab::import::Text { name: "dump.json".into(), text: reply.into() };
+    let picture = Picture::new(&sglab::import::read(&[text], None).unwrap_or_else(|faults| panic!("{faults}")));
+    let title = |index: usize| picture.boxes[index].title.as_str();
+    let to_db = picture.arrows.iter().filter(|arrow| title(arrow.to) == "db");
+    let senders: Vec<&str> = to_db.map(|arrow| title(arrow.from)).collect();
+    assert_eq!(senders, ["a+b"]);
+}
+
 #[test]
 fn the_same_cloud_gives_the_same_picture() {
     assert_eq!(svg(&picture(SHOP), "shop"), svg(&picture(SHOP), "shop"));

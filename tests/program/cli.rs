@@ -167,7 +167,7 @@ fn a_machine_that_cannot_host_a_lab_is_3_and_the_remedy_is_told() {
     let program = Program::copy();
     // An ordinary user's namespaces in which no further one may be made.
     let script = "echo 0 > /proc/sys/user/$0 && exec \"$@\"";
-    for limit in ["max_net_namespaces", "max_user_namespaces"] {
+    for limit in ["max_net_namespaces", "max_user_namespaces", "max_cgroup_namespaces"] {
         let path = program.path();
         let arguments = ["-Ur", "sh", "-c", script, limit, path.to_str().unwrap(), "test", "example:two-rules"];
         for user in users() {

@@ -179,3 +179,25 @@ fn who_takes_all_memory_of_a_group_dies_and_the_lab_lives() {
         labs.ok(&["down"]);
     }
 }
+
+/// By a namespace of control groups its root would mount the group, and kill all that is in it.
+#[test]
+fn an_instance_neither_sees_nor_kills_the_group_that_its_lab_runs_in() {
+    if !program::is_root_or_skipped() {
+        return;
+    }
+    for user in users() {
+        let group = Group::of(Bound::Processes(400));
+        let labs = up(&group, *user);
+        let inside = |script: &str| labs.ok(&["exec", "web1", "--", "sh", "-c", script]);
+        let groups = inside("cat /proc/self/cgroup");
+        assert!(groups.lines().all(|line| line.ends_with(":/")), "as {user:?}: {groups}");
+        for mount in ["-t cgroup2", "-t cgroup -o pids"] {
+            let attack = format!("mount {mount} none /tmp/c && echo 1 >/tmp/c/cgroup.kill; echo max >/tmp/c/pids.max");
+            inside(&format!("mkdir -p /tmp/c; unshare -mC sh -c '{attack}' 2>/dev/null; exit 0"));
+            assert_eq!(labs.ok(&["exec", "db1", "--", "echo", "alive"]), "alive\n", "as {user:?}: {mount}");
+        }
+        assert_eq!(fs::read_to_string(group.0.join("pids.max")).expect("its bound"), "400\n", "as {user:?}");
+        labs.ok(&["down"]);
+    }
+}

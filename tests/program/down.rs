@@ -45,3 +45,19 @@ fn labs_that_are_down_are_told_though_another_is_not() {
         }
     }
 }
+
+/// As after `| head -n 1`.
+#[test]
+fn every_lab_is_taken_down_though_nobody_reads_what_is_said() {
+    let labs = Labs::of(User::Ours);
+    for name in ["one", "other", "third"] {
+        labs.ok(&["up", "example:two-tier", "--name", name]);
+    }
+    let (read, write) = std::io::pipe().expect("a pipe");
+    drop(read);
+    let mut command = labs.command(&["down", "--all"]);
+    let output = command.stdout(write).stderr(std::process::Stdio::piped()).output().expect("the program");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && errors.is_empty(), "{output:?}");
+    assert_eq!(labs.states().len(), 0);
+}

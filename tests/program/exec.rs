@@ -362,3 +362,52 @@ fn programs_can_change_users_as_root_and_where_a_range_is_granted_and_doctor_say
     let map = labs.ok(&["exec", "web1", "--", "cat", "/proc/self/uid_map"]);
     assert_eq!(map.split_whitespace().collect::<Vec<_>>(), ["0", "65533", "1", "1", "100000", "65535"]);
 }
+
+/// By a socket the program would speak to its peer in the caller's name.
+#[test]
+fn in_place_of_a_socket_a_program_has_a_pipe_and_what_it_says_is_passed_on() {
+    for user in users() {
+        let labs = Labs::of(*user);
+        labs.ok(&["up", "example:two-tier"]);
+        let (mut ours, theirs) = UnixStream::pair().unwrap();
+        let end = || Stdio::from(std::os::fd::OwnedFd::from(theirs.try_clone().unwrap()));
+        let script = "for end in 0 1 2; do test -p /proc/self/fd/$end && echo piped; done; cat; echo over >&2";
+        let mut command = labs.command(&["exec", "web1", "--", "sh", "-c", script]);
+        let mut child = command.stdin(end()).stdout(end()).stderr(end()).spawn().expect("the program");
+        drop((command, theirs));
+        ours.write_all(b"given\n").unwrap();
+        ours.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut said = String::new();
+        ours.read_to_string(&mut said).unwrap();
+        assert!(child.wait().unwrap().success(), "as {user:?}: {said}");
+        assert_eq!(said, "piped\npiped\npiped\ngiven\nover\n", "as {user:?}");
+    }
+}
+
+#[test]
+fn a_folder_as_input_is_given_to_no_program_and_the_error_says_so() {
+    let labs = Labs::of(User::Ours);
+    labs.ok(&["up", "example:two-tier"]);
+    let mut command = labs.command(&["exec", "web1", "--", "true"]);
+    command.stdin(std::fs::File::open("/").unwrap());
+    let said = program::said(command);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.err.contains("a folder as input, output or errors is given to no program"), "{said:?}");
+}
+
+/// It has no name by which other commands could speak to it.
+#[test]
+fn in_a_shell_the_file_is_named_and_no_lab_is() {
+    let sites: [&[&str]; 2] = [&[], &["--in", "web1"]];
+    for site in sites {
+        let labs = Labs::of(User::Ours);
+        let script = "echo $SGLAB_SHELL ${SGLAB_LAB-none}";
+        let mut command =
+            labs.command(&[&["shell", "example:two-tier"][..], site, &["--", "sh", "-c", script]].concat());
+        let said = program::said({
+            command.env("SGLAB_LAB", "other");
+            command
+        });
+        assert_eq!((said.code, said.out.as_str()), (Some(0), "example:two-tier none\n"), "{site:?}: {said:?}");
+    }
+}

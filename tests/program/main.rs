@@ -37,6 +37,7 @@ mod patience;
 #[path = "../common/program.rs"]
 mod program;
 mod pty;
+mod refused_calls;
 mod reports;
 mod scarce;
 mod services;

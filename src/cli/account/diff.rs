@@ -1,6 +1,6 @@
 //! `sglab diff`.
 
-use std::io::{IsTerminal, Write, stdout};
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -13,6 +13,7 @@ use super::lint::today;
 use super::sources::{self, Reading};
 use super::{allowed_flows, prove};
 use crate::cli::common::{Exit, When};
+use crate::cli::output::stdout;
 use crate::cli::screen;
 
 /// `sglab diff`.

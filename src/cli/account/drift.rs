@@ -1,6 +1,6 @@
 //! `sglab drift`.
 
-use std::io::{IsTerminal, Write, stdout};
+use std::io::{IsTerminal, Write};
 
 use clap::Args;
 use sglab::reach::compare;
@@ -9,6 +9,7 @@ use sglab::report::difference::{drift, json};
 
 use super::sources::{self, Reading};
 use crate::cli::common::{Exit, PlainFormat, When};
+use crate::cli::output::stdout;
 use crate::cli::screen;
 
 /// `sglab drift`.

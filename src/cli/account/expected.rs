@@ -156,8 +156,8 @@ fn sizes(account: &Account) -> HashMap<&str, usize> {
 
 /// The numbers of members of the groups that passages name.
 fn members_of(account: &Account, passages: &[Passage]) -> Vec<(String, usize)> {
-    let ends = passages.iter().flat_map(|passage| [passage.from.as_str(), passage.to.as_str()]);
-    let named: HashSet<&str> = ends.flat_map(|end| end.split('+')).collect();
+    let ends = |passage| Passage::senders_groups(passage).into_iter().chain([passage.to.as_str()]);
+    let named: HashSet<&str> = passages.iter().flat_map(ends).collect();
     let sizes = sizes(account);
     let groups = account.groups.values().map(|group| group.label.as_str()).filter(|label| named.contains(label));
     groups.map(|label| (label.to_owned(), sizes.get(label).copied().unwrap_or_default())).collect()

@@ -1,6 +1,6 @@
 //! `sglab import`.
 
-use std::io::{Write, stdout};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -13,6 +13,7 @@ use super::exported::exported;
 use super::sources::{self, Reading, with_strangers};
 use crate::cli::common::{Exit, typed};
 use crate::cli::live::up::{self, BootArguments, UpArguments};
+use crate::cli::output::stdout;
 use crate::cli::outward::{self, To};
 use crate::cli::{file, screen, sources as topologies};
 

@@ -1,6 +1,6 @@
 //! `sglab lint`.
 
-use std::io::{IsTerminal, Write, stdout};
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -22,6 +22,7 @@ use super::fix::{self, Files};
 use super::sources::{Reading, Sources};
 use super::{prove_findings, sources};
 use crate::cli::common::{Exit, When, told};
+use crate::cli::output::stdout;
 use crate::cli::screen;
 
 /// `sglab lint`.

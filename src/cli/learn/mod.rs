@@ -6,7 +6,7 @@ mod play;
 mod runs;
 mod serve;
 
-use std::io::{IsTerminal, Write, stdout};
+use std::io::{IsTerminal, Write};
 
 use sglab::report::{Style, lesson as told, walk};
 use sglab::scenario::run_eras;
@@ -17,6 +17,8 @@ use sglab::workshop::questions;
 use super::common::{Exit, PlainFormat};
 use super::desk::Source;
 use super::{host, screen};
+
+use crate::cli::output::stdout;
 
 pub(super) use arguments::LearnArguments;
 pub(super) use lessons::one;

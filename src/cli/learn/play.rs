@@ -1,6 +1,6 @@
 //! Plays a lesson, stage by stage.
 
-use std::io::{Write, stdout};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -18,6 +18,7 @@ use sglab::workshop::questions;
 use super::arguments::LearnArguments;
 use crate::cli::common::{Exit, PlainFormat, told};
 use crate::cli::desk::{Desk, Source, Talk};
+use crate::cli::output::stdout;
 use crate::cli::walk::Walk;
 use crate::cli::{file, host, screen, sources};
 

@@ -1,6 +1,6 @@
 //! `sglab learn --serve`.
 
-use std::io::{Write, stdout};
+use std::io::Write;
 
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
@@ -9,6 +9,7 @@ use sglab::workshop::lesson::Lesson;
 
 use super::arguments::LearnArguments;
 use crate::cli::common::{Exit, PlainFormat};
+use crate::cli::output::stdout;
 use crate::cli::{host, signals};
 
 /// The addresses of a class in JSON.

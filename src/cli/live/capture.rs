@@ -1,7 +1,7 @@
 //! `sglab capture`.
 
 use std::fs::OpenOptions;
-use std::io::{IsTerminal, Write, stdout};
+use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,10 +12,11 @@ use sglab::control::CancelHandle;
 use sglab::fabric::capture::Frame;
 use sglab::model::InstanceName;
 use sglab::protocol::{CapturedFrame, EventKind, Reply, Request};
-use sglab::report::{count, pcap};
+use sglab::report::{count, pcap, shown_lines};
 
 use super::session;
-use crate::cli::common::{Exit, LabChoice, is_closed_pipe};
+use crate::cli::common::{Exit, LabChoice, in_words, told};
+use crate::cli::output::{Piped, is_reader_gone, stdout};
 
 /// `sglab capture`.
 #[derive(Debug, Args)]
@@ -65,9 +66,9 @@ pub(super) fn run(arguments: &CaptureArguments) -> anyhow::Result<Exit> {
                 exit
             }
             // Whoever reads has gone, as after `| head`.
-            Err(error) if is_closed_pipe(&error) => Exit::Ok,
+            Err(error) if is_reader_gone(&error) => Exit::Ok,
             Err(error) => {
-                eprintln!("error: {error:#}");
+                eprintln!("error: {}", shown_lines(&in_words(&error)));
                 Exit::BadInput
             }
         };
@@ -129,7 +130,7 @@ fn begin(path: &str) -> anyhow::Result<Output> {
         Box::new(stdout())
     } else {
         let opened = OpenOptions::new().write(true).create(true).truncate(true).open(path);
-        Box::new(opened.with_context(|| format!("failed to open {path}"))?)
+        Box::new(Piped(opened.with_context(|| format!("failed to open {}", told(path)))?))
     };
     file.write_all(&pcap::pcap(&[]))?;
     file.flush()?;

@@ -1,5 +1,7 @@
 //! `sglab down`.
 
+use std::io::Write;
+
 use anyhow::bail;
 use clap::Args;
 use sglab::control::{Client, LabDir, LabDirState, LabName, lab_dir};
@@ -8,6 +10,7 @@ use sglab::report::live::DownView;
 
 use super::session;
 use crate::cli::common::{Exit, PlainFormat};
+use crate::cli::output::stdout;
 use crate::cli::screen;
 
 /// `sglab down`.
@@ -40,7 +43,8 @@ pub(super) fn run(arguments: &DownArguments) -> anyhow::Result<Exit> {
     let ended = bring_down(arguments, &mut views);
     // Prints the labs that are down also where another one is not.
     if arguments.format == PlainFormat::Json && (ended.is_ok() || !views.is_empty()) {
-        println!("{}", serde_json::to_string_pretty(&views)?);
+        let told = writeln!(stdout(), "{}", serde_json::to_string_pretty(&views)?);
+        return ended.and(told.map_err(anyhow::Error::from)).map(|()| Exit::Ok);
     }
     ended.map(|()| Exit::Ok)
 }
@@ -55,6 +59,14 @@ fn bring_down(arguments: &DownArguments, views: &mut Vec<DownView>) -> anyhow::R
         (false, _) => vec![session::choose_word(named, "down")?],
     };
     places.sort_by(|a, b| a.name.cmp(&b.name));
+    // That nobody reads what is said keeps no lab up.
+    let mut told = Ok(());
+    let mut tell = |what: String| {
+        let said = if arguments.format == PlainFormat::Text { writeln!(stdout(), "{what}") } else { Ok(()) };
+        if told.is_ok() {
+            told = said;
+        }
+    };
     for place in &places {
         if arguments.force {
             place.end_by_force()?;
@@ -62,19 +74,15 @@ fn bring_down(arguments: &DownArguments, views: &mut Vec<DownView>) -> anyhow::R
             down(place)?;
         }
         views.push(DownView { lab: place.name.to_string(), had_died: false });
-        if arguments.format == PlainFormat::Text {
-            println!("{} is down", place.name);
-        }
+        tell(format!("{} is down", place.name));
     }
     let died = lab_dir::died()?;
     for place in died.iter().filter(|place| arguments.all || named == Some(place.name.as_str())) {
         place.clear()?;
         views.push(DownView { lab: place.name.to_string(), had_died: true });
-        if arguments.format == PlainFormat::Text {
-            println!("{} had died before, and is cleared", place.name);
-        }
+        tell(format!("{} had died before, and is cleared", place.name));
     }
-    Ok(())
+    Ok(told?)
 }
 
 /// Asks a lab to end, and waits until nothing of it is left.

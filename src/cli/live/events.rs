@@ -1,6 +1,6 @@
 //! `sglab events`.
 
-use std::io::{Write, stdout};
+use std::io::Write;
 
 use clap::Args;
 use sglab::protocol::{Reply, Request};
@@ -8,6 +8,7 @@ use sglab::report::events::{self, EventView};
 
 use super::session;
 use crate::cli::common::{Exit, LabChoice, PlainFormat};
+use crate::cli::output::stdout;
 use crate::cli::screen;
 
 /// `sglab events`.

@@ -8,8 +8,8 @@ use anyhow::{Context, bail};
 use clap::Args;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use sglab::control::{Client, LabDir};
-use sglab::protocol::{Exec, Reply, Request};
+use sglab::control::{Client, ClientError, LabDir};
+use sglab::protocol::{Exec, FrameError, Reply, Request};
 use sglab::report::replies;
 use sglab::report::shown;
 use sglab::sandbox::relay::{Ends, Far, Relay};
@@ -30,7 +30,8 @@ Examples:
   sglab exec db1 -- mariadb-dump --all-databases >dump.sql
 
 The program is root in the instance, or the host outside, and nowhere else; it has this command's input, output, errors \
-and environment, the lab's names, and the folder `/` or that of --workdir. Where one of these is a terminal, it has a pipe in its place, or its own terminal by --tty. Signals go to \
+and environment (HOME is /root; TMPDIR and XDG_RUNTIME_DIR are left out), the lab's names, and the folder `/` or that of --workdir. Where one of \
+these is a terminal or a socket, it has a pipe in its place, or its own terminal by --tty. Signals go to \
 the program's process group. Its exit code is the command's: 128 and the number of the \
 signal that ended it, 127 if there is no such program, 126 if it cannot be run. When this command ends first, also by SIGKILL, the program's group is asked to \
 end, and killed after 2 s; it is killed when its instance stops or crashes.
@@ -98,7 +99,7 @@ pub(super) fn run(mut arguments: ExecArguments) -> anyhow::Result<Exit> {
     client.send(Request::Exec(Box::new(Exec {
         instance: arguments.site,
         command: arguments.command,
-        environment: environment(place.name.as_str()),
+        environment: environment(("SGLAB_LAB", place.name.as_str())),
         folder: arguments.workdir,
         terminal,
     })))?;
@@ -140,15 +141,19 @@ enum Passing {
     Far(Far),
 }
 
-/// The caller's environment, with where Debian keeps what an ordinary user's path leaves out: inside the program is root.
-pub(in crate::cli) fn environment(lab: &str) -> Vec<(String, String)> {
+/// Variables that are set anew, and those that name a folder or a lab of the caller's, which is not to be seen inside.
+const NOT_INHERITED: [&str; 6] = ["PATH", "SGLAB_LAB", "SGLAB_SHELL", "HOME", "TMPDIR", "XDG_RUNTIME_DIR"];
+
+/// The caller's environment without what names folders of the caller's, and with where Debian keeps what an ordinary user's path leaves
+/// out: inside the program is root.
+pub(in crate::cli) fn environment((variable, lab): (&str, &str)) -> Vec<(String, String)> {
     let mut all: Vec<(String, String)> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .filter(|(name, _)| !["PATH", "SGLAB_LAB", "HOME", "TMPDIR", "XDG_RUNTIME_DIR"].contains(&name.as_str()))
+        .filter(|(name, _)| !NOT_INHERITED.contains(&name.as_str()))
         .collect();
     let path = std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".to_owned());
     all.push(("PATH".to_owned(), format!("{path}:/usr/sbin:/sbin")));
-    all.push(("SGLAB_LAB".to_owned(), lab.to_owned()));
+    all.push((variable.to_owned(), lab.to_owned()));
     // The caller's own folders are not to be seen inside.
     all.push(("HOME".to_owned(), "/root".to_owned()));
     all
@@ -174,9 +179,7 @@ fn attend(
     loop {
         let [signalled, answered] =
             relay.turn([signals.as_fd(), client.as_fd()]).context("failed to wait for the program")?;
-        if signalled {
-            pass_on(client, signals, pty)?;
-        }
+        // The answer first: it says how the program has ended, also where nobody takes a signal any more.
         if answered {
             match client.receive().map_err(|error| session::failed(place, error))? {
                 Reply::Ended(code) => {
@@ -187,6 +190,9 @@ fn attend(
                 _ => bail!(replies::UNEXPECTED),
             }
         }
+        if signalled {
+            pass_on(client, signals, pty)?;
+        }
     }
 }
 
@@ -195,7 +201,12 @@ fn pass_on(client: &mut Client, signals: &SignalFd, pty: Option<&OwnedFd>) -> an
         let number = i32::try_from(signal.ssi_signo)?;
         match pty {
             Some(pty) if number == Signal::SIGWINCH as i32 => terminal::resize(pty)?,
-            _ => client.signal(number)?,
+            _ => match client.signal(number) {
+                // The next turn reads why the lab has closed.
+                Err(ClientError::Frame { source: FrameError::Io(error), .. })
+                    if error.kind() == io::ErrorKind::BrokenPipe => {}
+                done => done?,
+            },
         }
     }
     Ok(())

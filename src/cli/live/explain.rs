@@ -1,6 +1,6 @@
 //! `sglab explain` on a lab that is up.
 
-use std::io::{Write, stdout};
+use std::io::Write;
 use std::sync::Arc;
 
 use sglab::protocol::{ProbeDetails, Reply, State};
@@ -11,6 +11,7 @@ use sglab::topology::TypedFlow;
 
 use super::session::{self, Invalid};
 use crate::cli::common::{Exit, LabChoice, PlainFormat};
+use crate::cli::output::stdout;
 
 pub(in crate::cli) fn run(
     which: &LabChoice,

@@ -1,6 +1,6 @@
 //! `sglab export`, and `sglab render` of a lab that is up.
 
-use std::io::{ErrorKind, Write, stdout};
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
@@ -9,6 +9,7 @@ use clap::Args;
 use super::session;
 use crate::cli::common::{Exit, LabChoice, told};
 use crate::cli::file;
+use crate::cli::output::stdout;
 use crate::cli::outward::{self, To};
 use crate::cli::screen;
 

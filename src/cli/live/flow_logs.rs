@@ -1,7 +1,7 @@
 //! `sglab flow-logs`, and the file of `sglab up --flow-logs`.
 
 use std::fs::OpenOptions;
-use std::io::{Write, stdout};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -12,6 +12,7 @@ use sglab::report::flow_logs::Format;
 
 use super::session;
 use crate::cli::common::{Exit, LabChoice, told};
+use crate::cli::output::stdout;
 use crate::cli::screen;
 
 /// `sglab flow-logs`.

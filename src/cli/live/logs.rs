@@ -1,7 +1,7 @@
 //! `sglab logs`.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, IsTerminal, Stdout, Write, stdout};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
@@ -18,6 +18,7 @@ use sglab::report::shown_lines;
 
 use super::session;
 use crate::cli::common::{Exit, LabChoice, told};
+use crate::cli::output::{Stdout, stdout};
 
 /// `sglab logs`.
 #[derive(Debug, Args)]

@@ -2,7 +2,7 @@
 
 mod arguments;
 
-use std::io::{Write, stdout};
+use std::io::Write;
 
 use sglab::model::Operation;
 use sglab::protocol::{Reply, Request, State};
@@ -16,6 +16,7 @@ use arguments::Operations;
 use super::session;
 use super::session::Invalid;
 use crate::cli::common::{Exit, PlainFormat};
+use crate::cli::output::stdout;
 use crate::cli::screen;
 
 pub(in crate::cli) fn run(OperationCommand { operations, common }: &OperationCommand) -> anyhow::Result<Exit> {

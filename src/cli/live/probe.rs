@@ -1,6 +1,6 @@
 //! `sglab probe` and `sglab matrix`.
 
-use std::io::{IsTerminal, Write, stdout};
+use std::io::{IsTerminal, Write};
 
 use anyhow::bail;
 use clap::Args;
@@ -15,6 +15,7 @@ use sglab::topology::{Columns, Egress, columns_of, read_services};
 use super::session;
 use super::session::Invalid;
 use crate::cli::common::{AddressKind, Exit, LabChoice, PlainFormat, flow};
+use crate::cli::output::stdout;
 use crate::cli::screen;
 
 /// `sglab probe`.

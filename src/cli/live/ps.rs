@@ -1,6 +1,6 @@
 //! `sglab ps` and `sglab state`.
 
-use std::io::{Write, stdout};
+use std::io::Write;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -13,6 +13,7 @@ use sglab::report::live::{self, Silent};
 
 use super::session;
 use crate::cli::common::{Exit, LabChoice, PlainFormat};
+use crate::cli::output::stdout;
 use crate::cli::{outward, screen};
 
 /// `sglab ps`.

@@ -1,6 +1,6 @@
 //! Choosing a lab, and what every command does with its answer.
 
-use std::io::{Write, stderr, stdout};
+use std::io::{Write, stderr};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
@@ -13,6 +13,7 @@ use sglab::report::shown_lines;
 use sglab::topology::Problems;
 
 use crate::cli::common::{Exit, LabChoice, PlainFormat};
+use crate::cli::output::stdout;
 use crate::cli::screen;
 
 /// A lab whose supervisor has ended is gone by then.

@@ -1,13 +1,14 @@
 //! `sglab ui`.
 
 use std::fs;
-use std::io::{IsTerminal, Write, stdout};
+use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
 use clap::Args;
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
 use sglab::control::{Client, LabDir};
@@ -19,6 +20,7 @@ use sglab::web::{self, LabClient, Script, Serving, Wanted};
 use super::up::{self, BootArguments, Booted, UpArguments};
 use super::{down, session};
 use crate::cli::common::{Exit, PlainFormat, is_file, typed};
+use crate::cli::output::{is_reader_gone, stdout};
 use crate::cli::{host, signals, sources};
 
 /// `sglab ui`.
@@ -86,20 +88,44 @@ fn boot_and_show(file: &str, arguments: &UiArguments) -> anyhow::Result<Exit> {
     let of_up: UpArguments = typed(&["up", file]);
     let of_up = UpArguments { boot: arguments.boot.clone(), ..of_up };
     let place = LabDir::of(up::name_of(&topology, &of_up)?)?;
-    match up::start_at(&place, &topology, &of_up)? {
-        Booted::Caller(Exit::Ok) => {}
-        Booted::Caller(other) | Booted::Lab(other) => return Ok(other),
+    match up::start_at(&place, &topology, &of_up) {
+        Ok(Booted::Caller(Exit::Ok)) => {}
+        Ok(Booted::Caller(other) | Booted::Lab(other)) => return Ok(other),
+        Err(error) => {
+            // It is up, and nobody heard that.
+            if is_reader_gone(&error) {
+                down::down(&place)?;
+            }
+            return Err(error);
+        }
     }
-    let mut holding = Client::connect(&place)?;
-    holding.send(Request::Hold)?;
-    if !matches!(holding.receive()?, Reply::GoOn) {
-        bail!(replies::UNEXPECTED);
-    }
+    let _holding = match hold(&place) {
+        Ok(holding) => holding,
+        Err(error) => {
+            down::down(&place)?;
+            return Err(error);
+        }
+    };
     let era = arguments.boot.era.map_or(topology.eras[0], Era::from);
     let script = (!topology.steps.is_empty()).then(|| Script::new(&topology, era, arguments.boot.step.unwrap_or(0)));
     let shown = show(&place, script, arguments);
     down::down(&place)?;
     shown
+}
+
+/// Has a lab end with this process. A signal waits meanwhile, which would end this process and leave the lab up.
+fn hold(place: &LabDir) -> anyhow::Result<Client> {
+    let ends: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
+    let before = ends.thread_swap_mask(SigmaskHow::SIG_BLOCK).context("failed to hold back signals")?;
+    let held = Client::connect(place).and_then(|mut client| {
+        client.send(Request::Hold)?;
+        client.receive().map(|reply| (client, reply))
+    });
+    before.thread_set_mask().context("failed to let signals through")?;
+    match held? {
+        (client, Reply::GoOn) => Ok(client),
+        _ => bail!(replies::UNEXPECTED),
+    }
 }
 
 fn show(place: &LabDir, script: Option<Script>, arguments: &UiArguments) -> anyhow::Result<Exit> {

@@ -1,6 +1,6 @@
 //! `sglab up`.
 
-use std::io::stderr;
+use std::io::{Write, stderr};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -20,6 +20,7 @@ use sglab::scenario;
 use sglab::topology::Topology;
 
 use crate::cli::common::{EraName, Exit, PlainFormat, no_step, told};
+use crate::cli::output::stdout;
 use crate::cli::{host, screen, signals, sources, steps};
 
 /// `sglab up`.
@@ -135,7 +136,7 @@ pub(in crate::cli) fn start_at(place: &LabDir, topology: &Topology, arguments: &
             let word = word.wait(|waits| tell.into_iter().for_each(|tell| tell(waits)));
             match word.context("failed to wait for the lab")? {
                 Begun::Ready(word) => {
-                    println!("{word}");
+                    writeln!(stdout(), "{word}")?;
                     Ok(Booted::Caller(Exit::Ok))
                 }
                 Begun::Ended(code) => {

@@ -9,10 +9,10 @@ use rtnetlink::LinkVeth;
 
 use super::check::{Check, CheckResult, kernel_version};
 use crate::fabric::netlink::{self, Request};
-use crate::fabric::{conntrack, nft, tap};
-use crate::network::Network;
-use crate::sandbox::Sandbox;
+use crate::fabric::{conntrack, nft, sysctl, tap};
+use crate::network::{Families, Network, NodeKind};
 use crate::sandbox::ids::InstanceRoot;
+use crate::sandbox::{self, Sandbox};
 use crate::sandbox::{bounds as limits, ids, instance_namespaces, which};
 
 const NEWER_KERNEL: &str = "load the kernel's module (`sudo modprobe NAME`), or use a kernel that has it";
@@ -20,6 +20,7 @@ const NEWER_KERNEL: &str = "load the kernel's module (`sudo modprobe NAME`), or 
 pub(super) fn examine(sandbox: Sandbox, network: &Network) -> Vec<Check> {
     let mut checks = vec![
         proc(sandbox),
+        control_groups(),
         names(),
         fence(),
         many_ids(),
@@ -63,6 +64,21 @@ fn proc(sandbox: Sandbox) -> Check {
         found,
         "without it, `ps` in a lab shows the host's processes; nothing that is tested depends on it",
         "in a container: run it with an unmasked /proc (docker run --security-opt systempaths=unconfined)",
+    )
+}
+
+fn control_groups() -> Check {
+    let (ok, found) = if sandbox::has_control_groups() {
+        (CheckResult::Yes, "in a namespace of the lab's own")
+    } else {
+        (CheckResult::Degraded, "this kernel has no namespaces of them")
+    };
+    Check::new(
+        "control groups",
+        ok,
+        found,
+        "no instance is to learn in which group the lab runs, or to change it; none can where the kernel has no such groups",
+        "use a kernel with CONFIG_CGROUPS",
     )
 }
 
@@ -219,16 +235,23 @@ fn packet_socket() -> Check {
     needed("packet socket", opened, "the receiver is the second witness of a drop", "use a kernel with AF_PACKET")
 }
 
+/// Writes every setting that a lab's namespaces get, as a lab does.
 fn settings() -> impl Iterator<Item = Check> {
-    let settings = [
-        ("net.ipv4.ip_forward", "1", "the VPC is a router"),
-        ("net.ipv4.icmp_ratelimit", "0", "else most closed UDP ports read as silence"),
-        ("net.ipv4.ip_unprivileged_port_start", "0", "services of a lab listen on ports below 1024"),
-        ("net.netfilter.nf_conntrack_tcp_loose", "0", "else a flow that was cut comes back as a new one"),
+    let kinds = [
+        (
+            "settings of a router",
+            NodeKind::Router,
+            "the VPC is a router, whose drops are evidence, and flows that were cut stay cut",
+        ),
+        (
+            "settings of an instance",
+            NodeKind::Instance,
+            "services of a lab listen on ports below 1024, and closed ports say so",
+        ),
     ];
-    settings.into_iter().map(|(name, value, matters)| {
-        let path = format!("/proc/sys/{}", name.replace('.', "/"));
-        let written = fs::write(path, value).map_err(|error| format!("cannot be set to {value}: {error}"));
+    kinds.into_iter().map(|(name, kind, matters)| {
+        let written = sysctl::write(kind, Families::Ipv4, None);
+        let written = written.map_err(|(attempt, error)| format!("failed to {attempt}: {error}"));
         needed(name, written, matters, "in a container: run it with a writable /proc/sys")
     })
 }

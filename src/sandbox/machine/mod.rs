@@ -2,7 +2,7 @@
 //! that are started beside it. With the first all of them end.
 //!
 //! No process with threads can enter a user namespace, and this one has threads: so it starts its own executable anew, which
-//! does what is wanted before `main` (`roles`). They speak over a stream, a line of JSON each: whoever closes it ends what it is
+//! does what is wanted before `main` (`init`). They speak over a stream, a line of JSON each: whoever closes it ends what it is
 //! about. Nobody of ours has to wait for them: they are the lab's first process's children.
 //!
 //! What runs in an instance is not trusted. It has no end of a stream, and cannot look into a process of ours; and whatever is
@@ -15,7 +15,7 @@ pub mod owners;
 pub mod view;
 
 use std::fs;
-use std::io::{self, ErrorKind, IsTerminal};
+use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdStream;
 use std::path::PathBuf;
@@ -32,6 +32,7 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
 use view::{Mounts, View};
 
+use super::given::{FOLDER_WITHHELD, Kind};
 use super::terminal::Size;
 use super::{PROGRAM, Sandbox, bounds, descriptors, ids, raw};
 use crate::model::DATA_FOLDER;
@@ -210,9 +211,13 @@ impl Entrance {
     pub async fn run(&self, program: Program, stdio: [OwnedFd; 3]) -> Result<Running, StartError> {
         let attempt = format!("start `{}`", program.command.first().map_or("", String::as_str));
         let failed = |source| StartError { attempt: attempt.clone(), source };
-        // Whatever it leaves behind would read what is typed there later.
-        if stdio.iter().any(IsTerminal::is_terminal) {
-            let why = "a terminal that is not its own is given to no program of an instance";
+        for end in &stdio {
+            let why = match Kind::of(end).map_err(failed)? {
+                // Whatever it leaves behind would read what is typed there later.
+                Kind::Terminal => "a terminal that is not its own is given to no program of an instance",
+                Kind::Folder => FOLDER_WITHHELD,
+                Kind::Plain | Kind::Other => continue,
+            };
             return Err(failed(io::Error::new(ErrorKind::PermissionDenied, why)));
         }
         let first = self.first.try_clone().map_err(failed)?;

@@ -28,11 +28,36 @@ use tree::{Kind, PLACE, Tree};
 const NONE: Option<&str> = None;
 
 /// Folders of the host that every instance sees, read-only, where the host has them.
-pub const HOST_FOLDERS: [&str; 13] =
-    ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/opt", "/nix", "/gnu", "/var", "/srv"];
+///
+/// Of Nix and Guix only the store: beside it lie the sockets of their daemons.
+pub const HOST_FOLDERS: [&str; 13] = [
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/etc",
+    "/opt",
+    "/nix/store",
+    "/gnu/store",
+    "/var",
+    "/srv",
+];
 
-/// Folders that are the instance's own and empty, though they lie in one of the host's.
-const EMPTY_FOLDERS: [&str; 5] = ["/var/tmp", "/var/log", "/var/cache", "/var/spool", "/var/mail"];
+/// Folders that are the instance's own and empty, though they lie in one of the host's. The last four have sockets of daemons that act as root.
+const EMPTY_FOLDERS: [&str; 9] = [
+    "/var/tmp",
+    "/var/log",
+    "/var/cache",
+    "/var/spool",
+    "/var/mail",
+    "/var/guix",
+    "/var/snap",
+    "/var/lib/lxd",
+    "/var/lib/incus",
+];
 
 /// Devices of the host that every instance has, where the host has them.
 pub const DEVICES: [&str; 7] = ["null", "zero", "full", "random", "urandom", "tty", "net/tun"];
@@ -138,6 +163,7 @@ impl View {
         match fs::symlink_metadata(folder) {
             Ok(found) if found.is_symlink() => {
                 let target = fs::read_link(folder).map_err(at(format!("read the link {shown}")))?;
+                place.parent().map_or(Ok(()), |above| self.folder(above))?;
                 symlink(target, &place).map_err(at(format!("make the link {shown}")))
             }
             Ok(found) if found.is_dir() => {
