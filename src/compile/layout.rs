@@ -369,7 +369,7 @@ impl Builder {
             self.route_in(Table::LOCAL, &node, *prefix, Way::Local { index: 2 + device });
         }
         // What the instance begins leaves by the first interface, and what has another's address leaves by that one.
-        let table = Table(interface.id.device());
+        let table = Table(interface.id.device().into());
         let way = by_from(2 + device, names::ROUTER_ADDRESS, private);
         self.route_in(table, &node, EVERYWHERE, way);
         if device > 0 {

@@ -138,9 +138,9 @@ pub struct End {
     pub neighbours: IndexMap<IpAddr, [u8; 6]>,
 }
 
-/// A routing table: 0 is the main one.
+/// A routing table: 0 is the main one. The kernel keeps 253 to 255 for itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Table(pub u8);
+pub struct Table(pub u32);
 
 impl Table {
     /// That of the addresses which are a namespace's own, before any other.
