@@ -325,6 +325,14 @@ impl Direction {
     /// Both directions.
     pub const BOTH: [Self; 2] = [Self::Ingress, Self::Egress];
 
+    /// The other direction.
+    pub fn opposite(self) -> Self {
+        match self {
+            Self::Ingress => Self::Egress,
+            Self::Egress => Self::Ingress,
+        }
+    }
+
     /// The word before a rule's peer: `tcp 80 from web`, `tcp 443 to anywhere`.
     pub fn preposition(self) -> &'static str {
         match self {
