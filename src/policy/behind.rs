@@ -7,7 +7,8 @@
 
 use std::net::Ipv4Addr;
 
-use super::judge::{Leg, Walker, holder_of};
+use super::holders::holder_of;
+use super::judge::{Leg, Walker};
 use crate::model::{
     Cloud, DecidedBy, Direction, GroupName, InstanceName, InstanceState, InterfaceHolder, LoadBalancer, Port, Service,
     Verdict,
