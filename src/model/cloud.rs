@@ -42,8 +42,8 @@ pub struct Cloud {
     pub elastic_ips: IndexMap<ElasticIpName, ElasticIp>,
     /// Prefix lists, in the order of the file.
     pub prefix_lists: IndexMap<PrefixListName, PrefixList>,
-    /// Private addresses that each instance name held before, newest last; survives its termination. For `web1.previous`.
-    pub previous_addresses: IndexMap<InstanceName, Vec<PrivateIp>>,
+    /// The private address that the first interface of each instance name gave back last; survives its termination. For `web1.previous`.
+    pub previous_addresses: IndexMap<InstanceName, PrivateIp>,
     /// The public address that each interface gave back last: who asks for it by public address while it has none asks
     /// there.
     pub last_public: IndexMap<Attachment, PublicIp>,

@@ -215,8 +215,7 @@ fn release_addresses(cloud: &mut Edit<'_>, name: &InstanceName, private_too: boo
             cloud.last_public_mut().insert(id.clone(), lost);
         }
         if let Some(lost) = private {
-            cloud.last_private_mut().insert(id.clone(), lost);
+            address::released(cloud, &id, lost);
         }
-        address::released(cloud, name, private);
     }
 }

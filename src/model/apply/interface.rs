@@ -257,4 +257,12 @@ mod tests {
         let expected = "InvalidParameterValue: Instance 'a' already has an interface attached at device index '1'.";
         assert_eq!(refusal(&with, &attach(1)), expected);
     }
+
+    #[test]
+    fn the_previous_address_of_an_instance_is_that_of_its_first_interface() {
+        let with = sample(Era::Vpc).with(attach(1));
+        let first = with.private("a");
+        let after = with.with(terminate("a")).with(launch_at("b", &["G"], "default", previous("a")));
+        assert_eq!(after.private("b"), first);
+    }
 }
