@@ -3,6 +3,8 @@
 //! Two base chains on `forward`: an `accept` ends only its own, so that a flow has to pass both. Each finds the
 //! interface's chain by a verdict map, so that the cost of a packet does not grow with the instances.
 
+use std::collections::HashMap;
+
 use ipnet::IpNet;
 
 use super::blocks::{blocks, element};
@@ -62,15 +64,19 @@ pub fn ruleset(
         ruleset.sets.insert(SERVICES_IPV6.to_owned(), set("ipv6_addr . inet_proto . inet_service", served));
     }
     let appliances = Appliances::of(cloud, name);
-    for group in groups {
-        add_group(&mut ruleset, (cloud, appliances), group)?;
+    for group in &groups {
+        add_group(&mut ruleset, (cloud, appliances), *group)?;
     }
     for direction in DIRECTIONS {
+        let all_open = |group: &SecurityGroup| {
+            group.rules(direction.opposite()).iter().map(opens_all).fold(0, |bits, rule| bits | rule)
+        };
+        let opposite: HashMap<_, _> = groups.iter().map(|&(name, group)| (name, all_open(group))).collect();
         let mut new = verdicts();
         let mut live = verdicts();
         for interface in attached {
             let port = format!("\"{}\"", names::port(&interface.id, interface.number));
-            let (new_chain, live_chain) = add_interface(&mut ruleset, cloud, interface, direction)?;
+            let (new_chain, live_chain) = add_interface(&mut ruleset, (cloud, &opposite), interface, direction)?;
             new.elements.insert(port.clone(), format!("jump {new_chain}"));
             live.elements.insert(port, live_chain.map_or("accept".to_owned(), |chain| format!("jump {chain}")));
         }
@@ -186,10 +192,10 @@ fn add_group(
 }
 
 /// Adds an interface's chains in one direction; gives the chain of new flows, and that of untracked flows under way
-/// if there is anything to judge.
+/// if there is anything to judge. `opposite` has of each group of the VPC what its rules for the other direction open to all.
 fn add_interface(
     ruleset: &mut Ruleset,
-    cloud: &Cloud,
+    (cloud, opposite): (&Cloud, &HashMap<&GroupName, u32>),
     interface: &Interface,
     direction: Direction,
 ) -> Result<(String, Option<String>), CompileError> {
@@ -200,11 +206,8 @@ fn add_interface(
     let mut opposite_open = 0;
     let (mut new, mut live) = (Vec::new(), Vec::new());
     for name in &interface.groups {
-        let group = cloud.groups.get(name).filter(|group| group.vpc == interface.vpc);
-        let group = group
-            .ok_or_else(|| CompileError::UnknownMembership { interface: interface.id.clone(), group: name.clone() })?;
-        let opposite = if egress { Direction::Ingress } else { Direction::Egress };
-        opposite_open |= group.rules(opposite).iter().map(opens_all).fold(0, |bits, rule| bits | rule);
+        let unknown = || CompileError::UnknownMembership { interface: interface.id.clone(), group: name.clone() };
+        opposite_open |= opposite.get(name).copied().ok_or_else(unknown)?;
         new.push(own(&format!("group/{name}"), format!("jump {direction}/{name}")));
         live.push(own(&format!("group/{name}"), format!("jump {direction}-live/{name}")));
     }
