@@ -12,9 +12,9 @@ use super::error::CompileError;
 use super::members::{Appliances, Members};
 use super::names::{
     self, AGAIN, CANARY, CANARY_ADDRESS, CANARY_OPEN_PORT, CHECKED, GW, NOBODY, OPEN_EGRESS, SERVICES, SERVICES_IPV6,
-    SOURCES, SOURCES_IPV6, UNCHECKED, UNCOUNTED, UNREACHABLE,
+    SOURCES, SOURCES_IPV6, TRACKED, UNCHECKED, UNCOUNTED, UNREACHABLE,
 };
-use super::parts::{chain, set};
+use super::parts::{chain, chain_of, set};
 use super::rule::{Compiling, STATELESS, UNPLACED, log, marked, opens_all, own, track, tracked_bit};
 use super::{doubts, icmp_errors, idle, memory, services, shares};
 use crate::model::protocol::{ICMP, ICMPV6, TCP, UDP};
@@ -105,7 +105,7 @@ pub fn ruleset(
     }
     let of_errors = icmp_errors::add(&mut ruleset, cloud, vpc, attached, (families, timeouts));
     memory::add(&mut ruleset, families, timeouts, of_errors);
-    doubts::add(&mut ruleset, attached, families);
+    doubts::add(&mut ruleset, attached, families)?;
     shares::add_fragments(&mut ruleset, GW, families);
     shares::add_connections(&mut ruleset, families);
     if cloud.has_egress_rules() {
@@ -114,9 +114,8 @@ pub fn ruleset(
     // Routes lead packets for others to these. The check is of every packet, of connections under way as well.
     if vpc.routes.values().any(|routes| !routes.is_empty()) {
         ruleset.sets.insert(CHECKED.to_owned(), set("ifname", checked_targets(vpc, attached)));
-        if let Some(chain) = ruleset.chains.get_mut(&Direction::Ingress.to_string()) {
-            chain.rules.splice(0..0, [destination_check(), blackhole()]);
-        }
+        let ingress = chain_of(&mut ruleset, &Direction::Ingress.to_string())?;
+        ingress.rules.splice(0..0, [destination_check(), blackhole()]);
     }
     Ok(ruleset)
 }
@@ -347,7 +346,7 @@ fn base_chain(direction: Direction, families: Families, icmp_errors: IcmpErrors,
     let mut rules = vec![icmp_errors::about_flows(direction)];
     rules.extend(idle::forgotten(direction));
     rules.extend([
-        own("tracked", format!("{known} {tracked} accept")),
+        own(TRACKED, format!("{known} {tracked} accept")),
         own("original", format!("ct state established ct direction original {opener} vmap {live}")),
         own("reply", format!("ct state established ct direction reply {answerer} vmap {live}")),
     ]);
@@ -407,7 +406,7 @@ fn again(known: &str) -> Chain {
     Chain {
         hook: Some("type filter hook forward priority filter + 20; policy accept;".to_owned()),
         rules: vec![
-            own("tracked", format!("{known} {tracked} accept")),
+            own(TRACKED, format!("{known} {tracked} accept")),
             memory::by_memory(),
             own("new-tcp", format!("ct state new meta l4proto {TCP} iifname vmap {live}")),
             own("new-udp", format!("ct state new meta l4proto {UDP} iifname vmap {live}")),

@@ -26,6 +26,7 @@ use crate::network::{
 /// A cloud that no network stands for, such as a rule that names an unknown group.
 pub fn network(cloud: &Cloud) -> Result<Network, CompileError> {
     checks::names(cloud)?;
+    checks::numbers(cloud)?;
     let mut builder = Builder { network: Network::default(), inside: Mtu::inside(cloud.era) };
     let mut bound: Vec<(String, IpNet)> = Vec::new();
     let timeouts = timeouts(&cloud.tracking);

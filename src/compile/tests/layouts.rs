@@ -114,6 +114,15 @@ fn long_and_reserved_names_are_shortened_with_their_number() {
     assert_eq!(names::host_port("office", 3), "office");
 }
 
+/// Beyond that the index of a gateway's link would be one of a host's.
+#[test]
+fn a_cloud_of_more_vpcs_than_there_are_numbers_for_is_an_error() {
+    let mut cloud = two_tier(Era::Vpc);
+    let vpc = cloud.vpcs[0].clone();
+    cloud.vpcs.extend((1..1000).map(|number| (VpcName::new(format!("v{number}")), vpc.clone())));
+    assert_eq!(network(&cloud).unwrap_err(), CompileError::TooManyVpcs { vpcs: 1000, most: 999 });
+}
+
 #[test]
 fn a_name_that_is_taken_is_an_error() {
     for name in ["office", "internet", "vpc-default", "canary-default"] {
