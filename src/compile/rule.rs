@@ -93,8 +93,8 @@ impl Family {
         }
     }
 
-    /// The types of the ICMP messages that carry the packet which they are about: unreachable, too big, time exceeded, bad
-    /// parameter.
+    /// The types of the ICMP errors, which carry the packet that they are about: unreachable, too big, time exceeded, bad
+    /// parameter. Source quench (4) is none of them: no router sends it, and no host listens to it (RFC 6633).
     pub fn errors(self) -> &'static [&'static str] {
         match self {
             Self::Ipv4 => &["3", "11-12"],

@@ -22,7 +22,7 @@ pub struct IcmpMessage {
 
 impl IcmpMessage {
     /// Returns true if it is an error, which tells the sender of a packet what became of that: unreachable, too big, time exceeded, bad
-    /// parameter. Routers on the way send such.
+    /// parameter. Routers on the way send such. Source quench (4) is one as well, by its definition (RFC 792), though none is sent any more.
     pub fn is_error(self, over_ipv6: bool) -> bool {
         match over_ipv6 {
             false => matches!(self.kind, 3 | 4 | 11 | 12),

@@ -1,6 +1,7 @@
 //! One rule, one text: what each kind of rule becomes, and what is refused.
 
 use super::fixture::*;
+use crate::compile::rule::Family;
 use crate::compile::{CompileError, network};
 use crate::model::*;
 use crate::network::nft::{NftRule, Ruleset};
@@ -57,6 +58,24 @@ fn each_kind_of_traffic_has_its_match() {
             // Tracking has no state for most of what is not an echo, so that each is judged by itself.
             Traffic::Icmp(messages) if messages != IcmpMatch::Type(8) => assert_eq!(new, [stateless, expected]),
             _ => assert_eq!(new, [expected]),
+        }
+    }
+}
+
+/// Source quench is sent by nobody any more (RFC 6633).
+#[test]
+fn the_errors_that_pass_are_those_of_the_model_without_source_quench() {
+    for (family, over_ipv6) in [(Family::Ipv4, false), (Family::Ipv6, true)] {
+        let passes = |kind: u8| {
+            family.errors().iter().any(|types| {
+                let (first, last) = types.split_once('-').unwrap_or((types, types));
+                (first.parse::<u8>().unwrap()..=last.parse().unwrap()).contains(&kind)
+            })
+        };
+        for kind in 0..=u8::MAX {
+            let is_quench = !over_ipv6 && kind == 4;
+            let is_error = IcmpMessage { kind, code: 0 }.is_error(over_ipv6);
+            assert_eq!(passes(kind), is_error && !is_quench, "{family:?} {kind}");
         }
     }
 }
