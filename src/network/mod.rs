@@ -32,7 +32,7 @@ pub struct Network {
 
 /// Seconds after which a datagram is given up of which pieces are missing, by whoever puts datagrams together.
 pub const FRAGMENTS_TIMEOUT: u32 = 2;
-/// Bytes that a namespace has for such datagrams, as the kernel counts. `fragments` gives each link a share.
+/// Bytes that a namespace has for such datagrams, as the kernel counts. `compile::shares` gives each link a share.
 pub const FRAGMENTS_MEMORY: u32 = 1 << 30;
 
 /// Seconds after which an idle flow is forgotten.

@@ -426,7 +426,7 @@ fn fails(check: Check, interface: &Interface) -> Verdict {
     dropped(DecidedBy::SourceDestCheck { interface: interface.id.clone(), check, vpc: interface.vpc.clone() })
 }
 
-/// Nothing that is asked today has a say in answers.
+/// The verdict of a dropped request; no stage drops answers yet.
 fn dropped(by: DecidedBy) -> Verdict {
     Verdict::Dropped { by, half: Half::Request }
 }

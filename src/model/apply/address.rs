@@ -26,7 +26,7 @@ const FIRST_AUTOMATIC: u32 = 11;
 
 /// Automatic IPv6 addresses start at their subnet's base plus this.
 const FIRST_IPV6: u128 = 0x10;
-/// The next one of an interface, where a file asks for one or it is held: no other interface has a number as high.
+/// Step between candidates: larger than any interface number, so that those of two interfaces never meet.
 const NEXT_IPV6: usize = 1 << 32;
 
 /// The first four addresses of a subnet are Amazon's, and so is the last.
