@@ -68,20 +68,17 @@ pub(super) fn run(arguments: &PredictArguments) -> anyhow::Result<Exit> {
     let typed: Vec<Era> = arguments.era.iter().copied().map(Era::from).collect();
     let eras = |topology: &Topology| if typed.is_empty() { topology.eras.clone() } else { typed.clone() };
     let jobs = read.topologies.iter().flat_map(|topology| eras(topology).into_iter().map(move |era| (topology, era)));
-    let jobs: Vec<(&Topology, Era)> = jobs.collect();
-    steps::some_are_asked(jobs.iter().copied(), arguments.step)?;
     let options = Options { until_step: arguments.step, ..Options::default() };
-    let predicted =
-        jobs.into_iter().map(|(topology, era)| match predict::predict(topology, era, &options, &mut |_| {}) {
-            Ok(result) => Entry::from(result),
-            Err(error) => Entry::Broken(Broken {
-                file: topology.file.clone(),
-                era: Some(era),
-                place: if let RunError::Initial { place, .. } = &error { place.clone() } else { None },
-                error: error.to_string(),
-                exit_code: report::BAD_INPUT,
-            }),
-        });
+    let predicted = jobs.map(|(topology, era)| match predict::predict(topology, era, &options, &mut |_| {}) {
+        Ok(result) => Entry::from(result),
+        Err(error) => Entry::Broken(Broken {
+            file: topology.file.clone(),
+            era: Some(era),
+            place: if let RunError::Initial { place, .. } = &error { place.clone() } else { None },
+            error: error.to_string(),
+            exit_code: report::BAD_INPUT,
+        }),
+    });
     let entries: Vec<Entry> = predicted.collect();
     let listed = if arguments.all_cells { Listed::All } else { Listed::Few };
     match arguments.format {

@@ -6,8 +6,9 @@
 //! does not go to the one that holds its destination, the mark says so, until that interface itself has let a packet of it by. Until then such a
 //! packet meets the interface's rules as one that begins something. The marks outlive whoever may forge: they are read in every VPC.
 
-use super::names::{SOURCES, SOURCES_IPV6, UNCHECKED, doubted, new_flows};
-use super::parts::{chain, families, of};
+use super::error::CompileError;
+use super::names::{REMEMBER_RECEIVED, REMEMBER_SENT, SOURCES, SOURCES_IPV6, TRACKED, UNCHECKED, doubted, new_flows};
+use super::parts::{chain, chain_of, families, of};
 use super::rule::{Family, mark, marked, own};
 use crate::model::{Direction, Interface, SourceDestCheck};
 use crate::network::Families;
@@ -28,7 +29,7 @@ pub fn are_possible(attached: &[&Interface]) -> bool {
 }
 
 /// Adds the chains that judge such flows. They are to be asked before those of flows that are known.
-pub fn add(ruleset: &mut Ruleset, attached: &[&Interface], spoken: Families) {
+pub fn add(ruleset: &mut Ruleset, attached: &[&Interface], spoken: Families) -> Result<(), CompileError> {
     for direction in [Direction::Egress, Direction::Ingress] {
         let judged = holders(spoken, direction).map(|(family, way, doubt, own_packet)| {
             let (id, states) = (of(family, way), states(direction));
@@ -36,22 +37,20 @@ pub fn add(ruleset: &mut Ruleset, attached: &[&Interface], spoken: Families) {
             own(&id, format!("{of_it} {own_packet} goto {}", new_flows(direction)))
         });
         ruleset.chains.insert(doubted(direction), chain(judged));
-        if let Some(base) = ruleset.chains.get_mut(&direction.to_string()) {
-            // Errors are asked for first, and what is forgotten by egress has its marks taken away before.
-            let at = match direction {
-                Direction::Egress => base.rules.iter().position(|rule| rule.id == "tracked").unwrap_or_default(),
-                Direction::Ingress => 0,
-            };
-            base.rules.insert(at, own("doubted", format!("{} jump {}", any_doubt(), doubted(direction))));
-        }
+        let base = chain_of(ruleset, &direction.to_string())?;
+        // Errors are asked for first, and what is forgotten by egress has its marks taken away before.
+        let at = match direction {
+            Direction::Egress => base.rules.iter().position(|rule| rule.id == TRACKED),
+            Direction::Ingress => Some(0),
+        };
+        let at = at.ok_or_else(|| CompileError::MissingPart { what: "rule", name: TRACKED.to_owned() })?;
+        base.rules.insert(at, own("doubted", format!("{} jump {}", any_doubt(), doubted(direction))));
     }
-    if are_possible(attached) {
-        add_marks(ruleset, spoken);
-    }
+    if are_possible(attached) { add_marks(ruleset, spoken) } else { Ok(()) }
 }
 
 /// Adds the chains that set and take away the marks of such flows.
-fn add_marks(ruleset: &mut Ruleset, spoken: Families) {
+fn add_marks(ruleset: &mut Ruleset, spoken: Families) -> Result<(), CompileError> {
     // The first packet of a flow is the one whose entry is not confirmed.
     let mut begins = vec![own("known", "ct status confirmed return")];
     for family in families(spoken) {
@@ -62,8 +61,8 @@ fn add_marks(ruleset: &mut Ruleset, spoken: Families) {
         begins.extend([own(&of(family, "source"), source), own(&of(family, "destination"), destination)]);
     }
     ruleset.chains.insert(CHAIN.to_owned(), chain(begins));
-    for (name, direction) in [("remember-sent", Direction::Egress), ("remember-received", Direction::Ingress)] {
-        let Some(base) = ruleset.chains.get_mut(name) else { continue };
+    for (name, direction) in [(REMEMBER_SENT, Direction::Egress), (REMEMBER_RECEIVED, Direction::Ingress)] {
+        let base = chain_of(ruleset, name)?;
         let settled = holders(spoken, direction).map(|(family, way, doubt, own_packet)| {
             let of_it = format!("ct state new,established ct direction {way} {}", marked(doubt));
             let id = of(family, &format!("settled-{way}"));
@@ -74,6 +73,7 @@ fn add_marks(ruleset: &mut Ruleset, spoken: Families) {
             base.rules.push(own(CHAIN, format!("ct state new jump {CHAIN}")));
         }
     }
+    Ok(())
 }
 
 /// Packets that an interface sends or gets by an address of its own, by the direction of their flow, and the bit that says that it has
@@ -110,4 +110,25 @@ fn states(direction: Direction) -> &'static str {
 
 fn any_doubt() -> String {
     format!("ct mark & {DOUBTS:#x} != 0x0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_without_the_place_for_them_is_an_error_and_not_one_without_them() {
+        let missing = |ruleset: &mut Ruleset| match add(ruleset, &[], Families::Ipv4) {
+            Err(CompileError::MissingPart { what, name }) => Some(format!("{what} {name}")),
+            Ok(()) | Err(_) => None,
+        };
+        let mut ruleset = Ruleset::default();
+        assert_eq!(missing(&mut ruleset), Some("chain egress".to_owned()));
+        ruleset.chains.insert("egress".to_owned(), chain([]));
+        assert_eq!(missing(&mut ruleset), Some("rule tracked".to_owned()));
+        ruleset.chains.insert("egress".to_owned(), chain([own(TRACKED, "accept")]));
+        assert_eq!(missing(&mut ruleset), Some("chain ingress".to_owned()));
+        ruleset.chains.insert("ingress".to_owned(), chain([]));
+        assert_eq!(missing(&mut ruleset), None);
+    }
 }

@@ -75,6 +75,22 @@ pub enum CompileError {
         /// The most characters it may have.
         longest: usize,
     },
+    /// Part of a filter that other parts are added to and that is not there: the compiler's own mistake.
+    #[error("the filter has no {what} {name:?}, to which others are added")]
+    MissingPart {
+        /// Kind of part.
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// More VPCs than the lab has numbers for.
+    #[error("the cloud has {vpcs} VPCs, and a lab has room for {most}")]
+    TooManyVpcs {
+        /// VPCs of the cloud.
+        vpcs: usize,
+        /// As many as there may be.
+        most: usize,
+    },
     /// Two namespaces would have one name, or two interfaces of one namespace.
     #[error("{what} {name:?} is taken: an instance, a host and the lab's own boxes need names that differ")]
     Taken {

@@ -3,6 +3,8 @@
 //! Two base chains on `forward`: an `accept` ends only its own, so that a flow has to pass both. Each finds the
 //! interface's chain by a verdict map, so that the cost of a packet does not grow with the instances.
 
+use std::collections::HashMap;
+
 use ipnet::IpNet;
 
 use super::blocks::{blocks, element};
@@ -10,9 +12,9 @@ use super::error::CompileError;
 use super::members::{Appliances, Members};
 use super::names::{
     self, AGAIN, CANARY, CANARY_ADDRESS, CANARY_OPEN_PORT, CHECKED, GW, NOBODY, OPEN_EGRESS, SERVICES, SERVICES_IPV6,
-    SOURCES, SOURCES_IPV6, UNCHECKED, UNCOUNTED, UNREACHABLE,
+    SOURCES, SOURCES_IPV6, TRACKED, UNCHECKED, UNCOUNTED, UNREACHABLE,
 };
-use super::parts::{chain, set};
+use super::parts::{chain, chain_of, set};
 use super::rule::{Compiling, STATELESS, UNPLACED, log, marked, opens_all, own, track, tracked_bit};
 use super::{doubts, icmp_errors, idle, memory, services, shares};
 use crate::model::protocol::{ICMP, ICMPV6, TCP, UDP};
@@ -62,15 +64,19 @@ pub fn ruleset(
         ruleset.sets.insert(SERVICES_IPV6.to_owned(), set("ipv6_addr . inet_proto . inet_service", served));
     }
     let appliances = Appliances::of(cloud, name);
-    for group in groups {
-        add_group(&mut ruleset, (cloud, appliances), group)?;
+    for group in &groups {
+        add_group(&mut ruleset, (cloud, appliances), *group)?;
     }
     for direction in DIRECTIONS {
+        let all_open = |group: &SecurityGroup| {
+            group.rules(direction.opposite()).iter().map(opens_all).fold(0, |bits, rule| bits | rule)
+        };
+        let opposite: HashMap<_, _> = groups.iter().map(|&(name, group)| (name, all_open(group))).collect();
         let mut new = verdicts();
         let mut live = verdicts();
         for interface in attached {
             let port = format!("\"{}\"", names::port(&interface.id, interface.number));
-            let (new_chain, live_chain) = add_interface(&mut ruleset, cloud, interface, direction)?;
+            let (new_chain, live_chain) = add_interface(&mut ruleset, (cloud, &opposite), interface, direction)?;
             new.elements.insert(port.clone(), format!("jump {new_chain}"));
             live.elements.insert(port, live_chain.map_or("accept".to_owned(), |chain| format!("jump {chain}")));
         }
@@ -99,7 +105,7 @@ pub fn ruleset(
     }
     let of_errors = icmp_errors::add(&mut ruleset, cloud, vpc, attached, (families, timeouts));
     memory::add(&mut ruleset, families, timeouts, of_errors);
-    doubts::add(&mut ruleset, attached, families);
+    doubts::add(&mut ruleset, attached, families)?;
     shares::add_fragments(&mut ruleset, GW, families);
     shares::add_connections(&mut ruleset, families);
     if cloud.has_egress_rules() {
@@ -108,9 +114,8 @@ pub fn ruleset(
     // Routes lead packets for others to these. The check is of every packet, of connections under way as well.
     if vpc.routes.values().any(|routes| !routes.is_empty()) {
         ruleset.sets.insert(CHECKED.to_owned(), set("ifname", checked_targets(vpc, attached)));
-        if let Some(chain) = ruleset.chains.get_mut(&Direction::Ingress.to_string()) {
-            chain.rules.splice(0..0, [destination_check(), blackhole()]);
-        }
+        let ingress = chain_of(&mut ruleset, &Direction::Ingress.to_string())?;
+        ingress.rules.splice(0..0, [destination_check(), blackhole()]);
     }
     Ok(ruleset)
 }
@@ -186,10 +191,10 @@ fn add_group(
 }
 
 /// Adds an interface's chains in one direction; gives the chain of new flows, and that of untracked flows under way
-/// if there is anything to judge.
+/// if there is anything to judge. `opposite` has of each group of the VPC what its rules for the other direction open to all.
 fn add_interface(
     ruleset: &mut Ruleset,
-    cloud: &Cloud,
+    (cloud, opposite): (&Cloud, &HashMap<&GroupName, u32>),
     interface: &Interface,
     direction: Direction,
 ) -> Result<(String, Option<String>), CompileError> {
@@ -200,11 +205,8 @@ fn add_interface(
     let mut opposite_open = 0;
     let (mut new, mut live) = (Vec::new(), Vec::new());
     for name in &interface.groups {
-        let group = cloud.groups.get(name).filter(|group| group.vpc == interface.vpc);
-        let group = group
-            .ok_or_else(|| CompileError::UnknownMembership { interface: interface.id.clone(), group: name.clone() })?;
-        let opposite = if egress { Direction::Ingress } else { Direction::Egress };
-        opposite_open |= group.rules(opposite).iter().map(opens_all).fold(0, |bits, rule| bits | rule);
+        let unknown = || CompileError::UnknownMembership { interface: interface.id.clone(), group: name.clone() };
+        opposite_open |= opposite.get(name).copied().ok_or_else(unknown)?;
         new.push(own(&format!("group/{name}"), format!("jump {direction}/{name}")));
         live.push(own(&format!("group/{name}"), format!("jump {direction}-live/{name}")));
     }
@@ -344,7 +346,7 @@ fn base_chain(direction: Direction, families: Families, icmp_errors: IcmpErrors,
     let mut rules = vec![icmp_errors::about_flows(direction)];
     rules.extend(idle::forgotten(direction));
     rules.extend([
-        own("tracked", format!("{known} {tracked} accept")),
+        own(TRACKED, format!("{known} {tracked} accept")),
         own("original", format!("ct state established ct direction original {opener} vmap {live}")),
         own("reply", format!("ct state established ct direction reply {answerer} vmap {live}")),
     ]);
@@ -404,7 +406,7 @@ fn again(known: &str) -> Chain {
     Chain {
         hook: Some("type filter hook forward priority filter + 20; policy accept;".to_owned()),
         rules: vec![
-            own("tracked", format!("{known} {tracked} accept")),
+            own(TRACKED, format!("{known} {tracked} accept")),
             memory::by_memory(),
             own("new-tcp", format!("ct state new meta l4proto {TCP} iifname vmap {live}")),
             own("new-udp", format!("ct state new meta l4proto {UDP} iifname vmap {live}")),

@@ -26,6 +26,7 @@ use crate::network::{
 /// A cloud that no network stands for, such as a rule that names an unknown group.
 pub fn network(cloud: &Cloud) -> Result<Network, CompileError> {
     checks::names(cloud)?;
+    checks::numbers(cloud)?;
     let mut builder = Builder { network: Network::default(), inside: Mtu::inside(cloud.era) };
     let mut bound: Vec<(String, IpNet)> = Vec::new();
     let timeouts = timeouts(&cloud.tracking);
@@ -369,7 +370,7 @@ impl Builder {
             self.route_in(Table::LOCAL, &node, *prefix, Way::Local { index: 2 + device });
         }
         // What the instance begins leaves by the first interface, and what has another's address leaves by that one.
-        let table = Table(interface.id.device());
+        let table = Table(interface.id.device().into());
         let way = by_from(2 + device, names::ROUTER_ADDRESS, private);
         self.route_in(table, &node, EVERYWHERE, way);
         if device > 0 {

@@ -8,7 +8,7 @@
 //! Source: "Security group connection tracking" (Amazon EC2 user guide).
 
 use super::idle;
-use super::names::{GW, errors, keeping};
+use super::names::{GW, REMEMBER_RECEIVED, REMEMBER_SENT, errors, keeping};
 use super::parts::{chain, families, of, udp_key};
 use super::rule::{Family, log, mark, marked, own, tracked_bit};
 use super::shares::SetLimits;
@@ -72,11 +72,11 @@ pub fn add(ruleset: &mut Ruleset, spoken: Families, timeouts: Timeouts, of_error
         sent.push(own(&format!("{set}-renewed"), format!("{} {any} {keep}", idle::renewed_and_tracked())));
         sent.push(keep_other(family, Direction::Egress));
     }
-    ruleset.chains.insert("remember-sent".to_owned(), Chain { hook: Some(hook.to_owned()), ..chain(sent) });
+    ruleset.chains.insert(REMEMBER_SENT.to_owned(), Chain { hook: Some(hook.to_owned()), ..chain(sent) });
     let hook = "type filter hook forward priority filter + 15; policy accept;";
     let received = families(spoken).map(|family| keep_other(family, Direction::Ingress));
     let received = received.chain(idle::add(ruleset, spoken, timeouts)).chain(of_errors);
-    ruleset.chains.insert("remember-received".to_owned(), Chain { hook: Some(hook.to_owned()), ..chain(received) });
+    ruleset.chains.insert(REMEMBER_RECEIVED.to_owned(), Chain { hook: Some(hook.to_owned()), ..chain(received) });
 }
 
 /// The set that counts what an interface has sent or admitted of other protocols.

@@ -31,8 +31,10 @@ pub const NEXT_HOP_IPV6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
 pub const BACK_HOP_IPV6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 2);
 /// The gateway's address towards its router; canary packets come from here.
 pub const GATEWAY_ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 2, 2);
+/// As many VPCs as a lab has numbers for: the indexes of hosts' links come behind those of gateways' in the internet.
+pub const MOST_VPCS: usize = 999;
 /// The address of a VPC's gateway towards the internet. Each has its own, since a kernel drops a packet that comes from an address
-/// of its own: one gateway's errors would not pass another. Numbers stay below 1000, as those of its port do.
+/// of its own: one gateway's errors would not pass another. Numbers begin at 1 and end at [`MOST_VPCS`].
 #[must_use]
 pub const fn gateway_outside_address(number: u32) -> Ipv4Addr {
     Ipv4Addr::from_bits(Ipv4Addr::new(169, 254, 8, 0).to_bits() + number)
@@ -93,6 +95,12 @@ pub const NOBODY: &str = "nobody";
 pub const OPEN_EGRESS: &str = "from/any";
 /// The base chain that asks for egress once more.
 pub const AGAIN: &str = "egress-again";
+/// The base chain that remembers what the sender's end has admitted, behind its verdict.
+pub const REMEMBER_SENT: &str = "remember-sent";
+/// The base chain that remembers what the receiver's end has admitted, behind its verdict.
+pub const REMEMBER_RECEIVED: &str = "remember-received";
+/// The rule of a base chain that admits packets of flows which its end tracks.
+pub const TRACKED: &str = "tracked";
 /// The chain that answers for addresses that nobody holds.
 pub const UNREACHABLE: &str = "unreachable";
 /// The chain by which a router is no hop.

@@ -1,10 +1,11 @@
 //! Parts that chains and sets of a router are made of.
 
+use super::error::CompileError;
 use super::rule::{Family, log};
 use crate::model::Direction;
 use crate::network::Families;
 use crate::network::names::of_ipv6;
-use crate::network::nft::{Chain, NftRule, Set, SetKey};
+use crate::network::nft::{Chain, NftRule, Ruleset, Set, SetKey};
 use crate::network::record::Record;
 
 const FAMILIES: [Family; 2] = [Family::Ipv4, Family::Ipv6];
@@ -39,6 +40,11 @@ pub fn log_drop(record: Record) -> String {
 /// A chain that other rules name.
 pub fn chain(rules: impl IntoIterator<Item = NftRule>) -> Chain {
     Chain { hook: None, rules: rules.into_iter().collect() }
+}
+
+/// A chain of a ruleset, to be added to. Left out without a word, what is added would be a hole in the filter.
+pub fn chain_of<'r>(ruleset: &'r mut Ruleset, name: &str) -> Result<&'r mut Chain, CompileError> {
+    ruleset.chains.get_mut(name).ok_or_else(|| CompileError::MissingPart { what: "chain", name: name.to_owned() })
 }
 
 /// A set of these elements.

@@ -93,8 +93,8 @@ impl Family {
         }
     }
 
-    /// The types of the ICMP messages that carry the packet which they are about: unreachable, too big, time exceeded, bad
-    /// parameter.
+    /// The types of the ICMP errors, which carry the packet that they are about: unreachable, too big, time exceeded, bad
+    /// parameter. Source quench (4) is none of them: no router sends it, and no host listens to it (RFC 6633).
     pub fn errors(self) -> &'static [&'static str] {
         match self {
             Self::Ipv4 => &["3", "11-12"],
@@ -131,7 +131,7 @@ impl<'a> Compiling<'a> {
     /// The rules for new flows. The first or last has the rule's own id, others `sgr-7/tracked` and the like.
     pub fn new_flows(&self) -> Result<Vec<NftRule>, CompileError> {
         let mut rules = Vec::new();
-        for (family, peer) in self.peers("")? {
+        for Matched { family, peer, .. } in self.peers(Asked::NewFlows)? {
             if let Some(matched) = new_match(self.rule.traffic, family) {
                 self.new_flows_of(family, &peer, &matched, &mut rules);
             }
@@ -169,7 +169,6 @@ impl<'a> Compiling<'a> {
             };
             match self.opposite() {
                 Opposite::Open => rules.push(self.admit(&suffix, peer, &matched, None)),
-                Opposite::Closed => {}
                 Opposite::PerInterface => {
                     let open = format!("{matched} meta mark & {bit:#x} == {bit:#x}");
                     rules.push(self.admit(&suffix, peer, &open, None));
@@ -179,7 +178,6 @@ impl<'a> Compiling<'a> {
         match (traffic, self.opposite()) {
             (Traffic::All, _) => rules.push(self.admit(&own, peer, "", tracked())),
             (_, Opposite::Open) => {}
-            (_, Opposite::Closed) => rules.push(self.admit(&own, peer, matched, tracked())),
             (_, Opposite::PerInterface) => {
                 rules.push(self.admit(&self.suffix(family, "tracked"), peer, matched, tracked()));
             }
@@ -206,9 +204,9 @@ impl<'a> Compiling<'a> {
             Traffic::Udp(ports) => original_ports(UDP, ports),
             Traffic::Icmp(_) | Traffic::Icmpv6(_) | Traffic::Protocol(_) => return Ok(Vec::new()),
         };
-        let rules = self.peers("ct original ")?.into_iter().map(|(family, peer)| NftRule {
+        let rules = self.peers(Asked::FlowsUnderWay)?.into_iter().map(|Matched { family, word, peer }| NftRule {
             text: words([&peer, &matched, COUNTED, "accept"]),
-            id: format!("{}{}", self.rule.id, self.suffix(family, "")),
+            id: format!("{}{}", self.rule.id, self.suffix(family, word)),
             note: self.note(),
         });
         Ok(rules.collect())
@@ -228,20 +226,18 @@ impl<'a> Compiling<'a> {
         self.rule.written.clone()
     }
 
-    /// Returns the state of the interface's other direction, as far as the era alone decides.
+    /// Returns the state of the interface's other direction, as far as the era alone decides. One without egress rules lets everything out,
+    /// and has rules of ingress only.
     fn opposite(&self) -> Opposite {
-        match (self.cloud.has_egress_rules(), self.direction) {
-            (true, _) => Opposite::PerInterface,
-            (false, Direction::Ingress) => Opposite::Open,
-            (false, Direction::Egress) => Opposite::Closed,
-        }
+        if self.cloud.has_egress_rules() { Opposite::PerInterface } else { Opposite::Open }
     }
 
     /// The matches of the other side, by family. `0.0.0.0/0` covers every IPv4 address and no IPv6 one, so it says so.
-    fn peers(&self, when: &str) -> Result<Vec<(Family, String)>, CompileError> {
-        let side = match self.direction {
-            Direction::Ingress => "saddr",
-            Direction::Egress => "daddr",
+    fn peers(&self, asked: Asked) -> Result<Vec<Matched>, CompileError> {
+        let side = other_side(self.direction).1;
+        let when = match asked {
+            Asked::NewFlows => "",
+            Asked::FlowsUnderWay => "ct original ",
         };
         Ok(match &self.rule.peer {
             Peer::Cidr(net) => {
@@ -253,7 +249,7 @@ impl<'a> Compiling<'a> {
                     }
                     _ => format!("{when}{} {side} {}", family.header(), net.trunc()),
                 };
-                vec![(family, matched)]
+                vec![Matched::whole(family, matched)]
             }
             Peer::PrefixList(name) => {
                 let Some(list) = self.cloud.prefix_lists.get(name) else {
@@ -267,35 +263,45 @@ impl<'a> Compiling<'a> {
                 if family == Family::Ipv6 && !self.speaks_ipv6() {
                     return Ok(Vec::new());
                 }
-                vec![(family, format!("{when}{} {side} @{}", family.header(), names::prefixes(name)))]
+                vec![Matched::whole(family, format!("{when}{} {side} @{}", family.header(), names::prefixes(name)))]
             }
             Peer::Group(group) => {
                 let own = self.peer_set(group)?;
-                // What an appliance passes on has a member's address and does not come from the member.
-                let at = match (self.direction, when) {
-                    _ if !when.is_empty() || self.appliances == Appliances::None => None,
-                    (Direction::Ingress, _) => Some("iifname"),
-                    (Direction::Egress, _) => Some("oifname"),
-                };
-                let set = |family: Family, name: String| {
-                    let header = family.header();
-                    let direct = at.map_or_else(String::new, |at| {
-                        let sources = if family == Family::Ipv4 { names::SOURCES } else { names::SOURCES_IPV6 };
-                        format!(" {at} . {header} {side} @{sources}")
-                    });
-                    (family, format!("{when}{header} {side} @{name}{direct}"))
-                };
-                match own {
-                    None => vec![set(Family::Ipv4, names::NOBODY.to_owned())],
+                let sets = match own {
+                    None => vec![(Family::Ipv4, names::NOBODY.to_owned())],
                     Some(_) if !self.speaks_ipv6() || self.is_to_the_letter() => {
-                        vec![set(Family::Ipv4, names::members(group))]
+                        vec![(Family::Ipv4, names::members(group))]
                     }
                     Some(_) => {
-                        vec![set(Family::Ipv4, names::members(group)), set(Family::Ipv6, names::members_ipv6(group))]
+                        vec![(Family::Ipv4, names::members(group)), (Family::Ipv6, names::members_ipv6(group))]
                     }
-                }
+                };
+                let matched = sets.into_iter().flat_map(|(family, name)| {
+                    let member = format!("{when}{} {side} @{name}", family.header());
+                    self.direct(asked, family, &member)
+                });
+                matched.collect()
             }
         })
+    }
+
+    /// The matches of packets between this end and a member of a group. What an appliance passes on has the member's address and
+    /// does not come from the member, nor go to it; of a flow under way that is asked of its questions and its answers.
+    fn direct(&self, asked: Asked, family: Family, member: &str) -> Vec<Matched> {
+        let sources = if family == Family::Ipv4 { names::SOURCES } else { names::SOURCES_IPV6 };
+        let its_own = |(interface, side): (&str, &str)| format!("{interface} . {} {side} @{sources}", family.header());
+        let there = its_own(other_side(self.direction));
+        match (self.appliances, asked) {
+            (Appliances::None, _) => vec![Matched::whole(family, member.to_owned())],
+            (Appliances::Some, Asked::NewFlows) => vec![Matched::whole(family, format!("{member} {there}"))],
+            (Appliances::Some, Asked::FlowsUnderWay) => {
+                let back = its_own(other_side(self.direction.opposite()));
+                vec![
+                    Matched::whole(family, format!("{member} ct direction original {there}")),
+                    Matched { family, word: "reply", peer: format!("{member} ct direction reply {back}") },
+                ]
+            }
+        }
     }
 
     /// Reports whether a group means the private addresses of its members only.
@@ -333,9 +339,40 @@ impl<'a> Compiling<'a> {
     }
 }
 
+/// Packets that a rule is asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    /// Those that begin a flow.
+    NewFlows,
+    /// Those of an untracked flow under way, which match as the packet that opened it.
+    FlowsUnderWay,
+}
+
+/// The match of the other side in a family, and the word by which the id of its rule differs from the rule's own.
+struct Matched {
+    family: Family,
+    word: &'static str,
+    peer: String,
+}
+
+impl Matched {
+    /// A match whose rule has the rule's own id.
+    fn whole(family: Family, peer: String) -> Self {
+        Self { family, word: "", peer }
+    }
+}
+
+/// The interface and the address of the other side in a packet that begins a flow.
+fn other_side(direction: Direction) -> (&'static str, &'static str) {
+    match direction {
+        Direction::Ingress => ("iifname", "saddr"),
+        Direction::Egress => ("oifname", "daddr"),
+    }
+}
+
+/// The interface's other direction: open to all or not, as each interface has it, or always.
 enum Opposite {
     Open,
-    Closed,
     PerInterface,
 }
 

@@ -28,7 +28,7 @@ pub struct SetLimits {
 }
 
 impl SetLimits {
-    /// Adds the set that says what is paid for, beside those of the same elements. Nothing in these finds them full before this one is.
+    /// Adds the set that says what is paid for. The other sets are twice as large, so that this one is full first.
     pub fn add(self, ruleset: &mut Ruleset, set: &str, key: &str) {
         add_set(ruleset, &paid(set), key, self.paid);
         add_set(ruleset, set, key, 2 * self.paid);
@@ -46,7 +46,8 @@ impl SetLimits {
         add_set(ruleset, set, key, 2 * self.paid);
     }
 
-    /// The rules that remember a packet by its key: what is updated, where it is paid for, is the set itself and what stands beside it.
+    /// Rules that remember a packet by its key: take a token where the key is not paid for; without one leave for `no-room`; else refresh `set`,
+    /// and count in `beside`.
     pub fn remember(self, set: &str, key: &str, beside: Option<&str>) -> Vec<NftRule> {
         let (paid, share, timeout) = (paid(set), share(self.name), self.timeout);
         let rate = (60 * self.share).div_ceil(timeout.max(1));

@@ -110,6 +110,7 @@ fn own_answers(ruleset: &mut Ruleset, outside_address: Ipv4Addr) {
             [own("router", format!("{of_router} meta mark set {FROM_ROUTER}"))],
         ),
     );
+    // The errors that a kernel sends: source quench is none of them.
     let from_itself = format!(
         "iifname != {{ \"{GATEWAY_INSIDE}\", \"{GATEWAY_OUTSIDE}\" }} \
          icmp type {{ destination-unreachable, time-exceeded, parameter-problem }}"

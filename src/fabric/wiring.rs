@@ -10,7 +10,7 @@ use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
 use netlink_packet_route::link::{InfoData, InfoVeth, LinkMessage};
 use netlink_packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState};
-use netlink_packet_route::route::{RouteAttribute, RouteMessage, RouteMetric, RouteScope, RouteType};
+use netlink_packet_route::route::{RouteAttribute, RouteHeader, RouteMessage, RouteMetric, RouteScope, RouteType};
 use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage};
 use rtnetlink::{LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder};
 
@@ -151,10 +151,11 @@ fn policy_messages(policy: &Policy, families: Families) -> Vec<RuleMessage> {
     let message = |family: AddressFamily, attribute: RuleAttribute, prefix: u8| {
         let mut message = RuleMessage::default();
         message.header.family = family;
-        message.header.table = policy.table.0;
+        message.header.table = header_table(policy.table);
         message.header.action = RuleAction::ToTable;
         message.header.src_len = prefix;
-        message.attributes = vec![attribute, RuleAttribute::Priority(POLICY_PRIORITY)];
+        let table = RuleAttribute::Table(policy.table.0);
+        message.attributes = vec![attribute, table, RuleAttribute::Priority(POLICY_PRIORITY)];
         message
     };
     match &policy.of {
@@ -172,6 +173,11 @@ fn policy_messages(policy: &Policy, families: Families) -> Vec<RuleMessage> {
     }
 }
 
+/// The table as a header names it: "unspecified" where only the attribute has room for its number.
+fn header_table(table: Table) -> u8 {
+    u8::try_from(table.0).unwrap_or(RouteHeader::RT_TABLE_UNSPEC)
+}
+
 /// The headers of a TCP segment without options.
 const TCP_HEADERS_IPV4: u16 = 40;
 const TCP_HEADERS_IPV6: u16 = 60;
@@ -179,7 +185,8 @@ const TCP_HEADERS_IPV6: u16 = 60;
 fn route_message(route: &Route) -> RouteMessage {
     let mut message = main_route_message(route);
     if route.table != Table::default() {
-        message.header.table = route.table.0;
+        message.header.table = header_table(route.table);
+        message.attributes.push(RouteAttribute::Table(route.table.0));
     }
     if let Some(limit) = route.limit {
         let headers = if route.destination.addr().is_ipv4() { TCP_HEADERS_IPV4 } else { TCP_HEADERS_IPV6 };

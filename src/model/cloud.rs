@@ -42,8 +42,8 @@ pub struct Cloud {
     pub elastic_ips: IndexMap<ElasticIpName, ElasticIp>,
     /// Prefix lists, in the order of the file.
     pub prefix_lists: IndexMap<PrefixListName, PrefixList>,
-    /// Private addresses that each instance name held before, newest last; survives its termination. For `web1.previous`.
-    pub previous_addresses: IndexMap<InstanceName, Vec<PrivateIp>>,
+    /// The private address that the first interface of each instance name gave back last; survives its termination. For `web1.previous`.
+    pub previous_addresses: IndexMap<InstanceName, PrivateIp>,
     /// The public address that each interface gave back last: who asks for it by public address while it has none asks
     /// there.
     pub last_public: IndexMap<Attachment, PublicIp>,
@@ -364,7 +364,7 @@ impl Cloud {
         self.elastic_ips.iter().find(|(_, elastic)| elastic.association.as_ref() == Some(at))
     }
 
-    /// A rule by its id, with its group, whether it still stands or not is the caller's question.
+    /// Finds a rule that stands in some group, with that group.
     pub fn rule(&self, id: RuleId) -> Option<(&GroupName, &Rule)> {
         self.groups
             .iter()
@@ -398,7 +398,7 @@ pub const DEFAULT_VPC_CIDR: Ipv4Net = match Ipv4Net::new(Ipv4Addr::new(10, 0, 0,
     Err(_) => panic!("a constant prefix length"),
 };
 
-/// The name that EC2 has of it.
+/// EC2's name of a default group.
 pub const DEFAULT_GROUP: &str = "default";
 
 /// The name by which a file knows that of a VPC: `default` in the first of the VPCs, `default-VPC` in another.

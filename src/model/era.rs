@@ -199,7 +199,7 @@ pub struct Knobs {
     pub address_on_crash: OnCrash,
     /// `elastic-ip-on-stop`: `stays` or `dissociated`.
     pub elastic_ip_on_stop: ElasticIpOnStop,
-    /// `quotas`: `enforced` or `ignored`. No difference of the eras, but of the patience with them.
+    /// `quotas`: `enforced` or `ignored`. The same in every era; a file may switch it off.
     pub quotas: Quotas,
     /// `group-reference-ipv6`: `matches-members` or `matches-nobody`. No difference of the eras either, but of what is
     /// taken to be true of the one that has IPv6.

@@ -22,7 +22,7 @@ pub struct IcmpMessage {
 
 impl IcmpMessage {
     /// Returns true if it is an error, which tells the sender of a packet what became of that: unreachable, too big, time exceeded, bad
-    /// parameter. Routers on the way send such.
+    /// parameter. Routers on the way send such. Source quench (4) is one as well, by its definition (RFC 792), though none is sent any more.
     pub fn is_error(self, over_ipv6: bool) -> bool {
         match over_ipv6 {
             false => matches!(self.kind, 3 | 4 | 11 | 12),
@@ -324,6 +324,14 @@ pub enum Direction {
 impl Direction {
     /// Both directions.
     pub const BOTH: [Self; 2] = [Self::Ingress, Self::Egress];
+
+    /// The other direction.
+    pub fn opposite(self) -> Self {
+        match self {
+            Self::Ingress => Self::Egress,
+            Self::Egress => Self::Ingress,
+        }
+    }
 
     /// The word before a rule's peer: `tcp 80 from web`, `tcp 443 to anywhere`.
     pub fn preposition(self) -> &'static str {

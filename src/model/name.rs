@@ -53,7 +53,7 @@ macro_rules! name {
                 let text = String::deserialize(deserializer)?;
                 let own = text.as_str();
                 $(let own = own.strip_prefix($prefix).unwrap_or(own);)*
-                let is_other = false $(|| $other(own))?;
+                let is_other = false $(|| $other(&text))?;
                 match name_fault(own).filter(|_| !is_other) {
                     None => Ok(Self::new(text)),
                     Some(fault) => Err(serde::de::Error::custom(format!("{text:?}: {fault}"))),
@@ -69,6 +69,20 @@ pub(crate) const MAX_NAME: usize = 63;
 /// Returns true if a text is an address as it is written.
 fn is_address(text: &str) -> bool {
     text.parse::<std::net::IpAddr>().is_ok_and(|address| address.to_string() == text)
+}
+
+/// The name of Amazon's own group of the listeners of a load balancer of EC2-Classic.
+pub(crate) fn listeners_group(balancer: &LoadBalancerName) -> GroupName {
+    GroupName::new(format!("{LISTENERS_BEFORE}{balancer}{LISTENERS_BEHIND}"))
+}
+
+const LISTENERS_BEFORE: &str = "amazon-elb/";
+const LISTENERS_BEHIND: &str = "-listeners";
+
+/// Returns true if a text is the name of such a group: it is longer than any other, since the load balancer's name is in it.
+fn is_of_listeners(text: &str) -> bool {
+    let balancer = text.strip_prefix(LISTENERS_BEFORE).and_then(|rest| rest.strip_suffix(LISTENERS_BEHIND));
+    balancer.is_some_and(|name| name_fault(name).is_none())
 }
 
 /// The reason why a text cannot be a name.
@@ -94,7 +108,7 @@ name!(
 );
 name!(
     /// The name by which a file knows a security group, such as `SG-T-WEB`. EC2 may know it by another: [`Ec2Name`].
-    GroupName, also below "amazon-elb/", also below "default-"
+    GroupName, also below "amazon-elb/", also below "default-", or is_of_listeners
 );
 name!(
     /// The name of a host outside the cloud, such as `office`; or the address of one that is there for as long as somebody asks for it.
@@ -245,6 +259,20 @@ impl fmt::Display for SourceLocation {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_group_of_the_listeners_of_a_load_balancer_is_read_however_long_its_name_is() {
+        let read = |text: &str| serde_json::from_str::<GroupName>(&format!("{text:?}"));
+        for length in [1, 53, 54, 63] {
+            let group = listeners_group(&LoadBalancerName::new("x".repeat(length)));
+            assert_eq!(read(group.as_str()).ok(), Some(group));
+        }
+        for none in
+            [&"x".repeat(64), &format!("{}-listeners", "x".repeat(60)), &format!("amazon-elb/{}", "x".repeat(64))]
+        {
+            assert!(read(none).is_err(), "{none}");
+        }
+    }
 
     #[test]
     fn a_number_in_a_name_has_no_sign() {

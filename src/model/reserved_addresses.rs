@@ -75,7 +75,7 @@ const NOT_GLOBAL: [Ipv6Net; 3] = [
 
 /// Blocks that no VPC and no host may use.
 pub(crate) fn taken_blocks() -> [(Ipv4Net, &'static str); 6] {
-    let net = |a, b, length| Ipv4Net::new(Ipv4Addr::new(a, b, 0, 0), length).unwrap_or_default();
+    let net = |a, b, length| Ipv4Net::new_assert(Ipv4Addr::new(a, b, 0, 0), length);
     [
         (net(0, 0, 8), "\"this network\""),
         (net(127, 0, 8), "loopback"),

@@ -32,7 +32,7 @@ pub struct Network {
 
 /// Seconds after which a datagram is given up of which pieces are missing, by whoever puts datagrams together.
 pub const FRAGMENTS_TIMEOUT: u32 = 2;
-/// Bytes that a namespace has for such datagrams, as the kernel counts. `fragments` gives each link a share.
+/// Bytes that a namespace has for such datagrams, as the kernel counts. `compile::shares` gives each link a share.
 pub const FRAGMENTS_MEMORY: u32 = 1 << 30;
 
 /// Seconds after which an idle flow is forgotten.
@@ -138,9 +138,9 @@ pub struct End {
     pub neighbours: IndexMap<IpAddr, [u8; 6]>,
 }
 
-/// A routing table: 0 is the main one.
+/// A routing table: 0 is the main one. The kernel keeps 253 to 255 for itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Table(pub u8);
+pub struct Table(pub u32);
 
 impl Table {
     /// That of the addresses which are a namespace's own, before any other.

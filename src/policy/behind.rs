@@ -7,7 +7,8 @@
 
 use std::net::Ipv4Addr;
 
-use super::judge::{Leg, Walker, holder_of};
+use super::holders::holder_of;
+use super::judge::{Leg, Walker};
 use crate::model::{
     Cloud, DecidedBy, Direction, GroupName, InstanceName, InstanceState, InterfaceHolder, LoadBalancer, Port, Service,
     Verdict,
@@ -25,7 +26,7 @@ pub enum Listens {
 }
 
 /// Says of an instance and a service whether something listens.
-pub type Ears<'a> = &'a dyn Fn(&InstanceName, Service) -> Listens;
+pub type ListensAt<'a> = &'a dyn Fn(&InstanceName, Service) -> Listens;
 
 /// Result of a connection of a load balancer's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,23 +101,28 @@ pub enum Behind {
 }
 
 /// Predicts the health check of a registered instance; nothing where it is not registered.
-pub fn health_check(cloud: &Cloud, balancer: &LoadBalancer, target: &InstanceName, ears: Ears<'_>) -> Option<Reached> {
+pub fn health_check(
+    cloud: &Cloud,
+    balancer: &LoadBalancer,
+    target: &InstanceName,
+    listens_at: ListensAt<'_>,
+) -> Option<Reached> {
     let address = balancer.registrations.get(target)?;
-    Some(reach(cloud, balancer, address.0, balancer.health_check.port, ears))
+    Some(reach(cloud, balancer, address.0, balancer.health_check.port, listens_at))
 }
 
 /// Predicts the fate of a connection to a listener once health checks have shown what they are going to show; nothing where the load
 /// balancer does not listen there.
-pub fn listener(cloud: &Cloud, balancer: &LoadBalancer, own: Port, ears: Ears<'_>) -> Option<Behind> {
+pub fn listener(cloud: &Cloud, balancer: &LoadBalancer, own: Port, listens_at: ListensAt<'_>) -> Option<Behind> {
     let to = *balancer.listeners.get(&own)?;
     let (mut served, mut program) = (Vec::new(), None);
     for (target, address) in &balancer.registrations {
-        match health_check(cloud, balancer, target, ears)? {
+        match health_check(cloud, balancer, target, listens_at)? {
             Reached::Fails(_) => continue,
             Reached::Unknown { by } => drop(program.get_or_insert(by)),
             Reached::Answered { .. } => {}
         }
-        let reached = reach(cloud, balancer, address.0, to, ears);
+        let reached = reach(cloud, balancer, address.0, to, listens_at);
         if let Reached::Unknown { by } = &reached {
             program.get_or_insert_with(|| by.clone());
         }
@@ -145,7 +151,7 @@ pub fn listener(cloud: &Cloud, balancer: &LoadBalancer, own: Port, ears: Ears<'_
 }
 
 /// A connection from the load balancer's private address to an address of its VPC.
-fn reach(cloud: &Cloud, balancer: &LoadBalancer, address: Ipv4Addr, port: Port, ears: Ears<'_>) -> Reached {
+fn reach(cloud: &Cloud, balancer: &LoadBalancer, address: Ipv4Addr, port: Port, listens_at: ListensAt<'_>) -> Reached {
     let sender = &balancer.interface;
     let (Some(holder), Some(source)) = (holder_of(cloud, &sender.vpc, address), sender.private) else {
         return Reached::Fails(Failure::Unreachable { address });
@@ -158,7 +164,7 @@ fn reach(cloud: &Cloud, balancer: &LoadBalancer, address: Ipv4Addr, port: Port, 
         Verdict::Open { .. } if cloud.state_of(&holder.id) == Some(InstanceState::Crashed) => {
             Reached::Fails(Failure::Silent { by })
         }
-        Verdict::Open { .. } => match ears(&by, service) {
+        Verdict::Open { .. } => match listens_at(&by, service) {
             Listens::Yes => Reached::Answered { by },
             Listens::No => Reached::Fails(Failure::Refused { by }),
             Listens::Unknown => Reached::Unknown { by },

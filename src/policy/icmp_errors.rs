@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::judge::{asked, interface_of, walk};
+use super::holders::interface_of;
+use super::judge::{asked, walk};
 use super::memory::{Memory, memory};
 use super::walk::{Path, RuleEvaluation, Stage, Walk};
 use crate::model::{Cloud, Direction, Endpoint, Flow, GroupName, IcmpErrors, IcmpMessage, InterfaceId, Mtu, Service};

@@ -2,13 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::holders::{asked_at, given_back, holder_of, interface_of, ipv6_asked, linked, public_holder_of, translated};
 use super::routes::{NextHop, next_hop, passes_on};
 use super::routes::{holds, holds_ipv6};
 use super::rules;
 use super::walk::{Path, RuleEvaluation, Stage, Walk};
 use crate::model::{
     Check, Cloud, DecidedBy, Direction, Endpoint, Flow, Half, Hop, InstanceState, Interface, InterfaceId, LetBack,
-    PrivateIp, PublicIp, Scheme, Service, SourceDestCheck, Verdict, Via, VpcName,
+    PublicIp, Scheme, Service, SourceDestCheck, Verdict, Via,
 };
 
 /// Judges a new flow.
@@ -72,16 +73,22 @@ impl<'a> Walker<'a> {
             self.stages.push(Stage::Resolved { receiver: receiver.clone(), address });
             return Verdict::Unreachable { by: Some(Hop::Internet) };
         }
-        let nobody = |by| if via == Via::Dns { Verdict::Unresolved } else { Verdict::Unreachable { by } };
-        let address = match via {
-            Via::Dns => interface_of(self.cloud, receiver).and_then(|receiver| receiver.public),
-            _ => asked_at(self.cloud, receiver),
+        let public = match via {
+            Via::Dns => {
+                // Who is stopped keeps the name of its Elastic IP.
+                let named = self.cloud.interface(receiver).and_then(|receiver| receiver.public);
+                let Some(public) = named else { return Verdict::Unresolved };
+                self.stages.push(Stage::Resolved { receiver: receiver.clone(), address: public.0 });
+                public
+            }
+            _ => match asked_at(self.cloud, receiver) {
+                Some(public) => public,
+                None => return NOTHING_TO_SEND,
+            },
         };
-        let Some(public) = address else { return nobody(None) };
-        if via == Via::Dns {
-            self.stages.push(Stage::Resolved { receiver: receiver.clone(), address: public.0 });
-        }
-        let Some(holder) = public_holder_of(self.cloud, public.0) else { return nobody(Some(Hop::Internet)) };
+        let Some(holder) = public_holder_of(self.cloud, public.0) else {
+            return Verdict::Unreachable { by: Some(Hop::Internet) };
+        };
         self.arrive(public.0, holder);
         self.ingress(sender.into(), holder, Path::Direct)
     }
@@ -98,9 +105,7 @@ impl<'a> Walker<'a> {
         let held = self.cloud.interface(receiver).and_then(|to| to.private);
         let Some(destination) = held.or(given_back) else { return NOTHING_TO_SEND };
         let Some(holder) = holder_of(self.cloud, &from.vpc, destination.0) else {
-            let nobody = Verdict::Unreachable { by: Some(Hop::Router(from.vpc.clone())) };
-            // The check of the source comes before anybody looks for the destination.
-            return self.forged_source(flow, from, destination.0).unwrap_or(nobody);
+            return self.nobody_inside(flow, from, destination.0);
         };
         match self.by_address(flow, sender, destination.0) {
             Verdict::Open { .. } if given_back.is_some() => Verdict::Misdelivered { to: holder.id.holder() },
@@ -114,6 +119,12 @@ impl<'a> Walker<'a> {
         if holder_of(self.cloud, &from.vpc, destination).is_some() {
             return self.by_address(flow, sender, destination);
         }
+        self.nobody_inside(flow, from, destination)
+    }
+
+    /// The verdict on a packet to an address of the sender's VPC that nobody there holds. The check of the source comes before anybody looks
+    /// for the destination.
+    fn nobody_inside(&mut self, flow: &Flow, from: &'a Interface, destination: Ipv4Addr) -> Verdict {
         let nobody = Verdict::Unreachable { by: Some(Hop::Router(from.vpc.clone())) };
         self.forged_source(flow, from, destination).unwrap_or(nobody)
     }
@@ -241,22 +252,30 @@ impl<'a> Walker<'a> {
     }
 
     /// From instance to instance by public DNS name. Inside the VPC that is the private address, and group references
-    /// match; from another VPC it is the public one. Without a public address an instance has no such name.
+    /// match; from another VPC it is the public one. Without a public address an instance has no such name; who is stopped keeps that of its
+    /// Elastic IP.
     ///
     /// Source: "DNS attributes for your VPC" (VPC).
     fn by_dns_name(&mut self, flow: &Flow, sender: &InterfaceId, receiver: &InterfaceId) -> Verdict {
-        let (Some(from), Some(to)) = (interface_of(self.cloud, sender), interface_of(self.cloud, receiver)) else {
+        let (Some(from), Some(to)) = (interface_of(self.cloud, sender), self.cloud.interface(receiver)) else {
             return Verdict::Unresolved;
         };
         if let Some(balancer) = to.id.load_balancer().and_then(|name| self.cloud.load_balancers.get(name)) {
             // The name of a load balancer is one address for everybody: the public one, of an internal one the private one.
             let Some(address) = balancer.named_address() else { return Verdict::Unresolved };
             self.stages.push(Stage::Resolved { receiver: receiver.clone(), address });
+            // From another VPC whose block has the number too it is an address inside.
+            let is_inside = self.cloud.vpcs.get(&from.vpc).is_some_and(|vpc| vpc.cidr.contains(&address));
+            if is_inside && holder_of(self.cloud, &from.vpc, address).is_none() {
+                return self.nobody_inside(flow, from, address);
+            }
             return self.by_address(flow, sender, address);
         }
         let Some(public) = to.public else { return Verdict::Unresolved };
         let inside = from.vpc == to.vpc;
-        let address = to.private.filter(|_| inside).map_or(public.0, |private| private.0);
+        // Inside the name means the private address, which a crash may have taken.
+        let named = if inside { to.private.map(|private| private.0) } else { Some(public.0) };
+        let Some(address) = named else { return Verdict::Unresolved };
         self.stages.push(Stage::Resolved { receiver: receiver.clone(), address });
         if inside { self.by_private_address(flow, sender, receiver) } else { self.by_address(flow, sender, public.0) }
     }
@@ -407,7 +426,7 @@ fn fails(check: Check, interface: &Interface) -> Verdict {
     dropped(DecidedBy::SourceDestCheck { interface: interface.id.clone(), check, vpc: interface.vpc.clone() })
 }
 
-/// Nothing that is asked today has a say in answers.
+/// The verdict of a dropped request; no stage drops answers yet.
 fn dropped(by: DecidedBy) -> Verdict {
     Verdict::Dropped { by, half: Half::Request }
 }
@@ -435,56 +454,3 @@ pub(super) struct Leg<'a> {
 
 /// More appliances in a row than this are a circle.
 pub(super) const MAX_LEGS: usize = 8;
-
-/// Finds the holder of a private address in a VPC, with a link behind it.
-pub(super) fn holder_of<'a>(cloud: &'a Cloud, vpc: &VpcName, address: Ipv4Addr) -> Option<&'a Interface> {
-    cloud
-        .network_interfaces()
-        .filter(|interface| interface.vpc == *vpc && holds(interface, address))
-        .find(|interface| cloud.state_of(&interface.id) != Some(InstanceState::Stopped))
-}
-
-/// Finds the interface whose public address takes the place of a private one: that of its primary address alone.
-///
-/// Source: "Amazon EC2 instance IP addressing": the public address is mapped to the primary private one.
-pub(super) fn translated<'a>(cloud: &'a Cloud, vpc: &VpcName, source: Ipv4Addr) -> Option<&'a Interface> {
-    holder_of(cloud, vpc, source).filter(|holder| holder.private == Some(PrivateIp(source)))
-}
-
-/// Finds the holder of a public address, with a link behind it.
-fn public_holder_of(cloud: &Cloud, address: Ipv4Addr) -> Option<&Interface> {
-    cloud
-        .network_interfaces()
-        .filter(|interface| interface.public.is_some_and(|public| public.0 == address))
-        .find(|interface| cloud.state_of(&interface.id) != Some(InstanceState::Stopped))
-}
-
-/// Returns the IPv6 address of a receiver that a flow goes to: its first one, or the further one that is asked for if it holds that.
-pub(super) fn ipv6_asked(receiver: &Interface, via: Via) -> Option<Ipv6Addr> {
-    match via {
-        Via::Secondary(IpAddr::V6(asked)) => Some(asked).filter(|asked| holds_ipv6(receiver, *asked)),
-        _ => receiver.ipv6.map(|first| first.0),
-    }
-}
-
-/// Returns the public address of an interface that a sender goes by: the one that it has, or else had last.
-fn asked_at(cloud: &Cloud, id: &InterfaceId) -> Option<PublicIp> {
-    cloud.interface(id)?.public.or_else(|| cloud.last_public.get(id.attachment()?).copied())
-}
-
-/// The private address that an interface held last, where it holds none.
-fn given_back(cloud: &Cloud, id: &InterfaceId) -> Option<PrivateIp> {
-    let holds_none = cloud.interface(id).is_some_and(|interface| interface.private.is_none());
-    cloud.last_private.get(id.attachment()?).copied().filter(|_| holds_none)
-}
-
-/// An interface that has a link. Who has crashed and given the private address back has none, also by the IPv6 address that it keeps.
-fn linked<'a>(cloud: &'a Cloud, id: &InterfaceId) -> Option<&'a Interface> {
-    interface_of(cloud, id).filter(|interface| interface.private.is_some())
-}
-
-/// An interface of a load balancer, or of an instance that is not stopped.
-pub(super) fn interface_of<'a>(cloud: &'a Cloud, id: &InterfaceId) -> Option<&'a Interface> {
-    cloud.state_of(id).filter(|state| *state != InstanceState::Stopped)?;
-    cloud.interface(id)
-}

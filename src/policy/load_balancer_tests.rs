@@ -86,3 +86,20 @@ fn the_name_of_an_internal_one_means_its_private_address_also_where_that_leads_n
         ],
     );
 }
+
+#[test]
+fn in_a_vpc_of_the_same_block_the_name_of_an_internal_one_is_an_address_inside() {
+    let Operation::CreateLoadBalancer(request) = balancer(&["ELB"]) else { unreachable!() };
+    let internal = CreateLoadBalancer { scheme: Scheme::Internal, ..request };
+    let alone = Sample::new(Era::Vpc)
+        .group("CLIENTS", &[])
+        .group("ELB", &["tcp 80 from anywhere"])
+        .instance("client", &["CLIENTS"])
+        .with(Operation::CreateLoadBalancer(internal))
+        .with(create("FAR", "other"))
+        .with(launch_at("far", &["FAR"], "other", AddressRequest::Automatic));
+    check(&alone, &[("far -> lb 80 by dns", "unreachable"), ("client -> lb 80 by dns", "open")]);
+    let address = alone.0.load_balancers[0].interface.private.unwrap().to_string();
+    let with_a_twin = alone.with(launch_at("twin", &["FAR"], "other", exact(&address)));
+    check(&with_a_twin, &[("far -> lb 80 by dns", "dropped at twin's ingress")]);
+}

@@ -15,6 +15,7 @@
 //! There is one evaluator. [`walk`](fn@walk) tells all that happened to a flow, and [`judge`] only what it came to.
 
 pub mod behind;
+mod holders;
 mod icmp_errors;
 mod judge;
 #[cfg(test)]

@@ -1,17 +1,18 @@
 //! The smallest changes that would open a flow. Each is tried: it is carried out on a copy of the cloud, and the flow is
 //! judged again, so that only what opens is offered.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+use super::holders::holder_of;
 use super::judge::{judge, walk};
-use super::routes::{holds, holds_ipv6};
+use super::routes::{holds, holds_ipv6, route_of};
 use super::walk::{Path, RuleEvaluation, Stage, Walk};
 use crate::model::{
     Attachment, Cloud, DecidedBy, Direction, ElasticIpName, Endpoint, Flow, GroupName, Half, IcmpMatch, IcmpMessage,
-    InstanceName, InstanceState, Interface, Operation, Peer, PeerRequest, Permission, PortRange, Reassociation, Scheme,
-    Service, SourceDestCheck, Target, Traffic, Verdict, Via, apply,
+    InstanceName, InstanceState, Interface, InterfaceId, Operation, Peer, PeerRequest, Permission, PortRange,
+    Reassociation, Scheme, Service, SourceDestCheck, Target, Traffic, Verdict, Via, apply,
 };
 
 /// Ends that one flow may have to pass, with appliances.
@@ -134,22 +135,41 @@ fn next_change_by(cloud: &Cloud, flow: &Flow, walk: &Walk, by: &DecidedBy) -> Op
             Some(vec![Operation::SetSourceDestCheck(target(cloud, checking.attachment()?), SourceDestCheck::Off)])
         }
         DecidedBy::Route { .. } => {
-            let routes = cloud.vpcs.values().flat_map(|vpc| vpc.routes.values().flatten());
-            let mut stopped = routes.filter_map(|route| start(cloud, &route.target.instance));
-            stopped.next().map(|start| vec![start])
+            let (from, _, destination) = last_sent(walk)?;
+            let route = route_of(cloud, cloud.interface(from)?, destination)?;
+            start(cloud, &route.target.instance).map(|start| vec![start])
         }
         // No association gives it a forged source.
         DecidedBy::Translation { .. } if matches!(flow.from, Endpoint::Forged(_, source) if source.is_ipv6()) => None,
-        DecidedBy::Translation { .. } => {
-            let sender = flow.from.interface()?.attachment()?.clone();
-            let name = ElasticIpName::new(format!("eip-{}", sender.instance));
-            let to = target(cloud, &sender);
+        DecidedBy::Translation { vpc } => {
+            // Behind a NAT instance the source is that one's.
+            let (_, source, _) = last_sent(walk)?;
+            let untranslated = holder_of(cloud, vpc, source)?.id.attachment()?;
+            let name = spare_elastic_ip(cloud, &untranslated.instance)?;
+            let to = target(cloud, untranslated);
             let associate =
                 Operation::AssociateAddress { elastic_ip: name.clone(), to, reassociation: Reassociation::Allowed };
             let known = cloud.elastic_ips.contains_key(&name);
             Some([Operation::AllocateAddress(name)].into_iter().filter(|_| !known).chain([associate]).collect())
         }
     }
+}
+
+/// The interface that an IPv4 packet left last, its source and its destination.
+fn last_sent(walk: &Walk) -> Option<(&InterfaceId, Ipv4Addr, Ipv4Addr)> {
+    walk.stages.iter().rev().find_map(|stage| match stage {
+        Stage::Sent { from, source: IpAddr::V4(source), destination: IpAddr::V4(destination) } => {
+            Some((from, *source, *destination))
+        }
+        _ => None,
+    })
+}
+
+/// The name of an Elastic IP for an instance, which nobody loses by it: of one that is associated with nobody, or of none yet.
+fn spare_elastic_ip(cloud: &Cloud, instance: &InstanceName) -> Option<ElasticIpName> {
+    let others = (2..).map(|number| format!("eip-{instance}-{number}"));
+    let mut names = std::iter::once(format!("eip-{instance}")).chain(others).map(ElasticIpName::new);
+    names.find(|name| cloud.elastic_ips.get(name).is_none_or(|elastic| elastic.association.is_none()))
 }
 
 fn start(cloud: &Cloud, name: &InstanceName) -> Option<Operation> {

@@ -2,7 +2,7 @@
 
 use super::remedies;
 use super::way_tests::{FIREWALL, cloud, host, interface, to};
-use crate::model::sample::stop;
+use crate::model::sample::{associate, stop};
 use crate::model::*;
 
 /// Each remedy: by which address, and the changes.
@@ -158,7 +158,40 @@ fn who_has_no_public_address_gets_an_elastic_ip() {
     let out = (to("web1"), host("198.51.100.7"), Via::Public);
     assert_eq!(offered(&cloud, out.clone(), tcp(443)), ["allocate eip-web1, eip-web1 to web1"]);
     apply(&mut cloud, &Operation::AllocateAddress(ElasticIpName::new("eip-web1"))).unwrap();
-    assert_eq!(offered(&cloud, out, tcp(443)), ["eip-web1 to web1"]);
+    assert_eq!(offered(&cloud, out.clone(), tcp(443)), ["eip-web1 to web1"]);
+    // Whoever has it would lose it, and nobody has asked for that.
+    apply(&mut cloud, &associate("eip-web1", "web2")).unwrap();
+    assert_eq!(offered(&cloud, out, tcp(443)), ["allocate eip-web1-2, eip-web1-2 to web1"]);
+}
+
+/// A private subnet behind a NAT instance in each of two VPCs.
+const NATS: &str = "
+hosts: {world: 198.51.100.7}
+vpcs:
+  one: {cidr: 10.1.0.0/16, subnets: {in1: {cidr: 10.1.1.0/24, routes: {0.0.0.0/0: nat1}}, out1: 10.1.2.0/24}}
+  two: {cidr: 10.2.0.0/16, subnets: {in2: {cidr: 10.2.1.0/24, routes: {0.0.0.0/0: nat2}}, out2: 10.2.2.0/24}}
+groups: {ONE: {vpc: one, ingress: [all from anywhere]}, TWO: {vpc: two, ingress: [all from anywhere]}}
+instances:
+  nat1: {groups: ONE, vpc: one, subnet: out1, source-dest-check: off, forwards: nat}
+  nat2: {groups: TWO, vpc: two, subnet: out2, source-dest-check: off, forwards: nat}
+  worker2: {groups: TWO, vpc: two, subnet: in2, public: no}
+";
+
+#[test]
+fn behind_a_nat_instance_it_is_that_one_that_gets_an_elastic_ip() {
+    let mut cloud = cloud(NATS);
+    cloud.instances[&InstanceName::new("nat2")].interfaces[0].public = None;
+    let out = (to("worker2"), host("198.51.100.7"), Via::Public);
+    assert_eq!(offered(&cloud, out, tcp(443)), ["allocate eip-nat2, eip-nat2 to nat2"]);
+}
+
+#[test]
+fn where_a_route_leads_to_what_is_stopped_that_is_started_and_nothing_of_another_vpc() {
+    let mut cloud = cloud(NATS);
+    apply(&mut cloud, &stop("nat1")).unwrap();
+    apply(&mut cloud, &stop("nat2")).unwrap();
+    let out = (to("worker2"), host("198.51.100.7"), Via::Public);
+    assert_eq!(offered(&cloud, out, tcp(443)), ["start nat2"]);
 }
 
 #[test]

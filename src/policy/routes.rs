@@ -14,12 +14,12 @@ pub(super) enum NextHop<'a> {
     Nobody,
 }
 
-/// The next hop by the route table of the sender's subnet. The longest prefix wins; the block of the VPC is a route to
+/// The route of the sender's subnet that a packet goes by, if one does. The longest prefix wins; the block of the VPC is a route to
 /// everybody in it, and cannot be taken away.
 ///
 /// Source: "Route tables" (VPC).
-pub(super) fn next_hop<'a>(cloud: &'a Cloud, sender: &Interface, destination: Ipv4Addr) -> NextHop<'a> {
-    let Some(vpc) = cloud.vpcs.get(&sender.vpc) else { return NextHop::AsAddressed };
+pub(super) fn route_of<'a>(cloud: &'a Cloud, sender: &Interface, destination: Ipv4Addr) -> Option<&'a SubnetRoute> {
+    let vpc = cloud.vpcs.get(&sender.vpc)?;
     let mut best: Option<&SubnetRoute> = None;
     for route in vpc.routes.get(&sender.subnet).into_iter().flatten() {
         let longer = best.is_none_or(|best| route.destination.prefix_len() > best.destination.prefix_len());
@@ -27,10 +27,15 @@ pub(super) fn next_hop<'a>(cloud: &'a Cloud, sender: &Interface, destination: Ip
             best = Some(route);
         }
     }
-    let Some(route) = best else { return NextHop::AsAddressed };
-    if vpc.cidr.contains(&destination) && vpc.cidr.prefix_len() >= route.destination.prefix_len() {
-        return NextHop::AsAddressed;
-    }
+    let is_local = |route: &SubnetRoute| {
+        vpc.cidr.contains(&destination) && vpc.cidr.prefix_len() >= route.destination.prefix_len()
+    };
+    best.filter(|route| !is_local(route))
+}
+
+/// The next hop by the route table of the sender's subnet.
+pub(super) fn next_hop<'a>(cloud: &'a Cloud, sender: &Interface, destination: Ipv4Addr) -> NextHop<'a> {
+    let Some(route) = route_of(cloud, sender, destination) else { return NextHop::AsAddressed };
     let up = |interface: &&Interface| {
         let instance = interface.id.instance().and_then(|name| cloud.instances.get(name));
         instance.is_some_and(|instance| instance.state != InstanceState::Stopped) && interface.private.is_some()

@@ -311,6 +311,52 @@ fn a_public_name_is_the_private_address_at_home_and_the_public_one_elsewhere() {
     }
 }
 
+/// The Elastic IP stays with it, and no packet gets there: with the private address the link has gone.
+#[test]
+fn who_has_lost_its_private_address_in_a_crash_is_reached_by_no_elastic_ip() {
+    let crashed = Sample::new(Era::Article)
+        .group("g", &["tcp 80 from anywhere"])
+        .instance("a", &["g"])
+        .instance("b", &["g"])
+        .with(allocate("e"))
+        .with(associate("e", "b"))
+        .with(crash("b"));
+    check(
+        &crashed,
+        &[
+            ("office -> b 22", "unreachable outside"),
+            ("office -> b 80 by dns", "unreachable outside"),
+            ("a -> b 80 by public", "unreachable outside"),
+            ("a -> b 80 by dns", "unresolved"),
+        ],
+    );
+}
+
+#[test]
+fn what_is_stopped_keeps_the_name_of_its_elastic_ip_and_nobody_is_there() {
+    let stopped = Sample::new(Era::Vpc)
+        .group("g", &["tcp 22 from anywhere"])
+        .instance("a", &["g"])
+        .instance("b", &["g"])
+        .with(create("FAR", "other"))
+        .with(launch_at("far", &["FAR"], "other", AddressRequest::Automatic))
+        .with(allocate("e"))
+        .with(associate("e", "b"))
+        .with(stop("b"));
+    check(
+        &stopped,
+        &[
+            ("a -> b 22 by dns", "unreachable"),
+            ("office -> b 22 by dns", "unreachable outside"),
+            ("far -> b 22 by dns", "unreachable outside"),
+        ],
+    );
+    check(
+        &stopped.with(disassociate("e")),
+        &[("a -> b 22 by dns", "unresolved"), ("office -> b 22 by dns", "unresolved")],
+    );
+}
+
 #[test]
 fn a_private_address_means_who_holds_it_in_the_senders_own_vpc() {
     let far = |name: &str, address: &str| launch_at(name, &["far"], "other", exact(address));

@@ -6,7 +6,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::judge::{MAX_LEGS, asked, holder_of, interface_of, ipv6_asked, judge, translated};
+use super::holders::{holder_of, interface_of, ipv6_asked, translated};
+use super::judge::{MAX_LEGS, asked, judge};
 use super::meeting::meeting;
 use super::memory::{self, memory};
 use super::routes::holds;
@@ -262,7 +263,9 @@ impl<'a> Way<'a> {
                 hold.public = Some(public);
             }
         }
-        let has_it = |interface: &&Interface| interface.public.is_some_and(|public| public.0 == destination);
+        let has_it = |interface: &&Interface| {
+            interface.public.is_some_and(|public| public.0 == destination) && interface.private.is_some()
+        };
         let up = self.cloud.interfaces().filter(|(_, instance, _)| instance.state != InstanceState::Stopped);
         if let Some(receiver) = up.map(|(_, _, interface)| interface).find(has_it) {
             self.party(receiver, true);

@@ -22,7 +22,7 @@ pub use state::{Revision, State};
 use crate::scenario::ProbedFlow;
 
 /// The version of this protocol. A lab answers other versions with [`Reply::Failed`].
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 /// The largest request, in bytes.
 pub const MAX_REQUEST: usize = 1 << 20;
 /// The largest reply, in bytes.

@@ -11,7 +11,8 @@ use super::results::reason::{
 use super::results::{Class, DecidingRule, ProbedFlow};
 use crate::model::{
     Cloud, DecidedBy, Direction, Endpoint, Flow, GroupName, IcmpMatch, IcmpMessage, InstanceName, InstanceState,
-    InterfaceId, Peer, PrefixFamily, Rule, RuleId, Scheme, SelfReference, Service, SubnetRoute, Traffic, Via,
+    InterfaceId, Peer, PrefixFamily, PrivateIp, Rule, RuleId, Scheme, SelfReference, Service, SubnetRoute, Traffic,
+    Via,
 };
 use crate::policy::{self, Stage};
 use crate::probe::{Drop, DropCause, Observation, Outcome, Resolution};
@@ -134,7 +135,7 @@ pub fn beyond_groups(flow: &Flow, by: &DecidedBy, cloud: &Cloud) -> Option<Beyon
         }),
         DecidedBy::Translation { .. } => Some(match flow.from {
             Endpoint::Forged(_, source) if source.is_ipv6() => BeyondGroups::ForeignSource(source),
-            _ => BeyondGroups::NoPublicAddress(flow.from.clone()),
+            _ => BeyondGroups::NoPublicAddress(translating(flow, cloud).unwrap_or_else(|| flow.from.clone())),
         }),
     }
 }
@@ -145,6 +146,17 @@ fn sent_to(flow: &Flow, cloud: &Cloud) -> Option<IpAddr> {
         Stage::Sent { destination, .. } => Some(*destination),
         _ => None,
     })
+}
+
+/// Returns the NAT instance whose address the flow has at its gateway; nothing where that is the sender's.
+fn translating(flow: &Flow, cloud: &Cloud) -> Option<Endpoint> {
+    let walk = policy::walk(cloud, flow);
+    let has = |by: &InterfaceId, source| cloud.interface(by).is_some_and(|it| it.private == Some(PrivateIp(source)));
+    let at = walk.stages.iter().rev().find_map(|stage| match stage {
+        Stage::PassedOn { by, source } if has(by, *source) => by.attachment().cloned(),
+        _ => None,
+    })?;
+    Some(if at.device == 0 { Endpoint::Instance(at.instance) } else { Endpoint::Interface(at) })
 }
 
 /// Returns the instance to which the last route on the way leads, where that does not run.

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use futures::future::join_all;
 use sglab::lab::Lab;
 use sglab::model::{Era, Flow};
+use sglab::scenario::{Options, RunVerdict};
 
 use crate::bare::run;
 use crate::clouds::*;
@@ -43,6 +44,29 @@ async fn a_cloud_of_1000_rules_boots_and_probes_right() {
     for (flow, outcome) in closed.iter().zip(outcomes(&mut lab, &closed).await) {
         assert!(is_dropped(&outcome), "{flow}: {outcome:?}");
     }
+}
+
+/// As many as EC2 allows a VPC. Each has a routing table of its own.
+#[sglab::test]
+async fn each_of_two_hundred_subnets_with_routes_goes_by_its_own() {
+    let routed = |number: u8| format!("r{number}: {{cidr: 10.0.{number}.0/24, routes: {{0.0.0.0/0: nat}}}}");
+    let subnets: Vec<String> = (1..=200).map(routed).collect();
+    let text = format!(
+        "sglab: 1
+era: vpc
+vpcs: {{main: {{cidr: 10.0.0.0/16, subnets: {{out: 10.0.250.0/24, {}}}}}}}
+hosts: {{office: 203.0.113.10}}
+groups: {{G: [all from 10.0.0.0/16]}}
+instances:
+  nat: {{subnet: out, groups: G, source-dest-check: off, forwards: nat}}
+  first: {{subnet: r1, groups: G, public: no}}
+  last: {{subnet: r200, groups: G, public: no}}
+scenario: [{{step: by the NAT instance, expect: {{open: ['first -> office:443', 'last -> office:443']}}}}]
+",
+        subnets.join(", ")
+    );
+    let result = sglab::scenario::run(&topology(&text), Era::Vpc, &Options::default(), &mut |_| {}).await;
+    assert_eq!(result.unwrap_or_else(|error| panic!("{error}")).verdict, RunVerdict::Passed);
 }
 
 /// `a>b 2050`

@@ -1,11 +1,20 @@
 //! Checks of a cloud before a network is made of it.
 
 use crate::compile::error::CompileError;
+use crate::compile::names::MOST_VPCS;
 use crate::model::Cloud;
 
 /// The longest name of a group, a VPC, an instance or a host: EC2 allows a group 255, and nft a chain 255 with ours
 /// before it.
 const LONGEST_NAME: usize = 200;
+
+/// Refuses more VPCs than there are numbers for.
+pub fn numbers(cloud: &Cloud) -> Result<(), CompileError> {
+    match cloud.vpcs.len() {
+        vpcs if vpcs > MOST_VPCS => Err(CompileError::TooManyVpcs { vpcs, most: MOST_VPCS }),
+        _ => Ok(()),
+    }
+}
 
 /// Refuses names that no namespace can have, and references to VPCs that are not there.
 pub fn names(cloud: &Cloud) -> Result<(), CompileError> {

@@ -7,12 +7,15 @@ use super::{Builder, CANARY_INDEX, by};
 use crate::model::{Interface, SubnetRoute, Vpc, VpcName};
 use crate::network::{NodeName, Selected, Table, Way};
 
+/// The number of a router's first table, behind those that the kernel keeps for itself: a VPC has more subnets than there are numbers before.
+const FIRST_TABLE: u32 = 256;
+
 impl Builder {
     /// The route tables of subnets: packets from their interfaces go by a table of the subnet. The block of the VPC is in it as
     /// a way back to the main table, so that only what is longer takes precedence over the local route.
     pub(super) fn subnet_routes(&mut self, name: &VpcName, vpc: &Vpc, attached: &[&Interface]) {
         let router = names::router(name);
-        let mut tables = (1..).map(Table);
+        let mut tables = (FIRST_TABLE..).map(Table);
         for ((subnet, _), table) in vpc.subnets.iter().zip(&mut tables) {
             let Some(routes) = vpc.routes.get(subnet) else { continue };
             self.subnet_table(&router, vpc, routes, (table, None), attached);

@@ -11,9 +11,9 @@ use crate::model::{Cloud, Interface, VpcName};
 /// The first interface of the instance that holds an address in a VPC: of several, that one is described. No packet
 /// bears another's address, so its source says who asks.
 pub fn holder<'a>(cloud: &'a Cloud, vpc: &VpcName, address: IpAddr) -> Option<&'a Interface> {
-    let holds = |it: &Interface| {
-        it.private_addresses().any(|ip| IpAddr::V4(ip.0) == address)
-            || it.ipv6.is_some_and(|ip| IpAddr::V6(ip.0) == address)
+    let holds = |it: &Interface| match address {
+        IpAddr::V4(asker) => it.private_addresses().any(|own| own.0 == asker),
+        IpAddr::V6(asker) => it.ipv6_blocks().any(|block| block.contains(&asker)),
     };
     let (_, instance, _) = cloud.interfaces().find(|(_, _, it)| it.vpc == *vpc && holds(it))?;
     instance.interfaces.first()
@@ -61,7 +61,7 @@ fn mac(interface: &Interface) -> String {
 mod tests {
     use super::*;
     use crate::model::sample::{Sample, create_named, launch, set_groups, start, stop, terminate};
-    use crate::model::{Era, InstanceName};
+    use crate::model::{Era, InstanceName, Ipv6};
 
     fn read(sample: &Sample, name: &str, path: &str) -> Option<String> {
         page(&sample.0, &sample.0.instances[&InstanceName::new(name)].interfaces[0], path)
@@ -121,6 +121,21 @@ mod tests {
     fn other_groups_are_read_at_once() {
         let sample = sample(Era::Vpc).with(set_groups("web1", &["ADMIN"]));
         assert_eq!(read(&sample, "web1", "/latest/meta-data/security-groups").as_deref(), Some("ADMIN"));
+    }
+
+    #[test]
+    fn an_instance_is_known_by_each_of_its_addresses() {
+        let mut sample = sample(Era::Vpc);
+        let first = &mut sample.0.instances[0].interfaces[0];
+        first.ipv6 = Some(Ipv6("2001:db8:1000::11".parse().unwrap()));
+        first.secondary =
+            ["10.0.0.20", "2001:db8:1000::20", "2001:db8:1000:0:1::/80"].map(|it| it.parse().unwrap()).to_vec();
+        let all = ["10.0.0.11", "10.0.0.20", "2001:db8:1000::11", "2001:db8:1000::20", "2001:db8:1000:0:1::7"];
+        for address in all {
+            let found = holder(&sample.0, &VpcName::new("default"), address.parse().unwrap());
+            assert_eq!(found.and_then(|it| it.id.instance()), Some(&InstanceName::new("web1")), "{address}");
+        }
+        assert_eq!(holder(&sample.0, &VpcName::new("default"), "2001:db8:1000:0:2::7".parse().unwrap()), None);
     }
 
     #[test]

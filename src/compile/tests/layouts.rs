@@ -114,6 +114,15 @@ fn long_and_reserved_names_are_shortened_with_their_number() {
     assert_eq!(names::host_port("office", 3), "office");
 }
 
+/// Beyond that the index of a gateway's link would be one of a host's.
+#[test]
+fn a_cloud_of_more_vpcs_than_there_are_numbers_for_is_an_error() {
+    let mut cloud = two_tier(Era::Vpc);
+    let vpc = cloud.vpcs[0].clone();
+    cloud.vpcs.extend((1..1000).map(|number| (VpcName::new(format!("v{number}")), vpc.clone())));
+    assert_eq!(network(&cloud).unwrap_err(), CompileError::TooManyVpcs { vpcs: 1000, most: 999 });
+}
+
 #[test]
 fn a_name_that_is_taken_is_an_error() {
     for name in ["office", "internet", "vpc-default", "canary-default"] {
@@ -149,6 +158,24 @@ fn a_name_is_one_that_a_namespace_and_a_chain_can_have() {
     assert!(network(&cloud).is_ok());
     add_group(&mut cloud, "amazon elb");
     assert!(matches!(network(&cloud), Err(CompileError::Name { what: "group", .. })));
+}
+
+/// EC2 allows a VPC 200 subnets, and a number of 8 bits has no room for a table and that of a next hop of each.
+#[test]
+fn each_of_two_hundred_routed_subnets_has_a_table_that_is_none_of_the_kernels_own() {
+    let mut cloud = two_tier(Era::Vpc);
+    let target = Attachment { instance: InstanceName::new("web1"), device: 0 };
+    let vpc = &mut cloud.vpcs[0];
+    for number in 1..=200 {
+        let subnet = SubnetName::new(format!("s{number}"));
+        let route = SubnetRoute { destination: "0.0.0.0/0".parse().unwrap(), target: target.clone() };
+        vpc.subnets.insert(subnet.clone(), format!("10.0.{number}.0/24").parse().unwrap());
+        vpc.routes.insert(subnet, vec![route]);
+    }
+    let routes = node(&network(&cloud).unwrap(), "vpc-default").routes;
+    let tables: HashSet<u32> = routes.iter().map(|route| route.table.0).filter(|table| *table != 0).collect();
+    assert_eq!(tables.len(), 200);
+    assert!(tables.iter().all(|table| *table > 255), "{tables:?}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! One rule, one text: what each kind of rule becomes, and what is refused.
 
 use super::fixture::*;
+use crate::compile::rule::Family;
 use crate::compile::{CompileError, network};
 use crate::model::*;
 use crate::network::nft::{NftRule, Ruleset};
@@ -61,6 +62,24 @@ fn each_kind_of_traffic_has_its_match() {
     }
 }
 
+/// Source quench is sent by nobody any more (RFC 6633).
+#[test]
+fn the_errors_that_pass_are_those_of_the_model_without_source_quench() {
+    for (family, over_ipv6) in [(Family::Ipv4, false), (Family::Ipv6, true)] {
+        let passes = |kind: u8| {
+            family.errors().iter().any(|types| {
+                let (first, last) = types.split_once('-').unwrap_or((types, types));
+                (first.parse::<u8>().unwrap()..=last.parse().unwrap()).contains(&kind)
+            })
+        };
+        for kind in 0..=u8::MAX {
+            let is_quench = !over_ipv6 && kind == 4;
+            let is_error = IcmpMessage { kind, code: 0 }.is_error(over_ipv6);
+            assert_eq!(passes(kind), is_error && !is_quench, "{family:?} {kind}");
+        }
+    }
+}
+
 #[test]
 fn icmp_is_of_ipv4_and_icmpv6_of_ipv6_and_neither_block_covers_the_other_family() {
     let all = |peer| texts(Era::Vpc, Traffic::Icmpv6(IcmpMatch::All), peer).0;
@@ -104,6 +123,28 @@ fn a_group_has_members_of_both_families_where_its_vpc_has() {
     );
     assert!(ruleset.sets["members-ipv6/G"].elements.contains("2001:db8:1000::11"));
     assert!(ruleset.sets["sources-ipv6"].elements.contains("\"a\" . 2001:db8:1000::11"));
+}
+
+/// Of the questions the member is there by its own interface, of the answers it is the one to whom they go.
+#[test]
+fn a_group_is_no_peer_of_what_an_appliance_passes_on_of_new_flows_and_of_those_under_way() {
+    let mut cloud = cloud(Era::Vpc);
+    add_group(&mut cloud, "G");
+    authorize(&mut cloud, "G", tcp(80), of("G"));
+    launch(&mut cloud, "appliance", 11, &[]);
+    cloud.instances[0].interfaces[0].source_dest_check = SourceDestCheck::Off;
+    let ruleset = filter(&cloud);
+    let of = |chain: &str| {
+        let rules = ruleset.chains[chain].rules.iter();
+        rules.map(|rule| (rule.id.clone(), without_log(rule))).collect::<Vec<_>>()
+    };
+    let rule = |id: &str, text: &str| (id.to_owned(), format!("{text} accept"));
+    let new = "ip saddr @members/G iifname . ip saddr @sources tcp dport 80 ct mark set ct mark | 0x2";
+    assert_eq!(of("ingress/G"), [rule("sgr-2", new)]);
+    let port = "meta l4proto 6 ct original proto-dst 80";
+    let question = format!("ct original ip saddr @members/G ct direction original iifname . ip saddr @sources {port}");
+    let answer = format!("ct original ip saddr @members/G ct direction reply oifname . ip daddr @sources {port}");
+    assert_eq!(of("ingress-live/G"), [rule("sgr-2", &question), rule("sgr-2/reply", &answer)]);
 }
 
 #[test]

@@ -26,7 +26,7 @@ const FIRST_AUTOMATIC: u32 = 11;
 
 /// Automatic IPv6 addresses start at their subnet's base plus this.
 const FIRST_IPV6: u128 = 0x10;
-/// The next one of an interface, where a file asks for one or it is held: no other interface has a number as high.
+/// Step between candidates: larger than any interface number, so that those of two interfaces never meet.
 const NEXT_IPV6: usize = 1 << 32;
 
 /// The first four addresses of a subnet are Amazon's, and so is the last.
@@ -167,12 +167,11 @@ pub(super) fn public(cloud: &mut Edit<'_>) -> Result<PublicIp, Refusal> {
     Ok(address)
 }
 
-/// Notes that an instance no longer holds an address, for `web1.previous`.
-pub(super) fn released(cloud: &mut Edit<'_>, name: &InstanceName, address: Option<PrivateIp>) {
-    if let Some(address) = address {
-        let mut held = cloud.previous_addresses.get(name).cloned().unwrap_or_default();
-        held.push(address);
-        cloud.previous_addresses_mut().insert(name.clone(), held);
+/// Notes that an interface no longer holds an address, for `web1.previous`: that is the first interface's, as `web1` is.
+pub(super) fn released(cloud: &mut Edit<'_>, id: &Attachment, address: PrivateIp) {
+    cloud.last_private_mut().insert(id.clone(), address);
+    if id.device == 0 {
+        cloud.previous_addresses_mut().insert(id.instance.clone(), address);
     }
 }
 
@@ -245,7 +244,7 @@ fn exactly(cloud: &Cloud, vpc: &VpcName, block: Ipv4Net, address: PrivateIp) -> 
 
 /// Returns the address that an instance held before its present one, or last if it holds none. The text of the refusal is sglab's own.
 fn previous_of(cloud: &Cloud, name: &InstanceName) -> Result<PrivateIp, Refusal> {
-    cloud.previous_addresses.get(name).and_then(|held| held.last()).copied().ok_or_else(|| {
+    cloud.previous_addresses.get(name).copied().ok_or_else(|| {
         refuse(
             RefusalCode::InvalidParameterValue,
             format!("Instance '{name}' has no previous private address: it never gave one back."),

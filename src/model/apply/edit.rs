@@ -65,7 +65,7 @@ impl<'a> Edit<'a> {
         Table { now: &mut self.cloud.prefix_lists, before: &mut self.before.prefix_lists }
     }
 
-    pub fn previous_addresses_mut(&mut self) -> Table<'_, InstanceName, Vec<PrivateIp>> {
+    pub fn previous_addresses_mut(&mut self) -> Table<'_, InstanceName, PrivateIp> {
         Table { now: &mut self.cloud.previous_addresses, before: &mut self.before.previous_addresses }
     }
 
@@ -189,7 +189,7 @@ struct Before {
     load_balancers: Log<LoadBalancerName, LoadBalancer>,
     elastic_ips: Log<ElasticIpName, ElasticIp>,
     prefix_lists: Log<PrefixListName, PrefixList>,
-    previous_addresses: Log<InstanceName, Vec<PrivateIp>>,
+    previous_addresses: Log<InstanceName, PrivateIp>,
     last_public: Log<Attachment, PublicIp>,
     last_private: Log<Attachment, PrivateIp>,
     rule: u32,

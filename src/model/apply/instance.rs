@@ -82,6 +82,9 @@ pub(in crate::model) fn stop(cloud: &mut Edit<'_>, name: &InstanceName) -> Resul
 
 /// `StartInstances`. What crashed is stopped first, as people do it in the console: its host is given up and so are
 /// the addresses that a stop releases. To start what runs does nothing.
+///
+/// Source: "Amazon EC2 instance IP addressing": "If we release the public IP address of your instance and it has a secondary network
+/// interface, we do not assign a new public IP address."
 pub(in crate::model) fn start(cloud: &mut Edit<'_>, name: &InstanceName) -> Result<(), Refusal> {
     match lookup::instance(cloud, name)?.state {
         InstanceState::Running => return Ok(()),
@@ -100,7 +103,7 @@ pub(in crate::model) fn start(cloud: &mut Edit<'_>, name: &InstanceName) -> Resu
         };
         let public = match elastic {
             Some(elastic) => Some(elastic),
-            None if automatic => Some(address::public(cloud)?),
+            None if automatic && interface::is_single(cloud, name) => Some(address::public(cloud)?),
             None => None,
         };
         if let Some(instance) = cloud.instances_mut().get_mut(name) {
@@ -212,8 +215,7 @@ fn release_addresses(cloud: &mut Edit<'_>, name: &InstanceName, private_too: boo
             cloud.last_public_mut().insert(id.clone(), lost);
         }
         if let Some(lost) = private {
-            cloud.last_private_mut().insert(id.clone(), lost);
+            address::released(cloud, &id, lost);
         }
-        address::released(cloud, name, private);
     }
 }

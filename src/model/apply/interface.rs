@@ -228,6 +228,18 @@ mod tests {
         assert!(alone.public("a").is_some());
     }
 
+    /// "If we release the public IP address of your instance and it has a secondary network interface, we do not assign a new public IP
+    /// address" ("Amazon EC2 instance IP addressing").
+    #[test]
+    fn with_several_interfaces_no_automatic_public_address_comes_with_a_start() {
+        let with = sample(Era::Vpc).with(attach(1));
+        assert!(with.public("a").is_some(), "the one that it was launched with");
+        let started = with.with(stop("a")).with(start("a"));
+        assert_eq!(started.public("a"), None);
+        let alone = started.with(Operation::DetachInterface(id(1))).with(stop("a")).with(start("a"));
+        assert!(alone.public("a").is_some());
+    }
+
     #[test]
     fn what_is_detached_is_gone_with_its_elastic_ip_and_the_first_cannot_be() {
         let with = sample(Era::Vpc).with(attach(1)).with(allocate("e")).with(Operation::AssociateAddress {
@@ -244,5 +256,13 @@ mod tests {
         assert_eq!(refusal(&with, &Operation::DetachInterface(id(0))), expected);
         let expected = "InvalidParameterValue: Instance 'a' already has an interface attached at device index '1'.";
         assert_eq!(refusal(&with, &attach(1)), expected);
+    }
+
+    #[test]
+    fn the_previous_address_of_an_instance_is_that_of_its_first_interface() {
+        let with = sample(Era::Vpc).with(attach(1));
+        let first = with.private("a");
+        let after = with.with(terminate("a")).with(launch_at("b", &["G"], "default", previous("a")));
+        assert_eq!(after.private("b"), first);
     }
 }

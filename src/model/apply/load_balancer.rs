@@ -13,7 +13,7 @@ use crate::model::cloud::{Cloud, InstanceState, SecurityGroup};
 use crate::model::interface::{AutomaticPublic, Interface, SourceDestCheck};
 use crate::model::interface_id::InterfaceId;
 use crate::model::load_balancer::{CreateLoadBalancer, ELB_GROUP, LoadBalancer, Scheme};
-use crate::model::name::{Ec2Name, GroupName, InstanceName, LoadBalancerName, VpcName};
+use crate::model::name::{Ec2Name, GroupName, InstanceName, LoadBalancerName, VpcName, listeners_group};
 use crate::model::refusal::{Refusal, RefusalCode};
 use crate::model::request::AddressRequest;
 use crate::model::rule::{Peer, PortRange, Rule, Traffic};
@@ -158,7 +158,7 @@ fn groups_of_classic(
     if !cloud.groups.contains_key(&all) {
         add_group(cloud, vpc);
     }
-    let own_name = GroupName::new(format!("amazon-elb/{name}-listeners"));
+    let own_name = listeners_group(name);
     let mut own = amazons(cloud, vpc, &own_name, "the listeners of a load balancer, open to everybody");
     for port in ports {
         let (traffic, peer) = (Traffic::Tcp(port), Peer::Cidr(Ipv4Net::default().into()));

@@ -100,7 +100,7 @@ fn weights(cloud: &Cloud, rules: &[Rule], family: PrefixFamily) -> String {
     format!(": {}; a prefix list counts as many as it may have entries", all.join(", "))
 }
 
-/// As how many rules one counts in a family: a prefix list as many as it may have entries, whatever it has.
+/// How many rules one counts as in a family; a prefix list counts its most entries, whatever it holds.
 fn weight(cloud: &Cloud, rule: &Rule, family: PrefixFamily) -> usize {
     match rule.peer.prefix_list() {
         None => usize::from(rule.peer.family().is_none_or(|of| of == family)),
