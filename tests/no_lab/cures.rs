@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sglab::import::{Text, read};
 use sglab::lint::{CureWords, Date, Finding, Options, lint};
 
-fn findings(source: &str, check: &str) -> Vec<Finding> {
+pub fn findings(source: &str, check: &str) -> Vec<Finding> {
     let account = read(&[Text { name: "source.yaml".into(), text: source.into() }], None);
     let account = account.unwrap_or_else(|faults| panic!("{faults}"));
     let options = Options { cures: CureWords::OfSources, ..Options::default() };

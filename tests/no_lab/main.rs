@@ -8,6 +8,7 @@ mod certainties;
 mod compile_loads;
 mod cures;
 mod cut_replies;
+mod declared_clouds;
 mod facts;
 mod fleets;
 mod found_again;
