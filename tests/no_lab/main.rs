@@ -26,6 +26,7 @@ mod lint;
 mod outward;
 mod pictures;
 mod reach_agrees;
+mod replies_of_accounts;
 mod rooms;
 mod unknown_differences;
 mod unknown_halves;
