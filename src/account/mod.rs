@@ -11,7 +11,7 @@ mod origin;
 mod prefix_list;
 mod security_group;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use indexmap::IndexMap;
 use ipnet::{IpNet, Ipv4Net};
@@ -45,6 +45,10 @@ pub struct Account {
     pub sources: BTreeSet<SourceKind>,
     /// Auto Scaling groups by the ids of interfaces that they launch, where a source tells them.
     pub fleets: IndexMap<ResourceId, Fleet>,
+    /// Interfaces of a launch template or a node group: there may be several of each.
+    pub launched: BTreeSet<ResourceId>,
+    /// Instances by interfaces that are resources of their own and attached to them, each by the resource that says it.
+    pub attached: HashMap<ResourceId, ResourceId>,
     /// Groups that a source only names, and of which it has no rules: they are there whether or not it names them.
     pub outside: BTreeSet<ResourceId>,
     /// All that was read and is not here.
@@ -83,6 +87,20 @@ pub struct Fleet {
 }
 
 impl Account {
+    /// Returns true for an interface of one machine. A service, a fleet and what launches from a template may be several.
+    pub fn is_of_one_machine(&self, id: &ResourceId, interface: &Interface) -> bool {
+        let may_be_one = match interface.holder {
+            Holder::Instance | Holder::StoppedInstance | Holder::Nobody => true,
+            Holder::LoadBalancer | Holder::Database | Holder::Function | Holder::Service => false,
+        };
+        may_be_one && !self.fleets.contains_key(id) && !self.launched.contains(id)
+    }
+
+    /// Returns the resource that says the holder of an interface.
+    pub fn holder_of<'a>(&'a self, id: &ResourceId, interface: &'a Interface) -> &'a ResourceId {
+        self.attached.get(id).unwrap_or(&interface.origin.resource)
+    }
+
     /// Returns the rules of every group.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
         self.groups.values().flat_map(SecurityGroup::all_rules)

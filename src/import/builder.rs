@@ -32,6 +32,10 @@ pub(super) struct Builder {
     public: Vec<(ResourceId, Option<IpAddr>, Origin)>,
     /// Instances that are terminated: interfaces that another reply still has of them are, too.
     gone: HashSet<ResourceId>,
+    /// Interfaces that an instance tells.
+    of_instances: HashSet<ResourceId>,
+    /// Instances that tell no interface: what they say of themselves stands for the first, under their id.
+    summaries: Vec<ResourceId>,
     /// Groups of other accounts that rules name: a source may have them as well.
     foreign: HashSet<ResourceId>,
     /// Digests of what resources are written as, beside their values, in the source that is being read.
@@ -140,6 +144,22 @@ impl Builder {
         if differs {
             self.account.left_out.push(told_otherwise(new.origin));
         }
+    }
+
+    /// Adds what an instance tells of one of its interfaces. The first instance's word for holder and name goes before that of the interface.
+    pub fn interface_of_instance(&mut self, id: ResourceId, new: Interface) {
+        let (holder, label, origin) = (new.holder, new.label.clone(), new.origin.clone());
+        let is_first = self.of_instances.insert(id.clone());
+        self.interface(id.clone(), new);
+        if let Some(known) = self.account.interfaces.get_mut(&id).filter(|_| is_first) {
+            (known.holder, known.label, known.origin) = (holder, label, origin);
+        }
+    }
+
+    /// Adds an instance that tells no interface, by what it says of itself.
+    pub fn summary(&mut self, instance: ResourceId, new: Interface) {
+        self.summaries.push(instance.clone());
+        self.interface(instance, new);
     }
 
     /// Adds what one source tells of an interface to what another has told.

@@ -3,7 +3,7 @@
 use super::cloudformation;
 use super::describe;
 use super::fault::Mistake;
-use super::tree::Node;
+use super::tree::{self, Node};
 
 /// The kind of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -27,14 +27,18 @@ impl std::fmt::Display for Kind {
     }
 }
 
-/// Returns true if a text is a topology of sglab's own: it begins with its version.
+/// Returns true if a text is a topology of sglab's own: it has the key `sglab`, its version. Of one that cannot be read some line begins with it.
 pub fn is_topology(text: &str) -> bool {
-    let key = |line: &str| {
+    let begins = |line: &str| {
         line.starts_with("sglab:")
             || ["\"sglab\":", "{\"sglab\":", "{sglab:"].iter().any(|key| line.trim_start().starts_with(key))
     };
     // Nearly every dump is large, and has the word nowhere.
-    text.contains("sglab") && text.trim_start_matches('\u{feff}').lines().any(key)
+    text.contains("sglab")
+        && match tree::parse(text) {
+            Ok(tree) => Node(&tree).entries().any(|(key, _)| key.trim_start_matches('\u{feff}') == "sglab"),
+            Err(_) => text.trim_start_matches('\u{feff}').lines().any(begins),
+        }
 }
 
 /// Tells a source's kind.
@@ -51,4 +55,25 @@ pub(super) fn recognise(root: Node<'_>) -> Result<Kind, Mistake> {
     }
     let mistake = Mistake::new(root.start(), "this is no source that sglab knows");
     Err(mistake.help("it reads replies of `aws ec2 describe-*`, `terraform show -json`, and CloudFormation templates"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_named_sglab_makes_no_topology_of_a_state() {
+        let state = "{\n  \"terraform_version\": \"1.9.0\",\n  \"tags\": {\n    \"sglab\": \"yes\"\n  }\n}\n";
+        assert!(!is_topology(state));
+        for topology in [
+            "sglab: 1\n",
+            "# a shop\nsglab: 1\ngroups: {web: &a []}\n",
+            "{\"era\": \"vpc\", \"sglab\": 1}",
+            "{sglab: 1}",
+        ] {
+            assert!(is_topology(topology), "{topology}");
+        }
+        // One that cannot be read is told its mistakes as what it is meant to be.
+        assert!(is_topology("sglab: 1\ngroups: [\n") && !is_topology("shop: 1\n# sglab: 1\n"));
+    }
 }

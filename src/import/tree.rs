@@ -214,7 +214,7 @@ impl<'t> Node<'t> {
         Span { start: self.0.start(), end: self.0.start() }
     }
 
-    /// The value of a key, unless it is null. A collector's `group_id` is `GroupId`.
+    /// The value of a key, unless it is null. A collector's `group_id` is `GroupId`, and `vpcs` is `Vpcs`.
     pub fn get(self, key: &str) -> Option<Node<'t>> {
         let Value::Object(object) = self.0 else { return None };
         let exact = object.properties.iter().find(|property| property.name.as_str() == key);
@@ -321,12 +321,13 @@ impl<'t> Node<'t> {
     }
 }
 
-/// `security_groups` and `SecurityGroups` are one key.
-fn alike(written: &str, key: &str) -> bool {
+/// `security_groups` and `SecurityGroups` are one key, as are `state` and `State`. Keys of small letters are no others.
+pub(super) fn alike(written: &str, key: &str) -> bool {
     fn letters(text: &str) -> impl Iterator<Item = u8> {
         text.bytes().filter(|byte| *byte != b'_').map(|byte| byte.to_ascii_lowercase())
     }
-    written.contains('_') && letters(written).eq(letters(key))
+    let is_of_aws = key.starts_with(|first: char| first.is_ascii_uppercase());
+    is_of_aws && !written.bytes().any(|byte| byte.is_ascii_uppercase()) && letters(written).eq(letters(key))
 }
 
 #[cfg(test)]

@@ -275,8 +275,13 @@ pub(super) fn delete_group(subject: &Subject<'_>, (id, group): (&ResourceId, &Se
 /// The groups of an interface; `holder` is its name in commands.
 pub(super) fn set_groups(subject: &Subject<'_>, holder: &str, interface: &Interface, groups: &[Member<'_>]) -> String {
     let resource = interface.origin.resource.as_str();
+    let card = card_of(subject, interface);
+    let language = match card {
+        Some(_) if subject.options.cures == CureWords::OfSources => Language::Calls,
+        _ => language(subject, &interface.origin),
+    };
     let joined = |word: &dyn Fn(&Member<'_>) -> String| groups.iter().map(word).collect::<Vec<_>>().join(" ");
-    match language(subject, &interface.origin) {
+    match language {
         Language::Sglab => {
             let label = |member: &Member<'_>| match member {
                 Member::Of(group) => shell_word(&group.label),
@@ -290,11 +295,12 @@ pub(super) fn set_groups(subject: &Subject<'_>, holder: &str, interface: &Interf
                 Member::New(_) => format!("\"${MADE}\""),
                 Member::Chosen(word) => shell_word(word),
             };
-            let what = match resource.starts_with("i-") {
-                true => "modify-instance-attribute --instance-id",
-                false => "modify-network-interface-attribute --network-interface-id",
+            // EC2 refuses to change the groups of an instance with several interfaces.
+            let (what, named) = match card {
+                Some(card) => ("modify-network-interface-attribute --network-interface-id", card.as_str()),
+                None => ("modify-instance-attribute --instance-id", resource),
             };
-            format!("aws ec2 {what} {} --groups {}", shell_word(resource), joined(&id))
+            format!("aws ec2 {what} {} --groups {}", shell_word(named), joined(&id))
         }
         Language::Declared => {
             let name = |member: &Member<'_>| match member {
@@ -304,6 +310,14 @@ pub(super) fn set_groups(subject: &Subject<'_>, holder: &str, interface: &Interf
             format!("{resource}: make its groups {}", joined(&name))
         }
     }
+}
+
+/// The id of an interface that a reply tells. What a file declares is told by its resource.
+fn card_of<'a>(subject: &Subject<'a>, interface: &Interface) -> Option<&'a ResourceId> {
+    let resource = interface.origin.resource.as_str();
+    let is_told = resource.starts_with("i-") || resource.starts_with("eni-") || resource == interface.label;
+    let mut all = subject.account.interfaces.iter().filter(|(_, known)| std::ptr::eq(*known, interface));
+    all.next().map(|(id, _)| id).filter(|id| is_told && id.as_str().starts_with("eni-"))
 }
 
 /// The groups that an interface is in and that are wanted, then others.

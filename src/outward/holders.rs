@@ -24,7 +24,7 @@ pub fn holders(account: &Account) -> Vec<Held<'_>> {
     let mut found: IndexMap<(&ResourceId, &str), Held<'_>> = IndexMap::new();
     for (id, interface) in &account.interfaces {
         let (label, device) = interface.holder_and_device();
-        let key = if interface.holder.is_instance() { &interface.origin.resource } else { id };
+        let key = if interface.holder.is_instance() { account.holder_of(id, interface) } else { id };
         let held = found.entry((key, label)).or_insert_with(|| Held {
             id: key,
             label,

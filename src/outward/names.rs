@@ -34,11 +34,13 @@ pub enum Language {
 pub struct Names {
     language: Language,
     given: HashSet<(Kind, String)>,
+    /// Resources that would have a part of a name that is given.
+    beginnings: HashSet<(Kind, String)>,
 }
 
 impl Names {
     pub fn of(language: Language) -> Self {
-        Self { language, given: HashSet::new() }
+        Self { language, given: HashSet::new(), beginnings: HashSet::new() }
     }
 
     /// A name like the label, which no other resource of the kind has.
@@ -50,7 +52,7 @@ impl Names {
         };
         let mut name = plain.clone();
         let mut number = 2;
-        while !self.given.insert((kind, name.clone())) {
+        while !self.is_free(kind, &name) {
             name = match self.language {
                 Language::Terraform => format!("{plain}-{number}"),
                 Language::CloudFormation => format!("{plain}N{number}"),
@@ -58,9 +60,47 @@ impl Names {
             };
             number += 1;
         }
+        self.beginnings.extend(self.beginnings_of(&name).map(|beginning| (kind, beginning.to_owned())));
+        self.given.insert((kind, name.clone()));
         name
     }
+
+    /// Returns true if a name is no other resource's, and no part of a resource has it.
+    fn is_free(&self, kind: Kind, name: &str) -> bool {
+        let key = (kind, name.to_owned());
+        let is_part = self.beginnings_of(name).any(|beginning| self.given.contains(&(kind, beginning.to_owned())));
+        !self.given.contains(&key) && !self.beginnings.contains(&key) && !is_part
+    }
+
+    /// The resources whose part would have a name.
+    fn beginnings_of<'n>(&self, name: &'n str) -> impl Iterator<Item = &'n str> + use<'n> {
+        let endings = match self.language {
+            Language::Terraform => &[][..],
+            Language::CloudFormation => PARTS,
+            Language::Shell => SHELL_PARTS,
+        };
+        let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
+        endings.iter().flat_map(move |ending| [name, stem].into_iter().filter_map(|name| name.strip_suffix(*ending)))
+    }
 }
+
+/// Endings of the names of what belongs to a resource of a template; a number may follow.
+const PARTS: &[&str] = &[
+    "Block",
+    "Ipv6",
+    "Gateway",
+    "GatewayAttachment",
+    "Routes",
+    "Internet",
+    "InternetIpv6",
+    "Ingress",
+    "Egress",
+    "Attachment",
+    "Association",
+];
+
+/// The same of variables of a script.
+const SHELL_PARTS: &[&str] = &["_ip", "_ipv6"];
 
 fn kind_word(kind: Kind) -> &'static str {
     match kind {
@@ -125,6 +165,21 @@ mod tests {
         assert_eq!(told(Language::CloudFormation), words);
         let words = ["group_web", "group_front_door", "group_front_door_2", "group_1st", "group___", "group_"];
         assert_eq!(told(Language::Shell), words);
+    }
+
+    #[test]
+    fn no_name_is_that_of_a_part_of_another_resource() {
+        let told = |language, labels: [&str; 3]| {
+            let mut names = Names::of(language);
+            labels.map(|label| names.unique(Kind::Vpc, label))
+        };
+        assert_eq!(
+            told(Language::CloudFormation, ["a", "aBlock1", "aRoutes"]),
+            ["VpcA", "VpcABlock1N2", "VpcARoutesN2"]
+        );
+        assert_eq!(told(Language::CloudFormation, ["aGateway", "b", "a"]), ["VpcAGateway", "VpcB", "VpcAN2"]);
+        assert_eq!(told(Language::Shell, ["a", "a_ipv6", "a_ip"]), ["vpc_a", "vpc_a_ipv6_2", "vpc_a_ip_2"]);
+        assert_eq!(told(Language::Terraform, ["a", "a_ipv6", "a_1"]), ["a", "a_ipv6", "a_1"]);
     }
 
     #[test]

@@ -55,8 +55,7 @@ pub(super) fn add<'a>(sides: &Sides<'a>, classes: &[Class<'a>], told: &mut Told)
         asked.extend(senders.chain(receivers));
     }
     for (from, to) in asked {
-        // One interface sends to itself without a filter.
-        let is_alone = from == to && classes[from].members.len() == 1;
+        let is_alone = from == to && classes[from].are_one_machine(&classes[from].members);
         for family in PrefixFamily::BOTH.into_iter().filter(|_| !is_alone) {
             let ends = [from, to].map(|at| One { class: &classes[at], rules: &rules[at] });
             over(sides, family, ends, told);
@@ -152,7 +151,7 @@ fn over<'a>(sides: &Sides<'a>, family: PrefixFamily, [from, to]: [One<'_, 'a>; 2
     for senders in asked(sides, family, &to.rules[0], from.class) {
         for receivers in &receivers {
             let is_itself = match (senders.members.as_slice(), receivers.members.as_slice()) {
-                ([one], [other]) => std::ptr::eq(*one, *other),
+                ([one], [other]) => std::ptr::eq(*one, *other) && from.class.are_one_machine(&senders.members),
                 _ => false,
             };
             if !is_itself {

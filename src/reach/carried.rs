@@ -255,11 +255,13 @@ impl<'a> Search<'a> {
         Some(by.into_iter().collect())
     }
 
-    /// Every address that a member of a group may have; none where the VPC is not known.
+    /// Every address that a member of a group may have; none where the VPC is not known, or one of its blocks is not yet.
     fn vpc_of(&self, group: usize) -> Vec<IpNet> {
         let vpc = self.account.groups.get_index(group).and_then(|(_, group)| group.vpc.as_ref());
-        let vpc = vpc.and_then(|id| self.account.vpcs.get(id)).filter(|vpc| !vpc.blocks.is_empty());
-        vpc.into_iter().flat_map(Vpc::all_blocks).collect()
+        let vpc = vpc.and_then(|id| self.account.vpcs.get_key_value(id));
+        let is_known =
+            |id: &ResourceId, vpc: &Vpc| !vpc.blocks.is_empty() && (!vpc.ipv6.is_empty() || !self.account.has_ipv6(id));
+        vpc.into_iter().filter(|(id, vpc)| is_known(id, vpc)).flat_map(|(_, vpc)| vpc.all_blocks()).collect()
     }
 
     fn holds_all(&self, rule: &Rule, all: &[IpNet]) -> bool {

@@ -22,6 +22,8 @@ pub(super) struct Class<'a> {
     pub vpc: Option<&'a ResourceId>,
     /// The interfaces.
     pub members: Vec<&'a Interface>,
+    /// Those of them that stand for machines of which there may be several.
+    several: Vec<&'a Interface>,
     /// The same in the other account.
     pub other_members: Vec<&'a Interface>,
     /// The groups that are not known, where they are not.
@@ -51,6 +53,11 @@ impl<'a> Class<'a> {
             }
             found
         })
+    }
+
+    /// Returns true if some members are one machine: what it sends to itself meets no filter.
+    pub fn are_one_machine(&self, members: &[&Interface]) -> bool {
+        matches!(members, [one] if !self.several.iter().any(|several| std::ptr::eq(*several, *one)))
     }
 
     /// Returns true if a member has a public address, or may have one, that the other account does not give it.
@@ -110,11 +117,13 @@ pub(super) fn classes<'a>(account: &'a Account, other: &'a Account, matching: &'
             others,
             vpc: interface.vpc.as_ref(),
             members: Vec::new(),
+            several: Vec::new(),
             other_members: Vec::new(),
             unknown,
             places: Default::default(),
         });
         class.members.push(interface);
+        class.several.extend((!account.is_of_one_machine(id, interface)).then_some(interface));
         class.other_members.extend(twin);
     }
     let empty = account.groups.iter().filter(|(id, _)| !with_members.contains(id)).map(|(id, group)| Class {
@@ -122,6 +131,7 @@ pub(super) fn classes<'a>(account: &'a Account, other: &'a Account, matching: &'
         others: matching.groups.get(id).map(|id| vec![id]),
         vpc: group.vpc.as_ref(),
         members: Vec::new(),
+        several: Vec::new(),
         other_members: Vec::new(),
         unknown: None,
         places: Default::default(),

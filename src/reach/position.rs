@@ -84,7 +84,7 @@ impl Position {
     }
 }
 
-/// Returns true for a block with addresses that a VPC usually has.
+/// Returns true for a block with addresses that a VPC usually has. Of IPv6 Amazon gives it one of any of its own.
 fn may_be_private(block: &IpNet) -> bool {
     match block {
         IpNet::V4(block) => {
@@ -92,7 +92,7 @@ fn may_be_private(block: &IpNet) -> bool {
             let all = [block.network(), block.broadcast()];
             all.iter().any(|address| address.is_private() || is_shared(address.octets())) || block.prefix_len() < 8
         }
-        IpNet::V6(_) => false,
+        IpNet::V6(_) => true,
     }
 }
 
@@ -103,17 +103,32 @@ pub(super) fn of_interface(
     family: PrefixFamily,
     named: &NamedBlocks,
 ) -> BTreeSet<Position> {
+    let later = later_ipv6(interface, account).filter(|_| !family.is_ipv4());
     if interface.addresses.is_empty() {
         let subnet = interface.subnet.as_ref().and_then(|id| account.subnets.get(id)).and_then(|subnet| subnet.block);
         let ranges = subnet.map_or_else(|| account.vpc_blocks(interface.vpc.as_ref()), |block| vec![IpNet::V4(block)]);
-        return not_known(ranges, family).into_iter().collect();
+        return later.or_else(|| not_known(ranges, family)).into_iter().collect();
     }
     let own = interface.addresses.iter().map(IpNet::trunc).filter(|block| PrefixFamily::of(*block) == family);
     // A delegated prefix may have blocks in it, and is the interface's as a whole.
     own.flat_map(|block| {
         named.below(block).map(Some).chain([named.around(block)]).map(Position::In).collect::<Vec<_>>()
     })
+    .chain(later)
     .collect()
+}
+
+/// The position of IPv6 addresses that an interface gets later: in the block of its subnet, else in those of its VPC.
+fn later_ipv6(interface: &Interface, account: &Account) -> Option<Position> {
+    let subnet = interface.subnet.as_ref().and_then(|id| account.subnets.get(id));
+    let of_vpc =
+        || account.vpc_blocks(interface.vpc.as_ref()).into_iter().filter(|block| matches!(block, IpNet::V6(_)));
+    let mut ranges: Vec<IpNet> = match subnet.and_then(|subnet| subnet.ipv6.known()) {
+        Some(block) => vec![IpNet::V6(block)],
+        None => of_vpc().collect(),
+    };
+    ranges.sort();
+    (interface.ipv6_later > 0).then_some(Position::OneOf(ranges))
 }
 
 /// The position of the next member of a group over a family.

@@ -188,8 +188,7 @@ impl Board {
 
     /// Keeps table and picture of the moment, if all of it is proved; tells if it is.
     fn keep(inner: &mut Inner) -> bool {
-        let [_measured, stale, predicted] = inner.table.counts();
-        let is_proved = stale + predicted == 0;
+        let is_proved = inner.table.counts().is_whole();
         if is_proved {
             let picture = LivePicture::new(&inner.state.cloud, &inner.table, &inner.shown);
             inner.history.keep(&inner.table, picture);

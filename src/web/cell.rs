@@ -84,6 +84,12 @@ impl Cell {
         }
     }
 
+    /// The outcome that packets have shown at a moment, where they have shown whether it gets through.
+    pub fn proved(&self, now: Moment) -> Option<scenario::Class> {
+        let measured = (self.standing(now) == Standing::Measured).then(|| self.outcome(now));
+        measured.filter(|outcome| !matches!(outcome, scenario::Class::Inconclusive | scenario::Class::Misdelivered))
+    }
+
     /// True where packets disproved the model.
     pub fn disagrees(&self, now: Moment) -> bool {
         let measured = self.measured.as_ref().filter(|_| self.standing(now) != Standing::Predicted);
@@ -98,5 +104,28 @@ impl Cell {
             code.push('!');
         }
         code
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Endpoint, InstanceName, Service, Via};
+
+    #[test]
+    fn what_packets_did_not_settle_proves_nothing() {
+        let [from, to] = ["a", "b"].map(|name| Endpoint::Instance(InstanceName::new(name)));
+        let now = Moment::default().next();
+        let proved = |outcome, moment| {
+            let flow = Flow { from: from.clone(), to: to.clone(), via: Via::Private, service: Service::IcmpEcho };
+            let predicted = scenario::Class::Dropped;
+            let measured = Measured { outcome, agreement: Agreement::Unproved, predicted, moment, inconclusive: 0 };
+            Cell { flow, pairs: 1, predicted, measured: Some(measured) }.proved(now)
+        };
+        assert_eq!(proved(scenario::Class::Dropped, now), Some(scenario::Class::Dropped));
+        assert_eq!(proved(scenario::Class::Dropped, Moment::default()), None, "of an earlier moment");
+        for outcome in [scenario::Class::Inconclusive, scenario::Class::Misdelivered] {
+            assert_eq!(proved(outcome, now), None);
+        }
     }
 }

@@ -143,4 +143,28 @@ load-balancers: {site: {groups: a, listeners: [tcp 80], targets: [web1]}}
             list.lines().filter_map(|line| line.trim().strip_prefix("[\"")?.split('"').next().map(str::to_owned));
         assert_eq!(shown.collect::<BTreeSet<String>>(), read);
     }
+
+    /// What scripts pass to `act`, each with its script.
+    fn asked_for() -> Vec<(&'static str, String)> {
+        let mut all = Vec::new();
+        for name in ["app.js", "picture.js", "explain.js", "forms.js"] {
+            let script = std::str::from_utf8(assets::find(name).unwrap().bytes).unwrap();
+            let calls = script.match_indices("act({").filter(|(at, _)| !script[..*at].ends_with("function "));
+            all.extend(calls.map(|(at, _)| (name, script[at + "act(".len()..].chars().take(70).collect())));
+        }
+        all
+    }
+
+    #[test]
+    fn all_that_a_script_asks_for_is_a_form_or_a_remedy() {
+        let all = asked_for();
+        assert!(all.iter().any(|(name, _)| *name == "picture.js"), "{all:?}");
+        for (name, words) in &all {
+            let is_wanted = ["{ form: ", "{ remedy: "].iter().any(|begin| words.starts_with(begin));
+            assert!(is_wanted, "{name}: {words}");
+        }
+        // Buttons of a box name what the forms of the same operations name.
+        let (_, button) = all.iter().find(|(name, _)| *name == "picture.js").unwrap();
+        assert!(button.starts_with("{ form: { operation: verb, instances: ["), "{button}");
+    }
 }

@@ -3,6 +3,7 @@
 //! A name that leads to 127.0.0.1 is no way in (Host), no other page's script (Sec-Fetch-Site, Origin), no form (a header that only script
 //! sends), and no other user of the machine (cookie).
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
@@ -30,6 +31,9 @@ const HEADERS: [(HeaderName, &str); 6] = [
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
+/// The port of HTTP.
+const HTTP: u16 = 80;
+
 /// Names under which a page may be asked for.
 #[derive(Clone, Debug)]
 pub struct Names {
@@ -39,12 +43,23 @@ pub struct Names {
 impl Names {
     /// The names of a page on loopback.
     pub fn of_loopback(port: u16) -> Self {
-        Self { hosts: ["127.0.0.1", "[::1]", "localhost"].map(|name| format!("{name}:{port}")).to_vec() }
+        Self::at_port(&["127.0.0.1", "[::1]", "localhost"], port)
     }
 
     /// The name of a page at one address.
-    pub fn of(address: std::net::SocketAddr) -> Self {
-        Self { hosts: vec![address.to_string()] }
+    pub fn of(address: SocketAddr) -> Self {
+        let name = match address.ip() {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => format!("[{address}]"),
+        };
+        Self::at_port(&[&name], address.port())
+    }
+
+    fn at_port(names: &[&str], port: u16) -> Self {
+        let with_port = names.iter().map(|name| format!("{name}:{port}"));
+        // A browser leaves the port of HTTP out of what it sends.
+        let without = names.iter().filter(|_| port == HTTP).map(|name| (*name).to_owned());
+        Self { hosts: with_port.chain(without).collect() }
     }
 
     fn has(&self, host: &str) -> bool {
@@ -111,4 +126,20 @@ pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut values = all.flat_map(|all| all.split(';')).filter_map(|one| one.trim().split_once('='));
     values.find(|(known, _)| *known == name).map(|(_, value)| value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn at_the_port_of_http_a_browser_names_no_port() {
+        let of = |address: &str| Names::of(address.parse().unwrap());
+        assert!(Names::of_loopback(80).has("localhost") && Names::of_loopback(80).has("127.0.0.1:80"));
+        assert!(of("192.0.2.7:80").has("192.0.2.7") && of("[2001:db8::1]:80").has("[2001:db8::1]"));
+        assert!(of("[2001:db8::1]:8080").has("[2001:db8::1]:8080"));
+        for names in [Names::of_loopback(8080), of("192.0.2.7:8080")] {
+            assert!(!names.has("localhost") && !names.has("127.0.0.1") && !names.has("192.0.2.7"), "{names:?}");
+        }
+    }
 }

@@ -36,6 +36,26 @@ impl Shown {
     }
 }
 
+/// Numbers of cells by their standing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Cells that packets have proved.
+    pub measured: usize,
+    /// Cells that were probed at this moment, and of which that proved nothing.
+    pub inconclusive: usize,
+    /// Cells that were measured before.
+    pub stale: usize,
+    /// Cells that are known by the model alone.
+    pub predicted: usize,
+}
+
+impl Counts {
+    /// Returns true if all cells were probed at this moment.
+    pub fn is_whole(&self) -> bool {
+        self.stale + self.predicted == 0
+    }
+}
+
 /// A truth table at a moment.
 #[derive(Clone, Debug, Default)]
 pub struct Table {
@@ -186,11 +206,21 @@ impl Table {
         self.cells.iter().flatten().any(|cell| cell.measured.as_ref().is_some_and(|measured| measured.inconclusive > 0))
     }
 
-    /// Counts cells by standing: measured, stale, predicted.
-    pub fn counts(&self) -> [usize; 3] {
-        let count =
-            |wanted: Standing| self.cells.iter().flatten().filter(|cell| cell.standing(self.moment) == wanted).count();
-        [count(Standing::Measured), count(Standing::Stale), count(Standing::Predicted)]
+    /// Counts cells by standing.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for cell in self.cells.iter().flatten() {
+            let count = match cell.standing(self.moment) {
+                Standing::Measured if cell.outcome(self.moment) == scenario::Class::Inconclusive => {
+                    &mut counts.inconclusive
+                }
+                Standing::Measured => &mut counts.measured,
+                Standing::Stale => &mut counts.stale,
+                Standing::Predicted => &mut counts.predicted,
+            };
+            *count += 1;
+        }
+        counts
     }
 
     /// The code of a cell; empty where there is none.
@@ -236,6 +266,8 @@ mod tests {
         let mut asked = Vec::new();
         noted(&mut table, scenario::Class::Inconclusive);
         assert_eq!(table.unproved(usize::MAX).len(), all - 1);
+        let counts = table.counts();
+        assert_eq!((counts.measured, counts.inconclusive, counts.predicted), (0, 1, all - 1));
         for tick in 1..=8 {
             table.doubt(tick);
             if table.unproved(usize::MAX).len() == all {

@@ -9,7 +9,7 @@ use super::log::LogLine;
 use super::picture::LivePicture;
 use super::room::{Room, RoomView};
 use super::script::{Script, ScriptStep};
-use super::table::{Shown, Table};
+use super::table::{Counts, Shown, Table};
 use crate::model::{Cloud, PrefixList, PrefixListName, Rule, RuleId, SourceLocation};
 use crate::protocol::{Revision, State};
 use crate::report::lab_state::LabState;
@@ -27,8 +27,7 @@ pub struct BoardView<'a> {
     subnets: Vec<String>,
     prefix_lists: Vec<PrefixListView>,
     table: KeptTable,
-    /// Cells that are measured, stale and predicted.
-    counts: [usize; 3],
+    counts: Counts,
     /// By which addresses rows may go: `usual`, `public`, `ipv6`, `dns`.
     by: Vec<String>,
     /// Titles of classes that are taken apart.
@@ -84,8 +83,8 @@ struct ScriptView<'a> {
 pub struct CellsView {
     /// Index and code of each.
     pub cells: Vec<(usize, String)>,
-    /// Cells that are measured, stale and predicted.
-    pub counts: [usize; 3],
+    /// Cells by their standing.
+    pub counts: Counts,
 }
 
 impl<'a> BoardView<'a> {

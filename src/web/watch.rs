@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::Interval;
+use tokio::time::{Interval, MissedTickBehavior};
 
 use super::board::Board;
 use super::lab::LabClient;
@@ -42,16 +42,11 @@ pub async fn state(client: &LabClient) -> Result<State, WatchError> {
 pub async fn watch(board: Arc<Board>, client: LabClient, since: f64) -> WatchError {
     let (tell, events) = mpsc::channel(MAX_WAITING);
     let place = client.place.clone();
+    let mut clock = tokio::time::interval(STATE_INTERVAL);
+    // Ticks of quiet hours, in which nobody waits for the clock, are not made up for.
+    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     std::thread::spawn(move || follow(&place, &tell));
-    let mut watcher = Watcher {
-        board,
-        client,
-        events,
-        since,
-        own: VecDeque::new(),
-        clock: tokio::time::interval(STATE_INTERVAL),
-        ticks: 0,
-    };
+    let mut watcher = Watcher { board, client, events, since, own: VecDeque::new(), clock, ticks: 0 };
     loop {
         if let Err(why) = watcher.go_on().await {
             return why;

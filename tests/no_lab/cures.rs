@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sglab::import::{Text, read};
 use sglab::lint::{CureWords, Date, Finding, Options, lint};
 
-fn findings(source: &str, check: &str) -> Vec<Finding> {
+pub fn findings(source: &str, check: &str) -> Vec<Finding> {
     let account = read(&[Text { name: "source.yaml".into(), text: source.into() }], None);
     let account = account.unwrap_or_else(|faults| panic!("{faults}"));
     let options = Options { cures: CureWords::OfSources, ..Options::default() };
@@ -115,13 +115,13 @@ fn a_new_group_is_made_before_calls_name_it_by_its_id() {
         cures[0][..3],
         [
             "group=$(aws ec2 create-security-group --group-name SG-I-I-1 --description TEXT --vpc-id vpc-1 --query GroupId --output text)",
-            "aws ec2 modify-instance-attribute --instance-id i-1 --groups sg-default sg-web \"$group\"",
+            "aws ec2 modify-network-interface-attribute --network-interface-id eni-1 --groups sg-default sg-web \"$group\"",
             r#"aws ec2 authorize-security-group-ingress --group-id sg-web --ip-permissions '[{"IpProtocol":"tcp","FromPort":5432,"ToPort":5432,"UserIdGroupPairs":[{"GroupId":"'"$group"'"}]}]'"#,
         ]
     );
     // Who leaves the default group stays in the others.
     let left = self::cures(&source, "default-group-used");
-    assert!(left[0][0].ends_with("--instance-id i-1 --groups sg-web"), "{left:?}");
+    assert!(left[0][0].ends_with("--network-interface-id eni-1 --groups sg-web"), "{left:?}");
 }
 
 const TEMPLATE: &str = "\

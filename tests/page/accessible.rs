@@ -57,8 +57,11 @@ fn axe_finds_nothing_wrong_in_any_view_and_scheme() {
         browser.wait("document.querySelector('#explain-body .members')");
         look("a box");
         browser.script("document.querySelector('[data-key=\"stop-db1\"]').click()", json!([]));
-        browser.wait("document.querySelector('#do-result').childElementCount > 0");
+        browser.wait("document.querySelector('#do-result .done')");
         browser.wait(PROVED);
+        let states = labs.states();
+        let db1 = states[0]["instances"].as_array().unwrap().iter().find(|it| it["name"] == "db1").unwrap();
+        assert_eq!(db1["state"], "stopped");
         look("after an operation");
         browser.script("document.querySelector('#projector').click()", json!([]));
         look("projector");

@@ -1,19 +1,21 @@
 //! The end of the reading: references are looked up, and what refers to nothing is listed.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use indexmap::IndexSet;
 
 use super::super::aliases::Aliases;
 use super::super::fault::Fault;
 use super::super::group_labels;
-use super::Builder;
-use crate::account::{Account, Known, LeftOut, Origin, Peer, Public, Reason, ResourceId, Rule};
+use super::{Builder, TagsOf};
+use crate::account::{Account, Known, LeftOut, Origin, Peer, Public, Reason, ResourceId, Rule, SecurityGroup};
+use crate::model::Direction;
 
 impl Builder {
     /// Looks references up, and gives the account.
     pub fn finish(mut self) -> (Account, Vec<Fault>) {
         self.drop_interfaces_of_terminated_instances();
+        self.join_summaries();
         std::mem::take(&mut self.details).finish(&mut self.account);
         let aliases = std::mem::take(&mut self.aliases);
         self.add_mentioned_groups(&aliases);
@@ -38,6 +40,35 @@ impl Builder {
             }
             !is_gone
         });
+    }
+
+    /// Puts instances that tell no interface together with interfaces that tell them.
+    fn join_summaries(&mut self) {
+        let summaries: IndexSet<ResourceId> = self.summaries.drain(..).collect();
+        let mut parts: HashMap<ResourceId, Vec<ResourceId>> = HashMap::new();
+        for (id, interface) in &self.account.interfaces {
+            let instance = &interface.origin.resource;
+            if id != instance && summaries.contains(instance) {
+                parts.entry(instance.clone()).or_default().push(id.clone());
+            }
+        }
+        for instance in summaries {
+            let Some(parts) = parts.remove(&instance) else { continue };
+            let Some(summary) = self.account.interfaces.shift_remove(&instance) else { continue };
+            let fleet = self.account.fleets.shift_remove(&instance);
+            let tags = self.account.tags.remove(&instance);
+            for id in parts {
+                let device = self.account.interfaces.get(&id).map_or(0, |part| part.holder_and_device().1);
+                self.account.fleets.extend(fleet.clone().map(|fleet| (id.clone(), fleet)));
+                if device == 0 {
+                    self.tags(id.clone(), tags.clone().unwrap_or_default(), TagsOf::Holder);
+                    self.interface_of_instance(id, summary.clone());
+                } else if let Some(part) = self.account.interfaces.get_mut(&id) {
+                    part.holder = summary.holder;
+                    part.label = format!("{}.eth{device}", summary.label);
+                }
+            }
+        }
     }
 
     /// Adds groups that a source only mentions, where something refers to them and no source has them.
@@ -68,10 +99,12 @@ impl Builder {
 
     /// Adds rules that stand apart from their groups.
     fn add_rules(&mut self, aliases: &Aliases) {
-        for (mut group, direction, rule) in std::mem::take(&mut self.rules) {
+        self.account.groups.values_mut().flat_map(SecurityGroup::all_rules_mut).for_each(|rule| resolve(rule, aliases));
+        for (mut group, direction, mut rule) in std::mem::take(&mut self.rules) {
             aliases.resolve(&mut group);
+            resolve(&mut rule, aliases);
             match self.account.groups.get_mut(&group) {
-                Some(found) => found.rules_mut(direction).push(rule),
+                Some(found) => add_rule(found, direction, rule),
                 None => self.account.left_out.push(stale("rule", &group, rule.origin)),
             }
         }
@@ -131,6 +164,30 @@ impl Builder {
     }
 }
 
+/// Adds a rule that stands apart from its group. A state of Terraform has it a second time, computed in the group: its own resource says it.
+/// EC2 refuses a second one that is equal, so of two resources that say the same the first counts.
+fn add_rule(group: &mut SecurityGroup, direction: Direction, rule: Rule) {
+    let own = group.origin.resource.clone();
+    let rules = group.rules_mut(direction);
+    let mut same = rules.iter_mut().filter(|known| (&known.traffic, &known.peer) == (&rule.traffic, &rule.peer));
+    match same.next().filter(|_| !rule.is_unknown()) {
+        Some(known) if known.origin.resource == own => {
+            known.description = rule.description.or(known.description.take());
+            known.origin = rule.origin;
+        }
+        Some(_) => {}
+        None => rules.push(rule),
+    }
+}
+
+/// Resolves the reference of a rule.
+fn resolve(rule: &mut Rule, aliases: &Aliases) {
+    match &mut rule.peer {
+        Peer::Group(id) | Peer::PrefixList(id) => aliases.resolve(id),
+        Peer::Block(_) | Peer::Unknown(_) => {}
+    }
+}
+
 /// Resolves the references of interfaces and subnets.
 fn resolve_networks(account: &mut Account, aliases: &Aliases) {
     for interface in account.interfaces.values_mut() {
@@ -147,22 +204,15 @@ fn resolve_networks(account: &mut Account, aliases: &Aliases) {
     }
 }
 
-/// Resolves the references of groups and their rules, and lists rules that name a group that no source has.
+/// Resolves the references of groups, and lists rules that name a group that no source has.
 fn resolve_groups(account: &mut Account, aliases: &Aliases) {
     let known: IndexSet<ResourceId> = account.groups.keys().cloned().collect();
     let left_out = &mut account.left_out;
     for group in account.groups.values_mut() {
         group.vpc.iter_mut().for_each(|id| aliases.resolve(id));
-        for rule in group.all_rules_mut() {
-            match &mut rule.peer {
-                Peer::Group(id) => {
-                    aliases.resolve(id);
-                    if !known.contains(id) {
-                        left_out.push(stale("members of a group", id, rule.origin.clone()));
-                    }
-                }
-                Peer::PrefixList(id) => aliases.resolve(id),
-                Peer::Block(_) | Peer::Unknown(_) => {}
+        for rule in group.all_rules() {
+            if let Some(id) = rule.peer.group().filter(|id| !known.contains(*id)) {
+                left_out.push(stale("members of a group", id, rule.origin.clone()));
             }
         }
     }

@@ -85,7 +85,7 @@ pub fn instance<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource: 
         let device = template.known_text(*block, "DeviceIndex").unwrap_or_else(|| index.to_string());
         match template.one_of(*block, "NetworkInterfaceId", Wanted::Interface) {
             Told::Is(id) if reader.into.account.interfaces.contains_key(&id) => {
-                attach(reader, &template.label(resource.name), &id, &device);
+                attach(reader, (&id, &device), Some(resource.name), &template.label(resource.name));
             }
             Told::Absent => launched_with(reader, template, resource, (*block, &device)),
             Told::Is(id) => {
@@ -103,12 +103,13 @@ pub fn instance<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource: 
     }
 }
 
-/// Gives an interface that stands apart to an instance.
-fn attach(reader: &mut Reader<'_>, instance: &str, interface: &ResourceId, device: &str) {
-    if let Some(found) = reader.into.account.interfaces.get_mut(interface) {
-        found.holder = Holder::Instance;
-        found.label = label(instance, device);
-    }
+/// Gives an interface that stands apart to an instance of this template, or to another.
+fn attach(reader: &mut Reader<'_>, (interface, device): (&ResourceId, &str), resource: Option<&str>, instance: &str) {
+    let account = &mut reader.into.account;
+    let Some(found) = account.interfaces.get_mut(interface) else { return };
+    found.holder = Holder::Instance;
+    found.label = label(instance, device);
+    account.attached.extend(resource.map(|resource| (interface.clone(), ResourceId::new(resource))));
 }
 
 fn label(instance: &str, device: &str) -> String {
@@ -174,9 +175,14 @@ pub fn attachment<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource
     let device = template.known_text(said, "DeviceIndex").unwrap_or_else(|| "1".to_owned());
     let interface = template.one_of(said, "NetworkInterfaceId", Wanted::Interface);
     let instance = template.one_of(said, "InstanceId", Wanted::Instance);
-    let name = match &instance {
-        Told::Is(id) => template.with_id(id).map_or_else(|| id.to_string(), |instance| template.label(instance.name)),
-        Told::Absent | Told::Unknown(_) => resource.name.to_owned(),
+    let holder = match &instance {
+        Told::Is(id) => template.with_id(id).map(|instance| instance.name),
+        Told::Absent | Told::Unknown(_) => None,
+    };
+    let name = match (&instance, holder) {
+        (_, Some(holder)) => template.label(holder),
+        (Told::Is(id), None) => id.to_string(),
+        (Told::Absent | Told::Unknown(_), None) => resource.name.to_owned(),
     };
     if let Told::Unknown(why) = instance {
         resource.unknown(reader, format!("its instance: {why}"));
@@ -186,7 +192,7 @@ pub fn attachment<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource
             resource.leave_out(reader, Reason::StaleReference(id.to_string()));
         }
         Told::Is(id) => {
-            attach(reader, &name, &id, &device);
+            attach(reader, (&id, &device), holder, &name);
             if let Known::Unknown(why) = &resource.there {
                 resource.unknown(reader, why.clone());
                 if let Some(found) = reader.into.account.interfaces.get_mut(&id) {

@@ -11,7 +11,7 @@ use super::references::Wanted;
 use super::resource::Resource;
 use super::template::Template;
 use super::value::{Told, Value};
-use crate::account::{Fleet, Holder, Interface, Known};
+use crate::account::{Fleet, Holder, Interface, Known, Reason};
 
 /// The types of templates.
 pub const TEMPLATES: &[&str] = &["AWS::EC2::LaunchTemplate", "AWS::AutoScaling::LaunchConfiguration"];
@@ -93,7 +93,22 @@ pub fn groups<'t>(template: &Template<'t>, by: &Resource<'t>) -> Option<Groups> 
     template
         .several_of(data, "SecurityGroupIds", Wanted::Group)
         .or_else(|| groups_by_name(template, template.property(data, "SecurityGroups")))
-        .or_else(|| template.several_of(*interfaces.first()?, "Groups", Wanted::Group))
+        .or_else(|| template.several_of(*in_order(template, interfaces).first()?, "Groups", Wanted::Group))
+}
+
+/// The interfaces that a template gives, the first first.
+fn in_order<'t>(template: &Template<'t>, mut interfaces: Vec<Node<'t>>) -> Vec<Node<'t>> {
+    let device =
+        |block: &Node<'t>| template.known_text(*block, "DeviceIndex").and_then(|text| text.parse::<u32>().ok());
+    interfaces.sort_by_key(|block| device(block).unwrap_or(0));
+    interfaces
+}
+
+/// Lists the interfaces of a template beyond the first, whose groups are not read.
+fn list_further_interfaces<'t>(reader: &mut Reader<'_>, template: &Template<'t>, by: &Resource<'t>) {
+    let data = data(template, by);
+    let interfaces = data.and_then(|data| template.objects_of(data, "NetworkInterfaces").ok()).unwrap_or_default();
+    interfaces.iter().skip(1).for_each(|_| by.leave_out(reader, Reason::NotEmulated));
 }
 
 /// Tells if the instances of a template get a public address.
@@ -108,7 +123,8 @@ pub fn public<'t>(template: &Template<'t>, by: &Resource<'t>) -> Told<bool> {
         Ok(interfaces) => interfaces,
         Err(why) => return Told::Unknown(why),
     };
-    template.truth_of(interfaces.first().copied().unwrap_or(data), "AssociatePublicIpAddress")
+    let first = in_order(template, interfaces).first().copied();
+    template.truth_of(first.unwrap_or(data), "AssociatePublicIpAddress")
 }
 
 /// `AWS::AutoScaling::AutoScalingGroup`: its instances are members of the groups of its template.
@@ -158,6 +174,7 @@ pub fn node_group<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource
 
 /// A template that nothing of this source launches from: who does is in its groups.
 pub fn unused<'t>(reader: &mut Reader<'_>, template: &Template<'t>, by: &Resource<'t>) {
+    list_further_interfaces(reader, template, by);
     let is_used = template
         .of_kinds(LAUNCHERS)
         .any(|launcher| matches!(of(template, launcher.properties), Launch::By(used) if used.name == by.name));
@@ -186,5 +203,6 @@ fn launched<'t>(
         origin: resource.origin(reader),
     };
     template.tag(reader, resource, template.id(resource.name));
+    reader.into.account.launched.insert(template.id(resource.name));
     reader.into.interface(template.id(resource.name), interface);
 }

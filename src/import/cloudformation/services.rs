@@ -131,22 +131,25 @@ pub fn service<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource: &
         return true;
     }
     let Some(service) = SERVICES.iter().find(|service| service.kind == resource.kind) else { return false };
-    let said = match within(template, properties, service.within) {
-        Told::Is(said) => said,
-        Told::Absent => {
-            // A function outside a VPC, a container on its instance's own network.
-            resource.leave_out(reader, Reason::NoPartInReach);
-            return true;
-        }
-        Told::Unknown(why) => {
+    let (said, shared) = match (within(template, properties, service.within), of_all(template, service)) {
+        (Told::Unknown(why), _) | (_, Told::Unknown(why)) => {
             let interface = interface(reader, template, resource, service, (None, None), Known::Unknown(why.clone()));
             let interface = Interface { public: Public::Unknown(why), ..interface };
             reader.into.interface(template.id(resource.name), interface);
             return true;
         }
+        (Told::Is(said), Told::Is(shared)) => (said, Some(shared)),
+        (Told::Is(said), Told::Absent) | (Told::Absent, Told::Is(said)) => (said, None),
+        (Told::Absent, Told::Absent) => {
+            // A function outside a VPC, a container on its instance's own network.
+            resource.leave_out(reader, Reason::NoPartInReach);
+            return true;
+        }
     };
-    let subnets = subnets_of(template, properties, said, service);
-    let told = template.several_of(said, service.groups, Wanted::Group);
+    let mut subnets = subnets_of(template, properties, said, service);
+    shared.into_iter().for_each(|shared| subnets.extend(template.subnets_of(shared, service.subnets)));
+    let all = [Some(said), shared].into_iter().flatten();
+    let told = all.filter_map(|said| template.several_of(said, service.groups, Wanted::Group)).reduce(together);
     let vpc = vpc_of(&reader.into.account, &subnets, told.as_ref());
     let is_balancer = service.kind.ends_with("V2::LoadBalancer");
     let kind = if is_balancer { template.text_of(properties, "Type") } else { Told::Absent };
@@ -166,9 +169,26 @@ pub fn service<'t>(reader: &mut Reader<'_>, template: &Template<'t>, resource: &
         groups => groups,
     };
     let interface = interface(reader, template, resource, service, (vpc, subnets.only()), groups);
-    let public = public(template, said, properties, service.public);
+    let public = match public_part(template, resource) {
+        Some(public) => public,
+        None => public(template, said, properties, service.public),
+    };
     reader.into.interface(template.id(resource.name), Interface { public, ..interface });
     true
+}
+
+/// The public address of an Aurora cluster that an instance of it has, or may have.
+fn public_part(template: &Template<'_>, cluster: &Resource<'_>) -> Option<Public> {
+    if cluster.kind != "AWS::RDS::DBCluster" {
+        return None;
+    }
+    let parts = template.of_kinds(&["AWS::RDS::DBInstance"]).filter(|part| {
+        let of = template.resource_of(part.properties, "DBClusterIdentifier", &["AWS::RDS::DBCluster"]);
+        of.is_some_and(|of| of.name == cluster.name)
+    });
+    let all = parts.map(|part| public(template, part.properties, part.properties, When::Is("PubliclyAccessible")));
+    let (at, others): (Vec<Public>, Vec<Public>) = all.partition(|public| matches!(public, Public::At(_)));
+    at.into_iter().chain(others).find(|public| *public != Public::None)
 }
 
 fn interface(
@@ -189,6 +209,27 @@ fn interface(
         ipv6_later: 0,
         public: Public::None,
         origin: resource.origin(reader),
+    }
+}
+
+/// What all functions of a template have: lists are put together with those of a function.
+///
+/// Source: "Globals section of the AWS SAM template" (AWS SAM developer guide).
+fn of_all<'t>(template: &Template<'t>, service: &Service) -> Told<Node<'t>> {
+    match template.globals.filter(|_| service.kind == "AWS::Serverless::Function") {
+        Some(globals) => match within(template, globals, &["Function"]) {
+            Told::Is(function) => within(template, function, service.within),
+            told => told,
+        },
+        None => Told::Absent,
+    }
+}
+
+/// Groups that two lists give together.
+fn together(one: Groups, other: Groups) -> Groups {
+    match (one, other) {
+        (Known::Is(one), Known::Is(other)) => Known::Is(one.into_iter().chain(other).collect()),
+        (Known::Unknown(why), _) | (_, Known::Unknown(why)) => Known::Unknown(why),
     }
 }
 

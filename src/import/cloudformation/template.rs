@@ -13,7 +13,7 @@ use super::super::tree::Node;
 use super::resource::Resource;
 use crate::account::{Known, ResourceId};
 
-/// Macros that add or take nothing of what is read here; each other may make anything of a template.
+/// Macros of which all that they add is read here (`Globals` of SAM) or has no part in it; each other may make anything of a template.
 const HARMLESS_MACROS: &[&str] =
     &["AWS::Serverless-2016-10-31", "AWS::SecretsManager-2020-07-23", "AWS::SecretsManager-2024-09-16"];
 
@@ -32,6 +32,8 @@ pub struct Template<'t> {
     pub given: Arc<Parameters>,
     pub conditions: HashMap<&'t str, Node<'t>>,
     pub mappings: HashMap<&'t str, Node<'t>>,
+    /// Properties that SAM gives all resources of a type.
+    pub globals: Option<Node<'t>>,
     /// Resources by logical id, with those whose condition does not hold.
     pub resources: IndexMap<&'t str, Resource<'t>>,
     /// Macros that may change it, which nothing here knows: the first's name.
@@ -64,6 +66,7 @@ impl<'t> Template<'t> {
             given: Arc::clone(&reader.into.parameters),
             conditions: section("Conditions"),
             mappings: section("Mappings"),
+            globals: root.get("Globals"),
             resources: IndexMap::new(),
             is_open: !macros.is_empty(),
             macros: macros.into_iter().find(|name| !HARMLESS_MACROS.contains(name)).map(str::to_owned),

@@ -39,9 +39,10 @@ pub fn instance(reader: &mut Reader<'_>, item: Node<'_>) {
     interfaces.sort_by_key(|interface| device(*interface));
     if interfaces.is_empty() {
         // A query or a collector has dropped them; what the instance says of itself is its first interface.
-        let told = read_interface(reader, item, label.to_owned(), holder);
+        let mut told = read_interface(reader, item, label.to_owned(), holder);
+        told.origin.resource = ResourceId::new(id);
         reader.into.tags(ResourceId::new(id), tags(item), TagsOf::Itself);
-        reader.into.interface(ResourceId::new(id), told);
+        reader.into.summary(ResourceId::new(id), told);
         reader.into.account.fleets.extend(fleet.clone().map(|fleet| (ResourceId::new(id), fleet)));
     }
     for interface in interfaces {
@@ -56,7 +57,7 @@ pub fn instance(reader: &mut Reader<'_>, item: Node<'_>) {
         if device(interface) == 0 {
             reader.into.tags(ResourceId::new(eni), tags(item), TagsOf::Holder);
         }
-        reader.into.interface(ResourceId::new(eni), told);
+        reader.into.interface_of_instance(ResourceId::new(eni), told);
         reader.into.account.fleets.extend(fleet.clone().map(|fleet| (ResourceId::new(eni), fleet)));
     }
 }

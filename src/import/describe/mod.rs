@@ -6,7 +6,7 @@ mod items;
 mod networks;
 
 use super::reader::Reader;
-use super::tree::Node;
+use super::tree::{Node, alike};
 use crate::account::Reason;
 
 /// A reader of one item.
@@ -48,7 +48,7 @@ const NOT_EMULATED: &[&str] = &[
 
 /// Returns true if a document is such a reply.
 pub(super) fn is_reply(root: Node<'_>) -> bool {
-    let known = |key: &str| root.get(key).is_some_and(Node::is_list);
+    let known = |key: &str| has_list(root, key);
     LISTS.iter().any(|(key, ..)| known(key))
         || WITHOUT_PART.iter().chain(NOT_EMULATED).any(|key| known(key))
         || root.is_list() && flat(root).next().is_some_and(|item| of_item(item).is_some() || is_whole(item))
@@ -56,10 +56,20 @@ pub(super) fn is_reply(root: Node<'_>) -> bool {
 
 /// Returns true for a whole reply in a list of several, as `jq -s` makes it.
 fn is_whole(item: Node<'_>) -> bool {
-    let known = |key: &str| item.get(key).is_some_and(Node::is_list);
+    let known = |key: &str| has_list(item, key);
     LISTS.iter().any(|(key, ..)| known(key))
         || NOT_EMULATED.iter().any(|key| known(key))
         || item.entries().count() == 1 && WITHOUT_PART.iter().any(|key| known(key))
+}
+
+/// Returns true if an object has a list of a reply. A word of small letters may be one of any other file: there the first item decides.
+fn has_list(object: Node<'_>, key: &str) -> bool {
+    let mut lists = object.entries().filter(|(_, value)| value.is_list());
+    lists.any(|(written, list)| {
+        let has_id = |item: Node<'_>| of_item(item).is_some() || item.entries().any(|(key, _)| key.ends_with("_id"));
+        let is_told = || written.contains('_') || list.items().next().is_some_and(has_id);
+        written == key || alike(written, key) && is_told()
+    })
 }
 
 /// Reads a reply, or several in one object.
@@ -78,13 +88,15 @@ pub(super) fn read(reader: &mut Reader<'_>, root: Node<'_>) {
         root.items_of(key).for_each(|item| read(reader, item));
     }
     for (key, value) in root.entries().filter(|(_, value)| value.is_list()) {
-        let reason = match key {
-            key if WITHOUT_PART.contains(&key) => Reason::NoPartInReach,
-            key if LISTS.iter().any(|(known, ..)| *known == key) || key == "Groups" => continue,
-            _ => Reason::NotEmulated,
-        };
+        let is = |known: &str| known == key || alike(key, known);
+        if LISTS.iter().any(|(known, ..)| is(known)) || is("Groups") {
+            continue;
+        }
+        let is_without_part = WITHOUT_PART.iter().any(|known| is(known));
+        let reason = Reason::not_emulated_if(!is_without_part);
         for item in value.items() {
-            let id = item.entries().find(|(key, _)| key.ends_with("Id")).and_then(|(_, id)| id.text());
+            let is_id = |key: &str| key.ends_with("Id") || key.ends_with("_id");
+            let id = item.entries().find(|(key, _)| is_id(key)).and_then(|(_, id)| id.text());
             reader.leave_out(item, key, id.unwrap_or_default(), reason.clone());
         }
     }

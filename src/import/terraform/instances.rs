@@ -72,6 +72,7 @@ fn attach<'t>(
     };
     found.holder = holder.map_or(Holder::Instance, holder_of);
     if let Some(holder) = holder {
+        reader.into.account.attached.insert(interface, ResourceId::new(&holder.address));
         let name = context.labels.of(holder);
         found.label = if device == "0" { name } else { format!("{name}.eth{device}") };
     }

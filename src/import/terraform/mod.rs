@@ -115,6 +115,7 @@ fn holders<'t>(
         "aws_autoscaling_group" => templates::scaling_group(reader, context, resource),
         "aws_eks_node_group" => templates::node_group(reader, context, resource),
         kind if templates::TEMPLATES.contains(&kind) => {
+            templates::further_interfaces(reader, resource);
             if !used.contains(resource.address.as_str()) {
                 templates::unused(reader, context, resource);
             }

@@ -8,7 +8,8 @@ use super::groups;
 use super::members;
 use super::networks;
 use super::resource::{Block, Resource, Value};
-use super::wanted::cluster_group;
+use super::told::Told;
+use super::wanted::{Wanted, cluster_group};
 use crate::account::{Holder, Interface, Known, Public, Reason, ResourceId};
 
 /// The attributes of a service that say who and where it is.
@@ -158,12 +159,29 @@ pub fn service<'t>(reader: &mut Reader<'_>, context: &Context<'_, 't>, resource:
         groups: members::listed(reader, resource, groups),
         addresses: members::addresses(reader, resource, body, &["ip_address"]),
         ipv6_later: 0,
-        public: public(&block, body, service.public),
+        public: match public_part(context, resource) {
+            Some(public) => public,
+            None => public(&block, body, service.public),
+        },
         origin: reader.origin(resource.node, &resource.address),
     };
     reader.into.alias(&resource.address, &resource.id());
     reader.into.interface(resource.id(), interface);
     true
+}
+
+/// The public address of an Aurora cluster that an instance of it has, or may have.
+fn public_part(context: &Context<'_, '_>, cluster: &Resource<'_>) -> Option<Public> {
+    if cluster.kind != "aws_rds_cluster" {
+        return None;
+    }
+    let parts = context.managed(&["aws_rds_cluster_instance"]).filter(|part| {
+        let told = context.resolver.one(part, &part.body, "cluster_identifier", Wanted::Database);
+        matches!(told, Told::Is(id) if id == cluster.id())
+    });
+    let all = parts.map(|part| public(&part.body, &part.body, When::Is("publicly_accessible")));
+    let (at, others): (Vec<Public>, Vec<Public>) = all.partition(|public| matches!(public, Public::At(_)));
+    at.into_iter().chain(others).find(|public| *public != Public::None)
 }
 
 /// The relation of a service to another one whose interfaces it would share.

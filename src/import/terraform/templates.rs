@@ -8,7 +8,7 @@ use super::networks;
 use super::resource::{Block, Resource, Value};
 use super::told::Told;
 use super::wanted::Wanted;
-use crate::account::{Fleet, Holder, Interface, Known, Public, ResourceId};
+use crate::account::{Fleet, Holder, Interface, Known, Public, Reason, ResourceId};
 
 /// The types of templates.
 pub const TEMPLATES: &[&str] = &["aws_launch_template", "aws_launch_configuration"];
@@ -57,20 +57,33 @@ pub fn groups<'t>(context: &Context<'_, 't>, template: &Resource<'t>) -> Option<
     members::said(context, template, &template.body, key).or_else(|| match template.body.value(INTERFACES) {
         Value::Unknown | Value::Hidden => Some(Known::Unknown(format!("`{INTERFACES}` is not known"))),
         Value::Is(_) | Value::Absent => {
-            let first = template.body.blocks(INTERFACES).into_iter().next()?;
-            members::said(context, template, &first, "security_groups")
+            members::said(context, template, interfaces(template).first()?, "security_groups")
         }
     })
 }
 
 const INTERFACES: &str = "network_interfaces";
 
+/// The interfaces that a template gives, the first first.
+fn interfaces<'t>(template: &Resource<'t>) -> Vec<Block<'t>> {
+    let mut all = template.body.blocks(INTERFACES);
+    all.sort_by_key(|block| block.text("device_index").and_then(|index| index.parse::<u32>().ok()).unwrap_or(0));
+    all
+}
+
+/// Lists the interfaces of a template beyond the first, whose groups are not read.
+pub fn further_interfaces(reader: &mut Reader<'_>, template: &Resource<'_>) {
+    for _ in interfaces(template).iter().skip(1) {
+        reader.leave_out(template.node, INTERFACES, &template.address, Reason::NotEmulated);
+    }
+}
+
 /// Ways from the internet to what a template launches in some subnets.
 pub fn public(reader: &Reader<'_>, template: &Resource<'_>, subnets: &Subnets) -> Public {
     let key = "associate_public_ip_address";
     let first = match template.body.value(INTERFACES) {
         Value::Unknown | Value::Hidden => return Public::Unknown(format!("`{INTERFACES}` is not known")),
-        Value::Is(_) | Value::Absent => template.body.blocks(INTERFACES).into_iter().next(),
+        Value::Is(_) | Value::Absent => interfaces(template).into_iter().next(),
     };
     members::public(first.as_ref().unwrap_or(&template.body), key, &[], || subnets.public(&reader.into.account))
 }
@@ -161,5 +174,6 @@ fn launched<'t>(
         public,
         origin: reader.origin(resource.node, &resource.address),
     };
+    reader.into.account.launched.insert(resource.id());
     reader.into.interface(resource.id(), interface);
 }

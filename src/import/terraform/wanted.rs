@@ -16,6 +16,8 @@ pub enum Wanted {
     Template,
     /// An EKS cluster.
     Cluster,
+    /// A cluster of RDS.
+    Database,
     Address,
     /// A plain text: a key.
     Text,
@@ -96,6 +98,7 @@ pub fn fit(wanted: Wanted, resource: &Resource<'_>, rest: &[Step]) -> Fit {
             Fit::Is(resource.id())
         }
         (Wanted::Cluster, "aws_eks_cluster", None | Some("id" | "name")) => Fit::Is(resource.id()),
+        (Wanted::Database, "aws_rds_cluster", None | Some("id" | "cluster_identifier")) => Fit::Is(resource.id()),
         (Wanted::Address, "aws_eip", None | Some("id" | "allocation_id" | "public_ip")) => Fit::Is(resource.id()),
         _ => Fit::No,
     }

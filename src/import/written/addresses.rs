@@ -96,7 +96,7 @@ impl Taken {
 }
 
 /// Returns true if a subnet gives a block away: the first four of its addresses and the last are EC2's.
-fn gives(subnet: impl Into<IpNet>, block: impl Into<IpNet>) -> bool {
+pub fn gives(subnet: impl Into<IpNet>, block: impl Into<IpNet>) -> bool {
     let (subnet, block) = (subnet.into(), block.into());
     let number = |address: IpAddr| match address {
         IpAddr::V4(address) => u128::from(u32::from(address)),

@@ -2,15 +2,15 @@
 
 use indexmap::IndexSet;
 
-use crate::account::{Account, Interface, ResourceId};
+use crate::account::{Account, Interface};
 use crate::model::{PortRange, Traffic};
 
 /// The comment behind what is guessed.
 const MARK: &str = "# guessed";
 
 /// Services of an instance: the single ports that rules of its groups are for. A range says of none of its ports that somebody listens there.
-pub fn guesses(account: &Account, interfaces: &[(&ResourceId, &Interface)]) -> IndexSet<String> {
-    let groups = interfaces.iter().filter_map(|(_, interface)| interface.groups.known()).flatten();
+pub fn guesses<'a>(account: &Account, interfaces: impl Iterator<Item = &'a Interface>) -> IndexSet<String> {
+    let groups = interfaces.filter_map(|interface| interface.groups.known()).flatten();
     let rules = groups.filter_map(|id| account.groups.get(id)).flat_map(|group| &group.ingress);
     let ports = rules.filter(|rule| !rule.is_unknown()).filter_map(|rule| rule.traffic.known());
     let is_service = |range: &PortRange| range.is_single() && range.from().0 != 0;

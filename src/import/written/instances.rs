@@ -12,26 +12,56 @@ use crate::account::{Holder, Interface, Known, Public, Reason, ResourceId};
 use crate::model::InstanceName;
 use crate::topology::{Builder, NewInstance};
 
+/// Instances by name.
+pub type Instances<'a> = IndexMap<String, Vec<Attached<'a>>>;
+
+/// An interface of an instance.
+pub struct Attached<'a> {
+    interface: &'a Interface,
+    /// Its place among the interfaces of its holder.
+    number: usize,
+    /// Its groups in the topology.
+    groups: Vec<String>,
+}
+
 impl<'a> Making<'a> {
-    /// Interfaces by the instance that holds them, the first of each first.
-    pub fn name_instances(&mut self) -> IndexMap<String, Vec<(&'a ResourceId, &'a Interface)>> {
-        let mut by_holder: IndexMap<(&ResourceId, &str), Vec<(&ResourceId, &Interface)>> = IndexMap::new();
-        for (id, interface) in &self.account.interfaces {
-            let (holder, _) = interface.holder_and_device();
-            by_holder.entry((&interface.origin.resource, holder)).or_default().push((id, interface));
+    /// The instances that the topology has, each with its interfaces, the first first. Holders without groups in the topology are none, and nobody
+    /// is none; both are listed.
+    pub fn name_instances(&mut self) -> Instances<'a> {
+        let account = self.account;
+        let mut by_holder: IndexMap<(&ResourceId, &str), Vec<(u32, &'a Interface)>> = IndexMap::new();
+        for (id, interface) in &account.interfaces {
+            let (holder, device) = interface.holder_and_device();
+            by_holder.entry((account.holder_of(id, interface), holder)).or_default().push((device, interface));
         }
-        by_holder.into_iter().map(|((_, label), interfaces)| (self.names.unique(label), interfaces)).collect()
+        let mut instances = Instances::new();
+        for ((_, label), mut interfaces) in by_holder {
+            interfaces.sort_by_key(|(device, _)| *device);
+            let Some((_, first)) = interfaces.first() else { continue };
+            if first.holder == Holder::Nobody {
+                self.leave_out("interface", Reason::NoPartInReach, &first.origin);
+                continue;
+            }
+            let mut written = Vec::new();
+            for (number, (_, interface)) in interfaces.into_iter().enumerate() {
+                match self.groups_of(interface) {
+                    Some(groups) => written.push(Attached { interface, number, groups }),
+                    None if written.is_empty() => break,
+                    None => {}
+                }
+            }
+            if !written.is_empty() {
+                instances.insert(self.names.unique(label), written);
+            }
+        }
+        instances
     }
 
     /// Public addresses that a rule names, or a block of which, become Elastic IPs, so that the rule goes on meaning their holder.
-    pub fn elastic_ips(
-        &mut self,
-        mut builder: Builder,
-        instances: &IndexMap<String, Vec<(&ResourceId, &Interface)>>,
-    ) -> Builder {
+    pub fn elastic_ips(&mut self, mut builder: Builder, instances: &Instances<'a>) -> Builder {
         let named = IpNet::aggregate(&self.account.blocks_of_one_owner().collect());
         for (name, interfaces) in instances {
-            for (device, (_, interface)) in interfaces.iter().enumerate() {
+            for &Attached { interface, number: device, .. } in interfaces {
                 let Public::At(addresses) = &interface.public else { continue };
                 let of_ipv4: Vec<IpAddr> = addresses.iter().copied().filter(IpAddr::is_ipv4).collect();
                 let is_named = |address: &&IpAddr| named.iter().any(|block| block.contains(*address));
@@ -52,29 +82,22 @@ impl<'a> Making<'a> {
     }
 
     /// Adds the instances with their interfaces, addresses and guessed services.
-    pub fn instances(
-        &mut self,
-        mut builder: Builder,
-        instances: &IndexMap<String, Vec<(&ResourceId, &Interface)>>,
-    ) -> Builder {
+    pub fn instances(&mut self, mut builder: Builder, instances: &Instances<'a>) -> Builder {
         let mut taken = Taken::default();
         for (name, interfaces) in instances {
-            let Some((_, first)) = interfaces.first() else { continue };
-            if first.holder == Holder::Nobody {
-                self.leave_out("interface", Reason::NoPartInReach, &first.origin);
-                continue;
+            let Some((first, further)) = interfaces.split_first() else { continue };
+            let mut instance = self.instance(first, &mut taken);
+            let Interface { holder, origin, .. } = first.interface;
+            for attached in further {
+                instance = self.further_interface(instance, &format!("eth{}", attached.number), attached, &mut taken);
             }
-            let Some(mut instance) = self.instance(first, &mut taken) else { continue };
-            for (device, (_, interface)) in interfaces.iter().enumerate().skip(1) {
-                instance = self.further_interface(instance, &format!("eth{device}"), interface, &mut taken);
-            }
-            let guesses = guesses(self.account, interfaces);
+            let guesses = guesses(self.account, interfaces.iter().map(|attached| attached.interface));
             if !guesses.is_empty() {
                 self.guessed += guesses.len();
                 instance = instance.listens(guesses);
             }
-            self.places.instance(name, &first.origin.place);
-            if first.holder == Holder::StoppedInstance {
+            self.places.instance(name, &origin.place);
+            if *holder == Holder::StoppedInstance {
                 self.stopped.push(InstanceName::new(name));
             }
             builder = builder.instance(name, instance);
@@ -82,9 +105,9 @@ impl<'a> Making<'a> {
         builder
     }
 
-    /// An instance with its first interface; nothing where the topology has none of its groups.
-    fn instance(&mut self, interface: &Interface, taken: &mut Taken) -> Option<NewInstance> {
-        let mut instance = NewInstance::in_groups(self.groups_of(interface)?);
+    /// An instance with its first interface.
+    fn instance(&mut self, Attached { interface, groups, .. }: &Attached<'_>, taken: &mut Taken) -> NewInstance {
+        let mut instance = NewInstance::in_groups(groups);
         let vpc = interface.vpc.as_ref().and_then(|id| self.vpcs.get(id));
         if let Some((vpc, _)) = vpc.filter(|_| self.vpcs.len() > 1) {
             instance = instance.vpc(vpc);
@@ -108,18 +131,17 @@ impl<'a> Making<'a> {
         if interface.public == Public::None || has_ipv6_only {
             instance = instance.private_only();
         }
-        Some(instance)
+        instance
     }
 
-    /// An instance with one more interface, unless the topology has none of its groups.
+    /// An instance with one more interface.
     fn further_interface(
         &mut self,
         instance: NewInstance,
         device: &str,
-        interface: &Interface,
+        Attached { interface, groups, .. }: &Attached<'_>,
         taken: &mut Taken,
     ) -> NewInstance {
-        let Some(groups) = self.groups_of(interface) else { return instance };
         let subnet = interface.subnet.as_ref().and_then(|id| self.subnets.get(id)).cloned();
         let mut instance = match &subnet {
             Some((subnet, _)) => instance.interface_in(device, groups, subnet),

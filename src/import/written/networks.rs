@@ -1,15 +1,33 @@
 //! VPCs and subnets of an account in a topology.
 
+use std::ops::RangeInclusive;
+
 use indexmap::IndexSet;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+use super::addresses::gives;
 use super::making::Making;
-use crate::account::{LeftOut, Reason, ResourceId};
+use crate::account::{Interface, LeftOut, Origin, Reason, ResourceId};
 use crate::model::reserved_addresses::is_ipv6_block;
 use crate::topology::{Builder, NewVpc};
 
-/// The block of a VPC whose own is not known.
-const UNKNOWN_VPC: &str = "10.0.0.0/16";
+/// Lengths of the prefix of a VPC's block.
+const SIZES: RangeInclusive<u8> = 16..=28;
+
+/// Blocks of which a VPC has one whose own is not known.
+///
+/// Source: RFC 1918.
+const PRIVATE: [&str; 3] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
+
+/// Addresses of a subnet, of those between its first and its last, that are EC2's.
+const RESERVED: usize = 3;
+
+fn ipv4(block: &IpNet) -> Option<Ipv4Net> {
+    match block {
+        IpNet::V4(block) => Some(*block),
+        IpNet::V6(_) => None,
+    }
+}
 
 impl Making<'_> {
     /// VPCs with their subnets; one for all that names none.
@@ -23,17 +41,13 @@ impl Making<'_> {
         for id in wanted {
             let known = account.vpcs.get(id);
             let name = self.names.unique(known.map_or(id.as_str(), |vpc| &vpc.label));
-            let own = known
-                .and_then(|vpc| vpc.blocks.first().copied())
-                .filter(|block| (16..=28).contains(&block.prefix_len()));
-            if let (Some(vpc), None) = (known, own) {
-                self.leave_out(
-                    "block of a VPC",
-                    Reason::UnknownValue("a block from /16 to /28".to_owned()),
-                    &vpc.origin,
-                );
+            let own =
+                known.and_then(|vpc| vpc.blocks.first().copied()).filter(|block| SIZES.contains(&block.prefix_len()));
+            if let (None, Some(origin)) = (own, self.origin_of(id)) {
+                let reason = Reason::UnknownValue("a block from /16 to /28".to_owned());
+                self.leave_out("block of a VPC", reason, &origin);
             }
-            let block = own.unwrap_or_else(|| UNKNOWN_VPC.parse().unwrap_or_default());
+            let block = own.unwrap_or_else(|| self.block_instead(id));
             let mut vpc = NewVpc::block(&block.to_string());
             if account.has_ipv6(id) {
                 vpc = match self.ipv6_block(id) {
@@ -50,6 +64,45 @@ impl Making<'_> {
             self.vpcs.insert(id.clone(), (name, block));
         }
         builder
+    }
+
+    /// The place of a VPC; of one that no source has that of what lies in it.
+    fn origin_of(&self, vpc: &ResourceId) -> Option<Origin> {
+        let account = self.account;
+        if let Some(known) = account.vpcs.get(vpc) {
+            return Some(known.origin.clone());
+        }
+        let groups = account.groups.values().map(|group| (&group.vpc, &group.origin));
+        let interfaces = account.interfaces.values().map(|interface| (&interface.vpc, &interface.origin));
+        let (_, origin) = groups.chain(interfaces).find(|(of, _)| of.as_ref() == Some(vpc))?;
+        Some(Origin { resource: vpc.clone(), ..origin.clone() })
+    }
+
+    /// A block for a VPC whose own is not known: the smallest that holds what is known to lie in it, else one that has no address in common with the
+    /// blocks of rules. By a wider one rules for addresses would admit more than in the account.
+    fn block_instead(&self, vpc: &ResourceId) -> Ipv4Net {
+        let account = self.account;
+        let subnets = account.subnets.values().filter(|subnet| subnet.vpc.as_ref() == Some(vpc));
+        let subnets: Vec<Ipv4Net> = subnets.filter_map(|subnet| subnet.block).collect();
+        let interfaces = account.interfaces.values().filter(|interface| interface.vpc.as_ref() == Some(vpc));
+        let interfaces: Vec<&Interface> = interfaces.collect();
+        let held: Vec<Ipv4Net> = interfaces.iter().flat_map(|it| &it.addresses).filter_map(ipv4).collect();
+        let has_room = |block: &Ipv4Net| block.hosts().nth(interfaces.len() + RESERVED).is_some();
+        let holds = |block: &Ipv4Net| {
+            subnets.iter().all(|own| block.contains(own)) && held.iter().all(|own| gives(*block, *own))
+        };
+        if let Some(first) = subnets.first().or(held.first()) {
+            let around = SIZES.rev().filter_map(|length| Ipv4Net::new(first.network(), length).ok());
+            if let Some(found) = around.map(|block| block.trunc()).find(|block| has_room(block) && holds(block)) {
+                return found;
+            }
+        }
+        let named = account.rules().flat_map(|rule| account.blocks(&rule.peer).unwrap_or_default());
+        let named: Vec<Ipv4Net> = named.filter_map(ipv4).filter(|block| block.prefix_len() > 0).collect();
+        let is_apart = |block: &Ipv4Net| !named.iter().any(|other| other.contains(block) || block.contains(other));
+        let private = PRIVATE.iter().filter_map(|block| block.parse::<Ipv4Net>().ok());
+        let all: Vec<Ipv4Net> = private.filter_map(|block| block.subnets(16).ok()).flatten().collect();
+        all.iter().copied().find(is_apart).or(all.first().copied()).unwrap_or_default()
     }
 
     /// The IPv6 block of a VPC, if a lab can have it and no other VPC has: a /56 of global addresses.

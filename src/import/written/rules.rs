@@ -7,7 +7,7 @@ use indexmap::{IndexMap, IndexSet};
 use ipnet::{IpNet, Ipv6Net};
 
 use super::making::Making;
-use crate::account::{Interface, Known, Peer, Public, Reason, SecurityGroup};
+use crate::account::{Interface, Known, Peer, Public, Reason, Rule, SecurityGroup};
 use crate::model::reserved_addresses::{LAB_IPV6, is_global, taken_blocks};
 use crate::model::{DEFAULT_IPV6_BLOCK, Direction, Peer as ModelPeer, SourceLocation};
 use crate::topology::Builder;
@@ -90,7 +90,15 @@ impl<'a> Making<'a> {
                 hosts.entry(address).or_insert(block);
             }
         }
-        for (address, block) in hosts.into_iter().take(MAX_HOSTS) {
+        let left = hosts.split_off(hosts.len().min(MAX_HOSTS));
+        for block in left.into_values() {
+            let names = |rule: &&Rule| account.blocks(&rule.peer).is_some_and(|blocks| blocks.contains(&block));
+            let why = || Reason::NotWritten(format!("{MAX_HOSTS} blocks have a host already, and {block} has none"));
+            if let Some(rule) = account.rules().find(names) {
+                self.leave_out("host", why(), &rule.origin);
+            }
+        }
+        for (address, block) in hosts {
             // The host of a block has the name that a table gives it.
             let is_one = block.prefix_len() == block.max_prefix_len();
             let wanted = if is_one {

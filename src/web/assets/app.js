@@ -29,6 +29,8 @@ const page = {
   refused: null,
   // The flow that is explained, in words.
   asked: null,
+  // Number of what was shown in the place of explanations.
+  explanations: 0,
 };
 
 function hear(name, data) {
@@ -101,9 +103,10 @@ function drawAll() {
 }
 
 function drawProgress() {
-  const [measured, stale, predicted] = page.board.counts;
+  const { measured, inconclusive, stale, predicted } = page.board.counts;
   const left = stale + predicted;
-  byId("progress").textContent = left === 0 ? `${count(measured, "cell")} proved by packets` : `${measured} proved, ${left} to go`;
+  const proved = left === 0 ? `${count(measured, "cell")} proved by packets` : `${measured} proved, ${left} to go`;
+  byId("progress").textContent = inconclusive === 0 ? proved : `${proved}, ${inconclusive} inconclusive`;
 }
 
 function portFilter(key) {
@@ -131,7 +134,9 @@ function drawPicture() {
     chooseBox: (index) => {
       page.box = page.box === index ? null : index;
       drawPicture();
-      if (page.box !== null) replace(byId("explain-body"), boxDetails(board, index, { toggle, act }));
+      if (page.box === null) return;
+      page.explanations += 1;
+      replace(byId("explain-body"), boxDetails(board, index, { toggle, act }));
     },
     chooseArrow,
   });
@@ -142,6 +147,7 @@ function chooseArrow(index) {
   const { picture } = board;
   const arrow = picture.arrows[index];
   const one = (it) => h("li", null, h("button", { type: "button", onclick: () => explain({ cell: here(it.cells[0]) }) }, portWords(it)));
+  page.explanations += 1;
   replace(byId("explain-body"), h("h3", null, `${picture.boxes[arrow.from].title} → ${picture.boxes[arrow.to].title}`), h("p", { class: "hint" }, `Open ports. Choose one to see which rules decide. A pair is a sender and a receiver${board.by.length > 1 ? ", by any of the addresses that are shown" : ""}.`), h("ul", { class: "ports" }, arrow.ports.map(one)));
   if (arrow.ports.length === 1) explain({ cell: here(arrow.ports[0].cells[0]) });
 }
@@ -253,7 +259,10 @@ const toggle = (title) => post("/api/view", { toggle: title });
 async function explain(asked) {
   const body = byId("explain-body");
   replace(body, h("p", { class: "hint" }, "asking the lab …"));
+  const own = ++page.explanations;
   const answer = await post("/api/explanations", asked);
+  // Something else is shown by now.
+  if (own !== page.explanations) return;
   page.asked = answer.result === "explained" && answer.flows.length === 1 ? answer.flows[0].predicted.written : null;
   const asks = page.board.room !== null && asked.cell !== undefined;
   const room = asks ? h("button", { type: "button", "data-key": "ask-room", onclick: async () => result(await post("/api/room", { ask: asked.cell })) }, "Ask the room") : null;

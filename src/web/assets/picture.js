@@ -80,7 +80,7 @@ export function boxDetails(board, index, { toggle, act }) {
       " ",
       h("span", { class: `state ${instance.state}` }, instance.state),
       h("div", { class: "addresses" }, [own.private, own.public, own.ipv6].filter(Boolean).join("  ") || "no address"),
-      h("div", { class: "verbs" }, verbs.map((verb) => h("button", { type: "button", "data-key": `${verb}-${name}`, "aria-label": `${verb} ${name}`, onclick: () => act({ operation: verb, instance: name }) }, verb))),
+      h("div", { class: "verbs" }, verbs.map((verb) => h("button", { type: "button", "data-key": `${verb}-${name}`, "aria-label": `${verb} ${name}`, onclick: () => act({ form: { operation: verb, instances: [instance.name] } }) }, verb))),
     );
   };
   const groups = board.groups.filter((group) => title.split(" + ").includes(group.name));

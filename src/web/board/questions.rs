@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use tokio::sync::watch;
 
-use super::super::cell::Standing;
 use super::super::frame::{FrameName, json};
 use super::super::room::{Participant, Prediction, Rejected, Room};
 use super::super::script::Script;
@@ -58,7 +57,7 @@ impl Board {
         let mut inner = self.inner();
         let moment = inner.table.moment;
         let cell = inner.room.as_ref().and_then(Room::open_question).and_then(|flow| inner.table.cell_of(flow));
-        let proved = cell.filter(|cell| cell.standing(moment) == Standing::Measured).map(|cell| cell.outcome(moment));
+        let proved = cell.and_then(|cell| cell.proved(moment));
         let (Some(outcome), Some(room)) = (proved, &mut inner.room) else { return false };
         room.reveal(outcome);
         self.tell_room(&mut inner);
@@ -69,7 +68,7 @@ impl Board {
     pub(super) fn close_question(&self, inner: &mut Inner) {
         let Some((flow, asked)) = inner.room.as_ref().and_then(Room::taking) else { return };
         let cell = inner.table.cell_of(flow);
-        let is_shown = cell.is_some_and(|cell| cell.standing(inner.table.moment) == Standing::Measured);
+        let is_shown = cell.is_some_and(|cell| cell.proved(inner.table.moment).is_some());
         if is_shown && inner.table.revision > asked {
             inner.room.iter_mut().for_each(Room::close);
             self.tell_room(inner);

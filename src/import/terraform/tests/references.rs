@@ -330,6 +330,8 @@ fn a_group_itself_that_is_not_known_is_an_unknown_peer() {
     inline.as_object_mut().expect("an object").remove("self");
     let apart = json!({"type": "ingress", "security_group_id": "sg-1", "protocol": "-1", "from_port": 0, "to_port": 0,
         "cidr_blocks": ["10.0.0.0/8"]});
+    let mut other = apart.clone();
+    other["cidr_blocks"] = json!(["10.9.0.0/16"]);
     let given = json!({"self": refs(&["var.own"]), "cidr_blocks": constant(json!(["10.0.0.0/8"]))});
     let plan = plan(
         &[
@@ -338,13 +340,13 @@ fn a_group_itself_that_is_not_known_is_an_unknown_peer() {
                 json!({"id": "sg-1", "egress": [], "ingress": [inline]}),
                 json!({"ingress": [{"self": true}]}),
             ),
-            new("aws_security_group_rule.given", apart.clone(), json!({"self": true})),
-            new("aws_security_group_rule.computed", apart, json!({"self": true, "source_security_group_id": true})),
+            new("aws_security_group_rule.given", apart, json!({"self": true})),
+            new("aws_security_group_rule.computed", other, json!({"self": true, "source_security_group_id": true})),
         ],
         json!({"resources": [
             configured("aws_security_group.db", json!({"ingress": refs(&["var.own"])})),
             configured("aws_security_group_rule.given", given),
-            configured("aws_security_group_rule.computed", json!({"cidr_blocks": constant(json!(["10.0.0.0/8"]))})),
+            configured("aws_security_group_rule.computed", json!({"cidr_blocks": constant(json!(["10.9.0.0/16"]))})),
         ]}),
     );
     assert_eq!(
@@ -354,7 +356,7 @@ fn a_group_itself_that_is_not_known_is_an_unknown_peer() {
             "db < tcp 22 ?`self` is not known",
             "db < all 10.0.0.0/8",
             "db < all ?`self` is not known",
-            "db < all 10.0.0.0/8",
+            "db < all 10.9.0.0/16",
         ]
     );
 }
