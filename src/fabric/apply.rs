@@ -381,16 +381,18 @@ pub(super) struct Committed {
 /// Things to do, by the namespace that they are done in.
 type ByNode<T> = IndexMap<NodeName, (Arc<Namespace>, Vec<T>)>;
 type Requests = ByNode<Request<RouteNetlinkMessage>>;
+/// Links by their indexes and names.
+type Links = ByNode<(u32, String)>;
 
 /// Work of a phase, by namespace, so that each is entered once.
 #[derive(Default)]
 struct Work {
-    taken: ByNode<(u32, String)>,
+    taken: Links,
     links: Requests,
     ends: Requests,
-    settle: ByNode<(u32, String)>,
+    settle: Links,
     /// Links whose other ends programs of the user's may take down meanwhile.
-    disturbed: ByNode<(u32, String)>,
+    disturbed: Links,
     deliver: ByNode<Ipv6Addr>,
     transactions: Vec<(Arc<Namespace>, Transaction)>,
     forget: IndexMap<NodeName, (Arc<Namespace>, HashSet<IpNet>)>,
@@ -432,9 +434,9 @@ fn make(
 
 /// Links, where nothing else has their places, then what is on them, then the wait until they are up and their addresses in use.
 async fn wire(
-    (taken, links): (ByNode<(u32, String)>, Requests),
+    (taken, links): (Links, Requests),
     ends: Requests,
-    (settle, disturbed, deliver): (ByNode<(u32, String)>, ByNode<(u32, String)>, ByNode<Ipv6Addr>),
+    (settle, disturbed, deliver): (Links, Links, ByNode<Ipv6Addr>),
     tolerance: Tolerance,
     one_by_one: bool,
 ) -> Result<(), FabricError> {
