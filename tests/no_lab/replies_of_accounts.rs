@@ -73,11 +73,12 @@ fn addresses_of_what_is_no_instance_of_the_topology_are_no_elastic_ips() {
     available["Status"] = json!("available");
     let mut untold = public(attached("eni-u", "i-2", 0, "10.0.1.22"), "203.0.113.11");
     untold["Groups"] = json!([{"GroupId": "sg-gone"}]);
+    let further = public(attached("eni-v", "i-2", 1, "10.0.1.23"), "203.0.113.12");
     let web = public(attached("eni-1", "i-1", 0, "10.0.1.10"), "203.0.113.7");
     let account = account(&[
         networks(),
         json!({"SecurityGroups": [group("sg-web", &json!([from_block(443, "203.0.113.0/24")]))]}),
-        json!({"NetworkInterfaces": [gateway, available, untold, web]}),
+        json!({"NetworkInterfaces": [gateway, available, further, untold, web]}),
     ]);
     let (cloud, yaml, left_out) = written(&account);
     assert_eq!((cloud.instances.len(), cloud.elastic_ips.len()), (1, 1), "{yaml}");
@@ -85,6 +86,7 @@ fn addresses_of_what_is_no_instance_of_the_topology_are_no_elastic_ips() {
     for id in ["eni-n", "eni-a", "i-2"] {
         assert!(listed.contains(&id), "{id}: {listed:?}");
     }
+    assert_eq!(listed.iter().filter(|id| **id == "i-2").count(), 3, "a membership and two interfaces: {left_out:?}");
 }
 
 #[test]

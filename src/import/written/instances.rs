@@ -25,8 +25,8 @@ pub struct Attached<'a> {
 }
 
 impl<'a> Making<'a> {
-    /// The instances that the topology has, each with its interfaces, the first first. Holders without groups in the topology are none, and nobody
-    /// is none; both are listed.
+    /// The instances that the topology has, each with its interfaces, the first first. Lists interfaces that nobody holds, and those without a group in
+    /// the topology; a holder whose first interface has none is no instance.
     pub fn name_instances(&mut self) -> Instances<'a> {
         let account = self.account;
         let mut by_holder: IndexMap<(&ResourceId, &str), Vec<(u32, &'a Interface)>> = IndexMap::new();
@@ -44,14 +44,16 @@ impl<'a> Making<'a> {
             }
             let mut written = Vec::new();
             for (number, (_, interface)) in interfaces.into_iter().enumerate() {
-                match self.groups_of(interface) {
-                    Some(groups) => written.push(Attached { interface, number, groups }),
-                    None if written.is_empty() => break,
-                    None => {}
-                }
+                let groups = self.groups_of(interface);
+                written.extend(groups.map(|groups| Attached { interface, number, groups }));
             }
-            if !written.is_empty() {
+            if written.first().is_some_and(|first| first.number == 0) {
                 instances.insert(self.names.unique(label), written);
+                continue;
+            }
+            for further in written {
+                let reason = Reason::UnknownValue("the groups of its holder's first interface".to_owned());
+                self.leave_out("interface", reason, &further.interface.origin);
             }
         }
         instances
