@@ -171,9 +171,12 @@ impl Batch {
             Way::Main => (0, 9, 0),
         };
         let table = if route.table.0 == 0 { 254 } else { route.table.0 };
-        let mut header = vec![libc::AF_INET as u8, route.destination.prefix_len(), 0, 0, table, 4, scope, kind];
+        // A number beyond 8 bits stands in the attribute alone.
+        let short = u8::try_from(table).unwrap_or_default();
+        let mut header = vec![libc::AF_INET as u8, route.destination.prefix_len(), 0, 0, short, 4, scope, kind];
         header.extend(flags.to_ne_bytes());
         self.message(RTM_NEWROUTE, CREATE, &header, |bytes| {
+            attribute(bytes, 15, |bytes| bytes.extend(table.to_ne_bytes()));
             let address = |bytes: &mut Vec<u8>, kind, address: IpAddr| {
                 attribute(bytes, kind, |bytes| bytes.extend(octets(address)));
             };
