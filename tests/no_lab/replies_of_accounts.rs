@@ -173,7 +173,7 @@ fn a_collectors_small_letters_are_read_and_nothing_of_them_is_listed() {
             "network_interfaces": [{"network_interface_id": "eni-1", "vpc_id": "vpc-1", "subnet_id": "subnet-1",
                 "attachment": {"device_index": 0}, "groups": [{"group_id": "sg-1"}], "private_ip_address": "10.0.1.10"}]}]}],
     });
-    let told = account(&[reply.clone()]);
+    let told = account(std::slice::from_ref(&reply));
     let web = &told.interfaces[0];
     assert_eq!((web.label.as_str(), web.holder), ("web1", Holder::StoppedInstance));
     assert_eq!(web.groups.known().map(|groups| groups.len()), Some(1));
