@@ -34,6 +34,8 @@ const NEWS_OF_IPV6_ROUTES: u32 = 11;
 /// Time that a link may take before something is wrong with it. The kernel's worker waits for its turn on a busy machine: 5 s were
 /// too few where namespaces came and went beside other work.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// The same where programs of the user's may keep it down for ever: nobody is answered meanwhile.
+const ENTERED_TIMEOUT: Duration = Duration::from_secs(5);
 /// So many questions before their answers are read: these must fit the receive buffer.
 const MAX_PIPELINED: usize = 32;
 
@@ -46,6 +48,15 @@ pub(super) enum LowerEnds {
     Entered,
 }
 
+impl LowerEnds {
+    fn timeout(self) -> Duration {
+        match self {
+            Self::AsMade => SETTLE_TIMEOUT,
+            Self::Entered => ENTERED_TIMEOUT,
+        }
+    }
+}
+
 /// Waits until links of a namespace, by their indexes and names, are up. Where programs of the user's can keep them from that, those that do not
 /// come up are no error.
 pub(super) async fn settled(
@@ -54,7 +65,7 @@ pub(super) async fn settled(
     lower: LowerEnds,
 ) -> Result<(), FabricError> {
     let fault = node.faults.step(&node.name, "see its links come up");
-    let done = node.run(move || settle(&links)).await?;
+    let done = node.run(move || settle(&links, lower.timeout())).await?;
     let done = match (fault, lower) {
         (None, LowerEnds::AsMade) => done,
         (None, LowerEnds::Entered) => Ok(()),
@@ -65,19 +76,20 @@ pub(super) async fn settled(
 
 /// Waits until packets for these IPv6 addresses come up in a namespace, as [`settled`] waits for links.
 pub(super) async fn deliverable(node: Arc<Namespace>, addresses: Vec<Ipv6Addr>) -> Result<(), FabricError> {
-    let done = node.run(move || are_local(&addresses)).await?;
-    // Whoever has been at work there may have taken them off, or IPv6 as a whole.
-    if node.was_entered() {
-        return Ok(());
+    let ends = if node.was_entered() { LowerEnds::Entered } else { LowerEnds::AsMade };
+    let done = node.run(move || are_local(&addresses, ends.timeout())).await?;
+    match ends {
+        LowerEnds::AsMade => done.map_err(|refused| in_node(&node.name, refused)),
+        // Whoever has been at work there may have taken them off, or IPv6 as a whole.
+        LowerEnds::Entered => Ok(()),
     }
-    done.map_err(|refused| in_node(&node.name, refused))
 }
 
 /// Waits until links, by their indexes and names, are up. Runs on a thread inside the namespace.
-fn settle(links: &[(u32, String)]) -> Result<(), Refused> {
+fn settle(links: &[(u32, String)], timeout: Duration) -> Result<(), Refused> {
     for links in links.chunks(MAX_PIPELINED) {
         let mut waiting: HashMap<u32, &str> = links.iter().map(|(index, name)| (*index, name.as_str())).collect();
-        let settled = wait(&mut waiting);
+        let settled = wait(&mut waiting, timeout);
         settled.map_err(|source| {
             let mut names: Vec<&str> = waiting.into_values().collect();
             names.sort_unstable();
@@ -87,13 +99,13 @@ fn settle(links: &[(u32, String)]) -> Result<(), Refused> {
     Ok(())
 }
 
-fn wait(waiting: &mut HashMap<u32, &str>) -> io::Result<()> {
+fn wait(waiting: &mut HashMap<u32, &str>, timeout: Duration) -> io::Result<()> {
     let questions = waiting.keys().map(|index| {
         let mut question = LinkUnspec::new_with_index(*index).build();
         question.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
         (RouteNetlinkMessage::GetLink(question), NLM_F_REQUEST)
     });
-    until(NEWS_OF_LINKS, &questions.collect::<Vec<_>>(), |news| {
+    until((NEWS_OF_LINKS, timeout), &questions.collect::<Vec<_>>(), |news| {
         match news {
             Some(RouteNetlinkMessage::NewLink(link)) if is_up(&link) => drop(waiting.remove(&link.header.index)),
             _ => {}
@@ -104,21 +116,21 @@ fn wait(waiting: &mut HashMap<u32, &str>) -> io::Result<()> {
 
 /// Waits until packets for these IPv6 addresses come up: the kernel makes their local routes by a worker, once the link
 /// carries. Until then what is sent there is lost without a word. Runs on a thread inside the namespace.
-fn are_local(addresses: &[Ipv6Addr]) -> Result<(), Refused> {
+fn are_local(addresses: &[Ipv6Addr], timeout: Duration) -> Result<(), Refused> {
     let mut waiting: HashSet<Ipv6Addr> = addresses.iter().copied().collect();
-    wait_local(&mut waiting).map_err(|source| {
+    wait_local(&mut waiting, timeout).map_err(|source| {
         let mut addresses: Vec<String> = waiting.iter().map(ToString::to_string).collect();
         addresses.sort_unstable();
         Refused { attempt: format!("see the addresses {} come into use", addresses.join(", ")), source }
     })
 }
 
-fn wait_local(waiting: &mut HashSet<Ipv6Addr>) -> io::Result<()> {
+fn wait_local(waiting: &mut HashSet<Ipv6Addr>, timeout: Duration) -> io::Result<()> {
     // All routes at once: a question for one address would be answered by whatever leads there.
     let mut question = RouteMessage::default();
     question.header.address_family = AddressFamily::Inet6;
     let question = (RouteNetlinkMessage::GetRoute(question), NLM_F_REQUEST | NLM_F_DUMP);
-    until(NEWS_OF_IPV6_ROUTES, &[question], |news| {
+    until((NEWS_OF_IPV6_ROUTES, timeout), &[question], |news| {
         if let Some(RouteNetlinkMessage::NewRoute(route)) = news
             && let Some(address) = local_address(&route)
         {
@@ -131,12 +143,12 @@ fn wait_local(waiting: &mut HashSet<Ipv6Addr>) -> io::Result<()> {
 /// Asks, and shows every answer and all later news of a group until one is enough. First it shows nothing: there may be
 /// nothing to wait for.
 fn until(
-    group: u32,
+    (group, timeout): (u32, Duration),
     questions: &[(RouteNetlinkMessage, u16)],
     mut is_enough: impl FnMut(Option<RouteNetlinkMessage>) -> bool,
 ) -> io::Result<()> {
     // One for all rounds: root in an instance can have news without end.
-    let deadline = Instant::now() + SETTLE_TIMEOUT;
+    let deadline = Instant::now() + timeout;
     again_if_overrun(deadline, || listen(group, questions, deadline, &mut is_enough))
 }
 

@@ -8,7 +8,7 @@ use sglab::control::supervisor::{self, Keeping, Start};
 use sglab::fabric::faults::{Faults, LogFault};
 use sglab::lab::Lab;
 use sglab::lab::flow_log::LogStatus;
-use sglab::model::{Era, InstanceName, Operation};
+use sglab::model::{Era, IcmpMessage, InstanceName, Operation};
 use sglab::protocol::{self, Envelope, MAX_REPLY, MAX_REQUEST, ProbeDetails, Reply, Request, VERSION};
 use sglab::scenario::{self, Check, CheckStatus, Options, RunVerdict, StepStatus};
 
@@ -75,6 +75,20 @@ async fn what_was_sent_and_dropped_is_accepted_at_the_one_end_and_rejected_at_th
     let told = records(&mut lab).await;
     assert!(told.contains(&format!("a: ACCEPT {a} -> {b} protocol 50 at egress, 1 packets")), "{told:?}");
     assert!(told.contains(&format!("b: REJECT {a} -> {b} protocol 50 at ingress, 1 packets")), "{told:?}");
+}
+
+/// Connection tracking has no entry for it, so that its records alone tell of it.
+#[sglab::test]
+async fn a_message_that_begins_no_flow_is_accepted_at_each_end() {
+    let mut lab = boot(&topology(&by_number("icmp 3/1 from G")), Era::Vpc).await;
+    lab.keep_flow_log().await.unwrap_or_else(|error| panic!("{error}"));
+    let (a, b) = (private(lab.cloud(), "a").0, private(lab.cloud(), "b").0);
+    let message = IcmpMessage { kind: 3, code: 1 };
+    probe(&mut lab, flow("a", "b", sglab::model::Service::Icmp(message))).await;
+    let told = records(&mut lab).await;
+    for record in [format!("a: ACCEPT {a} -> {b} icmp at egress"), format!("b: ACCEPT {a} -> {b} icmp at ingress")] {
+        assert!(told.iter().any(|line| line.starts_with(&record)), "{record}: {told:?}");
+    }
 }
 
 /// The records of the window that ends now, in words.
