@@ -25,7 +25,8 @@ fn with_a_terminal_the_program_has_one_of_its_own_of_the_same_size_and_ours_is_a
         let pty = pty(33, 101);
         let before = tcgetattr(&pty.slave).unwrap();
         assert!(before.local_flags.contains(LocalFlags::ECHO | LocalFlags::ICANON));
-        let script = "trap 'stty size; exit 3' WINCH; stty size; tty -s && echo terminal; while read line; do echo \"<$line>\"; done";
+        // A shell looks for signals between its commands, and not while it reads.
+        let script = "trap 'stty size; exit 3' WINCH; stty size; tty -s && echo terminal; read line; echo \"<$line>\"; while :; do :; done";
         let mut command = labs.command(&["exec", "--tty", "web1", "--", "sh", "-c", script]);
         let ends = || Stdio::from(pty.slave.try_clone().unwrap());
         let mut child = command.stdin(ends()).stdout(ends()).stderr(ends()).spawn().unwrap();
