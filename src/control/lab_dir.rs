@@ -146,7 +146,8 @@ impl LabDir {
             let lock = self.open_lock()?;
             match lock.try_lock() {
                 Ok(()) => {}
-                // No lab shares its lock: somebody asks for the place at this moment.
+                // No lab shares its lock, so somebody asks for the place at this moment, and lets go at once. To wait in the kernel would be to
+                // wait for a lab, too, that takes it meanwhile.
                 Err(TryLockError::WouldBlock) if begun.elapsed() < ASK_TIMEOUT && lock.try_lock_shared().is_ok() => {
                     drop(lock);
                     std::thread::sleep(Duration::from_millis(1));

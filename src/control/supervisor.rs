@@ -60,7 +60,7 @@ pub struct Start {
 /// Where the socket cannot be driven.
 pub async fn serve(mut lab: Lab, start: Start, end: impl Future<Output = ()>) -> io::Result<()> {
     tokio::pin!(end);
-    // What comes as soon as the lab is said to be up must find somebody who listens.
+    // Listen before the lab is said to be up: a client may come at once.
     tokio::select! {
         biased;
         () = &mut end => return Ok(()),

@@ -26,7 +26,7 @@ use crate::network::text::{ADD_TABLE, DELETE_TABLE, MissingHandle, transaction};
 use crate::sandbox::child::{self, Ended, Status};
 use crate::sandbox::which;
 
-/// So long may nft take before it counts as hung, and is killed. The largest ruleset that was ever tried took 5 s; a small one took
+/// Time that nft may take before it counts as hung, and is killed. The largest ruleset that was ever tried took 5 s; a small one took
 /// more than 30 s on two processors that 17 programs wanted.
 pub const NFT_TIMEOUT: Duration = Duration::from_secs(120);
 

@@ -75,7 +75,7 @@ impl<'a> Walker<'a> {
         }
         let public = match via {
             Via::Dns => {
-                // Who is stopped keeps the name of its Elastic IP.
+                // An instance that is stopped keeps the name of its Elastic IP.
                 let named = self.cloud.interface(receiver).and_then(|receiver| receiver.public);
                 let Some(public) = named else { return Verdict::Unresolved };
                 self.stages.push(Stage::Resolved { receiver: receiver.clone(), address: public.0 });

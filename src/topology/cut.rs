@@ -56,7 +56,7 @@ pub fn cut_rule(text: &str, place: (u32, u32)) -> Result<Cut, CutFault> {
         Some((key, list, items, items.iter().position(|item| item.span.start == start)?))
     });
     let (key, list, items, index) = found.next().ok_or(CutFault::NoRule)?;
-    // What an alias repeats stands where its anchor does.
+    // A rule that an alias repeats is found once for each, all at the place of its anchor.
     if found.next().is_some() || has_anchor(text, start) {
         return Err(CutFault::Repeated);
     }

@@ -17,9 +17,9 @@ use crate::protocol::{CapturedFrame, Event, EventKind, Kind, Reply, Unfit};
 
 /// So many readings wait for a slow reader.
 const WAITING: usize = 256;
-/// So many bytes are read at once. As many readings wait, as hexadecimal digits, as a reader is behind.
+/// Bytes of one reading. A reader that is behind has up to [`WAITING`] of them in memory, as hexadecimal digits.
 const READING: usize = 128 << 10;
-/// So many readings are made of what is there when a capture is to end: the socket's buffer holds no more.
+/// Readings at most once a capture is to end: the socket's buffer holds no more.
 const LAST_READINGS: usize = 256;
 /// So many may be under way at the same time.
 const MAX_CAPTURES: usize = 32;

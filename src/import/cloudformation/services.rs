@@ -212,7 +212,7 @@ fn interface(
     }
 }
 
-/// What all functions of a template have: lists are put together with those of a function.
+/// Reads the settings of all functions of a template. A list there is added to that of a function.
 ///
 /// Source: "Globals section of the AWS SAM template" (AWS SAM developer guide).
 fn of_all<'t>(template: &Template<'t>, service: &Service) -> Told<Node<'t>> {

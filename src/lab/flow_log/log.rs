@@ -22,7 +22,7 @@ use crate::probe::Logged;
 
 /// So many kinds of traffic fill a window: then it should end, however long it was to be.
 pub const FULL: usize = 4096;
-/// So many flows that have begun fill it too: what never comes to an end fills no window, and is forgotten where one ends.
+/// Flows under way that fill a window too. One that never ends adds no record, and is forgotten at the end of a window.
 const BEGUN: usize = 4 * FULL;
 
 /// A flow that an end has admitted.

@@ -100,7 +100,7 @@ fn weights(cloud: &Cloud, rules: &[Rule], family: PrefixFamily) -> String {
     format!(": {}; a prefix list counts as many as it may have entries", all.join(", "))
 }
 
-/// How many rules one counts as in a family; a prefix list counts its most entries, whatever it holds.
+/// Counts as how many rules of a family one goes. A rule for a prefix list goes as the most entries that the list may have.
 fn weight(cloud: &Cloud, rule: &Rule, family: PrefixFamily) -> usize {
     match rule.peer.prefix_list() {
         None => usize::from(rule.peer.family().is_none_or(|of| of == family)),

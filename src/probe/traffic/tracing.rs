@@ -57,7 +57,7 @@ pub(super) struct Evidence<'a> {
     pub settling: Instant,
 }
 
-/// What the machine itself has lost meanwhile.
+/// Losses of the machine itself during the traffic.
 pub(super) struct Losses {
     /// Packets, to full queues.
     pub packets: u64,
@@ -122,7 +122,7 @@ impl<'a> Tracing<'a> {
             let why = || unjudged.map_or_else(|| not_sent(course, part), |record| record.to_string());
             return self.leave_out(number, why);
         };
-        // What answers no question is something new, whatever it looks like.
+        // A packet that answers no question begins a flow, whatever it looks like.
         let asked = self.first_questions.get(number).copied().flatten();
         if part == Part::Back && asked.is_none_or(|asked| asked > before) {
             return;

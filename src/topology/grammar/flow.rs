@@ -14,7 +14,7 @@ use crate::topology::problem::{Diagnostic, Problems, Source, Span, TYPED, quote}
 /// The form of a flow.
 pub const FORM: &str = "a flow reads `FROM -> TO:PORT`, such as `web1 -> db1:3306`";
 
-/// What may stand behind a port.
+/// Lists the words that may follow a port, for messages.
 fn continuations() -> String {
     let by = Via::KINDS.map(|via| quote(&via.words())).join(", ");
     let at = Direction::BOTH.map(|at| quote(&format!("at {at}"))).join(" or ");
