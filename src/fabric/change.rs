@@ -1,9 +1,9 @@
 //! Whole changes: phases in order, taken back last first where one fails, and at the end what cannot be taken back.
 
-use super::apply::Committed;
 use super::apply::Fabric;
 use super::error::FabricError;
 use super::kernel::Tolerance;
+use super::work::Committed;
 use crate::network::{Action, Phases};
 
 impl Fabric {

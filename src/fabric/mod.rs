@@ -10,6 +10,7 @@ pub mod doctor;
 mod error;
 #[doc(hidden)]
 pub mod faults;
+mod files;
 mod inside;
 mod kernel;
 pub mod kernel_records;
@@ -29,9 +30,11 @@ mod settle;
 mod sysctl;
 pub mod tap;
 mod wiring;
+mod work;
 
 pub use apply::Fabric;
 pub use error::FabricError;
+pub use files::LabFiles;
 pub use inside::{Ending, Inside, Task};
 pub use namespace::Namespace;
 

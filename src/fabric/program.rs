@@ -14,6 +14,6 @@ impl Fabric {
     /// # Errors
     /// The kernel's word.
     pub fn publish_hosts_file(&self, router: &NodeName) -> io::Result<()> {
-        show(&self.hosts_file(router), Path::new("/etc/hosts"))
+        show(&self.files().hosts_file(router), Path::new("/etc/hosts"))
     }
 }

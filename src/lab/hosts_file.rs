@@ -14,7 +14,7 @@ use crate::network::NodeName;
 pub(super) async fn write(fabric: &Fabric, cloud: &Cloud) -> Result<(), LabError> {
     for (router, view) in views(cloud) {
         let failed = |source| LabError::Names { file: format!("hosts file of {router}"), source };
-        fabric.write_hosts_file(&router, text(cloud, &view)).await.map_err(failed)?;
+        fabric.files().write_hosts_file(&router, text(cloud, &view)).await.map_err(failed)?;
     }
     Ok(())
 }
@@ -23,12 +23,12 @@ pub(super) async fn write(fabric: &Fabric, cloud: &Cloud) -> Result<(), LabError
 pub(super) fn write_resolvers(fabric: &Fabric, cloud: &Cloud) -> Result<(), LabError> {
     let outside = format!("nameserver {}\n", services::OUTSIDE_RESOLVER);
     let failed = |source| LabError::Names { file: format!("resolver file of {}", names::internet()), source };
-    fabric.write_resolver_file(&names::internet(), &outside).map_err(failed)?;
+    fabric.files().write_resolver_file(&names::internet(), &outside).map_err(failed)?;
     for (name, vpc) in &cloud.vpcs {
         if let Some(resolver) = service_address(cloud.era, vpc, VpcService::Dns) {
             let (router, text) = (names::router(name), format!("nameserver {resolver}\nsearch ec2.internal\n"));
             let failed = |source| LabError::Names { file: format!("resolver file of {router}"), source };
-            fabric.write_resolver_file(&router, &text).map_err(failed)?;
+            fabric.files().write_resolver_file(&router, &text).map_err(failed)?;
         }
     }
     Ok(())

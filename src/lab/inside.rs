@@ -83,8 +83,8 @@ impl Lab {
     fn in_node(&self, node: &NodeName, router: &NodeName) -> Result<Inside, LabError> {
         Ok(Inside {
             namespace: std::sync::Arc::clone(self.state.fabric().node(node)?),
-            hosts: self.state.fabric().hosts_file(router),
-            resolver: self.state.fabric().resolver_file(router),
+            hosts: self.state.fabric().files().hosts_file(router),
+            resolver: self.state.fabric().files().resolver_file(router),
         })
     }
 }

@@ -169,8 +169,12 @@ impl Lab {
         if let Some(log) = &process.log {
             return Ok(sources::named_from(folder, log));
         }
-        let logs =
-            self.state.fabric().volume_for(&Path::new("logs").join(instance.as_str())).map_err(io::Error::other)?;
+        let logs = self
+            .state
+            .fabric()
+            .files()
+            .volume_for(&Path::new("logs").join(instance.as_str()))
+            .map_err(io::Error::other)?;
         Ok(logs.join(format!("{name}.log")))
     }
 

@@ -126,7 +126,8 @@ impl Lab {
 
     async fn new_machine(&self, inside: Inside, site: &Site, all: Vec<Mount>) -> Result<Machine, ProgramError> {
         let sandbox = sandbox::current().ok_or(LabError::NoSandbox)?;
-        let data = self.state.fabric().volume_for(&Path::new("data").join(&site.node().0)).map_err(LabError::from)?;
+        let data =
+            self.state.fabric().files().volume_for(&Path::new("data").join(&site.node().0)).map_err(LabError::from)?;
         let mounts = Mounts { all, written: self.mounted.written().cloned().collect() };
         let started = inside.start_machine(data, mounts, sandbox).await;
         started.map_err(|source| ProgramError::Machine { site: site.clone(), source })

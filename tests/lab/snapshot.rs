@@ -43,8 +43,8 @@ impl Snapshot {
         });
         let kernel = join_all(nodes).await.into_iter().flatten().collect();
         let routers = lab.cloud().vpcs.keys().map(names::router).chain([names::internet()]);
-        let hosts =
-            routers.map(|router| std::fs::read_to_string(lab.fabric().hosts_file(&router)).expect("the hosts file"));
+        let hosts = routers
+            .map(|router| std::fs::read_to_string(lab.fabric().files().hosts_file(&router)).expect("the hosts file"));
         let hosts = hosts.collect();
         Self { cloud: lab.cloud().clone(), hosts, kernel }
     }
