@@ -1,6 +1,7 @@
 //! An operation as a whole: first what can be taken back, then what may still fail beside the kernel, and only then
 //! what cannot be taken back.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use indexmap::IndexMap;
 use super::booted::Lab;
 use super::error::LabError;
 use super::hosts_file;
+use crate::compile::names;
 use crate::fabric::{self, FabricError, Namespace};
 use crate::model::{Change, Changed, Cloud, InstanceName, InstanceState, Operation, Power, Service, apply, apply_all};
 use crate::network::diff::diff;
@@ -27,6 +29,15 @@ struct Opened {
     listening: Vec<NodeName>,
     /// The first processes of instances that begin.
     machines: Vec<(NodeName, Machine)>,
+    hosts_files: HostsFiles,
+}
+
+/// The hosts files of a lab, as an operation leaves them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum HostsFiles {
+    #[default]
+    AsBefore,
+    Written,
 }
 
 /// An operation, and what it changes of the cloud.
@@ -251,10 +262,11 @@ impl Lab {
         opened.listening.extend(wanted.iter().map(|(node, _)| node.name.clone()));
         self.prober.listen(wanted).await?;
         self.open_balancers(cloud).await?;
-        match holders.is_none_or(|holders| !holders.is_empty()) {
-            true => hosts_file::write(self.state.fabric(), cloud).await,
-            false => Ok(()),
+        if changed.is_none_or(|changed| changed.changes().iter().any(Change::is_of_names)) {
+            opened.hosts_files = HostsFiles::Written;
+            hosts_file::write(self.state.fabric(), cloud).await?;
         }
+        Ok(())
     }
 
     async fn watch_links(&mut self, by_router: IndexMap<NodeName, Vec<(u32, NodeName)>>) -> Result<(), LabError> {
@@ -283,7 +295,10 @@ impl Lab {
         for (_, machine) in opened.machines {
             machine.end().await;
         }
-        let written = hosts_file::write(self.state.fabric(), self.state.cloud()).await;
+        let written = match opened.hosts_files {
+            HostsFiles::Written => hosts_file::write(self.state.fabric(), self.state.cloud()).await,
+            HostsFiles::AsBefore => Ok(()),
+        };
         for name in &opened.listening {
             self.prober.silence(name).await;
         }
@@ -298,34 +313,39 @@ impl Lab {
 
     /// Does what follows from an operation that has succeeded. None of it can fail.
     async fn settle(&mut self, operated: Option<Operated<'_>>, phases: &Phases, cloud: Arc<Cloud>, network: Network) {
-        let gone: Vec<NodeName> =
+        let gone: HashSet<NodeName> =
             self.state.network().nodes.keys().filter(|name| !network.nodes.contains_key(*name)).cloned().collect();
         for (_, link) in self.state.network().links.iter().filter(|(name, _)| !network.links.contains_key(*name)) {
             self.prober.unwatch_link(&link.upper.node, link.upper.index);
         }
         for name in &gone {
             self.connections.end(name, "it was stopped, or is gone");
-            self.end_programs(&InstanceName::new(&name.0)).await;
+        }
+        let instances = self.state.cloud().instances.keys().filter(|name| gone.contains(&names::instance(name)));
+        for name in instances.cloned().collect::<Vec<_>>() {
+            self.end_programs(&name).await;
+        }
+        for name in &gone {
             self.prober.leave(name).await;
         }
         match operated.and_then(|it| it.operation.power()) {
             // Its link went first, so its peers see silence and no farewell.
             Some((Power::Crash, name)) => {
-                let node = NodeName(name.to_string());
+                let node = names::instance(name);
                 self.prober.silence(&node).await;
                 self.end_programs(name).await;
                 self.connections.end(&node, "its programs have ended");
             }
             // A boot begins its programs anew.
             Some((Power::Reboot, name)) => {
-                let node = NodeName(name.to_string());
+                let node = names::instance(name);
                 self.prober.restart(&node).await;
                 self.end_programs(name).await;
                 self.connections.end(&node, "its programs have ended");
             }
             // Sockets that listen there were opened for this very start; to start an instance that runs does nothing.
             Some((Power::Start, name)) if !self.runs(name) => {
-                self.connections.end(&NodeName(name.to_string()), "its programs have ended");
+                self.connections.end(&names::instance(name), "its programs have ended");
                 self.end_programs(name).await;
             }
             Some((Power::Start | Power::Stop | Power::Terminate, _)) | None => {}

@@ -109,6 +109,34 @@ pub enum Change {
     EntryRemoved(PrefixListName, IpNet),
 }
 
+impl Change {
+    /// Returns `true` if a name may now be there, be gone or have another address.
+    pub fn is_of_names(&self) -> bool {
+        match self {
+            Self::InstanceTerminated(_)
+            | Self::InstanceState { before: None, .. }
+            | Self::Address { .. }
+            | Self::InterfaceDetached(_)
+            | Self::LoadBalancerCreated(_) => true,
+            Self::InstanceState { before: Some(_), .. }
+            | Self::SecondaryAddresses { .. }
+            | Self::Groups { .. }
+            | Self::SourceDestCheck { .. }
+            | Self::GroupDeleted(_)
+            | Self::GroupCreated(_)
+            | Self::RuleAdded(..)
+            | Self::RuleRemoved(..)
+            | Self::RuleDescription { .. }
+            | Self::Deregistered(..)
+            | Self::Registered(..)
+            | Self::AddressAllocated(..)
+            | Self::AddressReleased(..)
+            | Self::EntryAdded(..)
+            | Self::EntryRemoved(..) => false,
+        }
+    }
+}
+
 /// A rule as a change names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuleReference {

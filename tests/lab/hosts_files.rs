@@ -2,7 +2,7 @@
 
 use sglab::compile::names::{internet, router};
 use sglab::lab::Lab;
-use sglab::model::{Era, HostName, InstanceName, VpcName};
+use sglab::model::{Era, GroupName, HostName, InstanceName, Operation, SourceDestCheck, Target, VpcName};
 
 use crate::clouds::*;
 
@@ -38,7 +38,7 @@ fn outside(lab: &Lab) -> Vec<String> {
 }
 
 fn lines(lab: &Lab, router: &sglab::network::NodeName) -> Vec<String> {
-    let text = std::fs::read_to_string(lab.fabric().hosts_file(router)).expect("the hosts file");
+    let text = std::fs::read_to_string(lab.fabric().files().hosts_file(router)).expect("the hosts file");
     let rest = text.strip_prefix("127.0.0.1 localhost\n").expect("its first line");
     rest.lines().map(str::to_owned).collect()
 }
@@ -140,15 +140,18 @@ async fn a_name_leads_where_the_resolver_leads() {
 }
 
 #[sglab::test]
-async fn no_file_is_written_by_an_operation_that_changes_no_instance() {
-    let mut lab = boot(&topology(CLASSIC), Era::Classic).await;
+async fn no_file_is_written_by_an_operation_that_changes_no_name() {
+    let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
     let written = |lab: &Lab| {
-        let file = lab.fabric().hosts_file(&router(&VpcName::new("default")));
+        let file = lab.fabric().files().hosts_file(&router(&VpcName::new("a")));
         std::fs::metadata(file).and_then(|file| file.modified()).expect("a time")
     };
     let before = written(&lab);
-    change(&mut lab, &authorize("WEB", tcp_port(81), group("WEB"))).await;
+    let app = || Target::Instance(InstanceName::new("app"));
+    change(&mut lab, &authorize("APP", tcp_port(81), group("APP"))).await;
+    change(&mut lab, &Operation::SetGroups(app(), [GroupName::new("default")].into())).await;
+    change(&mut lab, &Operation::SetSourceDestCheck(app(), SourceDestCheck::Off)).await;
     assert_eq!(written(&lab), before);
-    change(&mut lab, &stop("web1")).await;
+    change(&mut lab, &stop("app")).await;
     assert!(written(&lab) > before);
 }
