@@ -7,6 +7,7 @@ use super::results::RunResult;
 use crate::model::Era;
 use crate::topology::Topology;
 
+mod answers;
 mod booting;
 mod doing;
 mod options;
