@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use indexmap::IndexSet;
 
 use super::ends::{balancer, has_ipv6, has_name, has_public, has_secondary, hosts, inside, via_of, vpc_of};
-use crate::model::{Attachment, Cloud, Endpoint, Flow, GroupName, InstanceName, InstanceState, Peers, Service, Via};
+use crate::model::{
+    Attachment, Cloud, Endpoint, Flow, GroupName, InstanceName, InstanceState, InterfaceId, Peers, Service, Via,
+};
 use crate::topology::{Columns, FlowPattern, OpenCells, Selector};
 
 /// The flows that a pattern means now, and that a probe can ask for.
@@ -139,86 +141,101 @@ impl Selection<'_> {
     fn pair(&mut self, from: &Endpoint, to: &Endpoint) {
         let via = match (from.interface(), to.interface()) {
             // Between two hosts there is no cloud.
-            (None, None) => return,
-            (None, Some(other)) | (Some(other), None) => {
-                let host = if from.interface().is_none() { from } else { to };
-                let by_name = self.asked == Some(Via::Dns);
-                if by_name && to == host {
-                    self.no_path.get_or_insert_with(|| format!("{to} is outside, and EC2 has no name for it"));
-                    return;
-                }
-                let further = |via: &Via| *via == Via::Ipv6 && from == host;
-                let its = via_of(host).filter(|via| has_family(from, *via)).filter(|via| match self.asked {
-                    None => true,
-                    Some(Via::Secondary(IpAddr::V6(_))) => further(via),
-                    // Its resolver is at an IPv4 address, and the public name means one.
-                    Some(Via::Dns) => *via == Via::Public,
-                    Some(asked) => asked == *via,
-                });
-                let Some(via) = its else {
-                    self.no_address.get_or_insert_with(|| match self.asked {
-                        None if is_forged_ipv6(from) => format!("{host} has no IPv6 address"),
-                        Some(Via::Private | Via::Secondary(IpAddr::V4(_))) => {
-                            format!("{host} is outside, and private addresses lead nowhere there")
-                        }
-                        Some(Via::Ipv6 | Via::Secondary(IpAddr::V6(_))) => format!("{host} has no IPv6 address"),
-                        Some(Via::Public | Via::Dns) | None => format!("{host} has no IPv4 address"),
-                    });
-                    return;
-                };
-                if via == Via::Ipv6 && !has_ipv6(self.cloud, &other) {
-                    self.no_path.get_or_insert_with(|| format!("{} has no IPv6 address", other.short()));
-                    return;
-                }
-                let by_its_name = by_name && has_name(self.cloud, &other);
-                if from == host && via == Via::Public && !by_its_name && !has_public(self.cloud, &other) {
-                    self.no_path.get_or_insert_with(|| format!("{} has no public address", other.short()));
-                    return;
-                }
-                match self.asked {
-                    Some(Via::Secondary(address)) if !has_secondary(self.cloud, &other, address) => {
-                        self.no_path.get_or_insert_with(|| format!("{to} has no secondary address {address}"));
-                        return;
-                    }
-                    Some(further @ Via::Secondary(_)) => further,
-                    _ if by_name => Via::Dns,
-                    _ => via,
-                }
-            }
-            (Some(a), Some(b)) if a.holder() == b.holder() && !self.leaves_and_comes_back(to) => return,
-            (Some(a), Some(b)) => {
-                let usual = || if is_forged_ipv6(from) { Via::Ipv6 } else { to.usual_via() };
-                let via = self.said.unwrap_or_else(usual);
-                if let Via::Secondary(address) = via
-                    && !has_secondary(self.cloud, &b, address)
-                {
-                    self.no_path.get_or_insert_with(|| format!("{to} has no secondary address {address}"));
-                    return;
-                }
-                if via.is_private() && vpc_of(self.cloud, &a) != vpc_of(self.cloud, &b) {
-                    let why = || format!("{from} and {to} are in different VPCs, and have no private path");
-                    self.no_path.get_or_insert_with(why);
-                    return;
-                }
-                let lacks = match via {
-                    Via::Public if !has_public(self.cloud, &b) => Some("address"),
-                    Via::Dns if !has_name(self.cloud, &b) => Some("DNS name"),
-                    _ => None,
-                };
-                if let Some(lacks) = lacks {
-                    self.no_path.get_or_insert_with(|| format!("{to} has no public {lacks}"));
-                    return;
-                }
-                if via.is_ipv6()
-                    && let Some(without) = [a, b].into_iter().find(|id| !has_ipv6(self.cloud, id))
-                {
-                    self.no_path.get_or_insert_with(|| format!("{} has no IPv6 address", without.short()));
-                    return;
-                }
-                via
-            }
+            (None, None) => None,
+            (None, Some(receiver)) => self.from_outside(from, to, &receiver),
+            (Some(sender), None) => self.to_outside(from, to, &sender),
+            (Some(a), Some(b)) if a.holder() == b.holder() && !self.leaves_and_comes_back(to) => None,
+            (Some(a), Some(b)) => self.inside(from, to, [&a, &b]),
         };
-        self.flows.insert(Flow { from: from.clone(), to: to.clone(), via, service: self.service });
+        self.flows.extend(via.map(|via| Flow { from: from.clone(), to: to.clone(), via, service: self.service }));
+    }
+
+    /// Returns the address by which a host asks an interface.
+    fn from_outside(&mut self, host: &Endpoint, to: &Endpoint, receiver: &InterfaceId) -> Option<Via> {
+        let via = self.family(host, host, receiver)?;
+        let by_name = self.asked == Some(Via::Dns);
+        let by_its_name = by_name && has_name(self.cloud, receiver);
+        if via == Via::Public && !by_its_name && !has_public(self.cloud, receiver) {
+            return self.no_path(|| format!("{} has no public address", receiver.short()));
+        }
+        match self.asked {
+            Some(Via::Secondary(address)) if !has_secondary(self.cloud, receiver, address) => {
+                self.no_path(|| format!("{to} has no secondary address {address}"))
+            }
+            Some(secondary @ Via::Secondary(_)) => Some(secondary),
+            _ if by_name => Some(Via::Dns),
+            _ => Some(via),
+        }
+    }
+
+    /// Returns the address by which an interface asks a host.
+    fn to_outside(&mut self, from: &Endpoint, host: &Endpoint, sender: &InterfaceId) -> Option<Via> {
+        if self.asked == Some(Via::Dns) {
+            return self.no_path(|| format!("{host} is outside, and EC2 has no name for it"));
+        }
+        self.family(host, from, sender)
+    }
+
+    /// Returns [`Via::Public`] or [`Via::Ipv6`], if a host and an interface can talk by that and the pattern does not ask
+    /// otherwise.
+    fn family(&mut self, host: &Endpoint, from: &Endpoint, interface: &InterfaceId) -> Option<Via> {
+        let is_asked = |via: &Via| match self.asked {
+            None => true,
+            Some(Via::Secondary(IpAddr::V6(_))) => *via == Via::Ipv6 && from == host,
+            // Its resolver is at an IPv4 address, and the public name means one.
+            Some(Via::Dns) => *via == Via::Public,
+            Some(asked) => asked == *via,
+        };
+        let Some(via) = via_of(host).filter(|via| has_family(from, *via)).filter(is_asked) else {
+            self.no_address.get_or_insert_with(|| match self.asked {
+                None if is_forged_ipv6(from) => format!("{host} has no IPv6 address"),
+                Some(Via::Private | Via::Secondary(IpAddr::V4(_))) => {
+                    format!("{host} is outside, and private addresses lead nowhere there")
+                }
+                Some(Via::Ipv6 | Via::Secondary(IpAddr::V6(_))) => format!("{host} has no IPv6 address"),
+                Some(Via::Public | Via::Dns) | None => format!("{host} has no IPv4 address"),
+            });
+            return None;
+        };
+        if via == Via::Ipv6 && !has_ipv6(self.cloud, interface) {
+            return self.no_path(|| format!("{} has no IPv6 address", interface.short()));
+        }
+        Some(via)
+    }
+
+    /// Returns the address by which an interface asks another.
+    fn inside(&mut self, from: &Endpoint, to: &Endpoint, [sender, receiver]: [&InterfaceId; 2]) -> Option<Via> {
+        let usual = || if is_forged_ipv6(from) { Via::Ipv6 } else { to.usual_via() };
+        let via = self.said.unwrap_or_else(usual);
+        if let Via::Secondary(address) = via
+            && !has_secondary(self.cloud, receiver, address)
+        {
+            return self.no_path(|| format!("{to} has no secondary address {address}"));
+        }
+        if via.is_private() && vpc_of(self.cloud, sender) != vpc_of(self.cloud, receiver) {
+            return self.no_path(|| format!("{from} and {to} are in different VPCs, and have no private path"));
+        }
+        match via {
+            Via::Public if !has_public(self.cloud, receiver) => {
+                return self.no_path(|| format!("{to} has no public address"));
+            }
+            Via::Dns if !has_name(self.cloud, receiver) => {
+                return self.no_path(|| format!("{to} has no public DNS name"));
+            }
+            _ => {}
+        }
+        if via.is_ipv6()
+            && let Some(without) = [sender, receiver].into_iter().find(|id| !has_ipv6(self.cloud, id))
+        {
+            return self.no_path(|| format!("{} has no IPv6 address", without.short()));
+        }
+        Some(via)
+    }
+
+    /// Keeps the first reason why a pair has no path.
+    fn no_path(&mut self, why: impl FnOnce() -> String) -> Option<Via> {
+        self.no_path.get_or_insert_with(why);
+        None
     }
 
     /// Of an instance that asks itself: by public address the packet goes out by the gateway and comes in again. To an address of its
