@@ -6,15 +6,13 @@ use super::level::Level;
 use super::options::{EgressRules, Profile};
 use super::subject::{Ruled, Subject};
 use crate::account::{Account, Peer, ResourceId, Weight};
-use crate::model::{
-    Direction, GROUPS_OF_A_CLASSIC_INSTANCE, GROUPS_OF_AN_INTERFACE, PrefixFamily, RULES_IN_A_VPC, RULES_IN_CLASSIC,
-};
+use crate::model::{Direction, Limits, PrefixFamily};
 use crate::reach::peer_words;
 
 /// Rules of a group times groups of an interface of a VPC, whatever the quotas are raised to. Source: "Amazon VPC quotas".
 const PRODUCT: usize = 1_000;
 /// A list that takes so much of a group's rules is worth knowing of.
-const HEAVY: usize = RULES_IN_A_VPC / 4;
+const HEAVY: usize = Limits::VPC.rules / 4;
 
 const QUOTAS: Advice = Advice {
     who: "Amazon, \"Amazon VPC quotas\"",
@@ -117,16 +115,15 @@ fn rules_of(weight: Weight) -> usize {
     usize::try_from(weight.at_least()).unwrap_or(usize::MAX)
 }
 
-/// Rules of a group, and groups of an interface.
-fn quotas(subject: &Subject<'_>) -> (usize, usize) {
+fn limits(subject: &Subject<'_>) -> Limits {
     match subject.options.platform.egress {
-        EgressRules::Enforced => (RULES_IN_A_VPC, GROUPS_OF_AN_INTERFACE),
-        EgressRules::None => (RULES_IN_CLASSIC, GROUPS_OF_A_CLASSIC_INSTANCE),
+        EgressRules::Enforced => Limits::VPC,
+        EgressRules::None => Limits::CLASSIC,
     }
 }
 
 fn near_quota(subject: &Subject<'_>) -> Vec<Found> {
-    let (rules, groups_at_most) = quotas(subject);
+    let Limits { rules, groups_of_one: groups_at_most, .. } = limits(subject);
     let mut found = Vec::new();
     let mut heaviest = std::collections::HashMap::new();
     for (id, group) in &subject.account.groups {
@@ -175,16 +172,16 @@ fn prefix_list_weight(subject: &Subject<'_>) -> Vec<Found> {
         let weight = of_family.into_iter().max_by_key(|weight| weight.at_least())?;
         let rules = rules_of(weight);
         let list = subject.account.prefix_lists.get(id).filter(|_| rules >= HEAVY)?;
-        let label = &list.label;
+        let (label, most) = (&list.label, Limits::VPC.rules);
         let message = match weight {
             Weight::Published(_) => {
-                format!("counts as {rules} of {RULES_IN_A_VPC} rules, as Amazon publishes of {label}")
+                format!("counts as {rules} of {most} rules, as Amazon publishes of {label}")
             }
             Weight::MaxEntries(_) => {
-                format!("counts as {rules} of {RULES_IN_A_VPC} rules, since {label} may have {rules} entries")
+                format!("counts as {rules} of {most} rules, since {label} may have {rules} entries")
             }
             Weight::Entries(_) => {
-                format!("counts as at least {rules} of {RULES_IN_A_VPC} rules, since {label} has {rules} entries")
+                format!("counts as at least {rules} of {most} rules, since {label} has {rules} entries")
             }
             Weight::Unknown => return None,
         };

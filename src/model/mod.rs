@@ -35,8 +35,7 @@ mod via;
 pub use address::{HostIp, Ipv6, Port, PrivateIp, PublicIp};
 pub use apply::{Changed, MAX_NAME_LENGTH, Refused, apply, apply_all};
 pub(crate) use apply::{
-    GROUPS_OF_A_CLASSIC_INSTANCE, GROUPS_OF_AN_INTERFACE, RULES_IN_A_VPC, RULES_IN_CLASSIC, add_default_group,
-    add_elb_group, automatic_ipv6, is_description, is_group_name,
+    ELASTIC_IPS, Limits, add_default_group, add_elb_group, automatic_ipv6, is_description, is_group_name,
 };
 pub use change::{AddressType, Change, RuleReference};
 pub use cloud::*;

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::model::{Era, Knobs, Quotas};
+use super::text::number;
+use crate::model::{ELASTIC_IPS, Era, Knobs, Limits, Quotas};
 use crate::topology::Topology;
 
 /// One difference between the eras, or one thing in which they do not differ and people expect it.
@@ -128,12 +129,17 @@ const ROWS: &[Row] = &[
         what: "limits on rules, groups and Elastic IPs",
         value: |era, knobs| match knobs.quotas {
             Quotas::Enforced => {
-                let of = if era == Era::Vpc {
-                    "60 rules a group, direction and family; 5 groups an interface; 2,500 groups"
+                let (limits, rules_of, groups_of) = if era == Era::Vpc {
+                    (Limits::VPC, "group, direction and family", "interface")
                 } else {
-                    "100 rules a group; 500 groups an instance; 500 groups"
+                    (Limits::CLASSIC, "group", "instance")
                 };
-                format!("enforced: {of}; 5 Elastic IPs")
+                let Limits { rules, groups_of_one, groups } = limits;
+                let groups = number(groups);
+                format!(
+                    "enforced: {rules} rules a {rules_of}; {groups_of_one} groups an {groups_of}; {groups} groups; \
+                     {ELASTIC_IPS} Elastic IPs"
+                )
             }
             Quotas::Ignored => knobs.quotas.as_str().to_owned(),
         },

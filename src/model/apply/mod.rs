@@ -40,7 +40,7 @@ use edit::Edit;
 
 pub(crate) use address::automatic_ipv6;
 pub use edit::Changed;
-pub(crate) use quota::{GROUPS_OF_A_CLASSIC_INSTANCE, GROUPS_OF_AN_INTERFACE, RULES_IN_A_VPC, RULES_IN_CLASSIC};
+pub(crate) use quota::{ELASTIC_IPS, Limits};
 pub use words::MAX_NAME_LENGTH;
 pub(crate) use words::{is_description, is_group_name};
 

@@ -13,21 +13,24 @@ use crate::model::name::{ElasticIpName, GroupName, PrefixListName, VpcName};
 use crate::model::refusal::{Refusal, RefusalCode};
 use crate::model::rule::{PrefixFamily, Rule};
 
-/// Rules of a group of a VPC, in each direction and family.
-pub(crate) const RULES_IN_A_VPC: usize = 60;
-/// Rules of a group of EC2-Classic.
-pub(crate) const RULES_IN_CLASSIC: usize = 100;
-/// Groups of a VPC's interface.
-pub(crate) const GROUPS_OF_AN_INTERFACE: usize = 5;
-/// Groups of an instance of EC2-Classic.
-pub(crate) const GROUPS_OF_A_CLASSIC_INSTANCE: usize = 500;
-/// Groups of a region with VPCs.
-const GROUPS_IN_A_REGION: usize = 2_500;
-/// Groups of a region of EC2-Classic.
-const CLASSIC_GROUPS_IN_A_REGION: usize = 500;
+/// Numbers of the quotas of a platform.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Rules of a group; in a VPC in each direction and family.
+    pub(crate) rules: usize,
+    /// Groups of an interface; in EC2-Classic of an instance.
+    pub(crate) groups_of_one: usize,
+    /// Groups of a region.
+    pub(crate) groups: usize,
+}
+
+impl Limits {
+    pub(crate) const VPC: Self = Self { rules: 60, groups_of_one: 5, groups: 2_500 };
+    pub(crate) const CLASSIC: Self = Self { rules: 100, groups_of_one: 500, groups: 500 };
+}
 
 /// Elastic IPs of a region. Source: the article, and "Elastic IP addresses" (EC2 user guide).
-const ELASTIC_IPS: usize = 5;
+pub(crate) const ELASTIC_IPS: usize = 5;
 
 /// Refuses an Elastic IP beyond the quota.
 pub(super) fn elastic_ips(cloud: &Cloud) -> Result<(), Refusal> {
@@ -51,18 +54,16 @@ pub(super) fn rules(cloud: &Cloud, direction: Direction, name: &GroupName) -> Re
     };
     if !cloud.is_vpc() {
         let count = rules.len();
-        return if count > RULES_IN_CLASSIC {
-            exceeded(format!("{count} of {RULES_IN_CLASSIC} rules"))
-        } else {
-            Ok(())
-        };
+        let limit = Limits::CLASSIC.rules;
+        return if count > limit { exceeded(format!("{count} of {limit} rules")) } else { Ok(()) };
     }
     for (family, over) in [(PrefixFamily::Ipv4, "IPv4"), (PrefixFamily::Ipv6, "IPv6")] {
         let count: usize = rules.iter().map(|rule| weight(cloud, rule, family)).sum();
-        if count > RULES_IN_A_VPC {
+        let limit = Limits::VPC.rules;
+        if count > limit {
             let way = if direction == Direction::Ingress { "comes in" } else { "goes out" };
             let lists = weights(cloud, rules, family);
-            return exceeded(format!("{count} of {RULES_IN_A_VPC} rules for what {way} over {over}{lists}"));
+            return exceeded(format!("{count} of {limit} rules for what {way} over {over}{lists}"));
         }
     }
     Ok(())
@@ -114,9 +115,9 @@ fn weight(cloud: &Cloud, rule: &Rule, family: PrefixFamily) -> usize {
 
 /// Refuses a group beyond the quota.
 pub(super) fn groups(cloud: &Cloud, vpc: &VpcName) -> Result<(), Refusal> {
-    let most = if cloud.is_vpc() { GROUPS_IN_A_REGION } else { CLASSIC_GROUPS_IN_A_REGION };
+    let limits = if cloud.is_vpc() { Limits::VPC } else { Limits::CLASSIC };
     let message = format!("The maximum number of security groups for VPC '{vpc}' has been reached.");
-    within(!is_enforced(cloud) || cloud.groups.len() < most, RefusalCode::SecurityGroupLimitExceeded, &message)
+    within(!is_enforced(cloud) || cloud.groups.len() < limits.groups, RefusalCode::SecurityGroupLimitExceeded, &message)
 }
 
 /// Refuses an interface that would be in too many groups. The text for EC2-Classic is sglab's own.
@@ -128,13 +129,13 @@ pub(super) fn memberships(cloud: &Cloud, groups: &IndexSet<GroupName>) -> Result
         let message = "The maximum number of security groups per interface has been reached.";
         let code = RefusalCode::SecurityGroupsPerInterfaceLimitExceeded;
         let all = groups.iter().map(GroupName::as_str).collect::<Vec<_>>().join(", ");
-        let culprit = format!("it would be in {} groups of {GROUPS_OF_AN_INTERFACE} at most: {all}", groups.len());
-        return within(groups.len() <= GROUPS_OF_AN_INTERFACE, code, message)
-            .map_err(|refusal| because(refusal, [culprit]));
+        let limit = Limits::VPC.groups_of_one;
+        let culprit = format!("it would be in {} groups of {limit} at most: {all}", groups.len());
+        return within(groups.len() <= limit, code, message).map_err(|refusal| because(refusal, [culprit]));
     }
     let message = "The maximum number of security groups per instance has been reached.";
     let code = RefusalCode::SecurityGroupsPerInstanceLimitExceeded;
-    within(groups.len() <= GROUPS_OF_A_CLASSIC_INSTANCE, code, message)
+    within(groups.len() <= Limits::CLASSIC.groups_of_one, code, message)
 }
 
 fn is_enforced(cloud: &Cloud) -> bool {
