@@ -13,6 +13,7 @@ mod flows;
 mod gained;
 mod index;
 mod matching;
+mod pair;
 mod passage;
 mod position;
 mod public;
