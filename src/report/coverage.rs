@@ -126,7 +126,7 @@ pub(super) fn annotate(out: &mut String, coverage: &Coverage, (file, era): (&str
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{DIFFERS, Entry, PASSED, exit_code, github::github, junit::junit, terminal, testing};
+    use crate::report::{DIFFERS, Entry, PASSED, exit_code, format::github, junit::junit, terminal, testing};
 
     fn told(required: bool) -> String {
         let result = testing::unexercised(required);

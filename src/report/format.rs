@@ -3,8 +3,11 @@
 use clap::ValueEnum;
 
 use super::Entry;
-use super::github::github;
 use super::json::{Listed, json};
+
+mod github;
+
+pub(super) use github::github;
 
 /// Formats of `test`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

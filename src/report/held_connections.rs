@@ -108,7 +108,7 @@ pub fn not_compared(step: &StepResult) -> Vec<Uncompared<'_>> {
 
 #[cfg(test)]
 mod tests {
-    use crate::report::{Style, github, json, junit, terminal, testing};
+    use crate::report::{Style, format::github, json, junit, terminal, testing};
 
     #[test]
     fn a_connection_of_which_model_and_kernel_say_different_things_is_in_every_report() {
@@ -123,7 +123,7 @@ mod tests {
             "connections_not_compared": &step["connections_not_compared"],
         });
         let (json, xml) = (format!("{parts:#}"), junit::junit(&all).unwrap());
-        let all = [("text", text), ("json", json), ("junit", xml), ("github", github::github(&all))];
+        let all = [("text", text), ("json", json), ("junit", xml), ("github", github(&all))];
         insta::assert_snapshot!(testing::sections(&all));
     }
 

@@ -12,7 +12,6 @@ pub mod evidence;
 pub mod explain;
 pub mod flow_logs;
 pub mod format;
-pub mod github;
 pub mod grade;
 mod held_connections;
 pub mod html;

@@ -4,9 +4,8 @@
 
 use std::fmt::Write as _;
 
-use super::Entry;
-use super::annotation::{annotate, annotate_file};
-use super::{bundle, coverage, held_connections, text};
+use crate::report::annotation::{annotate, annotate_file};
+use crate::report::{Entry, bundle, coverage, held_connections, text};
 use crate::scenario::{CheckStatus, RunResult, StepStatus};
 
 /// One line for everything that is not as expected or not proved; nothing for what passed.
