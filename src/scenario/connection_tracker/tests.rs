@@ -1,5 +1,7 @@
 use super::*;
-use crate::model::{Direction, GroupName, InstanceName, InterfaceId, SubnetName, VpcName};
+use crate::model::{
+    Direction, GroupName, InstanceName, InterfaceId, Port, PortRange, SubnetName, Traffic, Via, VpcName,
+};
 use crate::probe::{Drop, DropCause};
 use crate::scenario::testing::{Double, columns, pattern, placed, step, topology};
 use crate::scenario::{Options, RunResult, RunVerdict, predict, run_on};
@@ -129,4 +131,21 @@ fn what_may_lead_through_a_middlebox_is_named_and_not_compared() {
     let [it] = result.steps[0].model.connections.not_compared.as_slice() else { panic!("{:?}", result.steps[0]) };
     assert!(it.name == session() && it.reason.contains("middlebox"), "{it:?}");
     assert_eq!((result.verdict, result.counts.connections), (RunVerdict::Passed, 0));
+}
+
+#[test]
+fn a_datagram_that_nobody_asks_about_again_ages_from_when_it_was_sent() {
+    let mut lab = Double { fate: Box::new(|_, _| cut()), ..obeying() };
+    let port = Port(3306);
+    lab.cloud.groups[&GroupName::new("SG-T-DB")].ingress[0].traffic = Traffic::Udp(PortRange::single(port));
+    let end = |name| Endpoint::Instance(InstanceName::new(name));
+    let flow = Flow { from: end("web1"), to: end("db1"), via: Via::Private, service: Service::Udp(port) };
+    let mut tracker = ConnectionTracker::default();
+    tracker.open(&lab.cloud, &session(), &flow);
+    let sent = tracker.held[&session()].used;
+    for _ in 0..2 {
+        let compared = futures::executor::block_on(tracker.compare(&mut lab, &[])).expect("a comparison");
+        assert_eq!((compared.compared, compared.disagreements.len()), (1, 0), "another question would find it cut");
+    }
+    assert_eq!(tracker.held[&session()].used, sent);
 }
