@@ -131,8 +131,7 @@ impl<'a> Walker<'a> {
 
     /// Finds the interface of the sender's holder that has a private address.
     fn own_interface(&self, sender: &Interface, source: Ipv4Addr) -> Option<&'a Interface> {
-        let is_own = |interface: &&Interface| interface.id.holder() == sender.id.holder() && holds(interface, source);
-        self.cloud.network_interfaces().find(is_own)
+        self.cloud.interfaces_of(&sender.id.holder()).find(|interface| holds(interface, source))
     }
 
     /// Drops a packet from an address that no interface of its sender has, where the sender's source is checked.
@@ -310,9 +309,8 @@ impl<'a> Walker<'a> {
         let sender = interface_of(self.cloud, sender)?;
         let own = sender.ipv6?.0;
         let Endpoint::Forged(_, IpAddr::V6(source)) = *from else { return Some((sender, own)) };
-        let is_the_sources =
-            |interface: &&Interface| interface.id.holder() == sender.id.holder() && holds_ipv6(interface, source);
-        Some((self.cloud.network_interfaces().find(is_the_sources).unwrap_or(sender), source))
+        let its_own = self.cloud.interfaces_of(&sender.id.holder()).find(|own| holds_ipv6(own, source));
+        Some((its_own.unwrap_or(sender), source))
     }
 
     fn source_check_by_ipv6(&self, sender: &Interface, source: Ipv6Addr) -> Option<Verdict> {
