@@ -24,6 +24,7 @@ mod lessons;
 mod licences;
 mod lint;
 mod outward;
+mod package;
 mod pictures;
 mod reach_agrees;
 mod replies_of_accounts;
