@@ -65,7 +65,7 @@ fn checks_are_listed_and_explained() {
 }
 
 #[test]
-fn programs_get_documents() {
+fn findings_are_json_or_sarif_for_programs() {
     let program = Program::copy();
     write(&program, "open.yaml", OPEN);
     for (format, key) in [("json", "findings"), ("sarif", "runs")] {

@@ -22,7 +22,7 @@ fn everything_there_is_as_rulesets_and_boxes() {
 
 /// A name is looked up in `/etc/protocols`, which a minimal system does not have.
 #[test]
-fn protocols_are_numbers() {
+fn rulesets_name_protocols_by_number() {
     let text = render(&everything()).unwrap();
     let mut found = 0;
     for line in text.lines().map(|line| line.split(" comment ").next().unwrap_or(line)) {

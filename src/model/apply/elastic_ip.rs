@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn there_are_five() {
+    fn a_sixth_elastic_ip_is_refused() {
         for era in Era::ALL {
             let five = ["g", "h", "i"].iter().fold(sample(era), |sample, name| sample.with(allocate(name)));
             let exceeded = match era {

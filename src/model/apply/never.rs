@@ -57,7 +57,7 @@ fn all_different<T: std::hash::Hash + Eq>(items: &[T]) -> bool {
 
 proptest! {
     #[test]
-    fn over_any_sequence(
+    fn no_sequence_of_operations_breaks_what_always_holds(
         era in prop::sample::select(Era::ALL.to_vec()),
         operations in prop::collection::vec(operation(), 1..60),
     ) {
