@@ -5,7 +5,6 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::patience::patience;
 use sglab::fabric::Namespace;
 use sglab::lab::Lab;
 
@@ -37,20 +36,28 @@ pub fn read_answer(bytes: &[u8], question: &[u8]) -> (u8, Option<IpAddr>) {
     (code, address)
 }
 
+/// So long a test waits for what must not come.
+const SILENCE: Duration = Duration::from_millis(300);
+
 /// Asks over UDP from a namespace; nothing if there is no answer.
 pub async fn dig(node: &Arc<Namespace>, at: IpAddr, name: &str, kind: u16) -> Option<(u8, Option<IpAddr>)> {
     let question = question(name, kind);
     let asked = question.clone();
-    let answer = datagram(node, SocketAddr::new(at, 53), asked).await?;
+    let answer = datagram(node, SocketAddr::new(at, 53), asked, soon()).await?;
     Some(read_answer(&answer, &question))
 }
 
-/// Sends a datagram and gives the answer; nothing if there is none within a while, or the question is turned away.
-pub async fn datagram(node: &Arc<Namespace>, to: SocketAddr, message: Vec<u8>) -> Option<Vec<u8>> {
+/// Says whether a resolver leaves a question unanswered.
+pub async fn is_silent(node: &Arc<Namespace>, at: IpAddr, name: &str) -> bool {
+    datagram(node, SocketAddr::new(at, 53), question(name, A), SILENCE).await.is_none()
+}
+
+/// Sends a datagram and gives the answer; nothing if there is none in that time, or the question is turned away.
+async fn datagram(node: &Arc<Namespace>, to: SocketAddr, message: Vec<u8>, wait: Duration) -> Option<Vec<u8>> {
     let asking = move || {
         let any: SocketAddr = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" }.parse().expect("an address");
         let socket = UdpSocket::bind(any)?;
-        socket.set_read_timeout(Some(patience(1)))?;
+        socket.set_read_timeout(Some(wait))?;
         socket.connect(to)?;
         socket.send(&message)?;
         let mut answer = vec![0; 2048];
@@ -107,7 +114,7 @@ pub async fn time(node: &Arc<Namespace>, at: IpAddr) -> Option<Vec<u8>> {
     let mut request = vec![0; 48];
     request[0] = 0x23;
     request[40..48].copy_from_slice(b"a client");
-    datagram(node, SocketAddr::new(at, 123), request).await
+    datagram(node, SocketAddr::new(at, 123), request, soon()).await
 }
 
 /// An address of either kind.
@@ -115,11 +122,16 @@ pub fn address(of: impl Into<Ipv4Addr>) -> IpAddr {
     IpAddr::V4(of.into())
 }
 
-/// How an attempt to connect ends, given a little time.
+/// Connects, or gives the error that comes back.
 pub async fn connect(node: &Arc<Namespace>, to: impl Into<SocketAddr>) -> Result<(), ErrorKind> {
-    let to = to.into();
-    inside(node, move || {
-        TcpStream::connect_timeout(&to, Duration::from_millis(300)).map(drop).map_err(|error| error.kind())
-    })
-    .await
+    connect_within(node, to.into(), soon()).await
+}
+
+/// Says whether nothing at all comes back to an attempt to connect.
+pub async fn swallows(node: &Arc<Namespace>, to: impl Into<SocketAddr>) -> bool {
+    connect_within(node, to.into(), SILENCE).await == Err(ErrorKind::TimedOut)
+}
+
+async fn connect_within(node: &Arc<Namespace>, to: SocketAddr, wait: Duration) -> Result<(), ErrorKind> {
+    inside(node, move || TcpStream::connect_timeout(&to, wait).map(drop).map_err(|error| error.kind())).await
 }

@@ -18,6 +18,7 @@ use sglab::scenario::cells;
 use crate::bare::{Bare, inside};
 use crate::clouds::*;
 use crate::faults_operations::whole_or_not_at_all;
+use crate::patience::patience;
 use crate::snapshot::Snapshot;
 
 const CLOUD: &str = "sglab: 1
@@ -208,7 +209,7 @@ async fn an_nft_that_fails_once_in_any_way_leaves_everything_as_it_was() {
     for (fault, words) in FAULTS {
         for operation in operations() {
             let program = instead(&folder, fault, Often::Once);
-            faults.replace_nft(Some(Nft::new(&program, Duration::from_secs(2))));
+            faults.replace_nft(Some(Nft::new(&program, patience(2))));
             let error = lab.apply(&operation).await.expect_err("nft failed").to_string();
             faults.replace_nft(None);
             assert!(error.contains(words) && error.contains("failed to change the ruleset of"), "{fault}: {error}");
@@ -244,7 +245,7 @@ async fn an_nft_that_commits_and_then_always_dies_breaks_the_lab() {
     let folder = tempfile::tempdir().expect("a folder");
     // It commits once, and never works again: what it has committed cannot be taken back.
     let program = instead(&folder, "mkdir ONCE 2>&- && NFT \"$@\"; kill -9 $$", Often::Always);
-    faults.replace_nft(Some(Nft::new(&program, Duration::from_secs(2))));
+    faults.replace_nft(Some(Nft::new(&program, patience(2))));
     let [operation, _] = operations();
     let error = lab.apply(&operation).await.expect_err("nft died").to_string();
     faults.replace_nft(None);

@@ -205,9 +205,9 @@ async fn what_is_not_served_is_dropped_on_record() {
     let lab = boot(&topology(CLOUD), Era::Vpc).await;
     let web1 = node(&lab, "web1");
     for to in [([10, 0, 0, 2], 80), ([169, 254, 169, 254], 53), ([169, 254, 169, 123], 80), ([169, 254, 1, 1], 53)] {
-        assert_eq!(connect(&web1, to).await, Err(ErrorKind::TimedOut), "{to:?}");
+        assert!(swallows(&web1, to).await, "{to:?}");
     }
-    assert_eq!(dig(&web1, address([169, 254, 169, 254]), "web1", A).await, None);
+    assert!(is_silent(&web1, address([169, 254, 169, 254]), "web1").await);
     drop(lab);
     // And the filter says why.
     let bare = Bare::boot(initial_cloud(&topology(CLOUD), Era::Vpc).0).await;
@@ -229,10 +229,10 @@ async fn the_services_are_for_instances_and_lead_nowhere_else() {
     let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
     // From outside there is no way to them, and from the gateway they do not answer.
     for to in [[10, 0, 0, 2], [169, 254, 169, 253]] {
-        assert_eq!(dig(&node(&lab, "office"), address(to), "web1", A).await, None);
-        assert_eq!(dig(&node(&lab, "gateway-default"), address(to), "web1", A).await, None);
+        assert!(is_silent(&node(&lab, "office"), address(to), "web1").await);
+        assert!(is_silent(&node(&lab, "gateway-default"), address(to), "web1").await);
     }
-    assert_eq!(connect(&node(&lab, "gateway-default"), ([169, 254, 169, 254], 80)).await, Err(ErrorKind::TimedOut));
+    assert!(swallows(&node(&lab, "gateway-default"), ([169, 254, 169, 254], 80)).await);
     // A question in another's name never comes to them, so nobody is sent an answer that he has not asked for.
     let (web1, db1) = (private(lab.cloud(), "web1").0, private(lab.cloud(), "db1").0);
     let mut packet = Vec::new();
@@ -248,6 +248,7 @@ async fn the_services_are_for_instances_and_lead_nowhere_else() {
     forged.await.expect("it leaves the sender");
     assert_eq!(victim.recv(&mut [0; 512]).expect_err("silence").kind(), ErrorKind::WouldBlock);
     // In the victim's own hand the same question is answered.
+    victim.set_read_timeout(Some(soon())).expect("a timeout");
     victim.send_to(&question("web1", A), "10.0.0.2:53").expect("sent");
     let mut answer = [0; 512];
     let length = victim.recv(&mut answer).expect("an answer");
@@ -263,7 +264,7 @@ async fn a_resolver_outside_is_a_stranger_to_the_groups() {
     let said = dig(&node(&lab, "web1"), address(OUTSIDE), &name, A).await;
     assert_eq!(said, Some((0, Some(public(lab.cloud(), "db1").0.into()))), "it knows the view from outside");
     let fenced = boot(&topology(FENCED), Era::Vpc).await;
-    assert_eq!(dig(&node(&fenced, "web1"), address(OUTSIDE), &name, A).await, None);
+    assert!(is_silent(&node(&fenced, "web1"), address(OUTSIDE), &name).await);
 }
 
 #[sglab::test]
@@ -279,7 +280,7 @@ async fn over_ipv6_they_are_the_same() {
     let request = "GET /latest/meta-data/instance-id HTTP/1.0\r\n\r\n".to_owned();
     assert_eq!(http(&web1, "[fd00:ec2::254]:80", request).await, id);
     assert_eq!(time(&web1, at(0x123)).await.map(|answer| answer.len()), Some(48));
-    assert_eq!(connect(&web1, SocketAddr::new(at(0x253), 80)).await, Err(ErrorKind::TimedOut));
+    assert!(swallows(&web1, SocketAddr::new(at(0x253), 80)).await);
 }
 
 #[sglab::test]

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::mutation::Mutation;
 use super::noticing::columns;
+use super::patience::patience;
 
 /// A lab that is booted anew before its senders run out of source ports that were not used yet.
 pub struct Bench<'a> {
@@ -119,9 +120,9 @@ pub fn states(topology: &Topology, era: Era, initial: Cloud) -> Vec<Cloud> {
 /// Runs a file as it is, which has to pass, and gives how long an altered one may take.
 pub async fn as_it_is(topology: &Topology, era: Era) -> Result<Duration, String> {
     let begun = Instant::now();
-    match by_its_own(topology, era, None, Duration::from_secs(120)).await {
+    match by_its_own(topology, era, None, patience(120)).await {
         Some(red) => Err(format!("the file as it is: {red}")),
-        None => Ok((begun.elapsed() * 6).max(Duration::from_secs(2))),
+        None => Ok((begun.elapsed() * 6).max(patience(2))),
     }
 }
 

@@ -20,6 +20,8 @@ mod mutations;
 #[allow(dead_code, reason = "the compiler's tests ask more")]
 mod naming;
 mod noticing;
+#[path = "../common/patience.rs"]
+mod patience;
 mod results;
 mod unit;
 

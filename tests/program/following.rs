@@ -182,8 +182,9 @@ fn where_there_is_one_user_id_tcpdump_fails_and_a_capture_shows_the_packets() {
     }
     let labs = Labs::of(User::Unused(7));
     labs.ok(&["up", "example:two-tier"]);
+    let seconds = patience(20).as_secs().to_string();
     for more in [&[][..], &["-Z", "root"]] {
-        let words = [&["exec", "web1", "--", "timeout", "20", "tcpdump", "-ni", "any", "-c", "1"], more].concat();
+        let words = [&["exec", "web1", "--", "timeout", &seconds, "tcpdump", "-ni", "any", "-c", "1"], more].concat();
         let said = labs.say(&words);
         assert!(said.code == Some(1) && said.err.contains("Couldn't change to"), "{said:?}");
     }

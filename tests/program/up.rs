@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::endurance::{self, Until, Workload};
 use crate::labs::Labs;
+use crate::patience::patience;
 use crate::program::{self, User, json, users, write};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -305,15 +306,17 @@ fn a_boot_ends_with_whoever_waits_for_it() {
         let mut up = labs.command(&["up", "slow.yaml"]).spawn().expect("the program");
         // It waits for the service from then on.
         let log = labs.program.scratch().join("slow.log");
+        let late = Instant::now() + patience(20);
         while !log.exists() {
             assert_eq!(up.try_wait().expect("its state"), None);
+            assert!(Instant::now() < late, "the service writes its log");
             thread::sleep(Duration::from_millis(10));
         }
         kill(Pid::from_raw(up.id() as i32), signal).expect("a process");
         up.wait().expect("its end");
         let begun = Instant::now();
         while labs.ok(&["ps"]) != "no lab is up\n" {
-            assert!(begun.elapsed() < Duration::from_secs(20), "{}", labs.ok(&["ps"]));
+            assert!(begun.elapsed() < patience(20), "{}", labs.ok(&["ps"]));
         }
         fs::remove_file(&log).expect("its log");
     }
