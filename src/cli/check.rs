@@ -20,7 +20,9 @@ Examples:
   sglab check --explain-era
       what the three eras are made of, and on whose word
   sglab check --explain-era=vpc two-tier.yaml
-      one era, with what the file overrides")]
+      one era, with what the file overrides
+
+Exit codes: 0 every file is valid, 2 one is not, or cannot be read.")]
 pub(crate) struct CheckArguments {
     /// Topology files, folders of them, or built-in ones
     #[arg(required_unless_present = "explain_era", value_name = "FILE|DIR|example:NAME")]

@@ -8,6 +8,15 @@ use sglab::model::{Era, Via};
 use sglab::report;
 use sglab::topology::{Topology, TypedFlow};
 
+/// Heading of options in help: which files, steps, eras or checks.
+pub(super) const SELECTION: &str = "Selection";
+/// Heading of options in help: sources of a cloud of the user's own.
+pub(super) const OWN_CLOUD: &str = "Your own cloud";
+/// Heading of options in help: forms of the results.
+pub(super) const REPORTS: &str = "Reports";
+/// Heading of options in help: proof, and what is kept of it.
+pub(super) const EVIDENCE: &str = "Evidence";
+
 /// Exit code of the program. Documented in `docs/output.md`; never renumbered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]

@@ -28,7 +28,10 @@ Examples:
 
 A flow is written as in a topology file; a group or `any` explains each flow that it means. Of a file, no packet is sent. \
 It is a file that is meant where a flow with an arrow follows, or where the name ends in .yaml or .yml, has a `/` \
-or begins with `example:`.")]
+or begins with `example:`.
+
+Exit codes: 0 explained, whatever the verdict, 2 bad input; on a lab that is up also 1 where model and packets say different things, 4 where \
+one of them proves nothing.")]
 pub(crate) struct ExplainArguments {
     /// A topology file or a built-in one; on a lab that is up, the source, or the whole flow
     #[arg(value_name = "FILE|example:NAME|FROM")]

@@ -14,7 +14,7 @@ Examples:
   sglab man /usr/local/share/man/man1
       sglab.1, sglab-test.1 and so on, into a folder that is there")]
 pub(crate) struct ManArguments {
-    /// The folder
+    /// Existing folder to write to
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
 }

@@ -27,7 +27,9 @@ Examples:
       all files of a folder
   sglab predict self-trust.yaml --era classic,vpc
 
-No packet is sent: `sglab test` compares every cell with what is predicted here.")]
+No packet is sent: `sglab test` compares every cell with what is predicted here.
+
+Exit codes: 0 every expectation would hold, 1 one would not, 2 bad input, 4 none is known to fail, but one cannot be predicted.")]
 pub(crate) struct PredictArguments {
     /// Topology files, folders of them, or built-in ones
     #[arg(required = true, value_name = "FILE|DIR|example:NAME")]

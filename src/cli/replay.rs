@@ -33,7 +33,7 @@ Examples:
 Exit codes: 0 everything is as it was kept, 1 something differs, 2 not a folder of evidence, 3 this machine cannot host a \
 lab. Another version of sglab, the kernel or nft is told, and is no difference by itself.")]
 pub(crate) struct ReplayArguments {
-    /// The folder
+    /// Folder that `sglab test --evidence` wrote
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
     /// Start the services of instances, where the run that was kept did: commands that this folder holds. From the folder of the

@@ -28,7 +28,7 @@ Examples:
       a shell beside the lab's namespaces
   sglab shell two-tier.yaml --step 3                 after the third step
   sglab shell two-tier.yaml --in web1
-      a shell as root inside web1, fenced off from the rest
+      a shell as root inside web1, isolated from the rest
   sglab shell two-tier.yaml -- ip netns exec web1 nc -zv 10.0.0.13 3306")]
 pub(crate) struct ShellArguments {
     /// A topology file or a built-in one

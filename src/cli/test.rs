@@ -19,7 +19,7 @@ use sglab::topology::Topology;
 
 use super::account::expected::{self, Imported};
 use super::account::sources::Reading;
-use super::common::{EraName, Exit, When, told};
+use super::common::{EVIDENCE, EraName, Exit, OWN_CLOUD, REPORTS, SELECTION, When, told};
 use super::output::stdout;
 use super::shard::Shard;
 use super::{broken, evidence, file, host, replay, screen, sources, steps};
@@ -42,67 +42,70 @@ Examples:
       with the programs that its instances run by themselves
   sglab test two-tier.yaml --evidence kept  keep it all, for `sglab replay kept`
   sglab test --import plan.json --expect shop.expect.yaml
-      one's own cloud, against what was accepted with `--accept`")]
+      one's own cloud, against what was accepted with `--accept`
+
+Exit codes: 0 all as expected, 1 something is not, 2 bad input, 3 this machine cannot host a lab, 4 nothing is known to differ, but \
+something is not proved, 130 and 143 on a signal.")]
 pub(crate) struct TestArguments {
     /// Topology files, folders of them, or built-in ones such as `example:two-tier`
     #[arg(required_unless_present = "import", value_name = "FILE|DIR|example:NAME")]
     pub topologies: Vec<String>,
-    /// Run one's own cloud instead, as `sglab import` reads it: files, folders, `-`; several make one cloud
-    #[arg(long, value_name = "SOURCE", num_args = 1.., conflicts_with = "topologies")]
-    pub import: Vec<String>,
-    #[command(flatten)]
-    pub reading: Reading,
-    /// Passages that the cloud is expected to admit: a file that `--accept` writes
-    #[arg(long, value_name = "FILE", requires = "import")]
-    pub expect: Option<PathBuf>,
-    /// Write the file of `--expect` anew: what is open today is what is expected from now on
-    #[arg(long, requires = "expect")]
-    pub accept: bool,
     /// Run so many labs at the same time
     #[arg(short, long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: u16,
-    /// Only topologies whose name contains this
-    #[arg(long, value_name = "TEXT")]
-    pub filter: Option<String>,
-    /// Only this machine's share of the topologies: `2/3` is the second of three
-    #[arg(long, value_name = "I/N")]
-    pub shard: Option<Shard>,
     /// Stop at the first step, and the first file, that fails
     #[arg(long)]
     pub fail_fast: bool,
-    /// Stop after the step with this number
-    #[arg(long, value_name = "N", value_parser = steps::number)]
-    pub step: Option<usize>,
-    /// Run under these eras instead of the file's own; separate several by commas
-    #[arg(long, value_enum, value_delimiter = ',', value_name = "ERA")]
-    pub era: Vec<EraName>,
     /// Start the services of instances, from the file's folder, and probe these; without, sglab's own listeners answer
     #[arg(long)]
     pub services: bool,
     /// Fail a run that leaves a rule of its file unexercised: no packet of any step matched it
     #[arg(long, conflicts_with = "step")]
     pub require_rule_coverage: bool,
+    /// Only topologies whose name contains this
+    #[arg(long, value_name = "TEXT", help_heading = SELECTION)]
+    pub filter: Option<String>,
+    /// Only this machine's share of the topologies: `2/3` is the second of three
+    #[arg(long, value_name = "I/N", help_heading = SELECTION)]
+    pub shard: Option<Shard>,
+    /// Stop after the step with this number
+    #[arg(long, value_name = "N", value_parser = steps::number, help_heading = SELECTION)]
+    pub step: Option<usize>,
+    /// Run under these eras instead of the file's own; separate several by commas
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "ERA", help_heading = SELECTION)]
+    pub era: Vec<EraName>,
+    /// Run one's own cloud instead, as `sglab import` reads it: files, folders, `-`; several make one cloud
+    #[arg(long, value_name = "SOURCE", num_args = 1.., conflicts_with = "topologies", help_heading = OWN_CLOUD)]
+    pub import: Vec<String>,
+    #[command(flatten, next_help_heading = OWN_CLOUD)]
+    pub reading: Reading,
+    /// Passages that the cloud is expected to admit: a file that `--accept` writes
+    #[arg(long, value_name = "FILE", requires = "import", help_heading = OWN_CLOUD)]
+    pub expect: Option<PathBuf>,
+    /// Write the file of `--expect` anew: what is open today is what is expected from now on
+    #[arg(long, requires = "expect", help_heading = OWN_CLOUD)]
+    pub accept: bool,
     /// Show the whole truth table of every step
-    #[arg(long)]
+    #[arg(long, help_heading = REPORTS)]
     pub grid: bool,
     /// How to print the results
-    #[arg(long, value_enum, default_value_t = ResultFormat::Text)]
+    #[arg(long, value_enum, default_value_t = ResultFormat::Text, help_heading = REPORTS)]
     pub format: ResultFormat,
     /// List every cell in JSON, however many there are
-    #[arg(long)]
+    #[arg(long, help_heading = REPORTS)]
     pub all_cells: bool,
     /// Write a JUnit report too, one case a step
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = REPORTS)]
     pub junit: Option<PathBuf>,
     /// Write one self-contained page too: verdicts, a picture, the table of each step, wrong cells with their walk, rules
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = REPORTS)]
     pub html: Option<PathBuf>,
-    /// Keep all evidence in this folder, for `sglab replay`: scenarios, compiled rulesets, probes, packets of failing cells
-    #[arg(long, value_name = "DIR")]
-    pub evidence: Option<PathBuf>,
     /// When to colour
-    #[arg(long, value_enum, default_value_t = When::Auto)]
+    #[arg(long, value_enum, default_value_t = When::Auto, help_heading = REPORTS)]
     pub color: When,
+    /// Keep all evidence in this folder, for `sglab replay`: scenarios, compiled rulesets, probes, packets of failing cells
+    #[arg(long, value_name = "DIR", help_heading = EVIDENCE)]
+    pub evidence: Option<PathBuf>,
 }
 
 pub(super) fn run(arguments: TestArguments) -> anyhow::Result<Exit> {

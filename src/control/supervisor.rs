@@ -208,7 +208,7 @@ impl Supervised {
             match self.lab.carry_out(&operation).await {
                 Ok(InForce { took, changes, services: Ok(()) }) => done.push(self.applied(operation, changes, took)),
                 Err(LabError::Refused(refusal)) => return self.refuse(operation, refusal),
-                // It was carried out all the same, and in force before the service was waited for.
+                // The change is committed; only waiting for the service failed. Report it as applied.
                 Ok(InForce { took, changes, services: Err(error) }) => {
                     done.push(self.applied(operation, changes, took));
                     return partly(done, None, &error);
@@ -236,7 +236,7 @@ impl Supervised {
         applied
     }
 
-    /// Since when instances run.
+    /// Records the start time of an instance that an operation starts.
     fn remember(&mut self, operation: &Operation, changes: &[Change]) {
         let since = Arc::make_mut(&mut self.since);
         if let Some(name) = begins(operation, changes) {

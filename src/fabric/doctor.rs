@@ -96,7 +96,7 @@ fn nft() -> Check {
 /// Checks the system's settings; whether they hold for this user, the sandbox tells.
 fn namespace_settings() -> Vec<Check> {
     let root = geteuid().is_root();
-    const USERS: &str = "an ordinary user's lab needs user namespaces; root's only fences its instances off by them";
+    const USERS: &str = "an ordinary user's lab needs user namespaces; root's only isolates its instances by them";
     const OTHERS: &str = "a lab and its instances are made of namespaces, of this kind too";
     let check = |(name, bad, matters): (&'static str, &str, &str)| {
         let found = read(&format!("/proc/sys/{}", name.replace('.', "/")))?;

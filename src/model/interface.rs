@@ -82,7 +82,7 @@ pub enum SourceDestCheck {
     /// Such packets are dropped.
     #[default]
     On,
-    /// Such packets are passed on.
+    /// The interface may send and receive such packets. Forwarding is another setting (`forwards:`).
     Off,
 }
 

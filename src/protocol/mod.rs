@@ -93,9 +93,9 @@ pub enum Request {
         /// The instance.
         instance: InstanceName,
     },
-    /// To end when this connection closes, however it closes: [`Reply::GoOn`] once that is so.
+    /// Ties the lab's life to this connection. Answered by [`Reply::GoOn`].
     Hold,
-    /// To end: the lab is gone when the lock of its place is free.
+    /// Shuts the lab down; it is gone once the lock in its directory is free.
     Down,
 }
 
@@ -103,7 +103,7 @@ pub enum Request {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exec {
-    /// In which, by its name.
+    /// Instance or host that runs the program.
     pub instance: String,
     /// The program and its arguments.
     pub command: Vec<String>,

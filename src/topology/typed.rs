@@ -106,6 +106,7 @@ Examples:
   sglab create-group CACHE --group-name 'caches (eu-west)' 'tcp 6379 from WEB'")]
     CreateGroup(TypedGroup),
     /// Delete security groups
+    #[command(mut_arg("names", |names| names.value_name("GROUP").help("The security groups")))]
     #[command(after_help = "\
 Examples:
   sglab delete-group CACHE")]
@@ -123,6 +124,7 @@ Examples:
         groups: Vec<String>,
     },
     /// Allocate Elastic IPs under names of your own
+    #[command(mut_arg("names", |names| names.help("Names for the new Elastic IPs")))]
     #[command(after_help = "\
 Examples:
   sglab allocate-address eip-web")]
@@ -145,11 +147,13 @@ Examples:
         reassociation: Reassociation,
     },
     /// Take Elastic IPs from whoever has them
+    #[command(mut_arg("names", |names| names.value_name("ELASTIC-IP").help("The Elastic IPs")))]
     #[command(after_help = "\
 Examples:
   sglab disassociate-address eip-web")]
     DisassociateAddress(TypedNames),
     /// Give Elastic IPs back
+    #[command(mut_arg("names", |names| names.value_name("ELASTIC-IP").help("The Elastic IPs")))]
     #[command(after_help = "\
 Examples:
   sglab release-address eip-web")]
@@ -168,12 +172,13 @@ Examples:
         /// Its security groups
         #[arg(long = "group", required = true, value_name = "GROUP")]
         groups: Vec<String>,
-        /// Its subnet
+        /// Its subnet; the first of its VPC if left out
         #[arg(long, value_name = "SUBNET")]
         #[serde(default)]
         subnet: Option<String>,
     },
     /// Take interfaces such as `web1.eth1` away
+    #[command(mut_arg("names", |names| names.value_name("INTERFACE").help("The interfaces, such as `web1.eth1`; never `eth0`")))]
     #[command(after_help = "\
 Examples:
   sglab detach-interface web1.eth1")]
@@ -186,7 +191,7 @@ Examples:
         /// The instance, or an interface such as `web1.eth1`
         #[arg(value_name = "INSTANCE")]
         instance: String,
-        /// Whether it checks
+        /// `on` or `off`
         #[arg(value_enum)]
         check: SourceDestCheck,
     },

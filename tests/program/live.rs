@@ -378,8 +378,8 @@ fn keys(value: &Value, all: &mut std::collections::BTreeSet<String>) {
 #[test]
 fn every_key_that_a_lab_s_commands_print_is_documented_in_one_place() {
     let docs = include_str!("../../docs/output.md");
-    let (_, section) = docs.split_once("### Labs that stay up\n").expect("a section");
-    let section = section.split("\n### ").next().expect("its text");
+    let (_, section) = docs.split_once("\n## Labs that stay up\n").expect("a section");
+    let section = section.split("\n## ").next().expect("its text");
     let labs = Labs::of(User::Ours);
     labs.ok(&["up", "example:gotchas/behind-a-load-balancer-the-client-is-gone", "--name", "balanced"]);
     let mounts = "sglab: 1\nera: vpc\ngroups: {WEB: [tcp 80 from WEB]}\ninstances:\n  web1: {groups: WEB, mounts: {/srv/own: empty}, \

@@ -28,7 +28,7 @@ pub(crate) struct DriftArguments {
     /// A source: a file, a folder, `-`, `example:NAME`, `lab:NAME`, `REVISION:PATH` of git
     #[arg(value_name = "A")]
     pub one: String,
-    /// The other
+    /// The source to compare with
     #[arg(value_name = "B")]
     pub other: String,
     #[command(flatten)]

@@ -21,7 +21,7 @@ use sglab::report::shown_lines;
 use super::fix::{self, Files};
 use super::sources::{Reading, Sources};
 use super::{prove_findings, sources};
-use crate::cli::common::{Exit, When, told};
+use crate::cli::common::{EVIDENCE, Exit, OWN_CLOUD, REPORTS, SELECTION, When, told};
 use crate::cli::output::stdout;
 use crate::cli::screen;
 
@@ -50,58 +50,58 @@ Without `--prove` no packet is sent. No cloud is asked, and no privilege is need
 changes nothing of who reaches whom.
 
 Exit codes: 0 nothing that `--fail-on` names, 1 something, or packets disprove a finding, 2 bad input, or nothing that `--fix` may write, \
-4 nothing that `--fail-on` names, but something that `--prove` was to prove is not proved.")]
+3 this machine cannot host the lab of `--prove`, 4 nothing that `--fail-on` names, but something that `--prove` was to prove is not proved.")]
 pub(crate) struct LintArguments {
     /// Files, folders, `-` for standard input, `example:NAME`, `lab:NAME`, `REVISION:PATH` of git; several make one cloud
     #[arg(value_name = "SOURCE", required_unless_present_any = ["list", "explain"])]
     pub sources: Vec<String>,
-    #[command(flatten)]
-    pub reading: Reading,
-    /// Profile: the source of the advice
-    #[arg(long, value_parser = profiles(), default_value = Profile::All.as_str())]
-    pub profile: Profile,
-    /// The least level that is shown
-    #[arg(long, value_parser = levels(), default_value = Level::Note.as_str())]
-    pub level: Level,
-    /// The least level that ends with exit code 1
-    #[arg(long, value_parser = levels_or_never(), default_value = Level::Error.as_str(), value_name = "LEVEL")]
-    pub fail_on: FailOn,
-    /// Names of groups by role; what is not said is as here
-    #[arg(long, value_name = "ROLES", default_value_t = Convention::default())]
-    pub convention: Convention,
-    /// Ports that may be open to anywhere
-    #[arg(long, value_name = "PORTS", value_delimiter = ',', default_value = AUTHORISED_WORDS.as_str())]
-    pub authorised: Vec<u16>,
-    /// Ports for administration
-    #[arg(long, value_name = "PORTS", value_delimiter = ',', default_value = ADMIN_WORDS.as_str())]
-    pub admin_ports: Vec<u16>,
-    /// A file of allowances
-    #[arg(long, value_name = "FILE")]
-    pub allow: Vec<PathBuf>,
     /// Cut rules and allowances that nobody needs out of the topology
     #[arg(long, conflicts_with_all = ["list", "explain"])]
     pub fix: bool,
     /// Print the difference that `--fix` would make, and write nothing
     #[arg(long, requires = "fix")]
     pub dry_run: bool,
-    /// Boot the cloud, and show by packets what findings claim
-    #[arg(long, conflicts_with_all = ["list", "explain"])]
-    pub prove: bool,
-    /// Every finding, where the text would cut a long list
-    #[arg(long)]
-    pub all: bool,
     /// Say why a check is there, with examples
     #[arg(long, value_name = "CHECK", conflicts_with = "list")]
     pub explain: Option<String>,
     /// List the checks
     #[arg(long)]
     pub list: bool,
+    /// Profile: the source of the advice
+    #[arg(long, value_parser = profiles(), default_value = Profile::All.as_str(), help_heading = SELECTION)]
+    pub profile: Profile,
+    /// The least level that is shown
+    #[arg(long, value_parser = levels(), default_value = Level::Note.as_str(), help_heading = SELECTION)]
+    pub level: Level,
+    /// The least level that ends with exit code 1
+    #[arg(long, value_parser = levels_or_never(), default_value = Level::Error.as_str(), value_name = "LEVEL", help_heading = SELECTION)]
+    pub fail_on: FailOn,
+    /// Names of groups by role; what is not said is as here
+    #[arg(long, value_name = "ROLES", default_value_t = Convention::default(), help_heading = SELECTION)]
+    pub convention: Convention,
+    /// Ports that may be open to anywhere
+    #[arg(long, value_name = "PORTS", value_delimiter = ',', default_value = AUTHORISED_WORDS.as_str(), help_heading = SELECTION)]
+    pub authorised: Vec<u16>,
+    /// Ports for administration
+    #[arg(long, value_name = "PORTS", value_delimiter = ',', default_value = ADMIN_WORDS.as_str(), help_heading = SELECTION)]
+    pub admin_ports: Vec<u16>,
+    /// A file of allowances
+    #[arg(long, value_name = "FILE", help_heading = SELECTION)]
+    pub allow: Vec<PathBuf>,
+    #[command(flatten, next_help_heading = OWN_CLOUD)]
+    pub reading: Reading,
+    /// Every finding, where the text would cut a long list
+    #[arg(long, help_heading = REPORTS)]
+    pub all: bool,
     /// How to print findings
-    #[arg(long, value_enum, default_value_t = LintFormat::Text)]
+    #[arg(long, value_enum, default_value_t = LintFormat::Text, help_heading = REPORTS)]
     pub format: LintFormat,
     /// When to colour
-    #[arg(long, value_enum, default_value_t = When::Auto)]
+    #[arg(long, value_enum, default_value_t = When::Auto, help_heading = REPORTS)]
     pub color: When,
+    /// Boot the cloud, and show by packets what findings claim
+    #[arg(long, conflicts_with_all = ["list", "explain"], help_heading = EVIDENCE)]
+    pub prove: bool,
 }
 
 /// Findings that end with exit code 1: those of a level and above, or none.

@@ -29,9 +29,9 @@ pub(crate) enum AccountCommand {
     Drift(drift::DriftArguments),
     /// Draw who reaches whom
     Graph(graph::GraphArguments),
-    /// Read one's own cloud: `aws ec2 describe-*` replies, Terraform plans and states
+    /// Read one's own cloud: `aws ec2 describe-*` replies, Terraform plans and states, CloudFormation templates
     Import(import::ImportArguments),
-    /// Say what of one's groups and rules is against good advice: topologies, dumps, plans
+    /// Check groups and rules against good practice: topologies, dumps, plans
     Lint(lint::LintArguments),
 }
 

@@ -20,7 +20,7 @@ pub struct TypedInstances {
 #[derive(Clone, Debug, Args, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TypedNames {
-    /// The names
+    /// The names; each operation says of what
     #[arg(required = true, value_name = "NAME")]
     pub names: Vec<String>,
 }
@@ -35,7 +35,7 @@ pub struct TypedLaunch {
     /// Its security groups; without any, `default`
     #[arg(long = "group", value_name = "GROUP")]
     pub groups: Vec<String>,
-    /// What answers on it
+    /// Port that it listens on, such as 'tcp 80'; may be given several times
     #[arg(long, value_name = "PORT")]
     #[serde(default)]
     pub listens: Vec<String>,
@@ -43,7 +43,7 @@ pub struct TypedLaunch {
     #[arg(long, value_name = "VPC")]
     #[serde(default)]
     pub vpc: Option<String>,
-    /// Its subnet
+    /// Its subnet; the first of its VPC if left out
     #[arg(long, value_name = "SUBNET")]
     #[serde(default)]
     pub subnet: Option<String>,
@@ -78,7 +78,7 @@ pub struct TypedRules {
     /// The rules, such as 'tcp 3306 from WEB'; all of them or none
     #[arg(required = true, value_name = "RULE")]
     pub rules: Vec<TypedRule>,
-    /// For what goes out: 'tcp 443 to anywhere'
+    /// Egress rules ('tcp 443 to anywhere') instead of ingress
     #[arg(long = "egress", action = ArgAction::SetTrue, value_parser = BoolishValueParser::new().map(direction))]
     pub direction: Direction,
 }
@@ -140,8 +140,8 @@ impl ValueEnum for SourceDestCheck {
     fn to_possible_value(&self) -> Option<PossibleValue> {
         let (word, _) = Self::WORDS.iter().find(|(_, value)| value == self)?;
         Some(PossibleValue::new(*word).help(match self {
-            Self::On => "It checks",
-            Self::Off => "It passes on what is not its own",
+            Self::On => "Drop packets neither from nor to its own addresses",
+            Self::Off => "Let it send and receive packets that are not its own",
         }))
     }
 }

@@ -25,7 +25,7 @@ pub(super) enum Operations {
 Examples:
   sglab apply '[{stop: web1}, {start: web1}]'")]
     Apply {
-        /// What a step's `do:` says
+        /// Operations as YAML, as under `do:`; a text, not a file name
         #[arg(value_name = "OPERATIONS")]
         operations: String,
     },
