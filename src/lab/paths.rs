@@ -10,10 +10,11 @@ use super::resolved::Resolved;
 use crate::compile::names;
 use crate::fabric::FabricError;
 use crate::model::{
-    Direction, Endpoint, Flow, HostName, InstanceState, Interface, InterfaceHolder, InterfaceId, Service, Via,
+    AddressType, Direction, Endpoint, Flow, HostName, InstanceState, Interface, InterfaceHolder, InterfaceId, Service,
+    Via,
 };
 use crate::network::{NodeKind, NodeName};
-use crate::probe::{AddressKind, Answering, Ask, KnownPath, Receiver, Unaskable};
+use crate::probe::{Answering, Ask, KnownPath, Receiver, Unaskable};
 
 impl Lab {
     /// Makes the question of a probe of a flow, or says what it lacks. `resolved` is what resolvers said of the flows
@@ -39,11 +40,11 @@ impl Lab {
                         let inside = Some(address) == private && self.are_in_one_vpc(&flow.from, &id);
                         (address, (!inside).then(|| behind(address)))
                     }
-                    Via::Ipv6 => (last.ipv6.ok_or_else(|| lacks(AddressKind::Ipv6))?.0.into(), None),
+                    Via::Ipv6 => (last.ipv6.ok_or_else(|| lacks(AddressType::Ipv6))?.0.into(), None),
                     Via::Secondary(address) => (address, None),
-                    Via::Private if !outside => (private.ok_or_else(|| lacks(AddressKind::Private))?, None),
+                    Via::Private if !outside => (private.ok_or_else(|| lacks(AddressType::Private))?, None),
                     Via::Private | Via::Public => {
-                        let held = last.public.ok_or_else(|| lacks(AddressKind::Public))?;
+                        let held = last.public.ok_or_else(|| lacks(AddressType::Public))?;
                         let held = IpAddr::V4(held.0);
                         (held, Some(behind(held)))
                     }
@@ -148,7 +149,7 @@ impl Lab {
         let node = names::holder(&id.holder());
         let asleep = || Unaskable::NotRunning(from.clone());
         if flow.via.is_ipv6() {
-            let ipv6 = interface.ipv6.ok_or_else(|| Unaskable::NoAddress(from.clone(), AddressKind::Ipv6))?;
+            let ipv6 = interface.ipv6.ok_or_else(|| Unaskable::NoAddress(from.clone(), AddressType::Ipv6))?;
             let source = match from {
                 Endpoint::Forged(_, source) => *source,
                 _ => ipv6.0.into(),
