@@ -394,7 +394,7 @@ impl Builder {
     }
 
     fn host(&mut self, name: &HostName, host: &Host, number: u32, families: Families) -> Result<(), CompileError> {
-        let (node, internet) = (NodeName(name.to_string()), names::internet());
+        let (node, internet) = (names::host(name), names::internet());
         self.node(node.clone(), NodeKind::Host, families, None)?;
         let addresses = host_addresses(host, families);
         let both = families == Families::Both;

@@ -218,7 +218,7 @@ fn station(cloud: &Cloud, name: &NodeName) -> Result<Option<Station>, String> {
 
 fn node(end: &Endpoint) -> NodeName {
     match end {
-        Endpoint::Host(name, _) => NodeName(name.to_string()),
+        Endpoint::Host(name, _) => names::host(name),
         Endpoint::Instance(name) => names::instance(name),
         Endpoint::LoadBalancer(name, _) => names::load_balancer(name),
         Endpoint::Interface(id) | Endpoint::Forged(id, _) => names::instance(&id.instance),
