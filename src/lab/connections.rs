@@ -36,7 +36,10 @@ impl Connections {
 
     /// One whose ends live.
     pub fn find(&self, name: &ConnectionName) -> Option<&Connection> {
-        self.open().find(|(known, _)| *known == name).map(|(_, connection)| connection)
+        match self.0.get(name)? {
+            Holding::Open(connection, _) => Some(&**connection),
+            Holding::Over(_) => None,
+        }
     }
 
     /// One that is held; else why it is gone.

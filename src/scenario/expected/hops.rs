@@ -210,9 +210,9 @@ fn station(cloud: &Cloud, name: &NodeName) -> Result<Option<Station>, String> {
     if names::internet() == *name {
         return Ok(Some(Station::Internet));
     }
-    let instance = cloud.instances.keys().find(|instance| names::instance(instance) == *name);
+    let instance = cloud.instances.get_key_value(name.0.as_str());
     instance
-        .map(|it| Some(Station::Instance(it.clone())))
+        .map(|(it, _)| Some(Station::Instance(it.clone())))
         .ok_or_else(|| format!("{name} passed it on, and is no station"))
 }
 
