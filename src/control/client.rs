@@ -108,7 +108,7 @@ impl Client {
         protocol::read(&mut self.stream, MAX_REPLY).map_err(|source| self.failed(source))
     }
 
-    /// By which somebody else ends what comes in many answers.
+    /// A handle by which somebody else ends what comes in many answers.
     ///
     /// # Errors
     /// The system's word.

@@ -39,7 +39,7 @@ pub enum FabricError {
     Kernel {
         /// Action that was attempted, `add link web1`.
         attempt: String,
-        /// In which namespace.
+        /// Namespace.
         node: NodeName,
         /// The kernel's word.
         source: io::Error,
@@ -47,7 +47,7 @@ pub enum FabricError {
     /// nft refused a script.
     #[error("failed to change the ruleset of {node}: {message}")]
     Nft {
-        /// In which namespace.
+        /// Namespace.
         node: NodeName,
         /// Script that nft was given.
         script: String,
@@ -57,7 +57,7 @@ pub enum FabricError {
     /// nft did not list what a ruleset has.
     #[error("failed to list the rules of {node}: {message}")]
     Listing {
-        /// In which namespace.
+        /// Namespace.
         node: NodeName,
         /// nft's own words, or what of them could not be read.
         message: String,
@@ -68,7 +68,7 @@ pub enum FabricError {
     /// Nobody knows whether a transaction took place: an undo might undo what was never done.
     #[error("whether the ruleset of {node} was changed is unknown")]
     Unknown {
-        /// In which namespace.
+        /// Namespace.
         node: NodeName,
     },
     /// Flows have been forgotten, and do not come back.

@@ -80,7 +80,7 @@ impl Lab {
         self.connections.admit(name, new);
     }
 
-    /// By what a connection that is held was let pass, as far as filters have recorded it.
+    /// Admissions of a connection that is held, as far as filters have recorded them.
     pub fn admissions(&self, name: &ConnectionName) -> Option<&Admissions> {
         self.connections.admissions(name)
     }

@@ -103,7 +103,7 @@ pub enum Request {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exec {
-    /// In which, by its name.
+    /// Name of the instance or host.
     pub instance: String,
     /// The program and its arguments.
     pub command: Vec<String>,

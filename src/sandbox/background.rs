@@ -42,7 +42,7 @@ pub enum Begun {
 /// Beginning of a line that says what is waited for, and not that all is ready.
 const WAITS: char = '\t';
 
-/// By which the process in the background says that it is ready.
+/// Means of the process in the background to say that it is ready.
 #[derive(Debug)]
 pub struct Ready {
     caller: File,

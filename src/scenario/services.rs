@@ -18,7 +18,7 @@ pub enum StartServices {
 }
 
 impl StartServices {
-    /// From where the services of a file start; nothing if they do not.
+    /// Folder that the paths of a file's services are relative to; nothing if they do not start.
     ///
     /// # Errors
     /// As [`folder_of`].

@@ -28,7 +28,7 @@ pub struct BoardView<'a> {
     prefix_lists: Vec<PrefixListView>,
     table: KeptTable,
     counts: Counts,
-    /// By which addresses rows may go: `usual`, `public`, `ipv6`, `dns`.
+    /// Addresses that rows go by: `usual`, `public`, `ipv6`, `dns`.
     by: Vec<String>,
     /// Titles of classes that are taken apart.
     open: &'a BTreeSet<String>,

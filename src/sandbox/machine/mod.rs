@@ -100,7 +100,7 @@ pub enum Folder {
 #[derive(Debug, thiserror::Error)]
 #[error("failed to {attempt}: {source}")]
 pub struct StartError {
-    /// At what.
+    /// Action that was attempted, in words.
     pub attempt: String,
     /// The system's word.
     pub source: io::Error,
