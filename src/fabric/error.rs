@@ -12,7 +12,7 @@ pub enum FabricError {
     Namespace {
         /// Name of the namespace.
         node: NodeName,
-        /// The kernel's word.
+        /// The OS error.
         source: io::Error,
     },
     /// The sandbox has no place for the lab's names.
@@ -20,7 +20,7 @@ pub enum FabricError {
     Folder {
         /// Path of the folder.
         folder: std::path::PathBuf,
-        /// The system's word.
+        /// The OS error.
         source: io::Error,
     },
     /// A namespace could not be entered.
@@ -28,7 +28,7 @@ pub enum FabricError {
     Enter {
         /// Name of the namespace.
         node: NodeName,
-        /// The kernel's word.
+        /// The OS error.
         source: io::Error,
     },
     /// A namespace is named that was not made.
@@ -41,7 +41,7 @@ pub enum FabricError {
         attempt: String,
         /// Namespace.
         node: NodeName,
-        /// The kernel's word.
+        /// The OS error.
         source: io::Error,
     },
     /// nft refused a script.

@@ -36,7 +36,7 @@ pub enum LabError {
     Names {
         /// Name of the file.
         file: String,
-        /// The system's word.
+        /// The OS error.
         source: io::Error,
     },
     /// A connection that was to be held did not come about.

@@ -59,7 +59,7 @@ pub fn host_paths(topology: &Topology) -> impl Iterator<Item = &str> {
 /// is opened below it is opened without such.
 ///
 /// # Errors
-/// The system's word, where there is no present folder.
+/// The OS error, where there is no present folder.
 pub fn folder_of(file: &str) -> std::io::Result<PathBuf> {
     let path = Path::new(file);
     let parent = path.parent().filter(|parent| path.is_file() && !parent.as_os_str().is_empty());

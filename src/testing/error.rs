@@ -50,7 +50,7 @@ pub enum Error {
     File {
         /// Path of the file.
         file: String,
-        /// The system's word.
+        /// The OS error.
         source: std::io::Error,
     },
 }

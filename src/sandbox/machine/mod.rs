@@ -102,7 +102,7 @@ pub enum Folder {
 pub struct StartError {
     /// Action that was attempted, in words.
     pub attempt: String,
-    /// The system's word.
+    /// The OS error.
     pub source: io::Error,
 }
 
