@@ -7,7 +7,7 @@ use sglab::model::Era;
 use sglab::report::{self, knobs, shown_line};
 use sglab::topology::Topology;
 
-use super::common::{EraName, Exit, PlainFormat};
+use super::common::{Exit, PlainFormat};
 use super::output::stdout;
 use super::sources;
 
@@ -29,7 +29,7 @@ pub(crate) struct CheckArguments {
     pub topologies: Vec<String>,
     /// Explain the knobs of an era, or of each: what the article states, what Amazon documents, what was chosen
     #[arg(long, value_enum, value_name = "ERA", num_args = 0..=1, require_equals = true)]
-    pub explain_era: Option<Option<EraName>>,
+    pub explain_era: Option<Option<Era>>,
     /// How to print what is wrong
     #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
     pub format: PlainFormat,
@@ -60,14 +60,14 @@ pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<Exit> {
 }
 
 /// Explains the knobs of one era or of all, by themselves or as each file has them.
-fn explain(arguments: &CheckArguments, era: Option<EraName>, topologies: &[Topology]) -> anyhow::Result<Exit> {
+fn explain(arguments: &CheckArguments, era: Option<Era>, topologies: &[Topology]) -> anyhow::Result<Exit> {
     let files: Vec<Option<&Topology>> =
         if topologies.is_empty() { vec![None] } else { topologies.iter().map(Some).collect() };
     let mut documents = Vec::new();
     let mut texts = Vec::new();
     for file in files {
         let eras = match (era, file) {
-            (Some(era), _) => vec![era.into()],
+            (Some(era), _) => vec![era],
             (None, Some(topology)) => topology.eras.clone(),
             (None, None) => Era::ALL.to_vec(),
         };

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use sglab::model::{Era, Via};
+use sglab::model::Via;
 use sglab::report;
 use sglab::topology::{Topology, TypedFlow};
 
@@ -56,27 +56,6 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// An era as typed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum EraName {
-    /// The article of 2013, "How Security Groups Work": see docs/semantics.md
-    Article,
-    /// EC2-Classic as documented
-    Classic,
-    /// Today's VPC
-    Vpc,
-}
-
-impl From<EraName> for Era {
-    fn from(name: EraName) -> Self {
-        match name {
-            EraName::Article => Self::Article,
-            EraName::Classic => Self::Classic,
-            EraName::Vpc => Self::Vpc,
-        }
-    }
-}
-
 /// Formats of the other commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PlainFormat {
@@ -105,34 +84,10 @@ pub(crate) struct LabChoice {
     pub name: Option<String>,
 }
 
-/// A kind of address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum AddressKind {
-    /// The private address
-    Private,
-    /// The public address, through the gateway
-    Public,
-    /// The IPv6 address
-    Ipv6,
-    /// The public DNS name
-    Dns,
-}
-
-impl From<AddressKind> for Via {
-    fn from(by: AddressKind) -> Self {
-        match by {
-            AddressKind::Private => Self::Private,
-            AddressKind::Public => Self::Public,
-            AddressKind::Ipv6 => Self::Ipv6,
-            AddressKind::Dns => Self::Dns,
-        }
-    }
-}
-
 /// A flow, of one argument or two.
-pub(super) fn flow(from: &str, to: Option<&str>, by: Option<AddressKind>) -> TypedFlow {
+pub(super) fn flow(from: &str, to: Option<&str>, by: Option<Via>) -> TypedFlow {
     let flow = to.map_or_else(|| TypedFlow::new(from), |to| TypedFlow::between(from, to));
-    flow.by(by.map(Via::from))
+    flow.by(by)
 }
 
 /// That a file has no such step.

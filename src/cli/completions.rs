@@ -9,7 +9,7 @@ use clap_complete::env::Shells;
 use super::common::Exit;
 use super::output::stdout;
 
-/// By which the script asks this program.
+/// Environment variable by which the script asks this program.
 pub(super) const VARIABLE: &str = "SGLAB_COMPLETE";
 
 /// `sglab completions`.

@@ -130,7 +130,7 @@ fn open(folder: &Path, inside: &Path) -> io::Result<File> {
 /// Reads a file of a bundle, as [`open`] opens it.
 ///
 /// # Errors
-/// The system's word, or that it is no file of a bundle.
+/// The OS error, or that it is no file of a bundle.
 pub(super) fn read(folder: &Path, inside: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let read = open(folder, inside)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;

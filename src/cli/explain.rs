@@ -4,13 +4,13 @@ use std::io::{IsTerminal, Write};
 
 use anyhow::bail;
 use clap::Args;
-use sglab::model::Era;
+use sglab::model::{Era, Via};
 use sglab::report::Style;
 use sglab::report::explain::{self, Moment};
 use sglab::scenario::{cells, predict};
 use sglab::topology::{FlowPattern, TypedFlow};
 
-use super::common::{self, AddressKind, EraName, Exit, LabChoice, PlainFormat, When, no_step, told};
+use super::common::{self, Exit, LabChoice, PlainFormat, When, no_step, told};
 use super::output::stdout;
 use super::{live, screen, sources};
 
@@ -41,7 +41,7 @@ pub(crate) struct ExplainArguments {
     pub flow: Option<String>,
     /// By which address of the receiver, on a lab that is up
     #[arg(long, value_enum, value_name = "ADDRESS", conflicts_with_all = ["step", "era"])]
-    pub by: Option<AddressKind>,
+    pub by: Option<Via>,
     #[command(flatten)]
     pub which: LabChoice,
     /// After the operations of this step; without it, as launched
@@ -49,7 +49,7 @@ pub(crate) struct ExplainArguments {
     pub step: Option<usize>,
     /// Under this era; without it under vpc, or the file's first
     #[arg(long, value_enum, value_name = "ERA")]
-    pub era: Option<EraName>,
+    pub era: Option<Era>,
     /// How to print the explanation
     #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
     pub format: PlainFormat,
@@ -71,7 +71,7 @@ pub(super) fn run(arguments: &ExplainArguments) -> anyhow::Result<Exit> {
     if step > topology.steps.len() {
         bail!("{}", no_step(&topology, step));
     }
-    let era = arguments.era.map_or(topology.eras[0], Era::from);
+    let era = arguments.era.unwrap_or(topology.eras[0]);
     let flow = TypedFlow::new(written);
     let mut cloud = flow.with_synthetic_hosts(&predict::cloud_at(&topology, era, step)?).into_owned();
     let pattern = sources::value_or_tell(FlowPattern::parse(written, &cloud));

@@ -12,7 +12,7 @@ use super::output;
 /// Writes a file that must not be there yet. It is not there afterwards if that fails.
 ///
 /// # Errors
-/// The system's word.
+/// The OS error.
 pub(super) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // Not a look before: nobody's file is overwritten, whatever happens in between.
     fill(OpenOptions::new().write(true).create_new(true).open(path)?, path, bytes)
@@ -33,7 +33,7 @@ pub(super) fn write_new_or_out(path: Option<&Path>, bytes: &[u8]) -> anyhow::Res
 /// Writes a file, or writes it anew. What was there before is there afterwards if that fails.
 ///
 /// # Errors
-/// The system's word.
+/// The OS error.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let path = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => path.to_owned(),

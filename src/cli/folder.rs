@@ -33,7 +33,7 @@ type Identity = (u64, u64);
 /// Looks through a folder and its folders. A link to a folder is followed where nothing else leads there.
 ///
 /// # Errors
-/// The system's word, and of which path.
+/// The OS error, and the path that it is of.
 pub(super) fn topologies(folder: &Path) -> Result<Found, (PathBuf, io::Error)> {
     files(folder, is_ending)
 }
@@ -112,7 +112,7 @@ fn what_it_is(kind: FileType) -> Option<&'static str> {
 /// Opens a file of a folder. It may have become something else since the folder was read, and to open that must not wait.
 ///
 /// # Errors
-/// The system's word, or that it is no file.
+/// The OS error, or that it is no file.
 pub(super) fn open(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
     if !file.metadata()?.is_file() {

@@ -10,7 +10,7 @@ use sglab::report::{self, Broken, Entry, Style, terminal};
 use sglab::scenario::{Options, RunError, predict};
 use sglab::topology::Topology;
 
-use super::common::{EraName, Exit, PlainFormat, When, no_step};
+use super::common::{Exit, PlainFormat, When, no_step};
 use super::output::stdout;
 use super::{screen, sources, steps};
 
@@ -39,7 +39,7 @@ pub(crate) struct PredictArguments {
     pub step: Option<usize>,
     /// Under these eras instead of the file's own; separate several by commas
     #[arg(long, value_enum, value_delimiter = ',', value_name = "ERA")]
-    pub era: Vec<EraName>,
+    pub era: Vec<Era>,
     /// Show the whole truth table of every step
     #[arg(long)]
     pub grid: bool,
@@ -67,7 +67,7 @@ pub(super) fn run(arguments: &PredictArguments) -> anyhow::Result<Exit> {
     let color = screen::wanted(arguments.color, stdout().is_terminal());
     let width = screen::width_of(&stdout());
     let style = Style { color, grid: arguments.grid, verbose: arguments.grid, width, ..Style::default() };
-    let typed: Vec<Era> = arguments.era.iter().copied().map(Era::from).collect();
+    let typed = &arguments.era;
     let eras = |topology: &Topology| if typed.is_empty() { topology.eras.clone() } else { typed.clone() };
     let jobs = read.topologies.iter().flat_map(|topology| eras(topology).into_iter().map(move |era| (topology, era)));
     let options = Options { until_step: arguments.step, ..Options::default() };

@@ -7,7 +7,7 @@ use clap::Args;
 use sglab::compile;
 use sglab::model::{Era, apply};
 
-use super::common::{EraName, Exit, LabChoice, no_step};
+use super::common::{Exit, LabChoice, no_step};
 use super::output::stdout;
 use super::{live, sources};
 
@@ -28,7 +28,7 @@ pub(crate) struct RenderArguments {
     pub step: Option<usize>,
     /// Under this era; without it under vpc, or the file's first
     #[arg(long, value_enum, value_name = "ERA", requires = "topology")]
-    pub era: Option<EraName>,
+    pub era: Option<Era>,
     #[command(flatten)]
     pub which: LabChoice,
 }
@@ -36,7 +36,7 @@ pub(crate) struct RenderArguments {
 pub(super) fn run(arguments: &RenderArguments) -> anyhow::Result<Exit> {
     let Some(file) = &arguments.topology else { return live::export::render(&arguments.which) };
     let Some(topology) = sources::read_cloud(file)? else { return Ok(Exit::BadInput) };
-    let era = arguments.era.map_or(topology.eras[0], Era::from);
+    let era = arguments.era.unwrap_or(topology.eras[0]);
     let steps = arguments.step.unwrap_or(0);
     if steps > topology.steps.len() {
         bail!("{}", no_step(&topology, steps));

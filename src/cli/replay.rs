@@ -66,7 +66,7 @@ pub(super) fn run(arguments: &ReplayArguments) -> anyhow::Result<Exit> {
     Ok(host::run_until_signal(replay(arguments, &manifest, &kept, &now))?.unwrap_or_else(|exit| exit))
 }
 
-/// With what this run is made.
+/// Versions that this run is made with.
 pub(super) fn versions() -> Versions {
     Versions {
         sglab: env!("CARGO_PKG_VERSION").to_owned(),
@@ -116,7 +116,7 @@ fn read<'a>(
     Ok(RecordedRun { record, topology, era, steps, services })
 }
 
-/// From where the services of a run start: where somebody says, else from the folder of the file that was run, if that is in the
+/// Folder of the services of a run: the one that somebody names, else that of the file that was run, if that is in the
 /// present folder. It is a bundle that says which file that was, and anybody may have written it.
 fn folder_of_services(given: Option<&Path>, file: &str) -> anyhow::Result<PathBuf> {
     if let Some(given) = given {

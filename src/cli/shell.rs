@@ -16,7 +16,7 @@ use sglab::scenario;
 use sglab::scenario::predict;
 use sglab::topology::Topology;
 
-use super::common::{EraName, Exit, no_step, told};
+use super::common::{Exit, no_step, told};
 use super::live::exec;
 use super::{host, inside, screen, sources, steps};
 
@@ -39,7 +39,7 @@ pub(crate) struct ShellArguments {
     pub step: Option<usize>,
     /// Under this era; without it under vpc, or the file's first
     #[arg(long, value_enum, value_name = "ERA")]
-    pub era: Option<EraName>,
+    pub era: Option<Era>,
     /// Inside this instance or host outside, as its root; no service of the file is started
     #[arg(long = "in", value_name = "INSTANCE|HOST")]
     pub site: Option<String>,
@@ -70,7 +70,7 @@ pub(super) fn run(arguments: ShellArguments) -> anyhow::Result<Exit> {
     if steps > topology.steps.len() {
         bail!("{}", no_step(&topology, steps));
     }
-    let era = arguments.era.map_or(topology.eras[0], Era::from);
+    let era = arguments.era.unwrap_or(topology.eras[0]);
     if let Some(site) = &arguments.site {
         let cloud = predict::cloud_at(&topology, era, steps)?;
         if Site::named(&cloud, site).is_none() {

@@ -19,7 +19,7 @@ use sglab::topology::Topology;
 
 use super::account::expected::{self, Imported};
 use super::account::sources::Reading;
-use super::common::{EVIDENCE, EraName, Exit, OWN_CLOUD, REPORTS, SELECTION, When, told};
+use super::common::{EVIDENCE, Exit, OWN_CLOUD, REPORTS, SELECTION, When, told};
 use super::output::stdout;
 use super::shard::Shard;
 use super::{broken, evidence, file, host, replay, screen, sources, steps};
@@ -73,7 +73,7 @@ pub(crate) struct TestArguments {
     pub step: Option<usize>,
     /// Run under these eras instead of the file's own; separate several by commas
     #[arg(long, value_enum, value_delimiter = ',', value_name = "ERA", help_heading = SELECTION)]
-    pub era: Vec<EraName>,
+    pub era: Vec<Era>,
     /// Run one's own cloud instead, as `sglab import` reads it: files, folders, `-`; several make one cloud
     #[arg(long, value_name = "SOURCE", num_args = 1.., conflicts_with = "topologies", help_heading = OWN_CLOUD)]
     pub import: Vec<String>,
@@ -160,8 +160,7 @@ async fn run_all(arguments: &TestArguments, read: &sources::Read, imported: Opti
     let jobs: Vec<Job<'_>> = topologies
         .iter()
         .flat_map(|topology| {
-            let typed: Vec<Era> = arguments.era.iter().copied().map(Era::from).collect();
-            let eras = if typed.is_empty() { topology.eras.clone() } else { typed };
+            let eras = if arguments.era.is_empty() { topology.eras.clone() } else { arguments.era.clone() };
             eras.into_iter().map(move |era| Job { topology, era })
         })
         .collect();

@@ -14,7 +14,7 @@ use sglab::workshop::grading::{self, GradedAnswer, Score};
 use sglab::workshop::questions::{self, Puzzle, Puzzles};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::common::{EraName, Exit, PlainFormat, When, no_step};
+use super::common::{Exit, PlainFormat, When, no_step};
 use super::desk::{Desk, Source, Talk};
 use super::output::stdout;
 use super::{broken, host, screen, sources};
@@ -51,7 +51,7 @@ pub(crate) struct WalkArguments {
     pub step: Option<usize>,
     /// Under this era; without it under vpc, or the file's first
     #[arg(long, value_enum, value_name = "ERA")]
-    pub era: Option<EraName>,
+    pub era: Option<Era>,
     /// How to print: as it happens, or a transcript at the end
     #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
     pub format: PlainFormat,
@@ -62,7 +62,7 @@ pub(crate) struct WalkArguments {
 
 pub(super) fn run(arguments: &WalkArguments) -> anyhow::Result<Exit> {
     let Some(topology) = sources::read_one(&arguments.topology)? else { return Ok(Exit::BadInput) };
-    let era = arguments.era.map_or(topology.eras[0], Era::from);
+    let era = arguments.era.unwrap_or(topology.eras[0]);
     let from = arguments.step.unwrap_or(1);
     if from == 0 || from > topology.steps.len() {
         bail!("{}", no_step(&topology, from));

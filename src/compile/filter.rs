@@ -31,16 +31,15 @@ const DIRECTIONS: [Direction; 2] = [Direction::Egress, Direction::Ingress];
 /// The priority of chains that see datagrams in pieces, as they come: the kernel puts them together at -400.
 pub const BEFORE_FRAGMENTS: i32 = -450;
 
-/// The ruleset of a VPC. `attached` are the interfaces that have a link to its router.
+/// The ruleset of a VPC. `members` are those of all groups of the cloud, and `attached` the interfaces that have a link to its router.
 pub fn ruleset(
-    cloud: &Cloud,
+    (cloud, members): (&Cloud, &Members<'_>),
     (name, vpc): (&VpcName, &Vpc),
     attached: &[&Interface],
     timeouts: Timeouts,
 ) -> Result<Ruleset, CompileError> {
     let mut ruleset = Ruleset::default();
     let groups: Vec<_> = cloud.groups.iter().filter(|(_, group)| group.vpc == *name).collect();
-    let members = Members::of(cloud);
     for (group, _) in &groups {
         ruleset.sets.insert(names::members(group), set("ipv4_addr", members.private(group)));
         if vpc.ipv6.is_some() {

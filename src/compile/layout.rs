@@ -9,6 +9,7 @@ use indexmap::{IndexMap, IndexSet};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::error::CompileError;
+use super::members::Members;
 use super::names::{self, Wire};
 use super::{filter, icmp_errors, services, translation};
 use crate::model::{
@@ -33,11 +34,12 @@ pub fn network(cloud: &Cloud) -> Result<Network, CompileError> {
     let anywhere = families(cloud.vpcs.values().any(|vpc| vpc.ipv6.is_some()));
     builder.node(names::internet(), NodeKind::Internet, anywhere, None)?;
     builder.internet_routes(cloud);
+    let members = Members::of(cloud);
     for (number, (name, vpc)) in (1..).zip(&cloud.vpcs) {
         let attached = attached(cloud, name);
         let pairs: Vec<_> = attached.iter().filter_map(|i| Some((i.private?, i.public?))).collect();
         let speaks = families(vpc.ipv6.is_some());
-        let filter = filter::ruleset(cloud, (name, vpc), &attached, timeouts)?;
+        let filter = filter::ruleset((cloud, &members), (name, vpc), &attached, timeouts)?;
         builder.node(names::router(name), NodeKind::Router, speaks, Some(filter))?;
         let translation = translation::gateway(
             &pairs,
@@ -394,7 +396,7 @@ impl Builder {
     }
 
     fn host(&mut self, name: &HostName, host: &Host, number: u32, families: Families) -> Result<(), CompileError> {
-        let (node, internet) = (NodeName(name.to_string()), names::internet());
+        let (node, internet) = (names::host(name), names::internet());
         self.node(node.clone(), NodeKind::Host, families, None)?;
         let addresses = host_addresses(host, families);
         let both = families == Families::Both;

@@ -6,8 +6,8 @@ use ipnet::Ipv6Net;
 
 pub use crate::model::INTERNET_ADDRESS_IPV6;
 use crate::model::{
-    Direction, GATEWAYS_IPV6, GroupName, InstanceName, InterfaceHolder, InterfaceId, LoadBalancerName, OwnBox,
-    PrefixListName, VpcName,
+    Direction, GATEWAYS_IPV6, GroupName, HostName, InstanceName, InterfaceHolder, InterfaceId, LoadBalancerName,
+    OwnBox, PrefixListName, VpcName,
 };
 use crate::network::{LinkName, NodeName};
 
@@ -167,6 +167,11 @@ pub fn instance(name: &InstanceName) -> NodeName {
 
 /// The node of a load balancer.
 pub fn load_balancer(name: &LoadBalancerName) -> NodeName {
+    NodeName(name.to_string())
+}
+
+/// The node of a host.
+pub fn host(name: &HostName) -> NodeName {
     NodeName(name.to_string())
 }
 

@@ -21,7 +21,7 @@ pub enum ClientError {
     NotUp {
         /// Lab that was asked for.
         lab: LabName,
-        /// The system's word.
+        /// The OS error.
         source: io::Error,
     },
     /// It was spoken to, and something went wrong.
@@ -77,7 +77,7 @@ impl Client {
     /// Gives up where the lab says nothing for so long.
     ///
     /// # Errors
-    /// The system's word.
+    /// The OS error.
     pub fn give_up_after(&self, patience: Duration) -> io::Result<()> {
         self.stream.set_read_timeout(Some(patience))
     }
@@ -108,10 +108,10 @@ impl Client {
         protocol::read(&mut self.stream, MAX_REPLY).map_err(|source| self.failed(source))
     }
 
-    /// By which somebody else ends what comes in many answers.
+    /// A handle by which somebody else ends what comes in many answers.
     ///
     /// # Errors
-    /// The system's word.
+    /// The OS error.
     pub fn ender(&self) -> io::Result<CancelHandle> {
         self.stream.try_clone().map(CancelHandle)
     }
@@ -146,7 +146,7 @@ impl CancelHandle {
     /// Asks the lab to end.
     ///
     /// # Errors
-    /// The system's word.
+    /// The OS error.
     pub fn end(&self) -> io::Result<()> {
         self.0.shutdown(Shutdown::Write)
     }

@@ -64,7 +64,7 @@ pub enum LabDirError {
         attempt: &'static str,
         /// Path of the file.
         path: PathBuf,
-        /// The system's word.
+        /// The OS error.
         source: io::Error,
     },
 }
@@ -179,7 +179,7 @@ impl LabDir {
     /// Returns the state of the place. Clears what a lab has left that has ended, but for its log.
     ///
     /// # Errors
-    /// The system's word.
+    /// The OS error.
     pub fn life(&self) -> Result<LabDirState, LabDirError> {
         match self.look()? {
             LabDirState::None if self.lock().exists() => match self.take() {
@@ -216,7 +216,7 @@ impl LabDir {
     /// Returns `true` if a lab lives here.
     ///
     /// # Errors
-    /// The system's word.
+    /// The OS error.
     pub fn is_up(&self) -> Result<bool, LabDirError> {
         Ok(self.life()? == LabDirState::Up)
     }
@@ -241,7 +241,7 @@ impl LabDir {
     /// Kills the lab that lives here, whatever it does at the moment, and waits until nothing of it is left.
     ///
     /// # Errors
-    /// The system's word; and where it is still there after a while.
+    /// The OS error; and where it is still there after a while.
     pub fn end_by_force(&self) -> Result<(), LabDirError> {
         let begun = Instant::now();
         while self.is_up()? {
@@ -260,7 +260,7 @@ impl LabDir {
     /// Waits until no lab lives here any more, and says how it ended; what it has left is cleared if it ended as it should.
     ///
     /// # Errors
-    /// The system's word.
+    /// The OS error.
     pub fn wait_until_down(&self) -> Result<LabDirState, LabDirError> {
         if !self.lock().exists() {
             return Ok(LabDirState::None);
@@ -340,7 +340,7 @@ fn remove(path: &Path) {
 /// Every place of the user where a lab lives, by name.
 ///
 /// # Errors
-/// The system's word.
+/// The OS error.
 pub fn all() -> Result<Vec<LabDir>, LabDirError> {
     Ok(found()?.into_iter().filter(|(_, life)| *life == LabDirState::Up).map(|(place, _)| place).collect())
 }
@@ -348,7 +348,7 @@ pub fn all() -> Result<Vec<LabDir>, LabDirError> {
 /// Every place of the user where a lab has died, by name.
 ///
 /// # Errors
-/// The system's word.
+/// The OS error.
 pub fn died() -> Result<Vec<LabDir>, LabDirError> {
     Ok(found()?.into_iter().filter(|(_, life)| *life == LabDirState::Died).map(|(place, _)| place).collect())
 }

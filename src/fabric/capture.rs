@@ -40,7 +40,7 @@ impl Capture {
     /// Opens one.
     ///
     /// # Errors
-    /// The kernel's word, with the namespace.
+    /// The OS error, with the namespace.
     pub async fn open(namespace: &Arc<Namespace>) -> Result<Self, FabricError> {
         const ATTEMPT: &str = "open a capture";
         let (faults, name) = (namespace.faults.clone(), namespace.name.clone());
@@ -55,7 +55,7 @@ impl Capture {
     /// Returns the number of packets that had no place in the socket's buffer since the last call.
     ///
     /// # Errors
-    /// The kernel's word.
+    /// The OS error.
     pub fn missed(&self) -> io::Result<u32> {
         Ok(crate::sandbox::raw::packets_missed(self.socket.as_fd())?)
     }
@@ -63,7 +63,7 @@ impl Capture {
     /// All that was seen until now, and perhaps of what is seen meanwhile. Frames of the loopback interface are not among them.
     ///
     /// # Errors
-    /// The kernel's word.
+    /// The OS error.
     pub fn read(&self) -> io::Result<Vec<Frame>> {
         self.read_up_to(usize::MAX)
     }
@@ -71,7 +71,7 @@ impl Capture {
     /// The same, and stops with the frame by which there are so many bytes: who sends faster than this reads would be read for ever.
     ///
     /// # Errors
-    /// The kernel's word.
+    /// The OS error.
     pub fn read_up_to(&self, bytes: usize) -> io::Result<Vec<Frame>> {
         let mut frames = Vec::new();
         let mut left = bytes;

@@ -89,7 +89,7 @@ pub(super) fn list_here() -> Result<(), Refused> {
 /// flow of such a protocol from the next by nothing but addresses.
 ///
 /// # Errors
-/// The kernel's word, with the namespace.
+/// The OS error, with the namespace.
 pub async fn forget_portless(nodes: &[Arc<Namespace>], ends: &HashSet<(u8, IpAddr)>) -> Result<(), FabricError> {
     let forgetting = nodes.iter().map(|node| async move {
         let ends = ends.clone();
@@ -103,7 +103,7 @@ pub async fn forget_portless(nodes: &[Arc<Namespace>], ends: &HashSet<(u8, IpAdd
 /// as the flow's first packet had them.
 ///
 /// # Errors
-/// The kernel's word, with the namespace.
+/// The OS error, with the namespace.
 pub async fn remembered_for(node: &Arc<Namespace>, tuples: &[packet::Tuple]) -> Result<Option<Duration>, FabricError> {
     let tuples = tuples.to_vec();
     let done = node.run(move || remaining(&tuples)).await?;
@@ -117,7 +117,7 @@ fn remaining(tuples: &[packet::Tuple]) -> Result<Option<Duration>, Refused> {
 /// Tells if a namespace tracks the flow of a packet, in either direction.
 ///
 /// # Errors
-/// The kernel's word, with the namespace.
+/// The OS error, with the namespace.
 pub async fn knows(node: &Arc<Namespace>, packet: packet::Tuple) -> Result<bool, FabricError> {
     let is_of = move |attributes: &[ConntrackAttribute]| {
         attributes.iter().any(|attribute| match attribute {
@@ -135,7 +135,7 @@ pub async fn knows(node: &Arc<Namespace>, packet: packet::Tuple) -> Result<bool,
 /// Returns the time for which a namespace remembers an established connection of TCP in which nothing is sent.
 ///
 /// # Errors
-/// The kernel's word, with the namespace.
+/// The OS error, with the namespace.
 pub async fn keeps_connections_for(node: &Arc<Namespace>) -> Result<Duration, FabricError> {
     const FILE: &str = "/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_established";
     let read = move || {
@@ -257,7 +257,7 @@ fn protocol(tuples: &[Tuple]) -> Option<u8> {
 /// The tracked flows of a namespace that have one of these addresses at an end, a line each.
 ///
 /// # Errors
-/// The kernel's word, with the namespace.
+/// The OS error, with the namespace.
 pub async fn flows_in_words(node: &Arc<Namespace>, addresses: &[IpAddr]) -> Result<Vec<String>, FabricError> {
     let addresses = addresses.to_vec();
     let done = node.run(move || flows_here(&addresses)).await?;

@@ -60,7 +60,7 @@ pub struct Ends {
 /// Counts the flows of a namespace that begin from now on, and listens to their ends.
 ///
 /// # Errors
-/// The kernel's word, with the namespace.
+/// The OS error, with the namespace.
 pub async fn count(node: &Arc<Namespace>) -> Result<Ends, FabricError> {
     let news = if node.faults.ends_are_late() { PollFlags::empty() } else { PollFlags::POLLIN };
     let opened = node.run(move || {
@@ -78,7 +78,7 @@ pub async fn count(node: &Arc<Namespace>) -> Result<Ends, FabricError> {
 /// Every flow that a namespace tracks now.
 ///
 /// # Errors
-/// The kernel's word, with the namespace.
+/// The OS error, with the namespace.
 pub async fn standing(node: &Arc<Namespace>) -> Result<Vec<Counted>, FabricError> {
     let listed = node.run(|| Ok(conntrack::flows()?.into_iter().filter_map(counted).collect()));
     listed.await?.map_err(|refused| in_node(&node.name, refused))
@@ -93,7 +93,7 @@ impl Ends {
     /// Reads all that is there now, and perhaps of what comes meanwhile.
     ///
     /// # Errors
-    /// The kernel's word; "no buffer space" is not an error, but some are lost.
+    /// The OS error; "no buffer space" is not an error, but some are lost.
     pub fn read(&mut self) -> io::Result<Ended> {
         let mut ended = Ended::default();
         for _ in 0..self.most_waiting {

@@ -12,7 +12,7 @@ pub enum FabricError {
     Namespace {
         /// Name of the namespace.
         node: NodeName,
-        /// The kernel's word.
+        /// The OS error.
         source: io::Error,
     },
     /// The sandbox has no place for the lab's names.
@@ -20,7 +20,7 @@ pub enum FabricError {
     Folder {
         /// Path of the folder.
         folder: std::path::PathBuf,
-        /// The system's word.
+        /// The OS error.
         source: io::Error,
     },
     /// A namespace could not be entered.
@@ -28,7 +28,7 @@ pub enum FabricError {
     Enter {
         /// Name of the namespace.
         node: NodeName,
-        /// The kernel's word.
+        /// The OS error.
         source: io::Error,
     },
     /// A namespace is named that was not made.
@@ -39,15 +39,15 @@ pub enum FabricError {
     Kernel {
         /// Action that was attempted, `add link web1`.
         attempt: String,
-        /// In which namespace.
+        /// Namespace.
         node: NodeName,
-        /// The kernel's word.
+        /// The OS error.
         source: io::Error,
     },
     /// nft refused a script.
     #[error("failed to change the ruleset of {node}: {message}")]
     Nft {
-        /// In which namespace.
+        /// Namespace.
         node: NodeName,
         /// Script that nft was given.
         script: String,
@@ -57,7 +57,7 @@ pub enum FabricError {
     /// nft did not list what a ruleset has.
     #[error("failed to list the rules of {node}: {message}")]
     Listing {
-        /// In which namespace.
+        /// Namespace.
         node: NodeName,
         /// nft's own words, or what of them could not be read.
         message: String,
@@ -68,7 +68,7 @@ pub enum FabricError {
     /// Nobody knows whether a transaction took place: an undo might undo what was never done.
     #[error("whether the ruleset of {node} was changed is unknown")]
     Unknown {
-        /// In which namespace.
+        /// Namespace.
         node: NodeName,
     },
     /// Flows have been forgotten, and do not come back.

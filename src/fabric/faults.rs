@@ -66,7 +66,7 @@ pub enum Moment {
 /// Something that a fabric did, or was to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// In which namespace.
+    /// Namespace.
     pub node: NodeName,
     /// Action: `add route 10.0.0.11/32`.
     pub attempt: String,

@@ -41,7 +41,7 @@ const MAX_PIPELINED: usize = 32;
 /// Returns the states of a router's links, of those that are there.
 ///
 /// # Errors
-/// The kernel's word, with the namespace.
+/// The OS error, with the namespace.
 pub async fn states(router: &Arc<Namespace>, indexes: Vec<u32>) -> Result<HashMap<u32, LinkState>, FabricError> {
     let asked = router.run(move || states_here(&indexes)).await?;
     let (attempt, node) = ("ask how links are".to_owned(), router.name.clone());

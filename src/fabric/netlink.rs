@@ -245,7 +245,7 @@ pub(super) fn is_of(message: &[u8], subsystem: u8) -> bool {
 /// Kinds of messages below this are the same for every protocol.
 const NETLINK_S_OWN: u16 = 16;
 
-/// The kernel's word. The crate's own reading overflows at the number that has no opposite.
+/// Returns the OS error of a message. The crate's own reading overflows at the number that has no opposite.
 pub(super) fn refusal(error: &ErrorMessage) -> io::Error {
     io::Error::from_raw_os_error(error.raw_code().saturating_abs())
 }

@@ -74,7 +74,7 @@ impl LogSocket {
     /// Opens the log of a namespace.
     ///
     /// # Errors
-    /// The kernel's word, with the namespace.
+    /// The OS error, with the namespace.
     pub async fn open(namespace: &Arc<Namespace>) -> Result<Self, FabricError> {
         const ATTEMPT: &str = "open the log of verdicts";
         let (faults, name) = (namespace.faults.clone(), namespace.name.clone());
@@ -101,7 +101,7 @@ impl LogSocket {
     /// Reads all that is there now, and perhaps of what comes meanwhile.
     ///
     /// # Errors
-    /// The kernel's word; "no buffer space" is not an error but counts as lost.
+    /// The OS error; "no buffer space" is not an error but counts as lost.
     pub fn read(&mut self) -> io::Result<Read> {
         let mut read = Read::default();
         for _ in 0..self.most_waiting {

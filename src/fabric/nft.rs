@@ -3,6 +3,7 @@
 //! What nft says of a transaction that failed is not the whole truth: killed, it may have committed first. So the
 //! kernel's own count of transactions is read before and after.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -56,14 +57,22 @@ pub(super) async fn change(namespace: &Arc<Namespace>, changes: &[Change]) -> Re
     if changes.is_empty() {
         return Ok(());
     }
-    let handles = rules_to_delete(namespace, changes).await.map_err(without_effect)?;
+    let rules = rules_to_delete(namespace, changes).await.map_err(without_effect)?;
     // The last time that they can be asked what they counted.
-    keep_counts(&mut namespace.counted.lock().unwrap_or_else(PoisonError::into_inner), &handles);
-    let find = |chain: &str, id: &str| {
-        handles.iter().find(|rule| rule.chain == chain && rule.id == id).map(|rule| rule.handle)
-    };
-    let script = transaction(changes, &find).map_err(|e| missing(namespace, e.to_string())).map_err(without_effect)?;
+    keep_counts(&mut namespace.counted.lock().unwrap_or_else(PoisonError::into_inner), &rules);
+    let script =
+        with_handles(changes, &rules).map_err(|e| missing(namespace, e.to_string())).map_err(without_effect)?;
     transact(namespace, script).await
+}
+
+/// The script of a transaction, with the handles of the rules that it deletes.
+fn with_handles(changes: &[Change], rules: &[KernelRule]) -> Result<String, MissingHandle> {
+    let mut handles: HashMap<(&str, &str), u64> = HashMap::with_capacity(rules.len());
+    for rule in rules {
+        // Of several with one comment the first.
+        handles.entry((rule.chain.as_str(), rule.id.as_str())).or_insert(rule.handle);
+    }
+    transaction(changes, &|chain, id| handles.get(&(chain, id)).copied())
 }
 
 /// The rules of every chain of which a rule is to be deleted, and of no other where they are few: a table may have thousands.
@@ -363,6 +372,18 @@ pub(super) fn read() -> io::Result<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rule_is_deleted_by_the_handle_that_it_has_in_its_own_chain() {
+        let rule =
+            |chain: &str, id: &str, handle| KernelRule { chain: chain.into(), id: id.into(), handle, packets: None };
+        let rules = [rule("ingress/WEB", "sgr-1", 4), rule("egress/WEB", "sgr-1", 5), rule("egress/WEB", "sgr-2", 6)];
+        let delete = |chain: &str, id: &str| Change::DeleteRule(chain.to_owned(), id.to_owned());
+        let script = with_handles(&[delete("egress/WEB", "sgr-1"), delete("ingress/WEB", "sgr-1")], &rules).unwrap();
+        let handles: Vec<&str> = script.lines().filter_map(|line| line.rsplit(' ').next()).collect();
+        assert_eq!(handles, ["5", "4"], "{script}");
+        assert!(with_handles(&[delete("ingress/WEB", "sgr-2")], &rules).is_err());
+    }
 
     #[test]
     fn of_rules_that_are_gone_only_so_many_counts_are_kept_and_none_of_nothing() {

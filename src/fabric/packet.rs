@@ -100,11 +100,11 @@ fn has_authentication(first: IpNumber, mut headers: &[u8]) -> bool {
 pub struct Sighting {
     /// Its own tuple.
     pub tuple: Tuple,
-    /// Meaning for whom it comes to.
+    /// Meaning to its receiver.
     pub says: Says,
 }
 
-/// Meaning of a packet for whom it comes to.
+/// Meaning of a packet to its receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Says {
     /// That a connection is refused, or over.

@@ -12,7 +12,7 @@ impl Fabric {
     /// one; later changes show by themselves.
     ///
     /// # Errors
-    /// The kernel's word.
+    /// The OS error.
     pub fn publish_hosts_file(&self, router: &NodeName) -> io::Result<()> {
         show(&self.files().hosts_file(router), Path::new("/etc/hosts"))
     }

@@ -29,7 +29,7 @@ impl Tap {
     /// Opens one for each link of a router, by its index there, in one visit: each shows what the router sends over the link.
     ///
     /// # Errors
-    /// The kernel's word, with the namespace.
+    /// The OS error, with the namespace.
     pub async fn on_links(router: &Arc<Namespace>, indexes: Vec<u32>) -> Result<Vec<Self>, FabricError> {
         Self::opened(router, "watch what is sent over links", move || {
             indexes.into_iter().map(|index| open_on(index, &outgoing())).collect()
@@ -76,7 +76,7 @@ impl Tap {
     /// Reads all that was seen until now, and perhaps of what is seen meanwhile; packets that are not IP are passed over.
     ///
     /// # Errors
-    /// The kernel's word.
+    /// The OS error.
     pub fn read(&mut self) -> io::Result<Vec<Sighting>> {
         let mut seen = Vec::new();
         self.read_each(|packet| seen.extend(Sighting::of(packet)))?;
@@ -86,7 +86,7 @@ impl Tap {
     /// Shows the beginning of each packet that was seen.
     ///
     /// # Errors
-    /// The kernel's word.
+    /// The OS error.
     pub fn read_each(&mut self, mut show: impl FnMut(&[u8])) -> io::Result<()> {
         for _ in 0..self.most_waiting {
             // A short read is what is wanted: the headers are enough.
@@ -103,7 +103,7 @@ impl Tap {
     /// Returns the number of packets that had no place in the socket's buffer since the last call.
     ///
     /// # Errors
-    /// The kernel's word.
+    /// The OS error.
     pub fn missed(&self) -> io::Result<u32> {
         Ok(crate::sandbox::raw::packets_missed(self.socket.as_fd())?)
     }

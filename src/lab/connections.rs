@@ -36,7 +36,10 @@ impl Connections {
 
     /// One whose ends live.
     pub fn find(&self, name: &ConnectionName) -> Option<&Connection> {
-        self.open().find(|(known, _)| *known == name).map(|(_, connection)| connection)
+        match self.0.get(name)? {
+            Holding::Open(connection, _) => Some(&**connection),
+            Holding::Over(_) => None,
+        }
     }
 
     /// One that is held; else why it is gone.
@@ -63,7 +66,7 @@ impl Connections {
         }
     }
 
-    /// By what one was let pass.
+    /// Admissions of one whose ends live.
     pub fn admissions(&self, name: &ConnectionName) -> Option<&Admissions> {
         match self.0.get(name)? {
             Holding::Open(_, admissions) => Some(admissions),
@@ -95,7 +98,7 @@ impl Connections {
     }
 }
 
-/// By what each end of a connection has let it pass.
+/// Admissions of a connection at both ends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Admissions {
     /// Flows of the connection: one, or of two ends that send to each other what each sends.
@@ -104,14 +107,14 @@ pub struct Admissions {
     pub ends: Vec<Admission>,
 }
 
-/// By what an end has let something pass that was new to it.
+/// Admission, by an end, of something that was new to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Admission {
-    /// At which end.
+    /// End that admitted it.
     pub at: Direction,
     /// Interface whose groups let it pass.
     pub interface: InterfaceId,
-    /// By what.
+    /// Rule or memory that admitted it.
     pub by: AdmittedBy,
 }
 

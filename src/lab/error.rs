@@ -36,7 +36,7 @@ pub enum LabError {
     Names {
         /// Name of the file.
         file: String,
-        /// The system's word.
+        /// The OS error.
         source: io::Error,
     },
     /// A connection that was to be held did not come about.
@@ -86,7 +86,7 @@ pub enum LabError {
     /// A service of an instance did not come up; the instance runs, and so does everything else.
     #[error("the service {process} of {instance} did not come up: {why}{last_words}")]
     Process {
-        /// Of which instance.
+        /// Instance that the service is of.
         instance: InstanceName,
         /// Name of the service.
         process: ProcessName,

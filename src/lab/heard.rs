@@ -25,13 +25,13 @@ impl Verdicts {
     }
 }
 
-/// Between which interfaces a packet was on its way when a filter recorded it. Nothing for the gateway, and for what is
+/// Interfaces between which a packet was on its way when a filter recorded it. Nothing for the gateway, and for what is
 /// no more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PacketEndpoints<'a> {
-    /// From which interface it came.
+    /// Interface that it came from.
     pub from: Option<&'a Interface>,
-    /// To which it would go.
+    /// Interface that it would go to.
     pub to: Option<&'a Interface>,
 }
 

@@ -80,7 +80,7 @@ impl Lab {
         self.connections.admit(name, new);
     }
 
-    /// By what a connection that is held was let pass, as far as filters have recorded it.
+    /// Admissions of a connection that is held, as far as filters have recorded them.
     pub fn admissions(&self, name: &ConnectionName) -> Option<&Admissions> {
         self.connections.admissions(name)
     }
@@ -110,7 +110,7 @@ impl Lab {
     /// Returns `true` if nothing is to listen at a port, or nothing runs there.
     fn is_deaf(&self, node: &NodeName, service: Service) -> bool {
         let cloud = self.state.cloud();
-        let instance = cloud.instances.iter().find(|(name, _)| name.as_str() == node.0);
+        let instance = cloud.instances.get_key_value(node.0.as_str());
         !self.listening.answers_for_all()
             || instance.is_some_and(|(name, instance)| {
                 instance.state != InstanceState::Running || self.listening.is_deaf(cloud, &name.into(), service)

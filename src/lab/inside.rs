@@ -34,7 +34,7 @@ impl Site {
     pub(super) fn node(&self) -> NodeName {
         match self {
             Self::Instance(name) => names::instance(name),
-            Self::Host(name) => NodeName(name.to_string()),
+            Self::Host(name) => names::host(name),
         }
     }
 }

@@ -10,10 +10,10 @@ use super::resolved::Resolved;
 use crate::compile::names;
 use crate::fabric::FabricError;
 use crate::model::{
-    Direction, Endpoint, Flow, HostName, InstanceState, Interface, InterfaceHolder, InterfaceId, Service, Via,
+    AddressType, Direction, Endpoint, Flow, InstanceState, Interface, InterfaceHolder, InterfaceId, Service, Via,
 };
 use crate::network::{NodeKind, NodeName};
-use crate::probe::{AddressKind, Answering, Ask, KnownPath, Receiver, Unaskable};
+use crate::probe::{Answering, Ask, KnownPath, Receiver, Unaskable};
 
 impl Lab {
     /// Makes the question of a probe of a flow, or says what it lacks. `resolved` is what resolvers said of the flows
@@ -39,11 +39,11 @@ impl Lab {
                         let inside = Some(address) == private && self.are_in_one_vpc(&flow.from, &id);
                         (address, (!inside).then(|| behind(address)))
                     }
-                    Via::Ipv6 => (last.ipv6.ok_or_else(|| lacks(AddressKind::Ipv6))?.0.into(), None),
+                    Via::Ipv6 => (last.ipv6.ok_or_else(|| lacks(AddressType::Ipv6))?.0.into(), None),
                     Via::Secondary(address) => (address, None),
-                    Via::Private if !outside => (private.ok_or_else(|| lacks(AddressKind::Private))?, None),
+                    Via::Private if !outside => (private.ok_or_else(|| lacks(AddressType::Private))?, None),
                     Via::Private | Via::Public => {
-                        let held = last.public.ok_or_else(|| lacks(AddressKind::Public))?;
+                        let held = last.public.ok_or_else(|| lacks(AddressType::Public))?;
                         let held = IpAddr::V4(held.0);
                         (held, Some(behind(held)))
                     }
@@ -140,7 +140,7 @@ impl Lab {
     pub(super) fn sender(&self, flow: &Flow) -> Result<Sender, Unaskable> {
         let Some(id) = flow.from.interface() else {
             let Endpoint::Host(name, address) = &flow.from else { return Err(Unaskable::Nobody(flow.from.clone())) };
-            return Ok(Sender { node: host_node(name), source: address.0, public: None });
+            return Ok(Sender { node: names::host(name), source: address.0, public: None });
         };
         let from = &flow.from;
         let interface = self.state.cloud().interface(&id).ok_or_else(|| Unaskable::Unknown(from.clone()))?;
@@ -148,7 +148,7 @@ impl Lab {
         let node = names::holder(&id.holder());
         let asleep = || Unaskable::NotRunning(from.clone());
         if flow.via.is_ipv6() {
-            let ipv6 = interface.ipv6.ok_or_else(|| Unaskable::NoAddress(from.clone(), AddressKind::Ipv6))?;
+            let ipv6 = interface.ipv6.ok_or_else(|| Unaskable::NoAddress(from.clone(), AddressType::Ipv6))?;
             let source = match from {
                 Endpoint::Forged(_, source) => *source,
                 _ => ipv6.0.into(),
@@ -191,7 +191,7 @@ impl Lab {
                 let address = self.state.cloud().interface(&id).and_then(|interface| inside(interface, end, via));
                 (names::holder(&id.holder()), id.device(), address)
             }
-            (Endpoint::Host(name, address), None) => (host_node(name), 0, Some(address.0)),
+            (Endpoint::Host(name, address), None) => (names::host(name), 0, Some(address.0)),
             (_, None) => return Ok(None),
         };
         let link = self.state.network().links.get(&names::link(&node, &format!("eth{device}")));
@@ -258,11 +258,6 @@ pub(super) fn has(interface: &Interface, address: IpAddr) -> bool {
 
 pub(super) fn no_namespace(error: FabricError) -> Unaskable {
     Unaskable::Namespace(error.to_string())
-}
-
-/// The namespace of a host.
-fn host_node(name: &HostName) -> NodeName {
-    NodeName(name.to_string())
 }
 
 /// The ends whose groups have to be asked, and to say so, of a question that may be taken for one of an earlier flow. Of TCP too: a SYN passes as part

@@ -56,7 +56,7 @@ impl ProcessStates {
 /// The services of a lab.
 #[derive(Debug, Default)]
 pub(super) struct ProcessTable {
-    /// From where paths are meant; nothing where services are not started at all.
+    /// Folder that paths of services are relative to; nothing where services are not started at all.
     folder: Option<PathBuf>,
     /// Those of the instances that run, each watched by a task that ends with this: the end of a lab is no news of theirs.
     up: IndexMap<InstanceName, JoinSet<()>>,
@@ -89,7 +89,7 @@ impl ProcessTable {
         &self.states
     }
 
-    /// From where the paths of services are meant, if they are started.
+    /// Folder that the paths of services are relative to, if they are started.
     pub(super) fn folder(&self) -> Option<&Path> {
         self.folder.as_deref()
     }

@@ -36,20 +36,20 @@ pub enum ProgramError {
         /// Reason, in words.
         why: String,
     },
-    /// Its first process was not started: the system's word.
+    /// Its first process was not started.
     #[error("in {site}: {source}")]
     Machine {
         /// Instance or host of the program.
         site: Site,
-        /// The system's word.
+        /// Action that failed, with the OS error.
         source: StartError,
     },
-    /// The system's word.
+    /// The program was not started.
     #[error("in {site}: {source}")]
     Start {
         /// Instance or host of the program.
         site: Site,
-        /// The system's word.
+        /// Action that failed, with the OS error.
         source: StartError,
     },
     /// The lab's own.

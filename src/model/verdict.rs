@@ -149,6 +149,17 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// The word for it.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Open { .. } => "open",
+            Self::Dropped { .. } => "dropped",
+            Self::Misdelivered { .. } => "misdelivered",
+            Self::Unreachable { .. } => "unreachable",
+            Self::Unresolved => "unresolved",
+        }
+    }
+
     /// Reports whether it is open.
     pub fn is_open(&self) -> bool {
         match self {

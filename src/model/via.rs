@@ -64,6 +64,15 @@ impl Via {
             kind => Cow::Borrowed(Self::WORDS.iter().find(|(_, of)| *of == kind).map_or("", |(word, _)| word)),
         }
     }
+
+    /// The word for the address by which a receiver is asked where none is named: the private one, and of a load balancer the
+    /// one that its name means.
+    pub const USUAL: &'static str = "usual";
+
+    /// The word for the address by which receivers are asked; [`Self::USUAL`] where none is named.
+    pub fn word_or_usual(named: Option<Self>) -> Cow<'static, str> {
+        named.map_or(Cow::Borrowed(Self::USUAL), Self::word)
+    }
 }
 
 /// As people read it after a flow's port: `by IPv6 address`.

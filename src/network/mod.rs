@@ -40,9 +40,9 @@ pub const FRAGMENTS_MEMORY: u32 = 1 << 30;
 pub struct Timeouts {
     /// An established TCP connection.
     pub tcp_established: u32,
-    /// UDP without a second answer.
+    /// UDP until there has been more than one question and answer.
     pub udp: u32,
-    /// UDP with one.
+    /// UDP from then on.
     pub udp_stream: u32,
     /// ICMP and ICMPv6.
     pub icmp: u32,
@@ -143,7 +143,7 @@ pub struct End {
 pub struct Table(pub u32);
 
 impl Table {
-    /// That of the addresses which are a namespace's own, before any other.
+    /// The kernel's `local` table, consulted first.
     pub const LOCAL: Self = Self(255);
 }
 
@@ -172,18 +172,18 @@ pub struct Route {
     pub table: Table,
     /// Addresses that it leads to, as a prefix.
     pub destination: IpNet,
-    /// By which way.
+    /// Next hop.
     pub way: Way,
-    /// Of a way that takes less than its link.
+    /// Path MTU, where it is below the link's.
     pub limit: Option<Limit>,
 }
 
 /// The largest packet that a route takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Limit {
-    /// The packet.
+    /// Path MTU.
     pub mtu: Mtu,
-    /// That of the interface, by which TCP tells its peers what it can take: it does not know the way.
+    /// MTU of the interface; TCP derives the MSS that it announces from it.
     pub interface: Mtu,
 }
 

@@ -49,6 +49,21 @@ pub enum Record {
 }
 
 impl Record {
+    /// Records that say no end of a flow, each with its word.
+    const PLAIN: [(&'static str, Self); 11] = [
+        ("no-room", Self::NoRoom),
+        ("spoofed", Self::Spoofed),
+        ("fragments", Self::Fragments),
+        ("connections", Self::Connections),
+        ("foreign-error", Self::ForeignError),
+        ("not-its-own", Self::NotItsOwn),
+        ("blackhole", Self::Blackhole),
+        ("invalid", Self::Invalid),
+        ("untranslated", Self::Untranslated),
+        ("unreachable", Self::Unreachable),
+        ("unserved", Self::Unserved),
+    ];
+
     /// Returns the end of a flow that it is about; none where the packet was judged by no end.
     pub fn at(self) -> Option<Direction> {
         match self {
@@ -92,17 +107,7 @@ impl fmt::Display for Record {
             Self::Drop(direction) => write!(f, "{direction} drop"),
             Self::Cut(direction) => write!(f, "{direction} cut"),
             Self::Unclaimed(direction) => write!(f, "{direction} unclaimed"),
-            Self::NoRoom => f.write_str("no-room"),
-            Self::Spoofed => f.write_str("spoofed"),
-            Self::Fragments => f.write_str("fragments"),
-            Self::Connections => f.write_str("connections"),
-            Self::ForeignError => f.write_str("foreign-error"),
-            Self::NotItsOwn => f.write_str("not-its-own"),
-            Self::Blackhole => f.write_str("blackhole"),
-            Self::Invalid => f.write_str("invalid"),
-            Self::Untranslated => f.write_str("untranslated"),
-            Self::Unreachable => f.write_str("unreachable"),
-            Self::Unserved => f.write_str("unserved"),
+            plain => f.write_str(Self::PLAIN.iter().find(|(_, record)| record == plain).map_or("", |(word, _)| word)),
         }
     }
 }
@@ -112,18 +117,11 @@ impl FromStr for Record {
 
     fn from_str(text: &str) -> Result<Self, ()> {
         let mut words = text.split_whitespace();
-        let direction = match words.next().ok_or(())? {
-            "no-room" => return Ok(Self::NoRoom),
-            "spoofed" => return Ok(Self::Spoofed),
-            "fragments" => return Ok(Self::Fragments),
-            "connections" => return Ok(Self::Connections),
-            "foreign-error" => return Ok(Self::ForeignError),
-            "not-its-own" => return Ok(Self::NotItsOwn),
-            "blackhole" => return Ok(Self::Blackhole),
-            "invalid" => return Ok(Self::Invalid),
-            "untranslated" => return Ok(Self::Untranslated),
-            "unreachable" => return Ok(Self::Unreachable),
-            "unserved" => return Ok(Self::Unserved),
+        let first = words.next().ok_or(())?;
+        if let Some((_, record)) = Self::PLAIN.iter().find(|(word, _)| *word == first) {
+            return Ok(*record);
+        }
+        let direction = match first {
             "ingress" => Direction::Ingress,
             "egress" => Direction::Egress,
             _ => return Err(()),
@@ -146,19 +144,8 @@ mod tests {
 
     #[test]
     fn what_the_filter_writes_is_what_the_prober_reads() {
-        let mut all = vec![
-            Record::NoRoom,
-            Record::Spoofed,
-            Record::Fragments,
-            Record::Connections,
-            Record::ForeignError,
-            Record::NotItsOwn,
-            Record::Blackhole,
-            Record::Invalid,
-            Record::Untranslated,
-            Record::Unreachable,
-            Record::Unserved,
-        ];
+        let mut all = Vec::from(Record::PLAIN.map(|(_, record)| record));
+        assert!(all.iter().all(|plain| plain.at().is_none() && !plain.to_string().is_empty()));
         for direction in Direction::BOTH {
             all.extend([Record::Accept(direction, RuleId(7)), Record::Pass(direction), Record::Drop(direction)]);
             all.extend([Record::Cut(direction), Record::Unclaimed(direction), Record::Remembered(direction)]);

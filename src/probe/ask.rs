@@ -31,11 +31,11 @@ pub struct Ask {
     pub forged: bool,
     /// The addresses of appliances that may pass it on as their own.
     pub passed_on_by: Vec<IpAddr>,
-    /// By which links it goes, and what addresses it has there.
+    /// Links that it goes by, and its addresses there.
     pub there: Route,
     /// The same of what answers it.
     pub back: Route,
-    /// At which ends groups are asked of it, each on record.
+    /// Ends at which groups are asked of it, each on record.
     pub judged_at: Vec<Direction>,
     /// Protocol that it asks for, with its port or ICMP message.
     pub service: Service,

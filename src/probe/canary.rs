@@ -82,11 +82,11 @@ impl Receiver {
 pub struct KnownPath {
     /// Namespace that the canaries start in.
     pub from: Arc<Namespace>,
-    /// From which address.
+    /// Source address.
     pub source: IpAddr,
     /// Namespace that they go to.
     pub to: NodeName,
-    /// To which address.
+    /// Destination address.
     pub destination: IpAddr,
 }
 

@@ -34,7 +34,7 @@ pub enum DropCause {
 pub struct Recorded {
     /// Action that the filter recorded.
     pub record: Record,
-    /// In whose log.
+    /// Namespace whose filter logged it.
     pub node: NodeName,
     /// Interface that sent the packet, or would get it, where that is why it was dropped.
     pub interface: Option<InterfaceId>,

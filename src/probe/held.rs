@@ -72,7 +72,7 @@ pub struct Connection {
     /// Names the connection at the server's side.
     token: Token,
     end: End,
-    /// By what its packets were let pass, and nobody was told yet.
+    /// Records of what let its packets pass, of which nobody was told yet.
     records: Vec<Logged>,
     /// Time at which each end has last heard the other.
     heard: Instant,

@@ -47,4 +47,4 @@ pub use parties::{Ends, LinkPosition, Private, Route};
 pub use prober::Prober;
 pub use question::Answering;
 pub use traffic::{Course, Packet, Part, Streams, Trace};
-pub use unaskable::{AddressKind, NoAddress, Unaskable};
+pub use unaskable::{NoAddress, Unaskable};

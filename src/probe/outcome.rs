@@ -23,7 +23,7 @@ pub struct Observation {
     pub timed_out: bool,
     /// Answer of the sender's resolver for the receiver's name; nothing unless the flow goes by DNS name.
     pub resolved: Option<Resolution>,
-    /// At whose ingress the last record admits it.
+    /// Interface at whose ingress the last record admits it.
     pub admitted_at: Option<InterfaceId>,
     /// Name of the one who gave the answer, by its own word: behind a load balancer one of its instances.
     pub answered_by: Option<String>,

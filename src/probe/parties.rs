@@ -15,14 +15,14 @@ pub type LinkId = (NodeName, u32);
 /// Source and destination of a packet.
 pub type Ends = (IpAddr, IpAddr);
 
-/// By which link somebody is to send packets of a flow, and what addresses they have there.
+/// Link by which somebody is to send packets of a flow, and their addresses there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkPosition {
     /// Namespace that sends them.
     pub node: NodeName,
-    /// By which link.
+    /// Link that they leave by.
     pub link: LinkId,
-    /// With one of these.
+    /// Source and destination that they may have there.
     pub ends: Vec<Ends>,
 }
 
@@ -55,7 +55,7 @@ pub(super) struct Parties {
     pub sender: NodeName,
     /// The code that each of them has, where they are ICMP messages that were asked for: a tuple has their type only.
     pub code: Option<u8>,
-    /// To whom they go; nobody where nobody holds the address.
+    /// Namespace that they go to; none where nobody holds the address.
     pub receiver: Option<NodeName>,
     /// Their way.
     pub there: Route,
@@ -79,7 +79,7 @@ fn ends(tuple: &Tuple) -> Ends {
 }
 
 impl Parties {
-    /// Of what goes straight to whoever holds the address, from an end of the harness's own.
+    /// Parties of packets that go straight to the holder of the address, from an end of the harness's own.
     pub fn of_sender(sender: NodeName) -> Self {
         Self { sender, code: None, receiver: None, there: Route::default(), back: Route::default() }
     }

@@ -59,7 +59,7 @@ impl Prober {
     /// Starts the observer.
     ///
     /// # Errors
-    /// The kernel's word.
+    /// The OS error.
     pub fn start() -> io::Result<Self> {
         let board = Arc::new(EvidenceBoard::default());
         let witness = Observer::start(Arc::clone(&board))?;
@@ -93,7 +93,7 @@ impl Prober {
     /// Reads a namespace's log from now on.
     ///
     /// # Errors
-    /// The kernel's word.
+    /// The OS error.
     pub async fn watch_log(&self, node: &Arc<Namespace>) -> Result<(), FabricError> {
         self.witness.watch(node.name.clone(), ObserverSocket::Log(LogSocket::open(node).await?));
         Ok(())

@@ -230,7 +230,7 @@ fn answered(
     }
 }
 
-/// To which instance a load balancer passed it on: its own connection there was made, and the filter's record of that names
+/// The instance that a load balancer passed it on to: its own connection there was made, and the filter's record of that names
 /// the interface of an instance that is registered with it.
 pub(super) fn passed_on_to(
     finding: &ProbeEvidence,
@@ -274,7 +274,7 @@ pub(super) fn answer_dropped(finding: &ProbeEvidence, lookup: InterfaceLookup<'_
     finding.answer_drop.as_ref().filter(|_| unanswered).map(|logged| drop_of(logged, SentBy::Answerer, lookup))
 }
 
-/// At whose ingress the last record admits it: appliances on the way have theirs before, and a host outside has none.
+/// The interface at whose ingress the last record admits it: appliances on the way have theirs before, and a host outside has none.
 pub(super) fn admitted_at(finding: &ProbeEvidence, lookup: InterfaceLookup<'_>) -> Option<InterfaceId> {
     let admits = |logged: &&Logged| {
         matches!(logged.record, Record::Accept(Direction::Ingress, _) | Record::Pass(Direction::Ingress))

@@ -160,7 +160,7 @@ impl Servers {
     /// Sends a token from the server's end of a connection that is held open; `at` is the address that was asked.
     ///
     /// # Errors
-    /// The kernel's word; "not connected" where there is no such end.
+    /// The OS error; "not connected" where there is no such end.
     pub async fn send(
         &self,
         service: Service,

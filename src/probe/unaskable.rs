@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Endpoint, InterfaceHolder, Unprobeable, VpcService};
+use crate::model::{AddressType, Endpoint, InterfaceHolder, Unprobeable, VpcService};
 use crate::network::NodeName;
 
 /// Reason why a flow can be no question of a probe.
@@ -22,8 +22,8 @@ pub enum Unaskable {
     NotRunning(Endpoint),
     /// The receiver never had an address.
     NeverAddressed(Endpoint),
-    /// The end has no address of this kind.
-    NoAddress(Endpoint, AddressKind),
+    /// The end has no address of this type.
+    NoAddress(Endpoint, AddressType),
     /// The name of the receiver was not resolved.
     NotResolved(Endpoint),
     /// A resolver gave no address.
@@ -44,18 +44,6 @@ pub enum Unaskable {
     Namespace(String),
 }
 
-/// Kind of address that an end lacks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum AddressKind {
-    /// A private one.
-    Private,
-    /// A public one.
-    Public,
-    /// One of IPv6.
-    Ipv6,
-}
-
 impl fmt::Display for Unaskable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -64,9 +52,9 @@ impl fmt::Display for Unaskable {
             Self::Unknown(end) => write!(f, "there is no {end}"),
             Self::NotRunning(end) => write!(f, "{end} is not running, so it can ask nothing"),
             Self::NeverAddressed(end) => write!(f, "{end} never had an address"),
-            Self::NoAddress(end, AddressKind::Private) => write!(f, "{end} has no private address"),
-            Self::NoAddress(end, AddressKind::Public) => write!(f, "{end} has no public address"),
-            Self::NoAddress(end, AddressKind::Ipv6) => write!(f, "{end} has no IPv6 address"),
+            Self::NoAddress(end, AddressType::Private) => write!(f, "{end} has no private address"),
+            Self::NoAddress(end, AddressType::Public) => write!(f, "{end} has no public address"),
+            Self::NoAddress(end, AddressType::Ipv6) => write!(f, "{end} has no IPv6 address"),
             Self::NotResolved(end) => write!(f, "{end} was not resolved"),
             Self::NoIpv6(router) => write!(f, "{router} speaks no IPv6"),
             Self::NoLink(end) => write!(f, "{end} has no link"),

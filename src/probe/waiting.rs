@@ -43,7 +43,7 @@ pub(super) struct ProbeEvidence {
     /// True if the groups of each end have been asked of it, by a filter's record. Else it may have passed by an earlier flow of those ends, who can
     /// begin one from every port.
     pub judged: bool,
-    /// To whom else it was sent.
+    /// Namespaces beside the parties that it was sent to.
     pub elsewhere: Vec<NodeName>,
     /// Evidence that the socket's answer was sent back over the sender's link.
     pub back: Back,
@@ -81,7 +81,7 @@ pub(super) enum Back {
 pub(super) struct Onward {
     /// Records of the filters.
     pub records: Vec<Logged>,
-    /// To whom it was sent.
+    /// Namespaces that it was sent to.
     pub sent_to: Vec<NodeName>,
 }
 

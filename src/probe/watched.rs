@@ -14,7 +14,7 @@ impl Prober {
     /// Watches from now on what a router sends over links that have just been made, each with the namespace that it leads to.
     ///
     /// # Errors
-    /// The kernel's word.
+    /// The OS error.
     pub async fn watch_links(
         &mut self,
         router: &Arc<Namespace>,

@@ -28,7 +28,8 @@ pub struct Explanation {
     /// The flow in the words of a file.
     written: String,
     /// `open`, `dropped`, `misdelivered`, `unreachable` or `unresolved`.
-    verdict: &'static str,
+    #[serde(serialize_with = "word")]
+    verdict: Verdict,
     /// End at which groups dropped it.
     at: Option<Direction>,
     /// The verdict in a sentence.
@@ -141,13 +142,6 @@ pub struct Moment<'a> {
 /// Explains a flow as the cloud is now.
 pub fn explain(cloud: &Cloud, flow: &Flow) -> Explanation {
     let walk = policy::walk(cloud, flow);
-    let (verdict, at) = match &walk.verdict {
-        Verdict::Open { .. } => ("open", None),
-        Verdict::Dropped { .. } => ("dropped", walk.verdict.refused_at()),
-        Verdict::Misdelivered { .. } => ("misdelivered", None),
-        Verdict::Unreachable { .. } => ("unreachable", None),
-        Verdict::Unresolved => ("unresolved", None),
-    };
     let remedies = policy::remedies(cloud, flow).into_iter().map(|remedy| Cure {
         text: words::remedy(flow, &remedy),
         flow: write::flow(&words::instead(flow, &remedy)),
@@ -156,11 +150,11 @@ pub fn explain(cloud: &Cloud, flow: &Flow) -> Explanation {
     Explanation {
         flow: which(flow),
         written: write::flow(flow),
-        verdict,
-        at,
+        verdict: walk.verdict.clone(),
+        at: walk.verdict.refused_at(),
         summary: words::verdict(cloud, flow, &walk)
             + &crashed(cloud, flow, &walk.verdict)
-            + &closed(cloud, flow, verdict)
+            + &closed(cloud, flow, &walk.verdict)
             + &unproved(cloud, flow, &walk),
         walk: walk.stages.iter().map(|stage| told(cloud, flow, stage)).collect(),
         path_mtu: policy::small_link(cloud, flow).map(|link| SmallLinkTold {
@@ -169,9 +163,13 @@ pub fn explain(cloud: &Cloud, flow: &Flow) -> Explanation {
             told: link.ends.iter().all(|(_, comes)| !matches!(comes, Arrival::Not(_))),
             text: words::small_link(&link),
         }),
-        behind: if verdict == "open" { behind(cloud, flow) } else { Vec::new() },
+        behind: if walk.verdict.is_open() { behind(cloud, flow) } else { Vec::new() },
         remedies: remedies.collect(),
     }
+}
+
+fn word<S: serde::Serializer>(verdict: &Verdict, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(verdict.as_str())
 }
 
 /// Predicts the outcome of two ends that send to each other; nothing where it is not known.
@@ -222,9 +220,9 @@ fn behind(cloud: &Cloud, flow: &Flow) -> Vec<Target> {
 }
 
 /// A listener that takes what comes, and can pass it on to nobody.
-fn closed(cloud: &Cloud, flow: &Flow, verdict: &str) -> String {
+fn closed(cloud: &Cloud, flow: &Flow, verdict: &Verdict) -> String {
     let balancer =
-        flow.to.load_balancer().and_then(|name| cloud.load_balancers.get(name)).filter(|_| verdict == "open");
+        flow.to.load_balancer().and_then(|name| cloud.load_balancers.get(name)).filter(|_| verdict.is_open());
     let behind =
         balancer.and_then(|it| policy::behind::listener(cloud, it, flow.service.tcp_port()?, &health::ears(cloud)));
     match behind {
@@ -368,7 +366,7 @@ pub fn both_together(cloud: &Cloud, peers: &Peers, style: Style) -> Option<(Stri
 }
 
 fn one(it: &Explanation, style: Style) -> String {
-    let tone = if it.verdict == "open" { Tone::Good } else { Tone::Bad };
+    let tone = if it.verdict.is_open() { Tone::Good } else { Tone::Bad };
     let line = |out: &mut String, label: &str, what: &str| line(out, label, what, style.room(13, 100));
     let mut out = format!("\n{}   {}\n", style.paint(Tone::Strong, &it.written), style.paint(tone, &it.summary));
     for told in &it.walk {
@@ -401,7 +399,7 @@ fn one(it: &Explanation, style: Style) -> String {
         line(&mut out, if number == 0 { "to open it" } else { "or" }, &cure.text);
         cure.changes.iter().for_each(|change| out.push_str(&format!("             - {change}\n")));
     }
-    if it.verdict != "open" && it.remedies.is_empty() {
+    if !it.verdict.is_open() && it.remedies.is_empty() {
         line(&mut out, "to open it", "no change of rules, addresses or states that was tried does");
     }
     style.fit(&out)

@@ -88,9 +88,6 @@ pub fn probed(all: &[ProbedFlow]) -> String {
     text
 }
 
-/// The word of a cell that no probe can ask for.
-const NOT_PROBED: &str = "not-probed";
-
 /// A truth table in the JSON of `sglab matrix`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Matrix {
@@ -109,11 +106,48 @@ pub struct Matrix {
 pub struct MatrixRow {
     /// The sender.
     pub from: String,
-    /// By which address of the receivers: `private`, `public`, `ipv6` or `dns`; `usual` where nothing was said of it, which is the
+    /// Address of the receivers: in JSON `private`, `public`, `ipv6` or `dns`, and `usual` where none was named, which is the
     /// private one, and of a load balancer the one that its name means.
-    pub by: String,
-    /// For each receiver an outcome for each port; nothing where there is no such path.
-    pub cells: Vec<Option<Vec<String>>>,
+    #[serde(serialize_with = "by_word")]
+    pub by: Option<Via>,
+    /// For each receiver a cell for each port; nothing where there is no such path.
+    pub cells: Vec<Option<Vec<MatrixCell>>>,
+}
+
+/// A cell of a truth table; a word in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MatrixCell {
+    /// Outcome of its probe.
+    Probed(Class),
+    /// No probe can ask for it: `not-probed`.
+    NotProbed,
+}
+
+impl MatrixCell {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Probed(class) => class.as_str(),
+            Self::NotProbed => "not-probed",
+        }
+    }
+
+    fn letter(self) -> char {
+        match self {
+            Self::Probed(class) => class.letter(),
+            Self::NotProbed => NO_CELL,
+        }
+    }
+}
+
+impl Serialize for MatrixCell {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+fn by_word<S: serde::Serializer>(by: &Option<Via>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&Via::word_or_usual(*by))
 }
 
 /// The flows of a truth table, each once: two rows may have a cell in common.
@@ -133,18 +167,17 @@ impl Matrix {
         let rows = senders.into_iter().map(|(from, via)| {
             let block = |to: &Endpoint| {
                 let via = cells::path(cloud, &from, to, via)?;
-                let class = |service: &Service| {
+                let cell = |service: &Service| {
                     if !columns.are_asked(*service, via) {
-                        return NOT_PROBED.to_owned();
+                        return MatrixCell::NotProbed;
                     }
                     let flow = Flow { from: from.clone(), to: to.clone(), via, service: *service };
-                    outcomes.get(&flow).copied().unwrap_or(Class::Inconclusive).as_str().to_owned()
+                    MatrixCell::Probed(outcomes.get(&flow).copied().unwrap_or(Class::Inconclusive))
                 };
-                Some(services.iter().map(class).collect())
+                Some(services.iter().map(cell).collect())
             };
             let name = json::receiver(&from);
-            let by = via.map_or("usual".into(), Via::word).into_owned();
-            MatrixRow { from: name, by, cells: receivers.iter().map(block).collect() }
+            MatrixRow { from: name, by: via, cells: receivers.iter().map(block).collect() }
         });
         Self {
             ports: services.iter().map(ToString::to_string).collect(),
@@ -159,13 +192,14 @@ impl Matrix {
 pub fn matrix(matrix: &Matrix, style: Style) -> String {
     let mut text = String::new();
     let there = |class: Class| {
-        matrix.rows.iter().any(|row| row.cells.iter().flatten().flatten().any(|it| it == class.as_str()))
+        matrix.rows.iter().any(|row| row.cells.iter().flatten().flatten().any(|it| *it == MatrixCell::Probed(class)))
     };
     let letters = text::letters(there);
     text.push_str(&style.fit(&format!("each cell: {}    {letters}\n", matrix.ports.join(", "))));
     let several = matrix.rows.iter().any(|row| row.by != matrix.rows[0].by);
-    let label = |row: &MatrixRow| {
-        if several && row.by != "usual" { format!("{} by {}", row.from, row.by) } else { row.from.clone() }
+    let label = |row: &MatrixRow| match row.by.filter(|_| several) {
+        Some(by) => format!("{} by {}", row.from, by.word()),
+        None => row.from.clone(),
     };
     let left = matrix.rows.iter().map(|row| label(row).chars().count()).max().unwrap_or(0) + 2;
     let width = matrix.to.iter().map(|to| to.chars().count()).chain([matrix.ports.len()]).max().unwrap_or(0) + 2;
@@ -174,8 +208,8 @@ pub fn matrix(matrix: &Matrix, style: Style) -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{:left$}{}", "", heads.trim_end());
         for row in &matrix.rows {
-            let block = |cells: &Option<Vec<String>>| {
-                let letters: String = cells.iter().flatten().map(|outcome| letter(outcome)).collect();
+            let block = |cells: &Option<Vec<MatrixCell>>| {
+                let letters: String = cells.iter().flatten().map(|cell| cell.letter()).collect();
                 format!("{:<width$}", if letters.is_empty() { "-" } else { &letters })
             };
             let blocks: String = row.cells.iter().take(part.end).skip(part.start).map(block).collect();
@@ -186,9 +220,38 @@ pub fn matrix(matrix: &Matrix, style: Style) -> String {
     text
 }
 
-fn letter(outcome: &str) -> char {
-    if outcome == NOT_PROBED {
-        return NO_CELL;
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_cell_is_a_word_in_json_and_a_letter_for_people_also_where_no_probe_asks_for_it() {
+        let row = |by, first| MatrixRow { from: "a".to_owned(), by, cells: vec![Some(first), None] };
+        let table = Matrix {
+            ports: vec!["22".to_owned(), "ping".to_owned()],
+            to: vec!["b".to_owned(), "c".to_owned()],
+            rows: vec![
+                row(None, vec![MatrixCell::Probed(Class::Open), MatrixCell::NotProbed]),
+                row(
+                    Some(Via::Public),
+                    vec![MatrixCell::Probed(Class::Closed), MatrixCell::Probed(Class::Inconclusive)],
+                ),
+            ],
+            load_balancers: Vec::new(),
+        };
+        let rows = json!([
+            {"from": "a", "by": "usual", "cells": [["open", "not-probed"], null]},
+            {"from": "a", "by": "public", "cells": [["closed", "inconclusive"], null]},
+        ]);
+        assert_eq!(serde_json::to_value(&table).unwrap()["rows"], rows);
+        let text = "\
+each cell: 22, ping    O open  . dropped  r refused  c closed  u unreachable  ? inconclusive
+             b   c
+a            O-  -
+a by public  c?  -
+";
+        assert_eq!(matrix(&table, Style::default()), text);
     }
-    Class::ALL.into_iter().find(|class| class.as_str() == outcome).unwrap_or(Class::Inconclusive).letter()
 }

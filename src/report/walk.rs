@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::text::{self, Tone};
 use super::{Entry, Style, json, operation, terminal};
 use crate::model::{Cloud, ConnectionName, Era, InstanceState, Via};
+use crate::probe::Outcome;
 use crate::scenario::subject::Subject;
 use crate::scenario::{Check, DecidingRule, RunResult, StepResult};
 use crate::topology::{Part, Prediction, Step, Topology};
@@ -116,7 +117,7 @@ pub fn because(it: &GradedAnswer) -> Vec<String> {
         let place = rule.place.as_ref().map_or_else(String::new, |place| format!("   {place}"));
         format!("admitted by {}{place}", text::rule(rule))
     });
-    let nobody = (it.observed == "unreachable").then(|| "nobody holds the address".to_owned());
+    let nobody = matches!(it.outcome, Some(Outcome::Unreachable { .. })).then(|| "nobody holds the address".to_owned());
     let trap = it.trap.map(|trap| format!("the trap: {}", trap.as_str()));
     [rule, it.reason.clone(), nobody, trap].into_iter().flatten().collect()
 }

@@ -42,7 +42,7 @@ pub enum Begun {
 /// Beginning of a line that says what is waited for, and not that all is ready.
 const WAITS: char = '\t';
 
-/// By which the process in the background says that it is ready.
+/// Means of the process in the background to say that it is ready.
 #[derive(Debug)]
 pub struct Ready {
     caller: File,
@@ -53,7 +53,7 @@ pub struct Ready {
 /// process without threads only.
 ///
 /// # Errors
-/// The system's word; [`io::ErrorKind::Other`] where there are threads.
+/// The OS error; [`io::ErrorKind::Other`] where there are threads.
 pub fn detach(log: &Path) -> io::Result<Side> {
     if std::fs::read_dir("/proc/self/task").map(Iterator::count).unwrap_or(1) != 1 {
         return Err(io::Error::other("the process has threads, and cannot be split"));
@@ -83,7 +83,7 @@ impl MessagePipe {
     /// Waits for the word, and tells meanwhile what the other waits for.
     ///
     /// # Errors
-    /// The system's word.
+    /// The OS error.
     pub fn wait(mut self, mut tell: impl FnMut(&str)) -> io::Result<Begun> {
         loop {
             let mut word = String::new();
@@ -112,7 +112,7 @@ impl Ready {
     /// Calls this, on a thread of its own, if whoever waits has gone before the word was said.
     ///
     /// # Errors
-    /// The system's word.
+    /// The OS error.
     pub fn when_nobody_waits(&self, then: impl FnOnce() + Send + 'static) -> io::Result<()> {
         let (caller, said) = (self.caller.try_clone()?, Arc::clone(&self.said));
         let watching = move || {
@@ -129,7 +129,7 @@ impl Ready {
     /// Says a word, one line.
     ///
     /// # Errors
-    /// The system's word: nobody waits any more.
+    /// The OS error: nobody waits any more.
     pub fn say(&self, word: &str) -> io::Result<()> {
         // Before it is said: the caller may be gone as soon as it has heard it.
         self.said.store(true, Ordering::SeqCst);

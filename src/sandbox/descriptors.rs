@@ -11,7 +11,7 @@ use super::{raise_descriptor_limit, raw};
 /// Sends copies of descriptors.
 ///
 /// # Errors
-/// The system's word.
+/// The OS error.
 pub fn send(over: &impl AsFd, descriptors: &[&dyn AsFd]) -> io::Result<()> {
     let numbers: Vec<i32> = descriptors.iter().map(|descriptor| descriptor.as_fd().as_raw_fd()).collect();
     let rights = [ControlMessage::ScmRights(&numbers)];

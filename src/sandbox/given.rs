@@ -30,7 +30,7 @@ impl Kind {
     /// Looks at an open file.
     ///
     /// # Errors
-    /// The system's word.
+    /// The OS error.
     pub fn of(file: &(impl AsFd + IsTerminal)) -> io::Result<Self> {
         if file.is_terminal() {
             return Ok(Self::Terminal);

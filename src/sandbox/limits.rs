@@ -30,7 +30,7 @@ pub enum Scarce {
     Threads {
         /// Number of threads that were to start.
         wanted: usize,
-        /// The kernel's word.
+        /// The OS error.
         source: io::Error,
     },
     /// Open files.
@@ -112,7 +112,7 @@ fn count(folder: &str) -> usize {
     fs::read_dir(folder).map_or(0, Iterator::count)
 }
 
-/// Names the limit that withholds something, where the kernel's word says so.
+/// Names the limit that withholds something, where the OS error says so.
 pub fn named(error: Errno) -> Option<String> {
     match error {
         Errno::EAGAIN => Some(processes()),

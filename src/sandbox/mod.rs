@@ -61,7 +61,7 @@ pub enum SandboxError {
     Withheld {
         /// Action that was attempted.
         attempt: &'static str,
-        /// The kernel's word.
+        /// The OS error.
         source: io::Error,
     },
 }

@@ -68,7 +68,7 @@ impl Report {
 /// Its standard output begins with [`Reexec::speak`]; what a harness prints before and after is nobody's concern.
 ///
 /// # Errors
-/// The system's word.
+/// The OS error.
 pub fn order(command: &mut Command, what: &str) -> io::Result<UnixStream> {
     // Else it would start itself for ever.
     if std::env::var(VARIABLE).is_ok_and(|value| wanted(&value).is_some()) {
@@ -88,7 +88,7 @@ impl Reexec {
     /// From now on standard output is heard.
     ///
     /// # Errors
-    /// The system's word.
+    /// The OS error.
     pub fn speak(&self) -> io::Result<()> {
         io::stdout().flush()?;
         Ok(dup2_stdout(&self.stdout)?)
@@ -97,7 +97,7 @@ impl Reexec {
     /// Says what came of it; then standard output is not heard any more.
     ///
     /// # Errors
-    /// The system's word.
+    /// The OS error.
     pub fn report(mut self, report: &Report) -> io::Result<()> {
         io::stdout().flush()?;
         dup2_stdout(File::options().write(true).open("/dev/null")?)?;

@@ -64,7 +64,7 @@ impl Ends {
     /// socket, the program has one pipe for both: so they stay in their order.
     ///
     /// # Errors
-    /// The system's word; [`ErrorKind::PermissionDenied`] where one is a folder.
+    /// The OS error; [`ErrorKind::PermissionDenied`] where one is a folder.
     pub fn ours() -> io::Result<Self> {
         let mut relay = Relay::default();
         let input = if is_handed_on(&stdin())? {
@@ -82,7 +82,7 @@ impl Ends {
     /// A socket for all three, by which a program's own terminal comes: see [`Far::arrive`].
     ///
     /// # Errors
-    /// The system's word.
+    /// The OS error.
     pub fn own_terminal() -> io::Result<([OwnedFd; 3], Far)> {
         let (ours, theirs) = UnixStream::pair()?;
         let theirs = OwnedFd::from(theirs);
@@ -99,7 +99,7 @@ impl Far {
     /// changed.
     ///
     /// # Errors
-    /// The system's word.
+    /// The OS error.
     pub fn arrive(self) -> io::Result<(Relay, OwnedFd)> {
         let [ours] = descriptors::receive::<1>(&self.0)?;
         let output = Output { from: ours.try_clone()?, to: stdout().as_fd().try_clone_to_owned()? };
@@ -138,7 +138,7 @@ impl Relay {
     /// served for so long that the others wait.
     ///
     /// # Errors
-    /// The system's word.
+    /// The OS error.
     pub fn turn<const N: usize>(&mut self, beside: [BorrowedFd<'_>; N]) -> io::Result<[bool; N]> {
         let standard_input = stdin();
         let mut fds: Vec<PollFd<'_>> = beside.iter().map(|one| PollFd::new(*one, PollFlags::POLLIN)).collect();

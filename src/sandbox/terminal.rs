@@ -32,7 +32,7 @@ impl Pty {
     /// Makes one of the terminals of the instance that this process is in, whose root may have put anything at its place.
     ///
     /// # Errors
-    /// The system's word.
+    /// The OS error.
     pub(super) fn of_the_instance((rows, columns): Size) -> io::Result<Self> {
         let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
         let caller = open(TERMINALS, flags, Mode::empty())?;
@@ -50,7 +50,7 @@ impl Pty {
 /// The size of the terminal at standard input.
 ///
 /// # Errors
-/// The system's word: it may be no terminal.
+/// The OS error: it may be no terminal.
 pub fn size() -> io::Result<Size> {
     let window = raw::window(stdin().as_fd())?;
     Ok((window.ws_row, window.ws_col))
@@ -59,7 +59,7 @@ pub fn size() -> io::Result<Size> {
 /// Gives a pseudo terminal the size that the one at standard input has now.
 ///
 /// # Errors
-/// The system's word.
+/// The OS error.
 pub fn resize(ours: &OwnedFd) -> io::Result<()> {
     set_size(ours, &raw::window(stdin().as_fd())?)
 }
@@ -67,7 +67,7 @@ pub fn resize(ours: &OwnedFd) -> io::Result<()> {
 /// Gives a terminal a size; its programs are told.
 ///
 /// # Errors
-/// The system's word.
+/// The OS error.
 pub fn set_size(terminal: &OwnedFd, size: &Winsize) -> io::Result<()> {
     Ok(raw::set_window(terminal.as_fd(), size)?)
 }
@@ -85,7 +85,7 @@ impl Raw {
     /// From now on.
     ///
     /// # Errors
-    /// The system's word: it may be no terminal.
+    /// The OS error: it may be no terminal.
     pub fn begin() -> io::Result<Self> {
         let before = tcgetattr(stdin())?;
         let mut changed = before.clone();

@@ -36,7 +36,7 @@ pub trait Backend {
     fn open(&mut self, name: &ConnectionName, flow: &Flow) -> impl Future<Output = Result<(), LabError>>;
     /// Has two ends send datagrams to each other from fixed ports until each hears the other, and holds that.
     fn meet(&mut self, name: &ConnectionName, peers: &Peers) -> impl Future<Output = Result<(), LabError>>;
-    /// By what a connection that is held was let pass, as far as it is known.
+    /// Admissions of a connection that is held, as far as they are known.
     fn admissions(&self, _: &ConnectionName) -> Option<&Admissions> {
         None
     }

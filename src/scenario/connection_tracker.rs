@@ -34,7 +34,7 @@ pub struct ConnectionTracker {
 #[derive(Debug)]
 struct TrackedConnection {
     flow: Flow,
-    /// By what it is let pass.
+    /// Its admissions at both ends.
     admissions: Admissions,
     /// Both ends, if they send from fixed ports.
     peers: Option<Peers>,
@@ -139,7 +139,7 @@ impl ConnectionTracker {
         self.held.insert(name.clone(), one);
     }
 
-    /// By what a connection is let pass; nothing where the model does not follow it.
+    /// Admissions of a connection; nothing where the model does not follow it.
     pub fn admissions(&self, name: &ConnectionName) -> Option<&Admissions> {
         let one = self.held.get(name)?;
         matches!(one.prediction, Prediction::Follows(_)).then_some(&one.admissions)

@@ -15,7 +15,7 @@ pub struct Demand {
     pub flow: Flow,
     /// The outcome it must have.
     pub expected: ExpectedOutcome,
-    /// At which end a drop must happen.
+    /// End at which a drop must happen.
     pub at: Option<Direction>,
     /// Expectation of the file that demands it.
     pub said: Said,

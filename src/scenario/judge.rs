@@ -168,15 +168,15 @@ fn kept(at: &Attachment, moments: Moments<'_>) -> Option<String> {
     let (Some(was), Some(is)) = (interface(moments.before), interface(moments.now)) else {
         return Some(format!("new-addresses: {name} was not there both before and after the step"));
     };
-    let same = |what: &str, was: Option<String>, is: Option<String>| match (was, is) {
-        (Some(was), Some(is)) if was == is => Some(format!("{name} kept its {what} address {was}")),
+    let same = |kind: AddressKind, was: Option<String>, is: Option<String>| match (was, is) {
+        (Some(was), Some(is)) if was == is => Some(format!("{name} kept its {} address {was}", kind.as_str())),
         (Some(_), Some(_)) => None,
-        (None, _) => Some(had_none(at, what, moments)),
-        (_, None) => Some(format!("{name} has no {what} address now")),
+        (None, _) => Some(had_none(at, kind, moments)),
+        (_, None) => Some(format!("{name} has no {} address now", kind.as_str())),
     };
     let wrong: Vec<String> = [
-        same("private", was.private.map(|ip| ip.to_string()), is.private.map(|ip| ip.to_string())),
-        same("public", was.public.map(|ip| ip.to_string()), is.public.map(|ip| ip.to_string())),
+        same(AddressKind::Private, was.private.map(|ip| ip.to_string()), is.private.map(|ip| ip.to_string())),
+        same(AddressKind::Public, was.public.map(|ip| ip.to_string()), is.public.map(|ip| ip.to_string())),
     ]
     .into_iter()
     .flatten()
@@ -185,7 +185,7 @@ fn kept(at: &Attachment, moments: Moments<'_>) -> Option<String> {
 }
 
 /// Says that an interface held no address at the end of the step before, and what to do about it where its instance was stopped there.
-fn had_none(at: &Attachment, what: &str, moments: Moments<'_>) -> String {
+fn had_none(at: &Attachment, kind: AddressKind, moments: Moments<'_>) -> String {
     let advice = match moments.before.instances.get(&at.instance).map(|it| it.state) {
         Some(InstanceState::Stopped) => format!(
             "; the address before and after one step are compared, so stop and start it in one: `do: [{{stop: {0}}}, {{start: {0}}}]`",
@@ -193,7 +193,7 @@ fn had_none(at: &Attachment, what: &str, moments: Moments<'_>) -> String {
         ),
         Some(InstanceState::Running | InstanceState::Crashed) | None => String::new(),
     };
-    format!("{} had no {what} address before this step{advice}", at.short())
+    format!("{} had no {} address before this step{advice}", at.short(), kind.as_str())
 }
 
 /// Finds what is wrong with one address of an interface that must be another one, or the same.
@@ -206,10 +206,7 @@ fn fated(at: &Attachment, kind: AddressKind, fate: AddressFate, moments: Moments
             AddressKind::Public => interface.public.map(|ip| ip.to_string()),
         }
     };
-    let what = match kind {
-        AddressKind::Private => "private",
-        AddressKind::Public => "public",
-    };
+    let what = kind.as_str();
     let expected = match fate {
         AddressFate::New => format!("new-{what}"),
         AddressFate::Same => format!("same-{what}"),
@@ -219,7 +216,7 @@ fn fated(at: &Attachment, kind: AddressKind, fate: AddressFate, moments: Moments
         (AddressFate::Same, Some(was), Some(is)) if was == is => return None,
         (AddressFate::New, Some(was), Some(_)) => format!("{name} kept its {what} address {was}"),
         (AddressFate::Same, Some(was), Some(is)) => format!("{name} has the {what} address {is} in place of {was}"),
-        (_, None, _) => had_none(at, what, moments),
+        (_, None, _) => had_none(at, kind, moments),
         (_, _, None) => format!("{name} has no {what} address now"),
     };
     Some(format!("{expected}: {wrong}"))

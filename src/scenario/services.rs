@@ -18,7 +18,7 @@ pub enum StartServices {
 }
 
 impl StartServices {
-    /// From where the services of a file start; nothing if they do not.
+    /// Folder that the paths of a file's services are relative to; nothing if they do not start.
     ///
     /// # Errors
     /// As [`folder_of`].
@@ -59,7 +59,7 @@ pub fn host_paths(topology: &Topology) -> impl Iterator<Item = &str> {
 /// is opened below it is opened without such.
 ///
 /// # Errors
-/// The system's word, where there is no present folder.
+/// The OS error, where there is no present folder.
 pub fn folder_of(file: &str) -> std::io::Result<PathBuf> {
     let path = Path::new(file);
     let parent = path.parent().filter(|parent| path.is_file() && !parent.as_os_str().is_empty());

@@ -19,7 +19,7 @@ pub enum Error {
     Unknown {
         /// Kind of the name, such as `instance`.
         what: &'static str,
-        /// Under which name.
+        /// Name that was asked for.
         name: String,
         /// "did you mean ...?"
         suggestion: Option<String>,
@@ -50,7 +50,7 @@ pub enum Error {
     File {
         /// Path of the file.
         file: String,
-        /// The system's word.
+        /// The OS error.
         source: std::io::Error,
     },
 }

@@ -166,6 +166,16 @@ pub enum AddressKind {
     Public,
 }
 
+impl AddressKind {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Private => "private",
+            Self::Public => "public",
+        }
+    }
+}
+
 /// Expected change of an address in a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AddressFate {

@@ -1,6 +1,6 @@
 //! A file of predictions for `sglab walk`: one a line, in the order of the questions.
 
-use super::expected::ExpectedConnection;
+use super::expected::{ExpectedConnection, ExpectedOutcome};
 use super::problem::{Diagnostic, Problems, Source, Span, quote};
 use crate::model::suggest;
 
@@ -56,10 +56,10 @@ impl Prediction {
     /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Open => "open",
-            Self::Dropped => "dropped",
-            Self::Refused => "refused",
-            Self::Unreachable => "unreachable",
+            Self::Open => ExpectedOutcome::Open.as_str(),
+            Self::Dropped => ExpectedOutcome::Dropped.as_str(),
+            Self::Refused => ExpectedOutcome::Refused.as_str(),
+            Self::Unreachable => ExpectedOutcome::Unreachable.as_str(),
             Self::Alive => ExpectedConnection::Alive.as_str(),
             Self::Cut => ExpectedConnection::Cut.as_str(),
             Self::Gone => ExpectedConnection::Gone.as_str(),

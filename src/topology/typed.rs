@@ -2,6 +2,7 @@
 
 mod arguments;
 mod lines;
+mod words;
 
 use clap::builder::{BoolishValueParser, TypedValueParser};
 use clap::{ArgAction, Subcommand};

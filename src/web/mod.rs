@@ -7,6 +7,7 @@ mod assets;
 mod audience;
 mod board;
 mod bounded;
+mod by_address;
 mod cell;
 mod classes;
 pub mod classroom;

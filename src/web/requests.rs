@@ -4,11 +4,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::board::Board;
+use super::by_address::ByAddress;
 use super::forms::Wanted;
 use super::lab::LabClient;
 use super::watch;
 use crate::control::ClientError;
-use crate::model::{Cloud, Operation, Via, shown};
+use crate::model::{Cloud, Operation, shown};
 use crate::protocol::{ProbeDetails, Reply, Request, Revision, State};
 use crate::report::live::{AppliedView, RefusedView};
 use crate::report::{Style, events, replies};
@@ -140,31 +141,6 @@ pub enum ViewRequest {
     By(Vec<ByAddress>),
     /// Takes classes of this title apart, or puts them together again.
     Toggle(String),
-}
-
-/// Address of receivers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ByAddress {
-    /// The private one, and of a load balancer the one that its name means.
-    Usual,
-    /// The public one.
-    Public,
-    /// That of IPv6.
-    Ipv6,
-    /// The one that its DNS name leads to.
-    Dns,
-}
-
-impl From<ByAddress> for Option<Via> {
-    fn from(by: ByAddress) -> Self {
-        match by {
-            ByAddress::Usual => None,
-            ByAddress::Public => Some(Via::Public),
-            ByAddress::Ipv6 => Some(Via::Ipv6),
-            ByAddress::Dns => Some(Via::Dns),
-        }
-    }
 }
 
 /// Carries out an operation, if the lab is where the page has seen it.

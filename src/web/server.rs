@@ -47,7 +47,7 @@ pub enum ServeError {
     Listen {
         /// Port that was asked for; 0 for any.
         port: u16,
-        /// The system's word.
+        /// The OS error.
         source: io::Error,
     },
     /// The address for the audience cannot be listened to.
@@ -55,7 +55,7 @@ pub enum ServeError {
     Audience {
         /// The address.
         address: SocketAddr,
-        /// The system's word.
+        /// The OS error.
         source: io::Error,
     },
     /// All addresses of the machine are no address for an audience.

@@ -26,7 +26,7 @@ pub enum SessionError {
     File {
         /// The file.
         path: PathBuf,
-        /// The system's word.
+        /// The OS error.
         source: io::Error,
     },
 }

@@ -23,7 +23,7 @@ const MAX_DOUBLINGS: u32 = 5;
 /// The part of the truth table that is shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shown {
-    /// By which addresses; nothing stands for the usual one.
+    /// Addresses of receivers; nothing stands for the usual one.
     pub vias: IndexSet<Option<Via>>,
     /// Titles of classes that are taken apart.
     pub open: BTreeSet<String>,
@@ -80,7 +80,7 @@ pub struct Row {
     /// The sender.
     #[serde(flatten)]
     pub side: Side,
-    /// By which address of the receivers, where that is not the usual one: `public`.
+    /// Address of the receivers, where that is not the usual one: `public`.
     pub by: Option<String>,
 }
 

@@ -10,7 +10,7 @@ use super::picture::LivePicture;
 use super::room::{Room, RoomView};
 use super::script::{Script, ScriptStep};
 use super::table::{Counts, Shown, Table};
-use crate::model::{Cloud, PrefixList, PrefixListName, Rule, RuleId, SourceLocation};
+use crate::model::{Cloud, PrefixList, PrefixListName, Rule, RuleId, SourceLocation, Via};
 use crate::protocol::{Revision, State};
 use crate::report::lab_state::LabState;
 use crate::scenario::Class;
@@ -28,7 +28,7 @@ pub struct BoardView<'a> {
     prefix_lists: Vec<PrefixListView>,
     table: KeptTable,
     counts: Counts,
-    /// By which addresses rows may go: `usual`, `public`, `ipv6`, `dns`.
+    /// Addresses that rows go by: `usual`, `public`, `ipv6`, `dns`.
     by: Vec<String>,
     /// Titles of classes that are taken apart.
     open: &'a BTreeSet<String>,
@@ -91,7 +91,7 @@ impl<'a> BoardView<'a> {
     /// A board without what has happened.
     pub fn new(state: &'a State, table: &Table, shown: &'a Shown, picture: LivePicture) -> Self {
         let cloud = &state.cloud;
-        let by = shown.vias.iter().map(|via| via.map_or("usual".into(), |via| via.word().into_owned()));
+        let by = shown.vias.iter().map(|via| Via::word_or_usual(*via).into_owned());
         Self {
             revision: state.revision,
             state: LabState::of(state),

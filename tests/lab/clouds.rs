@@ -95,7 +95,7 @@ pub async fn outcomes(lab: &mut Lab, flows: &[Flow]) -> Vec<Outcome> {
     batch.observations.into_iter().map(|observation| observation.outcome).collect()
 }
 
-/// At whose which end a flow was dropped, if it was dropped by groups.
+/// End at which groups dropped a flow, and whose it is; nothing where groups did not drop it.
 pub fn dropped_at(outcome: &Outcome) -> Option<(Direction, String)> {
     match outcome {
         Outcome::Dropped(drop) => drop.cause.groups().map(|(at, interface, _)| (at, interface.holder().to_string())),

@@ -14,7 +14,7 @@ use sglab::topology::{Columns, Egress, columns_of, read_services};
 
 use super::session;
 use super::session::Invalid;
-use crate::cli::common::{AddressKind, Exit, LabChoice, PlainFormat, flow};
+use crate::cli::common::{Exit, LabChoice, PlainFormat, flow};
 use crate::cli::output::stdout;
 use crate::cli::screen;
 
@@ -39,7 +39,7 @@ pub(crate) struct ProbeArguments {
     pub to: Option<String>,
     /// By which address of the receiver
     #[arg(long, value_enum, value_name = "ADDRESS")]
-    pub by: Option<AddressKind>,
+    pub by: Option<Via>,
     #[command(flatten)]
     pub which: LabChoice,
     /// How to print
@@ -63,7 +63,7 @@ pub(crate) struct MatrixArguments {
     pub ports: Vec<String>,
     /// By which address of the receivers; several make several tables
     #[arg(long, value_enum, value_name = "ADDRESS")]
-    pub by: Vec<AddressKind>,
+    pub by: Vec<Via>,
     /// Ask for the hosts outside too: what goes out
     #[arg(long)]
     pub egress: bool,
@@ -123,7 +123,7 @@ enum Table {
 fn table(arguments: &MatrixArguments) -> anyhow::Result<Table> {
     let vias: IndexSet<Option<Via>> = match arguments.by.as_slice() {
         [] => IndexSet::from([None]),
-        some => some.iter().map(|by| Some(Via::from(*by))).collect(),
+        some => some.iter().copied().map(Some).collect(),
     };
     let egress = if arguments.egress { Egress::All } else { Egress::default() };
     let extent = cells::Extent { vias, egress };

@@ -19,7 +19,7 @@ use sglab::sandbox::background::{self, Begun, Ready, Side};
 use sglab::scenario;
 use sglab::topology::Topology;
 
-use crate::cli::common::{EraName, Exit, PlainFormat, no_step, told};
+use crate::cli::common::{Exit, PlainFormat, no_step, told};
 use crate::cli::output::stdout;
 use crate::cli::{host, screen, signals, sources, steps};
 
@@ -52,7 +52,7 @@ pub(crate) struct BootArguments {
     pub name: Option<String>,
     /// Under this era; without it under vpc, or the file's first
     #[arg(long, value_enum, value_name = "ERA")]
-    pub era: Option<EraName>,
+    pub era: Option<Era>,
     /// Carry out the operations of the steps up to and with this one
     #[arg(long, value_name = "N")]
     pub step: Option<usize>,
@@ -158,7 +158,7 @@ pub(in crate::cli) fn start_at(place: &LabDir, topology: &Topology, arguments: &
                 listener,
                 flow_logs,
             };
-            let era = arguments.boot.era.map_or(topology.eras[0], Era::from);
+            let era = arguments.boot.era.unwrap_or(topology.eras[0]);
             supervise(topology, (era, steps, folder), (start, arguments.format), ready, taken).map(Booted::Lab)
         }
     }

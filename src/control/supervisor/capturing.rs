@@ -8,6 +8,7 @@ use nix::sys::eventfd::EventFd;
 use tokio::sync::broadcast;
 
 use super::feed::{Answer, Feed, Source, now};
+use crate::compile::names;
 use crate::fabric::Namespace;
 use crate::fabric::capture::{Capture, Frame};
 use crate::lab::Lab;
@@ -56,7 +57,7 @@ impl Captures {
         if self.0.len() >= MAX_CAPTURES {
             return Answer::failed(&format!("{MAX_CAPTURES} captures are under way already, and more may not"));
         }
-        let node = NodeName(name.to_string());
+        let node = names::instance(name);
         let begun = match lab.fabric().node(&node) {
             Ok(namespace) => Capture::open(namespace).await.map(|capture| (Arc::downgrade(namespace), capture)),
             Err(error) => Err(error),

@@ -10,7 +10,7 @@ impl Lab {
     /// Keeps a flow log of what begins from now on. Its namespaces' routers count packets and bytes from now on.
     ///
     /// # Errors
-    /// The kernel's word.
+    /// The OS error.
     pub async fn flow_logs(&self) -> Result<FlowLogs, LabError> {
         FlowLogs::of(&self.state).await
     }
@@ -23,7 +23,7 @@ impl Lab {
     /// Ends the window and returns its records. Packets are put into the window in which connection tracking's count of them was read.
     ///
     /// # Errors
-    /// The kernel's word; what was counted is then in the next window.
+    /// The OS error; what was counted is then in the next window.
     pub async fn end_window_of(&self, logs: &mut FlowLogs) -> Result<Vec<FlowRecord>, LabError> {
         logs.close(&self.state).await
     }
@@ -31,7 +31,7 @@ impl Lab {
     /// Keeps a flow log from now on, in place of whoever listened to the filters before.
     ///
     /// # Errors
-    /// The kernel's word.
+    /// The OS error.
     pub async fn keep_flow_log(&mut self) -> Result<(), LabError> {
         if self.journal.is_none() {
             let logs = self.flow_logs().await?;
@@ -68,7 +68,7 @@ impl Lab {
     /// Ends the window of the flow log that is kept; empty where none is.
     ///
     /// # Errors
-    /// The kernel's word.
+    /// The OS error.
     pub async fn end_flow_log_window(&mut self) -> Result<Vec<FlowRecord>, LabError> {
         self.note_flow_log().await?;
         let Some(mut journal) = self.journal.take() else { return Ok(Vec::new()) };

@@ -50,7 +50,7 @@ impl FlowLogs {
     /// Keeps a flow log of what begins from now on. A lab's routers count packets and bytes from now on.
     ///
     /// # Errors
-    /// The kernel's word.
+    /// The OS error.
     pub(super) async fn of(state: &LabState) -> Result<Self, LabError> {
         let (tell, ended) = mpsc::channel(WAITING);
         let mut all = Vec::new();
@@ -98,7 +98,7 @@ impl FlowLogs {
     /// Ends the window: what has passed since the last, and in which window of connection tracking's counts it has.
     ///
     /// # Errors
-    /// The kernel's word; what was counted is then in the next window.
+    /// The OS error; what was counted is then in the next window.
     pub(super) async fn close(&mut self, state: &LabState) -> Result<Vec<FlowRecord>, LabError> {
         let mut standing = Vec::new();
         for (name, _) in state.network().nodes.iter().filter(|(_, node)| node.kind == NodeKind::Router) {

@@ -47,7 +47,7 @@ pub enum LogStatus {
 /// A network interface as a record names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Eni {
-    /// Of which instance, and which of its interfaces.
+    /// Its name: the instance's, and that of the interface there.
     pub id: InterfaceId,
     /// Its id.
     pub eni: NetworkInterfaceId,
@@ -93,7 +93,7 @@ impl fmt::Display for Traffic {
 /// A record of a flow log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FlowRecord {
-    /// At which interface.
+    /// Interface that it is of.
     pub eni: Arc<Eni>,
     /// Traffic of the record; nothing for `NODATA` and `SKIPDATA`.
     pub traffic: Option<Traffic>,

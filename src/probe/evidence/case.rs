@@ -16,7 +16,7 @@ use crate::probe::parties::{Ends, Parties};
 /// A record of a filter about one probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Logged {
-    /// In whose log it stood.
+    /// Namespace whose filter logged it.
     pub node: NodeName,
     /// Action that the filter recorded.
     pub record: Record,
@@ -208,7 +208,7 @@ impl ProbeRecord {
         lock(&self.known).seen_at.iter().any(|(seen, _)| seen == node)
     }
 
-    /// To whom a packet of it was sent who is no party of it.
+    /// Namespaces that a packet of it was sent to and that are no party of it.
     pub fn seen_elsewhere(&self) -> Vec<NodeName> {
         let is_party = |node: &NodeName| {
             self.parties.as_ref().is_some_and(|parties| parties.may_send(node) || parties.may_answer(node))

@@ -126,21 +126,9 @@ fn headline(head: &Head, step: &StepResult, section: Section) -> Option<String> 
 
 /// `22 open, 118 dropped`, and whatever else there is.
 fn outcomes(step: &StepResult) -> String {
-    let counts = &step.counts;
-    [
-        (counts.open, "open"),
-        (counts.dropped, "dropped"),
-        (counts.refused, "refused"),
-        (counts.closed, "closed"),
-        (counts.unreachable, "unreachable"),
-        (counts.misdelivered, "misdelivered"),
-        (counts.inconclusive, "inconclusive"),
-    ]
-    .into_iter()
-    .filter(|(count, _)| *count > 0)
-    .map(|(count, word)| format!("{} {word}", text::number(count)))
-    .collect::<Vec<_>>()
-    .join(", ")
+    let found = step.counts.classes().filter(|(_, count)| *count > 0);
+    let found = found.map(|(class, count)| format!("{} {}", text::number(count), class.as_str()));
+    found.collect::<Vec<_>>().join(", ")
 }
 
 fn address(change: &AddressChange) -> String {

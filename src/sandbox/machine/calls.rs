@@ -55,7 +55,7 @@ const NO_CALL: u32 = u32::MAX;
 /// host's that would give some do not anyway, as their owner is nobody in the instance.
 ///
 /// # Errors
-/// The system's word, or that there are no filters for this kind of machine.
+/// The OS error, or that there are no filters for this kind of machine.
 pub(super) fn refuse() -> io::Result<()> {
     let mut programs = vec![calls()?, families()?, flags_unseen()?];
     if cfg!(target_arch = "x86_64") {

@@ -157,7 +157,7 @@ fn names(path: &Path) -> Vec<OsString> {
 /// Opens a path that has been followed: whoever has put a link there since is not.
 ///
 /// # Errors
-/// The system's word: `ELOOP` for a link.
+/// The OS error: `ELOOP` for a link.
 pub fn open_followed(path: &Path, flags: OFlag) -> io::Result<OwnedFd> {
     open_below(&open("/", PATH, Mode::empty())?, path, flags)
 }
@@ -177,7 +177,7 @@ pub(super) fn open_below(root: &impl AsFd, path: &Path, flags: OFlag) -> io::Res
 /// The same for one name in a folder.
 ///
 /// # Errors
-/// The system's word: `ELOOP` for a link.
+/// The OS error: `ELOOP` for a link.
 pub fn open_in(folder: impl AsFd, name: &OsStr, flags: OFlag) -> io::Result<OwnedFd> {
     open_below(&folder, Path::new(name), flags)
 }

@@ -100,9 +100,9 @@ pub enum Folder {
 #[derive(Debug, thiserror::Error)]
 #[error("failed to {attempt}: {source}")]
 pub struct StartError {
-    /// At what.
+    /// Action that was attempted, in words.
     pub attempt: String,
-    /// The system's word.
+    /// The OS error.
     pub source: io::Error,
 }
 

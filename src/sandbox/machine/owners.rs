@@ -49,7 +49,7 @@ pub(super) fn of(mounts: Vec<Mount>) -> io::Result<(Vec<WithIds>, Vec<OwnedFd>)>
 /// Finds the owner of a file or folder, which is root in an instance that mounts it; `None` where an instance's root is the lab's user.
 ///
 /// # Errors
-/// The system's word: `ELOOP` for a link, as the path has been followed.
+/// The OS error: `ELOOP` for a link, as the path has been followed.
 pub fn owner_of(path: &Path) -> io::Result<Option<(u32, u32)>> {
     if ids::instance_root() == InstanceRoot::Caller {
         return Ok(None);

@@ -45,7 +45,7 @@ pub fn hosts(cloud: &Cloud) -> Vec<Endpoint> {
     cloud.hosts.iter().flat_map(addresses).collect()
 }
 
-/// By which address a host's address reaches an instance, and is reached.
+/// Kind of address by which a host's address reaches an instance, and is reached.
 pub fn via_of(end: &Endpoint) -> Option<Via> {
     match end {
         Endpoint::Host(_, address) => Some(if address.0.is_ipv4() { Via::Public } else { Via::Ipv6 }),

@@ -19,7 +19,7 @@ pub fn columns_of(columns: &Columns, senders: &[(Endpoint, Option<Via>)]) -> Vec
 /// Extent of a grid beside its columns.
 #[derive(Clone, Debug, Default)]
 pub struct Extent {
-    /// By which addresses instances reach each other: a row each. Nothing stands for the usual one.
+    /// Addresses by which instances reach each other: a row each. Nothing stands for the usual one.
     pub vias: IndexSet<Option<Via>>,
     /// Hosts that are receivers.
     pub egress: Egress,

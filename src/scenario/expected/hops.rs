@@ -210,15 +210,15 @@ fn station(cloud: &Cloud, name: &NodeName) -> Result<Option<Station>, String> {
     if names::internet() == *name {
         return Ok(Some(Station::Internet));
     }
-    let instance = cloud.instances.keys().find(|instance| names::instance(instance) == *name);
+    let instance = cloud.instances.get_key_value(name.0.as_str());
     instance
-        .map(|it| Some(Station::Instance(it.clone())))
+        .map(|(it, _)| Some(Station::Instance(it.clone())))
         .ok_or_else(|| format!("{name} passed it on, and is no station"))
 }
 
 fn node(end: &Endpoint) -> NodeName {
     match end {
-        Endpoint::Host(name, _) => NodeName(name.to_string()),
+        Endpoint::Host(name, _) => names::host(name),
         Endpoint::Instance(name) => names::instance(name),
         Endpoint::LoadBalancer(name, _) => names::load_balancer(name),
         Endpoint::Interface(id) | Endpoint::Forged(id, _) => names::instance(&id.instance),

@@ -50,7 +50,7 @@ pub struct Grid {
 pub struct Row {
     /// Sender.
     pub from: Endpoint,
-    /// By which address of the receivers, if that was said.
+    /// Address of the receivers, if one was named.
     pub via: Option<Via>,
     /// One block a target, of one cell a service; nothing where there is no such path, or no probe that asks for the service.
     pub blocks: Vec<Option<Vec<Option<Cell>>>>,

@@ -19,7 +19,7 @@ pub struct Coverage {
 pub struct CountedRule {
     /// Rule that is counted.
     pub rule: DecidingRule,
-    /// Of which direction.
+    /// Direction of the rule.
     pub direction: Direction,
     /// Packets that it admitted, by its own counters in the kernel.
     pub packets: u64,

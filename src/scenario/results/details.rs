@@ -32,7 +32,7 @@ pub struct CellDetails {
     pub flow: Flow,
     /// The outcome that was expected.
     pub expected: ExpectedOutcome,
-    /// At which end, where the expectation says so.
+    /// End that must drop it, where the expectation says so.
     pub at: Option<Direction>,
     /// Observed outcome.
     pub outcome: Outcome,
@@ -104,7 +104,7 @@ pub struct TrafficDetails {
 pub struct AnswerDetails {
     /// Instance that asked.
     pub from: InstanceName,
-    /// Whom.
+    /// Service that was asked.
     pub service: VpcService,
 }
 
@@ -139,7 +139,7 @@ pub struct Section {
     pub key: &'static str,
     /// Words in the head of a step for those that did not pass.
     pub headline: Headline,
-    /// In which order, and how many, a person is told.
+    /// Order in which a person is told of them, and how many.
     pub listing: Listing,
 }
 

@@ -126,6 +126,22 @@ impl Counts {
         } += 1;
     }
 
+    /// Number of cells of each class, in the order of [`Class::ALL`].
+    pub fn classes(self) -> impl Iterator<Item = (Class, usize)> {
+        Class::ALL.into_iter().map(move |class| {
+            let count = match class {
+                Class::Open => self.open,
+                Class::Dropped => self.dropped,
+                Class::Refused => self.refused,
+                Class::Closed => self.closed,
+                Class::Unreachable => self.unreachable,
+                Class::Misdelivered => self.misdelivered,
+                Class::Inconclusive => self.inconclusive,
+            };
+            (class, count)
+        })
+    }
+
     /// The sum of two.
     pub fn plus(self, other: Self) -> Self {
         Self {

@@ -247,7 +247,7 @@ impl Verb {
     }
 }
 
-/// With which instance an Elastic IP is associated.
+/// Association of an Elastic IP with an instance.
 pub type Association = Or<Holder, LongAssociation>;
 
 /// An association of which more is said.

@@ -1,10 +1,10 @@
 //! Arguments that operations share, and those of the larger ones.
 
-use clap::builder::{BoolishValueParser, PossibleValue, TypedValueParser};
-use clap::{ArgAction, Args, ValueEnum};
+use clap::builder::{BoolishValueParser, TypedValueParser};
+use clap::{ArgAction, Args};
 use serde::Deserialize;
 
-use crate::model::{AutomaticPublic, Direction, Reassociation, SourceDestCheck};
+use crate::model::{AutomaticPublic, Direction, Reassociation};
 use crate::topology::grammar::TypedRule;
 
 /// One instance or several.
@@ -130,20 +130,6 @@ pub(super) fn reassociation(refused: bool) -> Reassociation {
 
 pub(super) const fn allowed() -> Reassociation {
     Reassociation::Allowed
-}
-
-impl ValueEnum for SourceDestCheck {
-    fn value_variants<'a>() -> &'a [Self] {
-        &[Self::On, Self::Off]
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        let (word, _) = Self::WORDS.iter().find(|(_, value)| value == self)?;
-        Some(PossibleValue::new(*word).help(match self {
-            Self::On => "Drop packets neither from nor to its own addresses",
-            Self::Off => "Let it send and receive packets that are not its own",
-        }))
-    }
 }
 
 impl From<Option<AutomaticPublic>> for TypedPublic {

@@ -13,7 +13,7 @@ pub enum ClassError {
     Listen {
         /// The address.
         address: SocketAddr,
-        /// The system's word.
+        /// The OS error.
         source: io::Error,
     },
     /// All addresses of the machine are no address for a class.

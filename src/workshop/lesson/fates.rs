@@ -18,7 +18,7 @@ pub enum Fate {
 }
 
 impl Fate {
-    /// Of what was found.
+    /// Fate of a flow of this class.
     pub fn of(class: Class) -> Self {
         match class {
             Class::Open | Class::Refused | Class::Closed | Class::Misdelivered => Self::Through,

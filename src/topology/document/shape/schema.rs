@@ -56,7 +56,7 @@ pub fn one_of_schema(doc: &[&str], fields: Vec<Described>) -> Value {
     described(json!({"oneOf": fields.into_iter().map(one).collect::<Vec<_>>()}), doc)
 }
 
-/// With what the documentation says.
+/// Adds the words of a documentation as the schema's description.
 pub fn described(schema: Value, doc: &[&str]) -> Value {
     let lines: Vec<&str> = doc.iter().map(|line| line.trim()).filter(|line| !line.is_empty()).collect();
     if lines.is_empty() {
