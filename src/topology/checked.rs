@@ -1,5 +1,6 @@
 //! A topology file that was read: the cloud that it begins with, its tables and its steps.
 
+use std::slice;
 use std::sync::Arc;
 
 use indexmap::{IndexMap, IndexSet};
@@ -10,8 +11,8 @@ use super::steps::Step;
 use super::story::Story;
 use super::table_columns::Columns;
 use crate::model::{
-    Cloud, CreateGroup, Ec2Name, Era, InterfaceHolder, Knobs, Operation, Permission, Refusal, Service, SourceLocation,
-    TableName, VpcName, add_default_group, add_elb_group,
+    Cloud, CreateGroup, Ec2Name, Era, InterfaceHolder, Knobs, Operation, Permission, Refusal, RuleEdit, Service,
+    SourceLocation, TableName, VpcName, add_default_group, add_elb_group,
 };
 
 /// A checked topology file: whatever it names exists, and its initial cloud can be launched.
@@ -145,42 +146,25 @@ pub(super) struct RefusedAtFirst {
 
 /// An operation rule by rule, each with its place.
 fn one_by_one(operation: &Operation, place: &SourceLocation) -> Vec<(Operation, SourceLocation)> {
-    let each = |permissions: &[Permission], make: &dyn Fn(Vec<Permission>) -> Operation| {
-        let one = |permission: &Permission| {
-            let place = permission.place.clone().unwrap_or_else(|| place.clone());
-            (make(vec![permission.clone()]), place)
-        };
-        permissions.iter().map(one).collect()
+    let Some(edit) = operation.added_rules() else { return vec![(operation.clone(), place.clone())] };
+    let one = |permission: &Permission| {
+        let place = permission.place.clone().unwrap_or_else(|| place.clone());
+        (Operation::from(RuleEdit { permissions: slice::from_ref(permission), ..edit }), place)
     };
-    match operation {
-        Operation::AuthorizeIngress(group, all) => each(all, &|one| Operation::AuthorizeIngress(group.clone(), one)),
-        Operation::AuthorizeEgress(group, all) => each(all, &|one| Operation::AuthorizeEgress(group.clone(), one)),
-        other => vec![(other.clone(), place.clone())],
-    }
+    edit.permissions.iter().map(one).collect()
 }
 
 /// The same operation without the description that it gives, and that description.
 fn without_description(operation: &Operation) -> Option<(Operation, String)> {
-    let of_one = |permissions: &[Permission]| {
-        let [permission] = permissions else { return None };
-        let said = permission.description.clone()?;
-        Some((vec![Permission { description: None, ..permission.clone() }], said))
-    };
-    Some(match operation {
-        Operation::CreateGroup(group) => {
-            let said = group.description.clone()?;
-            (Operation::CreateGroup(CreateGroup { description: None, ..group.clone() }), said)
-        }
-        Operation::AuthorizeIngress(group, all) => {
-            let (all, said) = of_one(all)?;
-            (Operation::AuthorizeIngress(group.clone(), all), said)
-        }
-        Operation::AuthorizeEgress(group, all) => {
-            let (all, said) = of_one(all)?;
-            (Operation::AuthorizeEgress(group.clone(), all), said)
-        }
-        _ => return None,
-    })
+    if let Operation::CreateGroup(group) = operation {
+        let said = group.description.clone()?;
+        return Some((Operation::CreateGroup(CreateGroup { description: None, ..group.clone() }), said));
+    }
+    let edit = operation.added_rules()?;
+    let [permission] = edit.permissions else { return None };
+    let said = permission.description.clone()?;
+    let plain = Permission { description: None, ..permission.clone() };
+    Some((Operation::from(RuleEdit { permissions: &[plain], ..edit }), said))
 }
 
 impl KnobOverrides {

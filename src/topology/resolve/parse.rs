@@ -10,7 +10,7 @@ use super::resolver::Resolver;
 use super::tracking;
 use crate::model::{
     AddressRequest, AskedIpv6, Attachment, Cloud, DEFAULT_GROUP, Era, GroupName, InstanceName, InterfaceHolder,
-    Operation, SecondaryAddress, Service, VpcName, default_group,
+    NameEffect, Operation, SecondaryAddress, Service, VpcName, default_group,
 };
 use crate::topology::checked::{KnobOverrides, RefusedAtFirst, Topology};
 use crate::topology::document::Document;
@@ -223,10 +223,18 @@ impl Resolver<'_> {
     /// Collects the instances and load balancers that `refused` expectations can ever name, with the services.
     fn closed_ports(&mut self, initial: &[Placed<Operation>], steps: &[Step]) -> IndexSet<(InterfaceHolder, Service)> {
         let operations = steps.iter().flat_map(Step::operations);
-        let holders = initial.iter().chain(operations).filter_map(|operation| match &operation.value {
-            Operation::Launch(launch) => Some(InterfaceHolder::from(&launch.name)),
-            Operation::CreateLoadBalancer(create) => Some(InterfaceHolder::from(&create.name)),
-            _ => None,
+        let holders = initial.iter().chain(operations).filter_map(|operation| match operation.value.names()? {
+            NameEffect::Instance(launch) => Some(InterfaceHolder::from(&launch.name)),
+            NameEffect::LoadBalancer(name) => Some(InterfaceHolder::from(name)),
+            NameEffect::Group(..)
+            | NameEffect::NoGroup(_)
+            | NameEffect::NoInstance(_)
+            | NameEffect::Interface(..)
+            | NameEffect::Groups(..)
+            | NameEffect::PrefixList(_)
+            | NameEffect::ElasticIp(_)
+            | NameEffect::NoElasticIp(_)
+            | NameEffect::PublicAddress(_) => None,
         });
         let holders: IndexSet<InterfaceHolder> = holders.collect();
         let mut closed_ports = IndexSet::new();
