@@ -28,7 +28,7 @@ mod typed;
 pub mod write;
 
 pub use builder::{Builder, NewGroup, NewInstance, NewService, NewVpc};
-pub use checked::{KnobOverrides, Topology};
+pub use checked::Topology;
 pub use columns::columns_of;
 pub use cut::{Cut, CutFault, Lines, cut_comment, cut_rule};
 pub use document::schema;
