@@ -7,6 +7,7 @@ mod address;
 mod apply;
 mod change;
 mod cloud;
+mod effect;
 mod era;
 mod flow;
 mod id;
@@ -40,6 +41,7 @@ pub(crate) use apply::{
 pub use change::{AddressType, Change, RuleReference};
 pub use cloud::*;
 pub use cloud::{DEFAULT_GROUP, default_group, vpc_of_default_group};
+pub use effect::{EntryEdit, NameEffect, Power, RuleEdit, RuleEffect};
 pub use era::TrackingTimeouts;
 pub use era::*;
 pub use flow::{Direction, Endpoint, Flow, IcmpMessage, Peers, Service, VpcService};

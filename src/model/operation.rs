@@ -7,12 +7,13 @@ use ipnet::IpNet;
 use super::apply::edit::Edit;
 use super::apply::{elastic_ip, group, instance, interface, load_balancer, prefix_list, rule};
 use super::cloud::Cloud;
-use super::flow::Direction::{Egress, Ingress};
+use super::effect::{EntryEdit, NameEffect, Power, RuleEdit, RuleEffect};
+use super::flow::Direction::{self, Egress, Ingress};
 use super::flow::Service;
 use super::interface::SourceDestCheck;
 use super::interface_id::Attachment;
 use super::load_balancer::CreateLoadBalancer;
-use super::name::{ElasticIpName, GroupName, InstanceName, LoadBalancerName, PrefixListName, VpcName};
+use super::name::{ElasticIpName, GroupName, InstanceName, LoadBalancerName, PrefixListName};
 use super::refusal::Refusal;
 use super::request::{CreateGroup, CreatePrefixList, Launch, NewInterface, Reassociation, Target};
 use super::rule::{Peer, PeerRequest, Permission};
@@ -148,14 +149,12 @@ impl Operation {
             Self::Start(instance) => Parts { power: Some((Power::Start, instance)), ..none },
             Self::Reboot(instance) => Parts { power: Some((Power::Reboot, instance)), ..none },
             Self::Crash(instance) => Parts { power: Some((Power::Crash, instance)), ..none },
-            Self::AuthorizeIngress(group, permissions)
-            | Self::RevokeIngress(group, permissions)
-            | Self::AuthorizeEgress(group, permissions)
-            | Self::RevokeEgress(group, permissions)
-            | Self::UpdateDescription(group, permissions)
-            | Self::UpdateDescriptionEgress(group, permissions) => {
-                Parts { group: Some(group), permissions: Some(permissions), ..none }
-            }
+            Self::AuthorizeIngress(group, rules) => Parts::of_rules(RuleEffect::Adds, Ingress, group, rules),
+            Self::AuthorizeEgress(group, rules) => Parts::of_rules(RuleEffect::Adds, Egress, group, rules),
+            Self::RevokeIngress(group, rules) => Parts::of_rules(RuleEffect::Removes, Ingress, group, rules),
+            Self::RevokeEgress(group, rules) => Parts::of_rules(RuleEffect::Removes, Egress, group, rules),
+            Self::UpdateDescription(group, rules) => Parts::of_rules(RuleEffect::Describes, Ingress, group, rules),
+            Self::UpdateDescriptionEgress(group, rules) => Parts::of_rules(RuleEffect::Describes, Egress, group, rules),
             Self::SetGroups(target, groups) => {
                 Parts { sets: vec![groups], names: Some(NameEffect::Groups(target.instance(), groups)), ..none }
             }
@@ -165,15 +164,21 @@ impl Operation {
             Self::CreateLoadBalancer(balancer) => {
                 let ports = balancer.listeners.iter().flat_map(|(own, to)| [*own, *to]);
                 let services = ports.chain([balancer.health_check.port]).map(Service::Tcp).collect();
-                Parts { sets: vec![&balancer.groups], services, ..none }
+                let names = Some(NameEffect::LoadBalancer(&balancer.name));
+                Parts { sets: vec![&balancer.groups], services, names, ..none }
+            }
+            Self::CreatePrefixList(request) => {
+                let entries = EntryEdit { list: &request.name, added: &request.entries, removed: &[] };
+                Parts { entries: Some(entries), names: Some(NameEffect::PrefixList(&request.name)), ..none }
+            }
+            Self::ModifyPrefixList { name, add, remove } => {
+                Parts { entries: Some(EntryEdit { list: name, added: add, removed: remove }), ..none }
             }
             Self::AllocateAddress(name) => Parts { names: Some(NameEffect::ElasticIp(name)), ..none },
             Self::ReleaseAddress(name) => Parts { names: Some(NameEffect::NoElasticIp(name)), ..none },
             Self::AssociateAddress { to, .. } => Parts { names: Some(NameEffect::PublicAddress(to)), ..none },
             Self::DetachInterface(_)
             | Self::SetSourceDestCheck(..)
-            | Self::CreatePrefixList(_)
-            | Self::ModifyPrefixList { .. }
             | Self::RegisterInstances(..)
             | Self::DeregisterInstances(..)
             | Self::DisassociateAddress(_) => none,
@@ -185,34 +190,45 @@ impl Operation {
         self.parts().power
     }
 
+    /// The rules of a group that it is about, and its effect on them.
+    pub fn rule_edit(&self) -> Option<RuleEdit<'_>> {
+        self.parts().rules
+    }
+
+    /// The rules that it gives a group.
+    pub fn added_rules(&self) -> Option<RuleEdit<'_>> {
+        self.rule_edit().filter(|edit| edit.effect == RuleEffect::Adds)
+    }
+
     /// Returns true if it is about rules of a group.
     pub fn is_of_rules(&self) -> bool {
-        self.parts().permissions.is_some()
+        self.rule_edit().is_some()
+    }
+
+    /// The entries of a prefix list that it is about.
+    pub fn entry_edit(&self) -> Option<EntryEdit<'_>> {
+        self.parts().entries
     }
 
     /// Returns true if it gives a group rules, or takes some from it. A description is no part of what a rule does.
     pub fn changes_rules(&self) -> bool {
-        match self {
-            Self::UpdateDescription(..) | Self::UpdateDescriptionEgress(..) => false,
-            other => other.is_of_rules(),
-        }
+        self.rule_edit().is_some_and(|edit| match edit.effect {
+            RuleEffect::Adds | RuleEffect::Removes => true,
+            RuleEffect::Describes => false,
+        })
     }
 
     /// The rules that it names.
     pub fn permissions(&self) -> &[Permission] {
-        self.parts().permissions.unwrap_or_default()
+        self.rule_edit().map(|edit| edit.permissions).unwrap_or_default()
     }
 
     /// Returns the rules that it names to be there, and its group does not have, as they are written.
     pub fn missing_rules(&self, cloud: &Cloud) -> Vec<String> {
-        match self {
-            Self::RevokeIngress(group, permissions) | Self::UpdateDescription(group, permissions) => {
-                rule::missing(cloud, Ingress, group, permissions)
-            }
-            Self::RevokeEgress(group, permissions) | Self::UpdateDescriptionEgress(group, permissions) => {
-                rule::missing(cloud, Egress, group, permissions)
-            }
-            _ => Vec::new(),
+        let Some(RuleEdit { group, at, effect, permissions }) = self.rule_edit() else { return Vec::new() };
+        match effect {
+            RuleEffect::Adds => Vec::new(),
+            RuleEffect::Removes | RuleEffect::Describes => rule::missing(cloud, at, group, permissions),
         }
     }
 
@@ -228,8 +244,8 @@ impl Operation {
 
     /// The groups that it names, but for one that it makes.
     pub fn groups(&self) -> impl Iterator<Item = &GroupName> {
-        let Parts { group, sets, permissions, .. } = self.parts();
-        let peers = permissions.into_iter().flatten().flat_map(|permission| &permission.peers);
+        let Parts { group, sets, rules, .. } = self.parts();
+        let peers = rules.into_iter().flat_map(|edit| edit.permissions).flat_map(|permission| &permission.peers);
         let peers = peers.filter_map(|(peer, _)| match peer {
             PeerRequest::Peer(Peer::Group(name)) => Some(name),
             _ => None,
@@ -300,6 +316,21 @@ impl Operation {
     }
 }
 
+/// The operation that has this effect on these rules.
+impl From<RuleEdit<'_>> for Operation {
+    fn from(edit: RuleEdit<'_>) -> Self {
+        let make = match (edit.effect, edit.at) {
+            (RuleEffect::Adds, Ingress) => Self::AuthorizeIngress,
+            (RuleEffect::Adds, Egress) => Self::AuthorizeEgress,
+            (RuleEffect::Removes, Ingress) => Self::RevokeIngress,
+            (RuleEffect::Removes, Egress) => Self::RevokeEgress,
+            (RuleEffect::Describes, Ingress) => Self::UpdateDescription,
+            (RuleEffect::Describes, Egress) => Self::UpdateDescriptionEgress,
+        };
+        make(edit.group.clone(), edit.permissions.to_vec())
+    }
+}
+
 /// Names and services in an operation.
 #[derive(Default)]
 struct Parts<'a> {
@@ -309,50 +340,21 @@ struct Parts<'a> {
     group: Option<&'a GroupName>,
     /// Groups of interfaces.
     sets: Vec<&'a IndexSet<GroupName>>,
-    /// Rules.
-    permissions: Option<&'a [Permission]>,
+    /// Rules of that group.
+    rules: Option<RuleEdit<'a>>,
+    /// Entries of a prefix list.
+    entries: Option<EntryEdit<'a>>,
     /// Ports that listen, or are asked.
     services: Vec<Service>,
     /// Effect on names.
     names: Option<NameEffect<'a>>,
 }
 
-/// Change of state of an instance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Power {
-    /// It is stopped.
-    Stop,
-    /// It is started.
-    Start,
-    /// It boots anew.
-    Reboot,
-    /// Its operating system dies.
-    Crash,
-    /// It ends for good.
-    Terminate,
-}
-
-/// Effect of an operation on names: existence from then on, its end, memberships of groups, and public addresses.
-#[derive(Clone, Copy, Debug)]
-pub enum NameEffect<'a> {
-    /// A group exists, of this VPC.
-    Group(&'a GroupName, &'a VpcName),
-    /// A group does no more.
-    NoGroup(&'a GroupName),
-    /// An instance exists, in its groups.
-    Instance(&'a Launch),
-    /// An instance does no more.
-    NoInstance(&'a InstanceName),
-    /// An instance has one more interface, in its groups.
-    Interface(&'a InstanceName, &'a NewInterface),
-    /// An instance is in these groups.
-    Groups(&'a InstanceName, &'a IndexSet<GroupName>),
-    /// An Elastic IP exists.
-    ElasticIp(&'a ElasticIpName),
-    /// An Elastic IP does no more.
-    NoElasticIp(&'a ElasticIpName),
-    /// An interface has a public address.
-    PublicAddress(&'a Target),
+impl<'a> Parts<'a> {
+    fn of_rules(effect: RuleEffect, at: Direction, group: &'a GroupName, permissions: &'a [Permission]) -> Self {
+        let rules = Some(RuleEdit { group, at, effect, permissions });
+        Self { group: Some(group), rules, ..Self::default() }
+    }
 }
 
 fn whom(target: &Target) -> String {

@@ -86,6 +86,22 @@ pub(crate) fn taken_blocks() -> [(Ipv4Net, &'static str); 6] {
     ]
 }
 
+/// The first four addresses of a subnet are Amazon's, and so is the last.
+///
+/// Source: "Subnet CIDR blocks" (Amazon VPC user guide), of both families.
+pub(crate) const RESERVED_AT_START: u32 = 4;
+
+/// Returns true if a subnet gives a block away, be it one address: none of it is outside, or Amazon's.
+pub(crate) fn gives(subnet: impl Into<IpNet>, block: impl Into<IpNet>) -> bool {
+    let (subnet, block) = (subnet.into(), block.into());
+    let number = |address: IpAddr| match address {
+        IpAddr::V4(address) => u128::from(u32::from(address)),
+        IpAddr::V6(address) => u128::from(address),
+    };
+    let first = number(block.network()).saturating_sub(number(subnet.network()));
+    subnet.contains(&block) && first >= u128::from(RESERVED_AT_START) && !block.contains(&subnet.broadcast())
+}
+
 /// Returns true if a VPC of a lab can have an IPv6 block: a /56 of global addresses that has none of the lab's own in it.
 pub(crate) fn is_ipv6_block(block: Ipv6Net) -> bool {
     let is_the_labs = |(own, _): &(Ipv6Net, &str)| block.contains(own) || own.contains(&block);
@@ -118,6 +134,29 @@ mod tests {
         let (name, host) = cloud.synthetic_host("8.8.8.8".parse().unwrap()).unwrap();
         cloud.hosts.insert(name, host);
         assert_eq!(synthetic_host(&cloud, "8.8.8.8"), None);
+    }
+
+    #[test]
+    fn a_subnet_gives_none_of_its_first_four_addresses_nor_its_last() {
+        let cases = [
+            ("10.0.0.0/24", "10.0.0.3/32", false),
+            ("10.0.0.0/24", "10.0.0.4/32", true),
+            ("10.0.0.0/24", "10.0.0.254/32", true),
+            ("10.0.0.0/24", "10.0.0.255/32", false),
+            ("10.0.0.0/24", "10.0.0.0/28", false),
+            ("10.0.0.0/24", "10.0.0.16/28", true),
+            ("10.0.0.0/24", "10.0.0.240/28", false),
+            ("10.0.1.0/24", "10.0.0.16/28", false),
+            ("10.0.0.0/24", "10.0.1.16/28", false),
+            ("2001:db8:1000::/64", "2001:db8:1000::3/128", false),
+            ("2001:db8:1000::/64", "2001:db8:1000::4/128", true),
+            ("2001:db8:1000::/64", "2001:db8:1000:0:ffff::/80", false),
+            ("2001:db8:1000::/64", "10.0.0.16/28", false),
+        ];
+        for (subnet, block, expected) in cases {
+            let [of, asked] = [subnet, block].map(|it| it.parse::<IpNet>().expect(it));
+            assert_eq!(gives(of, asked), expected, "{block} of {subnet}");
+        }
     }
 
     #[test]

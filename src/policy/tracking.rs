@@ -14,7 +14,7 @@ use super::routes::holds;
 use super::routes::{NextHop, next_hop, passes_on};
 use super::walk::Path;
 use crate::model::{
-    Cloud, Direction, Endpoint, Flow, InstanceState, Interface, InterfaceId, Ipv6, Operation, Peers, PrivateIp,
+    Cloud, Direction, Endpoint, Flow, InstanceState, Interface, InterfaceId, Ipv6, Operation, Peers, Power, PrivateIp,
     PublicIp, Scheme, Service, SourceDestCheck, Via, VpcName,
 };
 
@@ -117,11 +117,12 @@ impl Connection {
     ///
     /// A reboot changes nothing that a cloud knows of, and ends the programs all the same.
     pub fn follow(&mut self, operation: &Operation, cloud: &Cloud) {
-        let rebooted = match operation {
-            Operation::Reboot(name) => self.parties.iter().any(|party| party.interface.instance() == Some(name)),
-            _ => false,
-        };
-        self.is_over |= rebooted || self.parties.iter().any(|party| !party.is_there(cloud));
+        let rebooted = operation.power().and_then(|(power, name)| match power {
+            Power::Reboot => Some(name),
+            Power::Stop | Power::Start | Power::Crash | Power::Terminate => None,
+        });
+        let is_rebooted = |party: &Hold| rebooted.is_some_and(|name| party.interface.instance() == Some(name));
+        self.is_over |= self.parties.iter().any(|party| is_rebooted(party) || !party.is_there(cloud));
     }
 
     /// Takes note that it was idle until nobody remembered it. How long that takes is not the model's matter.

@@ -83,6 +83,12 @@ pub fn without_table(cloud: &Cloud, title: &str) -> Result<String, ExportError> 
     Ok(text.trim_end().to_owned() + "\n")
 }
 
+/// Cuts a file that was written here: its cloud, and the tables and steps behind it, which say what holds there.
+pub fn parts(text: &str) -> (&str, &str) {
+    let begins = ["\ntables:", "\nscenario:"].into_iter().filter_map(|key| text.find(key)).min();
+    text.split_at(begins.map_or(text.len(), |newline| newline + 1))
+}
+
 /// Returns false for a file of which its own prediction is that it fails: a line means more than the cell that it is there for, or to name a port
 /// makes another one the port that nothing names.
 fn holds(text: &str, era: Era) -> bool {
@@ -152,4 +158,17 @@ fn closed<'a>(judged: &'a Judged, closing: &'a Closing) -> impl Fn((ClassId, Cla
 /// Where nothing drops what goes out, there is nothing to say of it.
 fn egress(cloud: &Cloud) -> Egress {
     if cloud.has_egress_rules() && !cloud.hosts.is_empty() { Egress::All } else { Egress::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_written_file_is_cut_before_its_tables_and_steps() {
+        let cloud = "# a shop\nsglab: 1\ninstances:\n  tables: {groups: G}\n";
+        for holds in ["tables:\n  t: {open: []}\nscenario:\n  - step: s\n", "scenario:\n  - step: s\n", ""] {
+            assert_eq!(parts(&(cloud.to_owned() + holds)), (cloud, holds));
+        }
+    }
 }

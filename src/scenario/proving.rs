@@ -6,7 +6,8 @@ use std::net::Ipv4Addr;
 use indexmap::IndexSet;
 use ipnet::{IpNet, Ipv4Net};
 
-use super::export::{ExportError, export, with_table};
+use super::export::{ExportError, export, parts, with_table};
+use crate::model::reserved_addresses::gives;
 use crate::model::{
     Cloud, Direction, Endpoint, Flow, GroupName, IcmpMatch, InstanceName, InstanceState, InterfaceId, OnStart,
     Operation, Peer, PeerRequest, Permission, Port, PrivateIp, Rule, SecurityGroup, Service, Traffic, Via,
@@ -173,10 +174,8 @@ fn holder(cloud: &Cloud, group: &SecurityGroup, block: Ipv4Net) -> Result<Option
 fn free(cloud: &Cloud, group: &SecurityGroup, is_meant: impl Fn(Ipv4Addr) -> bool) -> Option<Ipv4Addr> {
     let held: HashSet<Ipv4Addr> = cloud.network_interfaces().filter_map(|it| it.private).map(|it| it.0).collect();
     let subnets = cloud.vpcs.get(&group.vpc).into_iter().flat_map(|vpc| vpc.subnets.values());
-    let mut all = subnets.flat_map(|subnet| {
-        // AWS keeps the first four addresses of a subnet, and the last.
-        subnet.hosts().skip(3).take_while(|address| *address != subnet.broadcast())
-    });
+    let mut all =
+        subnets.flat_map(|subnet| subnet.hosts().filter(move |address| gives(*subnet, Ipv4Net::from(*address))));
     let given = cloud.counters.private.get(&group.vpc);
     let is_free =
         |address: Ipv4Addr| !held.contains(&address) && given.is_none_or(|given| !given.contains(&PrivateIp(address)));
@@ -238,9 +237,7 @@ fn said(error: ExportError) -> Unprovable {
 
 /// The cloud as a file, without tables and scenario.
 fn base(cloud: &Cloud) -> Result<String, Unprovable> {
-    let text = exported(cloud)?;
-    let is_end = |line: &str| line.starts_with("tables:") || line.starts_with("scenario:");
-    Ok(text.lines().take_while(|line| !is_end(line)).map(|line| format!("{line}\n")).collect())
+    Ok(parts(&exported(cloud)?).0.to_owned())
 }
 
 /// Names that nobody has.

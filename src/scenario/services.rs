@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::model::{MountSource, Operation};
+use crate::model::{Launch, MountSource, NameEffect};
 use crate::topology::{Step, Topology};
 
 /// Start of a file's services in a run.
@@ -34,25 +34,25 @@ impl StartServices {
 
 /// Returns `true` if a file has any services.
 pub fn has_services(topology: &Topology) -> bool {
-    let steps = topology.steps.iter().flat_map(Step::operations);
-    let mut all = topology.initial.iter().chain(steps);
-    all.any(|it| matches!(&it.value, Operation::Launch(launch) if !launch.processes.is_empty()))
+    launches(topology).any(|launch| !launch.processes.is_empty())
 }
 
 /// Lists what the services of a file have of the host's, as the file says it: mounted files and folders, and logs.
 pub fn host_paths(topology: &Topology) -> impl Iterator<Item = &str> {
-    let steps = topology.steps.iter().flat_map(Step::operations);
-    let launched = topology.initial.iter().chain(steps).filter_map(|it| match &it.value {
-        Operation::Launch(launch) => Some(launch),
-        _ => None,
-    });
-    launched.flat_map(|launch| {
+    launches(topology).flat_map(|launch| {
         let mounted = launch.mounts.values().filter_map(|source| match source {
             MountSource::Path(path, _) => Some(path.as_str()),
             MountSource::Empty => None,
         });
         mounted.chain(launch.processes.values().filter_map(|process| process.log.as_deref()))
     })
+}
+
+/// The instances that a file launches, at its beginning and in its steps.
+fn launches(topology: &Topology) -> impl Iterator<Item = &Launch> {
+    let steps = topology.steps.iter().flat_map(Step::operations);
+    let effects = topology.initial.iter().chain(steps).filter_map(|it| it.value.names());
+    effects.filter_map(|effect| if let NameEffect::Instance(launch) = effect { Some(launch) } else { None })
 }
 
 /// Returns the folder where the paths of a file's services begin: its own, and for a built-in file the present one. Without `..` and links, for what

@@ -15,8 +15,8 @@ use crate::model::*;
 use crate::network::NodeName;
 use crate::probe::{Batch, Drop, DropCause, Held, Observation, Outcome, Streams, Trace};
 use crate::topology::{
-    Action, Columns, Expectation, ExpectedOutcome, FlowPattern, KnobOverrides, OpenCells, Placed, Selector, Step,
-    Story, Table, Topology,
+    Action, Columns, Expectation, ExpectedOutcome, FlowPattern, OpenCells, Placed, Selector, Step, Story, Table,
+    Topology,
 };
 
 pub(crate) fn place(line: u32, column: u32) -> SourceLocation {
@@ -198,7 +198,7 @@ pub(crate) fn topology(steps: Vec<Step>) -> Topology {
         name: "two-tier".to_owned(),
         file: Arc::from("two-tier.yaml"),
         eras: vec![Era::Article],
-        overrides: KnobOverrides::default(),
+        own_knobs: IndexMap::new(),
         initial: Vec::new(),
         default_groups: Default::default(),
         default_groups_of_balancers: Default::default(),

@@ -1,5 +1,6 @@
 //! A topology file that was read: the cloud that it begins with, its tables and its steps.
 
+use std::slice;
 use std::sync::Arc;
 
 use indexmap::{IndexMap, IndexSet};
@@ -10,8 +11,8 @@ use super::steps::Step;
 use super::story::Story;
 use super::table_columns::Columns;
 use crate::model::{
-    Cloud, CreateGroup, Ec2Name, Era, InterfaceHolder, Knobs, Operation, Permission, Refusal, Service, SourceLocation,
-    TableName, VpcName, add_default_group, add_elb_group,
+    Cloud, CreateGroup, Ec2Name, Era, InterfaceHolder, Knobs, Operation, Permission, Refusal, RuleEdit, Service,
+    SourceLocation, TableName, VpcName, add_default_group, add_elb_group,
 };
 
 /// A checked topology file: whatever it names exists, and its initial cloud can be launched.
@@ -23,8 +24,8 @@ pub struct Topology {
     pub file: Arc<str>,
     /// The eras it is to run under, at least one: `vpc` first, then those of the file in its order. `sglab test --era` chooses among all three.
     pub eras: Vec<Era>,
-    /// Overrides of single knobs, applied on top of the era's preset.
-    pub overrides: KnobOverrides,
+    /// The knobs of each era with what the file sets of them; nothing of an era whose preset holds.
+    pub own_knobs: IndexMap<Era, Knobs>,
     /// Operations that make the initial cloud out of `empty`: Elastic IPs, prefix lists, groups with their rules, launches, load balancers.
     pub initial: Vec<Placed<Operation>>,
     /// The cloud before the first operation, for one era.
@@ -48,33 +49,17 @@ pub struct Topology {
     pub story: Story,
 }
 
-/// Single knobs that the file sets by hand.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct KnobOverrides {
-    /// See [`Knobs::change_groups`].
-    pub change_groups: Option<crate::model::ChangeGroups>,
-    /// See [`Knobs::self_reference`].
-    pub self_reference: Option<crate::model::SelfReference>,
-    /// See [`Knobs::private_address_on_start`].
-    pub private_address_on_start: Option<crate::model::OnStart>,
-    /// See [`Knobs::address_on_crash`].
-    pub address_on_crash: Option<crate::model::OnCrash>,
-    /// See [`Knobs::elastic_ip_on_stop`].
-    pub elastic_ip_on_stop: Option<crate::model::ElasticIpOnStop>,
-    /// See [`Knobs::quotas`].
-    pub quotas: Option<crate::model::Quotas>,
-    /// See [`Knobs::group_reference_ipv6`].
-    pub group_reference_ipv6: Option<crate::model::GroupReferenceIpv6>,
-    /// See [`Knobs::icmp_errors`].
-    pub icmp_errors: Option<crate::model::IcmpErrors>,
-}
-
 impl Topology {
-    /// The cloud before the first operation under an era, with the file's overrides.
+    /// The knobs under an era.
+    pub fn knobs(&self, era: Era) -> Knobs {
+        self.own_knobs.get(&era).copied().unwrap_or_else(|| era.knobs())
+    }
+
+    /// The cloud before the first operation under an era, with the file's knobs.
     pub fn empty_cloud(&self, era: Era) -> Cloud {
         let mut cloud = self.empty.clone();
         cloud.era = era;
-        cloud.knobs = self.overrides.over(era.knobs());
+        cloud.knobs = self.knobs(era);
         let is_used = |vpc: &&VpcName| {
             self.default_groups.contains(*vpc) || era == Era::Vpc && self.default_groups_of_balancers.contains(*vpc)
         };
@@ -145,56 +130,23 @@ pub(super) struct RefusedAtFirst {
 
 /// An operation rule by rule, each with its place.
 fn one_by_one(operation: &Operation, place: &SourceLocation) -> Vec<(Operation, SourceLocation)> {
-    let each = |permissions: &[Permission], make: &dyn Fn(Vec<Permission>) -> Operation| {
-        let one = |permission: &Permission| {
-            let place = permission.place.clone().unwrap_or_else(|| place.clone());
-            (make(vec![permission.clone()]), place)
-        };
-        permissions.iter().map(one).collect()
+    let Some(edit) = operation.added_rules() else { return vec![(operation.clone(), place.clone())] };
+    let one = |permission: &Permission| {
+        let place = permission.place.clone().unwrap_or_else(|| place.clone());
+        (Operation::from(RuleEdit { permissions: slice::from_ref(permission), ..edit }), place)
     };
-    match operation {
-        Operation::AuthorizeIngress(group, all) => each(all, &|one| Operation::AuthorizeIngress(group.clone(), one)),
-        Operation::AuthorizeEgress(group, all) => each(all, &|one| Operation::AuthorizeEgress(group.clone(), one)),
-        other => vec![(other.clone(), place.clone())],
-    }
+    edit.permissions.iter().map(one).collect()
 }
 
 /// The same operation without the description that it gives, and that description.
 fn without_description(operation: &Operation) -> Option<(Operation, String)> {
-    let of_one = |permissions: &[Permission]| {
-        let [permission] = permissions else { return None };
-        let said = permission.description.clone()?;
-        Some((vec![Permission { description: None, ..permission.clone() }], said))
-    };
-    Some(match operation {
-        Operation::CreateGroup(group) => {
-            let said = group.description.clone()?;
-            (Operation::CreateGroup(CreateGroup { description: None, ..group.clone() }), said)
-        }
-        Operation::AuthorizeIngress(group, all) => {
-            let (all, said) = of_one(all)?;
-            (Operation::AuthorizeIngress(group.clone(), all), said)
-        }
-        Operation::AuthorizeEgress(group, all) => {
-            let (all, said) = of_one(all)?;
-            (Operation::AuthorizeEgress(group.clone(), all), said)
-        }
-        _ => return None,
-    })
-}
-
-impl KnobOverrides {
-    /// The preset with the overrides in place.
-    pub fn over(self, preset: Knobs) -> Knobs {
-        Knobs {
-            change_groups: self.change_groups.unwrap_or(preset.change_groups),
-            self_reference: self.self_reference.unwrap_or(preset.self_reference),
-            private_address_on_start: self.private_address_on_start.unwrap_or(preset.private_address_on_start),
-            address_on_crash: self.address_on_crash.unwrap_or(preset.address_on_crash),
-            elastic_ip_on_stop: self.elastic_ip_on_stop.unwrap_or(preset.elastic_ip_on_stop),
-            quotas: self.quotas.unwrap_or(preset.quotas),
-            group_reference_ipv6: self.group_reference_ipv6.unwrap_or(preset.group_reference_ipv6),
-            icmp_errors: self.icmp_errors.unwrap_or(preset.icmp_errors),
-        }
+    if let Operation::CreateGroup(group) = operation {
+        let said = group.description.clone()?;
+        return Some((Operation::CreateGroup(CreateGroup { description: None, ..group.clone() }), said));
     }
+    let edit = operation.added_rules()?;
+    let [permission] = edit.permissions else { return None };
+    let said = permission.description.clone()?;
+    let plain = Permission { description: None, ..permission.clone() };
+    Some((Operation::from(RuleEdit { permissions: &[plain], ..edit }), said))
 }

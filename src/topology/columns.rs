@@ -8,7 +8,8 @@ use super::steps::{Action, Step};
 use super::table_columns::{Columns, IcmpFamily};
 use crate::model::protocol::EXTENSION_HEADERS;
 use crate::model::{
-    Cloud, Era, GroupName, IcmpMatch, IcmpMessage, Operation, Peer, PeerRequest, Port, PortRange, Service, Traffic, Via,
+    Cloud, Direction, Era, GroupName, IcmpMatch, IcmpMessage, Operation, Peer, PeerRequest, Port, PortRange, Service,
+    Traffic, Via,
 };
 
 /// First port tried in the search for one that nothing names.
@@ -38,11 +39,8 @@ pub(super) fn columns(topology: &Topology, extra: &[Service]) -> Columns {
     }
     for operation in topology.initial.iter().chain(steps) {
         operation.value.permissions().iter().for_each(|rule| named.rule(rule.traffic));
-        let rules = match &operation.value {
-            Operation::AuthorizeIngress(_, rules) => rules.as_slice(),
-            Operation::AuthorizeEgress(_, rules) if asks_hosts => rules,
-            _ => &[],
-        };
+        let added = operation.value.added_rules().filter(|edit| edit.at == Direction::Ingress || asks_hosts);
+        let rules = added.map(|edit| edit.permissions).unwrap_or_default();
         rules.iter().for_each(|rule| named.note_wide(rule.traffic));
         named.services.extend(operation.value.services());
     }

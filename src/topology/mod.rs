@@ -28,7 +28,7 @@ mod typed;
 pub mod write;
 
 pub use builder::{Builder, NewGroup, NewInstance, NewService, NewVpc};
-pub use checked::{KnobOverrides, Topology};
+pub use checked::Topology;
 pub use columns::columns_of;
 pub use cut::{Cut, CutFault, Lines, cut_comment, cut_rule};
 pub use document::schema;
@@ -44,7 +44,7 @@ pub use reading::MAX_BYTES;
 pub(crate) use resolve::is_reserved;
 pub use resolve::{read_flow, read_operations, read_operations_beside, read_question, read_rules, read_services};
 pub use sections::{ChangedEntry, Freedom, Sections};
-pub use steps::{Action, Opening, Step};
+pub use steps::{Action, Opening, Step, refusal};
 pub use story::{Part, Story};
 pub use table_columns::{Columns, IcmpFamily};
 pub use typed::{

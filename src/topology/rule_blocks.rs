@@ -8,7 +8,9 @@ use ipnet::IpNet;
 
 use super::checked::Topology;
 use super::columns::asks_hosts;
-use crate::model::{Direction, GroupName, Operation, Peer, PeerRequest, Permission, PrefixListName, Traffic};
+use crate::model::{
+    Direction, EntryEdit, GroupName, Operation, Peer, PeerRequest, PrefixListName, RuleEdit, RuleEffect, Traffic,
+};
 
 /// Blocks but those of all addresses, in the order of the file, each with what rules say of it.
 #[derive(Debug, Default)]
@@ -56,7 +58,12 @@ impl RuleBlocks {
         let operations: Vec<(usize, &Operation)> = initial.chain(later).collect();
         let mut lists: BTreeSet<(Direction, &PrefixListName)> = BTreeSet::new();
         for &(step, operation) in &operations {
-            let Some((direction, change, group, permissions)) = rules(operation) else { continue };
+            let Some(RuleEdit { group, at: direction, effect, permissions }) = operation.rule_edit() else { continue };
+            let change = match effect {
+                RuleEffect::Adds => Change::Added,
+                RuleEffect::Removes => Change::Removed,
+                RuleEffect::Describes => continue,
+            };
             for permission in permissions {
                 for (peer, _) in &permission.peers {
                     match peer {
@@ -76,11 +83,7 @@ impl RuleBlocks {
             }
         }
         for &(step, operation) in &operations {
-            let (list, added, removed) = match operation {
-                Operation::CreatePrefixList(list) => (&list.name, list.entries.as_slice(), &[][..]),
-                Operation::ModifyPrefixList { name, add, remove } => (name, add.as_slice(), remove.as_slice()),
-                _ => continue,
-            };
+            let Some(EntryEdit { list, added, removed }) = operation.entry_edit() else { continue };
             let removed = removed.iter().map(|block| (block, Change::Removed));
             let changed: Vec<_> = removed.chain(added.iter().map(|block| (block, Change::Added))).collect();
             for (direction, _) in lists.iter().filter(|(_, named)| *named == list) {
@@ -174,17 +177,6 @@ impl RuleBlocks {
         let second = if block.prefix_len() + 1 < block.max_prefix_len() { after(first) } else { None };
         [second, Some(first)].into_iter().flatten().find_map(|start| free_from(start, block, &taken))
     }
-}
-
-/// The effect of an operation on rules of a group.
-fn rules(operation: &Operation) -> Option<(Direction, Change, &GroupName, &[Permission])> {
-    Some(match operation {
-        Operation::AuthorizeIngress(group, all) => (Direction::Ingress, Change::Added, group, all),
-        Operation::RevokeIngress(group, all) => (Direction::Ingress, Change::Removed, group, all),
-        Operation::AuthorizeEgress(group, all) => (Direction::Egress, Change::Added, group, all),
-        Operation::RevokeEgress(group, all) => (Direction::Egress, Change::Removed, group, all),
-        _ => return None,
-    })
 }
 
 /// The first address from this one on in none of `taken`, which are sorted by where they begin.

@@ -1,9 +1,11 @@
 //! The steps of a scenario: what each changes, and what must hold then.
 
+use std::ptr;
+
 use super::expected::Expectation;
 use super::patterns::FlowPattern;
 use super::placed::Placed;
-use crate::model::{Cloud, ConnectionName, Era, Operation, SourceLocation};
+use crate::model::{Cloud, ConnectionName, Era, Operation, Refusal, SourceLocation, apply_all};
 
 /// A step: changes, then what must hold.
 #[derive(Clone, Debug)]
@@ -47,6 +49,14 @@ pub struct Opening {
     pub flow: FlowPattern,
 }
 
+/// Tries a call on a copy of a cloud: what EC2 refuses of it, and where that stands.
+pub fn refusal<'a>(call: &'a [Placed<Operation>], cloud: &Cloud) -> Option<(Refusal, &'a SourceLocation)> {
+    let refused = apply_all(&mut cloud.clone(), call.iter().map(|placed| &placed.value)).err()?;
+    // Two operations of a call may be equal.
+    let placed = call.iter().find(|placed| ptr::eq(&placed.value, refused.operation))?;
+    Some((refused.refusal, &placed.place))
+}
+
 impl Step {
     /// Returns true if an era takes this step: one that it names, or any if it names none.
     pub fn is_of(&self, era: Era) -> bool {
@@ -70,7 +80,7 @@ impl Step {
     pub fn cloud_after(&self, cloud: &Cloud) -> Cloud {
         let mut cloud = cloud.clone();
         for call in self.calls() {
-            drop(crate::model::apply_all(&mut cloud, call.iter().map(|placed| &placed.value)));
+            drop(apply_all(&mut cloud, call.iter().map(|placed| &placed.value)));
         }
         cloud
     }

@@ -16,7 +16,7 @@ use super::problem::Span;
 use super::rule_blocks::{BlockClass, RuleBlocks};
 use super::steps::Step;
 use crate::model::reserved_addresses::{belongs, reserved_blocks};
-use crate::model::{Host, HostIp, HostName, Mtu, Operation, PrefixFamily, SourceLocation, TableName};
+use crate::model::{Host, HostIp, HostName, Mtu, NameEffect, PrefixFamily, SourceLocation, TableName};
 
 /// The addresses outside that flows of a file name and that it makes no host for, each by its last place.
 pub(super) type NamedOutside = IndexMap<HostName, (OutsideName, Span)>;
@@ -289,14 +289,8 @@ fn neighbour(topology: &Topology, held: &HashSet<IpAddr>, address: IpAddr) -> Op
 /// Every name of the file.
 fn names(topology: &Topology) -> BTreeSet<String> {
     let steps = topology.steps.iter().flat_map(Step::operations);
-    let made = topology.initial.iter().chain(steps).filter_map(|operation| match &operation.value {
-        Operation::CreateGroup(group) => Some(group.name.to_string()),
-        Operation::Launch(launch) => Some(launch.name.to_string()),
-        Operation::CreateLoadBalancer(balancer) => Some(balancer.name.to_string()),
-        Operation::CreatePrefixList(list) => Some(list.name.to_string()),
-        Operation::AllocateAddress(name) => Some(name.to_string()),
-        _ => None,
-    });
+    let effects = topology.initial.iter().chain(steps).filter_map(|operation| operation.value.names());
+    let made = effects.filter_map(NameEffect::new_name).map(str::to_owned);
     made.chain(topology.empty.hosts.keys().map(ToString::to_string)).collect()
 }
 

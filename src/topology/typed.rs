@@ -236,6 +236,13 @@ pub(super) enum Unresolved<'t> {
     Rules(&'t TypedRules, Option<&'t str>, [WithRules; 2]),
 }
 
+/// Rules among the arguments of an operation.
+struct RuleArguments<'t> {
+    group: &'t str,
+    rules: &'t mut Vec<TypedRule>,
+    direction: Direction,
+}
+
 impl Typed {
     /// Reads what needs no names: the grammar of rules.
     ///
@@ -243,13 +250,9 @@ impl Typed {
     /// Everything that is wrong whatever the names stand for.
     pub fn check(&self) -> Result<(), Problems> {
         let mut lines = Lines::default();
-        let (group, rules, direction) = match self {
-            Self::Authorize { rules, .. } | Self::Revoke(rules) | Self::UpdateDescription { rules, .. } => {
-                (&rules.group, &rules.rules, rules.direction)
-            }
-            Self::CreateGroup(it) => (&it.group, &it.rules, Direction::Ingress),
-            _ => return Ok(()),
-        };
+        // A copy, since what gives the rules lets them be changed.
+        let mut own = self.clone();
+        let Some(RuleArguments { group, rules, direction }) = own.rule_arguments() else { return Ok(()) };
         lines.word(group);
         let read: Vec<_> = rules.iter().filter_map(|rule| lines.rule(rule, direction).err()).collect();
         let drafts: Vec<Diagnostic> = read.into_iter().flatten().collect();
@@ -259,18 +262,42 @@ impl Typed {
     /// The same operation with one rule, where a shell seems to have taken that apart, since it stood in no quotes.
     pub fn with_one_rule(&self) -> Option<(String, Self)> {
         let mut whole = self.clone();
-        let rules = match &mut whole {
-            Self::Authorize { rules, .. } | Self::Revoke(rules) | Self::UpdateDescription { rules, .. } => {
-                &mut rules.rules
-            }
-            Self::CreateGroup(it) => &mut it.rules,
-            _ => return None,
-        };
+        let RuleArguments { rules, .. } = whole.rule_arguments()?;
         let is_apart = rules.len() > 1 && rules.iter().all(|rule| !rule.text.contains(char::is_whitespace));
         let words: Vec<&str> = rules.iter().map(TypedRule::text).collect();
         let rule = words.join(" ");
         *rules = vec![TypedRule::new(&rule)];
         is_apart.then_some((rule, whole))
+    }
+
+    /// The rules among its arguments.
+    fn rule_arguments(&mut self) -> Option<RuleArguments<'_>> {
+        match self {
+            Self::Authorize { rules: it, .. } | Self::Revoke(it) | Self::UpdateDescription { rules: it, .. } => {
+                Some(RuleArguments { group: &it.group, rules: &mut it.rules, direction: it.direction })
+            }
+            Self::CreateGroup(it) => {
+                Some(RuleArguments { group: &it.group, rules: &mut it.rules, direction: Direction::Ingress })
+            }
+            Self::Launch(_)
+            | Self::Stop(_)
+            | Self::Start(_)
+            | Self::Reboot(_)
+            | Self::Crash(_)
+            | Self::Terminate(_)
+            | Self::DeleteGroup(_)
+            | Self::SetGroups { .. }
+            | Self::AllocateAddress(_)
+            | Self::AssociateAddress { .. }
+            | Self::DisassociateAddress(_)
+            | Self::ReleaseAddress(_)
+            | Self::AttachInterface { .. }
+            | Self::DetachInterface(_)
+            | Self::SourceDestCheck { .. }
+            | Self::EditPrefixList { .. }
+            | Self::RegisterInstances(_)
+            | Self::DeregisterInstances(_) => None,
+        }
     }
 
     /// The operation as a document has it; its words go to `lines`.
@@ -356,9 +383,26 @@ impl Typed {
 
     /// True if a name that nobody has is told at its argument, and not by EC2.
     pub(super) fn tells_unknown_names(&self) -> bool {
-        matches!(
-            self,
-            Self::Launch(_) | Self::CreateGroup(_) | Self::AttachInterface { .. } | Self::EditPrefixList { .. }
-        )
+        match self {
+            Self::Launch(_) | Self::CreateGroup(_) | Self::AttachInterface { .. } | Self::EditPrefixList { .. } => true,
+            Self::Stop(_)
+            | Self::Start(_)
+            | Self::Reboot(_)
+            | Self::Crash(_)
+            | Self::Terminate(_)
+            | Self::Authorize { .. }
+            | Self::Revoke(_)
+            | Self::UpdateDescription { .. }
+            | Self::DeleteGroup(_)
+            | Self::SetGroups { .. }
+            | Self::AllocateAddress(_)
+            | Self::AssociateAddress { .. }
+            | Self::DisassociateAddress(_)
+            | Self::ReleaseAddress(_)
+            | Self::DetachInterface(_)
+            | Self::SourceDestCheck { .. }
+            | Self::RegisterInstances(_)
+            | Self::DeregisterInstances(_) => false,
+        }
     }
 }

@@ -384,6 +384,8 @@ fn touched(step: &Step) -> (IndexSet<InstanceName>, IndexSet<GroupName>) {
             | NameEffect::Instance(_)
             | NameEffect::NoInstance(_)
             | NameEffect::Interface(..)
+            | NameEffect::PrefixList(_)
+            | NameEffect::LoadBalancer(_)
             | NameEffect::ElasticIp(_)
             | NameEffect::NoElasticIp(_) => None,
         });

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sglab::model::{ChangeGroups, ElasticIpOnStop, Era, OnCrash, OnStart, Quotas, SelfReference};
+use sglab::model::{ChangeGroups, ElasticIpOnStop, Era, Knobs, OnCrash, OnStart, Quotas, SelfReference};
 use sglab::network::NodeKind;
 use sglab::topology::Topology;
 
@@ -74,33 +74,35 @@ fn is_telling(mutation: &Mutation) -> bool {
 /// The file with each other value of each knob.
 fn with_other_knobs(file: &Topology, era: Era) -> Vec<(String, Topology)> {
     let mut all = Vec::new();
-    let is = file.overrides.over(era.knobs());
-    let mut with = |name: &str, change: &dyn Fn(&mut Topology)| {
-        let mut topology = file.clone();
-        change(&mut topology);
-        if topology.overrides.over(era.knobs()) != is {
+    let is = file.knobs(era);
+    let mut with = |name: &str, change: &dyn Fn(&mut Knobs)| {
+        let mut knobs = is;
+        change(&mut knobs);
+        if knobs != is {
+            let mut topology = file.clone();
+            topology.own_knobs.insert(era, knobs);
             all.push((format!("knob {name}"), topology));
         }
     };
     for value in [ChangeGroups::WhileStopped, ChangeGroups::Never, ChangeGroups::AnyTime] {
-        with(&format!("change-groups {value:?}"), &|topology| topology.overrides.change_groups = Some(value));
+        with(&format!("change-groups {value:?}"), &|knobs| knobs.change_groups = value);
     }
     for value in [SelfReference::MatchesNobody, SelfReference::MatchesMembers] {
-        with(&format!("self-reference {value:?}"), &|topology| topology.overrides.self_reference = Some(value));
+        with(&format!("self-reference {value:?}"), &|knobs| knobs.self_reference = value);
     }
     for value in [OnStart::New, OnStart::Kept] {
         let name = format!("private-address-on-start {value:?}");
-        with(&name, &|topology| topology.overrides.private_address_on_start = Some(value));
+        with(&name, &|knobs| knobs.private_address_on_start = value);
     }
     for value in [OnCrash::Released, OnCrash::Kept] {
-        with(&format!("address-on-crash {value:?}"), &|topology| topology.overrides.address_on_crash = Some(value));
+        with(&format!("address-on-crash {value:?}"), &|knobs| knobs.address_on_crash = value);
     }
     for value in [ElasticIpOnStop::Stays, ElasticIpOnStop::Dissociated] {
         let name = format!("elastic-ip-on-stop {value:?}");
-        with(&name, &|topology| topology.overrides.elastic_ip_on_stop = Some(value));
+        with(&name, &|knobs| knobs.elastic_ip_on_stop = value);
     }
     for value in [Quotas::Enforced, Quotas::Ignored] {
-        with(&format!("quotas {value:?}"), &|topology| topology.overrides.quotas = Some(value));
+        with(&format!("quotas {value:?}"), &|knobs| knobs.quotas = value);
     }
     all
 }

@@ -10,6 +10,7 @@ use sglab::import::{
 };
 use sglab::reach::{Passage, Way, admitted, ends_of_flow, flow_without};
 use sglab::report::{self, Entry, left_out};
+use sglab::scenario::export::parts;
 use sglab::scenario::{Finding, RunVerdict, StepStatus};
 
 use super::allowed_flows;
@@ -181,12 +182,9 @@ fn predicted(written: &Written, name: &str) -> anyhow::Result<Option<topologies:
     let working = screen::working("predicting what is open");
     let whole = exported(written, topology, "")??;
     drop(working);
-    // Behind the cloud stands what holds in it.
-    let is_key = |line: &str| line.starts_with("tables:") || line.starts_with("scenario:");
-    let sections = whole.lines().skip_while(|line| !is_key(line)).map(|line| format!("{line}\n"));
-    let sections: String = sections.collect();
-    let Some(topology) = read(&sections) else { return Ok(None) };
-    Ok(Some(topologies::Read::of(topology, written.builder.to_yaml() + &sections)))
+    let (_, holds) = parts(&whole);
+    let Some(topology) = read(holds) else { return Ok(None) };
+    Ok(Some(topologies::Read::of(topology, written.builder.to_yaml() + holds)))
 }
 
 /// Flows by their ends.

@@ -1,13 +1,13 @@
 //! Addresses of interfaces, as far as the subnets of a topology can give them away.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::making::Making;
 use crate::account::{Interface, Reason, ResourceId};
 use crate::model::SecondaryAddress;
+use crate::model::reserved_addresses::gives;
 
 impl Making<'_> {
     /// The primary private address of an interface and its others, as far as its subnet can give them away.
@@ -93,15 +93,4 @@ impl Taken {
         }
         is_free
     }
-}
-
-/// Returns true if a subnet gives a block away: the first four of its addresses and the last are EC2's.
-pub fn gives(subnet: impl Into<IpNet>, block: impl Into<IpNet>) -> bool {
-    let (subnet, block) = (subnet.into(), block.into());
-    let number = |address: IpAddr| match address {
-        IpAddr::V4(address) => u128::from(u32::from(address)),
-        IpAddr::V6(address) => u128::from(address),
-    };
-    let first = number(block.network()).saturating_sub(number(subnet.network()));
-    subnet.contains(&block) && first >= 4 && !block.contains(&subnet.broadcast())
 }

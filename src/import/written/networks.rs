@@ -5,10 +5,9 @@ use std::ops::RangeInclusive;
 use indexmap::IndexSet;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::addresses::gives;
 use super::making::Making;
 use crate::account::{Interface, LeftOut, Origin, Reason, ResourceId};
-use crate::model::reserved_addresses::is_ipv6_block;
+use crate::model::reserved_addresses::{gives, is_ipv6_block};
 use crate::topology::{Builder, NewVpc};
 
 /// Lengths of the prefix of a VPC's block.

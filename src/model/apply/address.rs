@@ -19,6 +19,7 @@ use crate::model::interface_id::Attachment;
 use crate::model::name::{ElasticIpName, InstanceName, SubnetName, VpcName};
 use crate::model::refusal::{Refusal, RefusalCode};
 use crate::model::request::AddressRequest;
+use crate::model::reserved_addresses::gives;
 use crate::model::secondary::SecondaryAddress;
 
 /// Automatic addresses start at the network's base plus this, in subnets and in the public pool.
@@ -28,11 +29,6 @@ const FIRST_AUTOMATIC: u32 = 11;
 const FIRST_IPV6: u128 = 0x10;
 /// Step between candidates: larger than any interface number, so that those of two interfaces never meet.
 const NEXT_IPV6: usize = 1 << 32;
-
-/// The first four addresses of a subnet are Amazon's, and so is the last.
-///
-/// Source: "Subnet CIDR blocks" (Amazon VPC user guide).
-const RESERVED_AT_START: u32 = 4;
 
 /// A private address for an interface; remembered as given.
 pub(super) fn private(
@@ -141,8 +137,7 @@ fn exactly_ipv6(cloud: &Cloud, vpc: &VpcName, subnet: &SubnetName, asked: Ipv6Ne
     let Some(block) = block.filter(|block| block.contains(&asked)) else {
         return wrong("does not fall within the subnet's address range");
     };
-    let first = u128::from(asked.network()) - u128::from(block.network());
-    if first < u128::from(RESERVED_AT_START) || asked.contains(&block.broadcast()) {
+    if !gives(block, asked) {
         return wrong("is in subnet's reserved address range");
     }
     if holder_ipv6(cloud, asked).is_some() {
@@ -223,13 +218,10 @@ fn candidates(net: Ipv4Net) -> impl Iterator<Item = Ipv4Addr> {
 
 fn exactly(cloud: &Cloud, vpc: &VpcName, block: Ipv4Net, address: PrivateIp) -> Result<PrivateIp, Refusal> {
     let wrong = |text| Err(refuse(RefusalCode::InvalidParameterValue, format!("Address {address} {text}")));
-    let base = u32::from(block.network());
-    let last = u32::from(block.broadcast());
-    let number = u32::from(address.0);
-    if number < base || number > last {
+    if !block.contains(&address.0) {
         return wrong("does not fall within the subnet's address range");
     }
-    if number - base < RESERVED_AT_START || number == last {
+    if !gives(block, Ipv4Net::from(address.0)) {
         return wrong("is in subnet's reserved address range");
     }
     let is_held = |interface: &Interface| {

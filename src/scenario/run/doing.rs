@@ -8,8 +8,8 @@ use super::super::held;
 use super::super::results::{Check, Finding};
 use super::past::Past;
 use crate::lab::{LabError, RuleHandles};
-use crate::model::{Cloud, Operation, Refusal, SourceLocation, apply_all};
-use crate::topology::{Action, Placed, Step};
+use crate::model::{Cloud, Operation, Refusal, SourceLocation};
+use crate::topology::{Action, Placed, Step, refusal};
 
 /// Results of a step's operations.
 #[derive(Default)]
@@ -101,10 +101,9 @@ async fn carry_out_call<'a, L: Backend>(
     changes: &mut Changes,
 ) -> Result<Option<(Refusal, &'a SourceLocation)>, LabError> {
     if call.len() > 1
-        && let Err(refused) = apply_all(&mut lab.cloud().clone(), call.iter().map(|placed| &placed.value))
+        && let Some(refused) = refusal(call, lab.cloud())
     {
-        let at = call.iter().find(|placed| std::ptr::eq(&placed.value, refused.operation));
-        return Ok(at.map(|placed| (refused.refusal, &placed.place)));
+        return Ok(Some(refused));
     }
     for placed in call {
         lab.note_flow_log().await?;

@@ -10,6 +10,7 @@ use super::names::EntityKind;
 use super::peers::RuleContext;
 use super::resolver::Resolver;
 use super::secondary::Claims;
+use crate::model::reserved_addresses::RESERVED_AT_START;
 use crate::model::suggest;
 use crate::model::{
     AddressRequest, AutomaticPublic, CreateGroup, DEFAULT_GROUP, Direction, Era, GroupName, InstanceName, Launch,
@@ -336,21 +337,12 @@ impl Resolver<'_> {
             self.report(draft.help("such as 10.0.0.50, or `web1.previous`"));
             return None;
         };
-        if !subnet.contains(&address) {
-            self.report(Diagnostic::new(node.span, format!("{address} is not inside the subnet {subnet}")));
-            return None;
-        }
-        let offset = u32::from(address) - u32::from(subnet.network());
-        if offset < 4 || address == subnet.broadcast() {
-            let draft = Diagnostic::new(node.span, format!("{address} belongs to EC2 itself"));
-            self.report(draft.help("the first four addresses of a subnet and its last are reserved"));
-            return None;
-        }
+        self.may_be_given(Ipv4Net::from(address), subnet, node.span)?;
         Some(AddressRequest::Exact(PrivateIp(address)))
     }
 }
 
 /// Returns the number of addresses of a subnet that instances can have.
 fn usable(net: Ipv4Net) -> u32 {
-    2_u32.saturating_pow(32 - u32::from(net.prefix_len())).saturating_sub(5)
+    2_u32.saturating_pow(32 - u32::from(net.prefix_len())).saturating_sub(RESERVED_AT_START + 1)
 }

@@ -24,8 +24,8 @@ mod rules;
 mod scenario;
 mod secondary;
 mod services;
+mod settings;
 mod standing;
-mod tracking;
 mod typed;
 mod ways;
 

@@ -3,20 +3,17 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use indexmap::IndexSet;
+use indexmap::{IndexMap, IndexSet};
 
 use super::names::EntityKind;
 use super::resolver::Resolver;
-use super::tracking;
+use super::settings;
 use crate::model::{
     AddressRequest, AskedIpv6, Attachment, Cloud, DEFAULT_GROUP, Era, GroupName, InstanceName, InterfaceHolder,
-    Operation, SecondaryAddress, Service, VpcName, default_group,
+    NameEffect, Operation, SecondaryAddress, Service, VpcName, default_group,
 };
-use crate::topology::checked::{KnobOverrides, RefusedAtFirst, Topology};
+use crate::topology::checked::{RefusedAtFirst, Topology};
 use crate::topology::document::Document;
-use crate::topology::document::settings::Knobs;
-use crate::topology::document::shape::Field;
-use crate::topology::document::values::Choice;
 use crate::topology::expected::{Expectation, ExpectedOutcome};
 use crate::topology::files::Files;
 use crate::topology::patterns::Selector;
@@ -102,8 +99,8 @@ impl Resolver<'_> {
         self.cloud.eras = self.era_list(&file.era);
         // Today's EC2 comes first: it is what a command takes that wants one era. The others stay in their order.
         self.cloud.eras.sort_by_key(|era| *era != Era::Vpc);
-        let overrides = file.knobs.get().map(KnobOverrides::of).unwrap_or_default();
-        let tracking = file.tracking.get().map(tracking::timeouts).unwrap_or_default();
+        let own_knobs = file.knobs.get().map(|said| Era::ALL.map(|era| (era, settings::knobs(said, era.knobs()))));
+        let tracking = file.tracking.get().map(settings::timeouts).unwrap_or_default();
         self.know_own_boxes(&file.vpcs);
         self.declare_section(&file.prefix_lists, EntityKind::PrefixList);
         self.declare_section(&file.hosts, EntityKind::Host);
@@ -138,19 +135,15 @@ impl Resolver<'_> {
 
         // None of it is used if a problem was found; so nothing here needs to be told twice.
         let era = *self.cloud.eras.first()?;
-        let mut empty = Cloud::new(
-            era,
-            overrides.over(era.knobs()),
-            std::mem::take(&mut self.cloud.vpcs),
-            std::mem::take(&mut self.cloud.hosts),
-        );
+        let mut empty =
+            Cloud::new(era, era.knobs(), std::mem::take(&mut self.cloud.vpcs), std::mem::take(&mut self.cloud.hosts));
         empty.tracking = tracking;
         reserve(&mut empty, &initial, &steps);
         let mut topology = Topology {
             name: stem(self.told.source.file()).to_owned(),
             file: Arc::clone(self.told.source.file()),
             eras: std::mem::take(&mut self.cloud.eras),
-            overrides,
+            own_knobs: own_knobs.map(IndexMap::from).unwrap_or_default(),
             initial,
             default_groups: std::mem::take(&mut self.cloud.defaults_used),
             default_groups_of_balancers: std::mem::take(&mut self.cloud.defaults_of_balancers),
@@ -223,10 +216,18 @@ impl Resolver<'_> {
     /// Collects the instances and load balancers that `refused` expectations can ever name, with the services.
     fn closed_ports(&mut self, initial: &[Placed<Operation>], steps: &[Step]) -> IndexSet<(InterfaceHolder, Service)> {
         let operations = steps.iter().flat_map(Step::operations);
-        let holders = initial.iter().chain(operations).filter_map(|operation| match &operation.value {
-            Operation::Launch(launch) => Some(InterfaceHolder::from(&launch.name)),
-            Operation::CreateLoadBalancer(create) => Some(InterfaceHolder::from(&create.name)),
-            _ => None,
+        let holders = initial.iter().chain(operations).filter_map(|operation| match operation.value.names()? {
+            NameEffect::Instance(launch) => Some(InterfaceHolder::from(&launch.name)),
+            NameEffect::LoadBalancer(name) => Some(InterfaceHolder::from(name)),
+            NameEffect::Group(..)
+            | NameEffect::NoGroup(_)
+            | NameEffect::NoInstance(_)
+            | NameEffect::Interface(..)
+            | NameEffect::Groups(..)
+            | NameEffect::PrefixList(_)
+            | NameEffect::ElasticIp(_)
+            | NameEffect::NoElasticIp(_)
+            | NameEffect::PublicAddress(_) => None,
         });
         let holders: IndexSet<InterfaceHolder> = holders.collect();
         let mut closed_ports = IndexSet::new();
@@ -264,24 +265,6 @@ impl Resolver<'_> {
             }
         }
         closed_ports
-    }
-}
-
-impl KnobOverrides {
-    fn of(knobs: &Knobs) -> Self {
-        fn value<T: Copy>(field: &Field<Choice<T>>) -> Option<T> {
-            field.get().map(|choice| choice.value)
-        }
-        Self {
-            change_groups: value(&knobs.change_groups),
-            self_reference: value(&knobs.self_reference),
-            private_address_on_start: value(&knobs.private_address_on_start),
-            address_on_crash: value(&knobs.address_on_crash),
-            elastic_ip_on_stop: value(&knobs.elastic_ip_on_stop),
-            quotas: value(&knobs.quotas),
-            group_reference_ipv6: value(&knobs.group_reference_ipv6),
-            icmp_errors: value(&knobs.icmp_errors),
-        }
     }
 }
 

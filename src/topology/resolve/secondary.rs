@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::resolver::Resolver;
+use crate::model::reserved_addresses::gives;
 use crate::model::{AskedIpv6, Attachment, Ipv6, SecondaryAddress, SubnetName, Via, VpcName};
 use crate::topology::document::instances::Instance;
 use crate::topology::document::shape::{Field, Many, Span};
@@ -44,7 +45,7 @@ impl Resolver<'_> {
             (None | Some((_, "yes")), Some(_)) => AskedIpv6::Automatic,
             (Some((node, word)), Some(block)) => match word.parse::<Ipv6Addr>() {
                 Ok(address) => {
-                    self.may_be_given(address.into(), block, node.span);
+                    self.may_be_given(Ipv6Net::from(address), block, node.span);
                     AskedIpv6::Exact(Ipv6(address))
                 }
                 Err(_) => {
@@ -69,16 +70,18 @@ impl Resolver<'_> {
         }
     }
 
-    /// Reports an IPv6 address or a prefix that its subnet does not give away.
-    fn may_be_given(&mut self, asked: Ipv6Net, subnet: Ipv6Net, span: Span) -> Option<()> {
-        let named = if asked.prefix_len() == 128 { asked.addr().to_string() } else { asked.to_string() };
+    /// Reports an address or a prefix that its subnet does not give away.
+    pub fn may_be_given(&mut self, asked: impl Into<IpNet>, subnet: impl Into<IpNet>, span: Span) -> Option<()> {
+        let (asked, subnet) = (asked.into(), subnet.into());
+        let is_one = asked.prefix_len() == asked.max_prefix_len();
+        let named = if is_one { asked.addr().to_string() } else { asked.to_string() };
         if !subnet.contains(&asked) {
             self.report(Diagnostic::new(span, format!("{named} is not inside the subnet {subnet}")));
             return None;
         }
-        let first = u128::from(asked.network()) - u128::from(subnet.network());
-        if first < 4 || asked.contains(&subnet.broadcast()) {
-            let draft = Diagnostic::new(span, format!("{named} belongs to EC2 itself, or a part of it does"));
+        if !gives(subnet, asked) {
+            let part = if is_one { "" } else { ", or a part of it does" };
+            let draft = Diagnostic::new(span, format!("{named} belongs to EC2 itself{part}"));
             self.report(draft.help("the first four addresses of a subnet and its last are reserved"));
             return None;
         }
@@ -139,17 +142,7 @@ impl Resolver<'_> {
                 };
             }
         };
-        if !subnet.contains(&block) {
-            self.report(Diagnostic::new(said.span, format!("{read} is not inside the subnet {subnet}")));
-            return None;
-        }
-        let first = u32::from(block.network()) - u32::from(subnet.network());
-        if first < 4 || block.contains(&subnet.broadcast()) {
-            let draft = Diagnostic::new(said.span, format!("{read} belongs to EC2 itself, or a part of it does"));
-            self.report(draft.help("the first four addresses of a subnet and its last are reserved"));
-            return None;
-        }
-        Some(read)
+        self.may_be_given(block, subnet, said.span).map(|()| read)
     }
 
     /// Reports addresses that an instance asks for and that are claimed already, and claims them.

@@ -67,6 +67,8 @@ impl StepEntities {
                 self.may_be_public(id, AutomaticPublic::Given);
             }
             NameEffect::Groups(instance, groups) => self.join(instance, groups),
+            // A file has them from its beginning.
+            NameEffect::PrefixList(_) | NameEffect::LoadBalancer(_) => {}
             // Another era still has the name.
             NameEffect::NoGroup(_) | NameEffect::NoElasticIp(_) | NameEffect::NoInstance(_) if !in_all_eras => {}
             NameEffect::NoGroup(name) => {

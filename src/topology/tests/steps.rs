@@ -2,7 +2,7 @@
 
 use super::{read, refused};
 use crate::model::{Era, apply};
-use crate::topology::Topology;
+use crate::topology::{Topology, refusal};
 
 /// A file of era vpc with these steps, and two instances without listeners of their own.
 fn with(steps: &str) -> String {
@@ -129,4 +129,16 @@ fn who_is_a_host_by_its_number_is_told_what_the_host_itself_is_told() {
         let problems = told(flow, instance, expect);
         assert!(problems.contains(message), "{flow}: {problems}");
     }
+}
+
+#[test]
+fn a_refusal_of_a_call_stands_at_the_operation_that_is_refused() {
+    let topology =
+        read(&with("- step: s\n  do: {stop: [web1, nobody, web2]}\n  expect: {refusal: InvalidInstanceID.NotFound}\n"));
+    let cloud = topology.initial_cloud(Era::Vpc).expect("a cloud");
+    let call = topology.steps[0].calls().next().expect("a call");
+    let (refused, place) = refusal(call, &cloud).expect("nobody is refused");
+    assert_eq!((refused.code.as_str(), place), ("InvalidInstanceID.NotFound", &call[1].place));
+    assert_ne!(place, &call[0].place);
+    assert_eq!(refusal(&call[..1], &cloud), None);
 }

@@ -86,7 +86,24 @@ pub fn operation(operation: &Operation) -> String {
         Operation::AssociateAddress { elastic_ip, to, .. } => {
             Verb::AssociateAddress(Map::from_iter([(elastic_ip.as_str().into(), Or::Short(holder(to)))]))
         }
-        other => return other.to_string(),
+        Operation::CreateGroup(_)
+        | Operation::DeleteGroup(_)
+        | Operation::Launch(_)
+        | Operation::Reboot(_)
+        | Operation::Crash(_)
+        | Operation::Terminate(_)
+        | Operation::UpdateDescription(..)
+        | Operation::UpdateDescriptionEgress(..)
+        | Operation::SetGroups(..)
+        | Operation::AttachInterface(..)
+        | Operation::DetachInterface(_)
+        | Operation::CreatePrefixList(_)
+        | Operation::ModifyPrefixList { .. }
+        | Operation::CreateLoadBalancer(_)
+        | Operation::RegisterInstances(..)
+        | Operation::DeregisterInstances(..)
+        | Operation::DisassociateAddress(_)
+        | Operation::ReleaseAddress(_) => return operation.to_string(),
     };
     let entry = One::from(verb).yaml().line();
     // A list of one entry needs no braces.

@@ -6,7 +6,7 @@ use std::fmt;
 use super::fates::Fate;
 use super::goal::GoalStep;
 use super::task::Task;
-use crate::model::{Cloud, Direction, Flow, GroupName, Operation, Peer, PeerRequest, Permission, Rule, RuleId, apply};
+use crate::model::{Cloud, Direction, Flow, GroupName, Peer, PeerRequest, Permission, Rule, RuleEdit, RuleId, apply};
 use crate::policy::{self, RuleEvaluation, Stage};
 
 /// A rule that would let a flow through.
@@ -85,11 +85,7 @@ impl<'a> Remedies<'a> {
             let mut cloud = self.cloud.clone();
             let mut first = None;
             for change in &remedy.changes {
-                let (at, group, permissions) = match change {
-                    Operation::AuthorizeIngress(group, permissions) => (Direction::Ingress, group, permissions),
-                    Operation::AuthorizeEgress(group, permissions) => (Direction::Egress, group, permissions),
-                    _ => return None,
-                };
+                let RuleEdit { group, at, permissions, .. } = change.added_rules()?;
                 let permission = permissions.first().filter(|permission| self.may(group, permission, is_good))?;
                 let (_, rule) = permission.peers.first()?;
                 apply(&mut cloud, change).ok()?;

@@ -211,31 +211,3 @@ fn resolve(path: &[String], here: &[String]) -> Vec<String> {
     };
     [&["crate".to_owned()], base, rest].concat()
 }
-
-/// The lines of `_ => {}` in a `match` whose arms name a variant of one of these enums: another variant would do nothing there.
-pub fn catch_alls(words: &[Word], enums: &[&str]) -> Vec<usize> {
-    let text = |at: usize| words.get(at).map_or("", |word| word.text.as_str());
-    let mut found = Vec::new();
-    for at in (0..words.len()).filter(|at| text(*at) == "match") {
-        let Some(open) = (at..words.len()).find(|at| text(*at) == "{") else { continue };
-        let (mut depth, mut names, mut empty) = (0, false, None);
-        for (at, word) in words.iter().enumerate().skip(open) {
-            match word.text.as_str() {
-                "{" => depth += 1,
-                "}" => depth -= 1,
-                _ => {}
-            }
-            if depth == 0 {
-                break;
-            }
-            if depth == 1 {
-                names |= enums.contains(&word.text.as_str()) && text(at + 1) == "::";
-                if (text(at), text(at + 1), text(at + 2), text(at + 3), text(at + 4)) == ("_", "=", ">", "{", "}") {
-                    empty = Some(word.line);
-                }
-            }
-        }
-        found.extend(empty.filter(|_| names));
-    }
-    found
-}

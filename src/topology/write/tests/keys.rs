@@ -1,4 +1,4 @@
-//! Keys of an instance: what a file says under each is written, and read again.
+//! Keys of an instance and knobs: what a file says under each is written, and read again.
 
 use std::collections::BTreeSet;
 
@@ -8,10 +8,19 @@ use crate::model::Era;
 use crate::topology::document::schema;
 use crate::topology::tree::{self, Node, Value};
 
-/// Each key of `web1`, of its other interface and of its service, with a value that is not the usual one.
+/// Each knob, and each key of `web1`, of its other interface and of its service, with a value that is not the usual one.
 const EVERY_KEY: &str = "\
 sglab: 1
 era: vpc
+knobs:
+  change-groups: never
+  self-reference: matches-nobody
+  private-address-on-start: new
+  address-on-crash: released
+  elastic-ip-on-stop: dissociated
+  quotas: ignored
+  group-reference-ipv6: matches-nobody
+  icmp-errors: of-every-flow
 vpcs:
   west: {cidr: 10.1.0.0/16}
   east: {cidr: 10.0.0.0/16, ipv6: yes, subnets: {a: 10.0.0.0/24, b: 10.0.1.0/24}}
@@ -36,7 +45,8 @@ instances:
 ";
 
 /// Where each mapping stands in the file, with its name in the schema.
-const MAPPINGS: [(&str, &[&str]); 3] = [
+const MAPPINGS: [(&str, &[&str]); 4] = [
+    ("Knobs", &["knobs"]),
     ("Instance", &["instances", "web1"]),
     ("Interface", &["instances", "web1", "interfaces", "eth1"]),
     ("Process", &["instances", "web1", "services", "web"]),
@@ -66,7 +76,7 @@ fn text(key: &Node) -> &str {
 }
 
 #[test]
-fn every_key_of_an_instance_is_written_and_read_again() {
+fn every_knob_and_every_key_of_an_instance_is_written_and_read_again() {
     let cloud = Topology::parse_cloud("t.yaml", EVERY_KEY.as_bytes())
         .unwrap_or_else(|problems| panic!("{problems}"))
         .initial_cloud(Era::Vpc)
