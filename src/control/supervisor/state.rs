@@ -10,7 +10,7 @@ use super::supervised::Supervised;
 use crate::lab::{CurrentCloud, ProcessStates};
 use crate::model::{Cloud, InstanceName, InstanceState, LoadBalancerName};
 use crate::probe::RunningBalancer;
-use crate::protocol::{Revision, State};
+use crate::protocol::{Reply, Revision, State};
 
 /// Parts of the state of a lab, also while a request is carried out: the cloud is that of the operation in force, and services are as they are.
 pub(super) struct Glimpse {
@@ -46,8 +46,13 @@ impl Glimpse {
         }
     }
 
+    /// The reply that has the state now.
+    pub fn reply(&self) -> Reply {
+        Reply::State(Box::new(self.state()))
+    }
+
     /// The state now.
-    pub fn now(&self) -> State {
+    fn state(&self) -> State {
         let cloud = with_hosts_of(&self.before, self.now.cloud());
         let runs = |cloud: &Cloud, name: &InstanceName| {
             cloud.instances.get(name).is_some_and(|it| it.state == InstanceState::Running)
