@@ -30,6 +30,38 @@ const MAX_LOG_BYTES: u64 = 1 << 20;
 /// So many lines of it are a service's last words.
 const LAST_WORDS: usize = 12;
 
+/// Reason for which there is nothing to read of what a service has said.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessLogError {
+    /// No instance has the name.
+    #[error("there is no instance `{0}`")]
+    NoInstance(InstanceName),
+    /// No service of the instance has the name.
+    #[error("{instance} has no service `{process}`")]
+    NoProcess {
+        /// The instance.
+        instance: InstanceName,
+        /// The name.
+        process: ProcessName,
+        /// Its services.
+        known: Vec<ProcessName>,
+    },
+    /// The lab starts none.
+    #[error("services are not started in this lab")]
+    NotStarted,
+    /// The folder of logs could not be made.
+    #[error("{0}")]
+    NoFolder(io::Error),
+    /// The log could not be read.
+    #[error("{}: {source}", path.display())]
+    Read {
+        /// Its path.
+        path: PathBuf,
+        /// The system's word.
+        source: io::Error,
+    },
+}
+
 impl Lab {
     /// Starts the services of the instances that run, those of one instance in their order, each once the one before is ready;
     /// from now on they are started with their instance. Their paths are meant from `folder`.
@@ -177,23 +209,22 @@ impl Lab {
     /// Reads what a service has said, at least the last of it.
     ///
     /// # Errors
-    /// In words, why there is nothing.
-    pub fn service_log(&self, instance: &InstanceName, service: &ProcessName) -> Result<String, String> {
-        let known =
-            self.state.cloud().instances.get(instance).ok_or_else(|| format!("there is no instance `{instance}`"))?;
-        let process = known.processes.get(service).ok_or_else(|| {
-            let names: Vec<&str> = known.processes.keys().map(ProcessName::as_str).collect();
-            let there =
-                if names.is_empty() { "it has none".to_owned() } else { format!("there are {}", names.join(", ")) };
-            format!("{instance} has no service `{service}`; {there}")
+    /// [`ProcessLogError`].
+    pub fn service_log(&self, instance: &InstanceName, service: &ProcessName) -> Result<String, ProcessLogError> {
+        let holder = self.state.cloud().instances.get(instance);
+        let processes = &holder.ok_or_else(|| ProcessLogError::NoInstance(instance.clone()))?.processes;
+        let process = processes.get(service).ok_or_else(|| ProcessLogError::NoProcess {
+            instance: instance.clone(),
+            process: service.clone(),
+            known: processes.keys().cloned().collect(),
         })?;
-        let folder = self.processes.folder().ok_or("services are not started in this lab")?;
-        let path = self.log_of(instance, service, process, folder).map_err(|error| error.to_string())?;
+        let folder = self.processes.folder().ok_or(ProcessLogError::NotStarted)?;
+        let path = self.log_of(instance, service, process, folder).map_err(ProcessLogError::NoFolder)?;
         let said = self.mounted.open_log(&path, LogUse::Read).and_then(|log| {
             let size = log.metadata()?.len();
             since(log, size.saturating_sub(MAX_LOG_BYTES))
         });
-        said.map_err(|error| format!("{}: {error}", path.display()))
+        said.map_err(|source| ProcessLogError::Read { path, source })
     }
 }
 

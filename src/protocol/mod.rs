@@ -15,14 +15,14 @@ use std::path::PathBuf;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Flow, InstanceName, Operation, ProcessName, Refusal};
+use crate::model::{Cloud, Flow, InstanceName, Operation, ProcessName, Refusal};
 pub use event::{Applied, CapturedFrame, Event, EventKind, FlowLogRecord};
 pub use state::{Revision, State};
 
 use crate::scenario::ProbedFlow;
 
 /// The version of this protocol. A lab answers other versions with [`Reply::Failed`].
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 /// The largest request, in bytes.
 pub const MAX_REQUEST: usize = 1 << 20;
 /// The largest reply, in bytes.
@@ -196,6 +196,16 @@ pub enum Unfit {
     },
     /// The instance does not run, so nothing can be captured of it.
     NotRunning(InstanceName),
+    /// The lab starts no services.
+    NoProcesses,
+}
+
+impl Unfit {
+    /// No instance of the cloud has the name.
+    pub fn no_instance(name: &InstanceName, cloud: &Cloud) -> Self {
+        let known = cloud.instances.keys().map(ToString::to_string).collect();
+        Self::NoSuch { kind: Kind::Instance, name: name.to_string(), known }
+    }
 }
 
 /// Kind of what a request names.
@@ -206,6 +216,8 @@ pub enum Kind {
     Instance,
     /// An instance, or a host outside.
     InstanceOrHost,
+    /// A service of an instance: `web1/nginx`.
+    Process,
 }
 
 /// `instance or host`.
@@ -214,6 +226,7 @@ impl fmt::Display for Kind {
         f.write_str(match self {
             Self::Instance => "instance",
             Self::InstanceOrHost => "instance or host",
+            Self::Process => "service",
         })
     }
 }

@@ -13,7 +13,7 @@ use crate::fabric::capture::{Capture, Frame};
 use crate::lab::Lab;
 use crate::model::{InstanceName, InstanceState};
 use crate::network::NodeName;
-use crate::protocol::{CapturedFrame, Event, EventKind, Kind, Reply, Unfit};
+use crate::protocol::{CapturedFrame, Event, EventKind, Reply, Unfit};
 
 /// So many readings wait for a slow reader.
 const WAITING: usize = 256;
@@ -44,11 +44,7 @@ impl Captures {
         let state = cloud.instances.get(name).map(|instance| instance.state);
         if state != Some(InstanceState::Running) {
             return Answer::Once(Reply::Unfit(match state {
-                None => Unfit::NoSuch {
-                    kind: Kind::Instance,
-                    name: name.to_string(),
-                    known: cloud.instances.keys().map(ToString::to_string).collect(),
-                },
+                None => Unfit::no_instance(name, cloud),
                 Some(_) => Unfit::NotRunning(name.clone()),
             }));
         }

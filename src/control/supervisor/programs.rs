@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::feed::REQUEST_TIMEOUT;
 use super::supervised::Supervised;
-use crate::lab::{ProgramError, Site};
+use crate::lab::{ProcessLogError, ProgramError, Site};
 use crate::model::{InstanceName, ProcessName};
 use crate::protocol::{self, Exec, Kind, MAX_REPLY, Reply, Signal, Unfit};
 use crate::sandbox::descriptors;
@@ -45,7 +45,21 @@ impl Supervised {
     pub(super) fn service_log(&self, instance: &InstanceName, service: &ProcessName) -> Reply {
         match self.lab.service_log(instance, service) {
             Ok(text) => Reply::Text(text),
-            Err(why) => Reply::Failed(why),
+            Err(error) => self.unread(error),
+        }
+    }
+
+    fn unread(&self, error: ProcessLogError) -> Reply {
+        match error {
+            ProcessLogError::NoInstance(name) => Reply::Unfit(Unfit::no_instance(&name, self.lab.cloud())),
+            ProcessLogError::NoProcess { instance, process, known } => {
+                // As commands name it.
+                let of = |process: &ProcessName| format!("{instance}/{process}");
+                let known = known.iter().map(of).collect();
+                Reply::Unfit(Unfit::NoSuch { kind: Kind::Process, name: of(&process), known })
+            }
+            ProcessLogError::NotStarted => Reply::Unfit(Unfit::NoProcesses),
+            ProcessLogError::NoFolder(_) | ProcessLogError::Read { .. } => Reply::Failed(error.to_string()),
         }
     }
 
