@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 use super::lab_dir::LabName;
 use crate::lab::{InForce, Lab, LabError};
 use crate::model::{Change, InstanceName, Operation, Power, Refusal};
-use crate::protocol::{Applied, EventKind, Reply, Request, Revision};
+use crate::protocol::{Applied, EventKind, Failure, Reply, Request, Revision};
 use capturing::Captures;
 use events::Events;
 pub(crate) use feed::now;
@@ -178,7 +178,7 @@ impl Supervised {
             Request::Probe { flows, details, .. } => Answer::Once(self.probe(&flows, details).await),
             Request::ServiceLog { instance, service } => Answer::Once(self.service_log(&instance, &service)),
             // Each connection begins these conversations by itself.
-            Request::Exec(_) => Answer::failed("a program is started in a conversation of its own"),
+            Request::Exec(_) => Answer::failed(Failure::OwnConversation),
             Request::Hold => Answer::Once(Reply::GoOn),
             Request::Events { follow } => self.events.feed(follow),
             Request::Changes => self.events.changes(Glimpse::of(self).reply()),
@@ -200,7 +200,7 @@ impl Supervised {
         if let Err(failed) = self.lab.rehearse(&operations) {
             return match *failed {
                 (operation, LabError::Refused(refusal)) => self.refuse(operation, refusal),
-                (_, error) => Reply::Failed(error.to_string()),
+                (_, error) => Reply::Failed(Failure::of(&error)),
             };
         }
         let mut done = Vec::new();
@@ -213,7 +213,7 @@ impl Supervised {
                     done.push(self.applied(operation, changes, took));
                     return partly(done, None, &error);
                 }
-                Err(error) if done.is_empty() => return Reply::Failed(error.to_string()),
+                Err(error) if done.is_empty() => return Reply::Failed(Failure::of(&error)),
                 Err(error) => return partly(done, Some(operation), &error),
             }
         }

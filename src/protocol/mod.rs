@@ -6,6 +6,7 @@
 //! Values are those of the model. Words for people and the documented JSON are made by [`report`](crate::report), on the client's side.
 
 pub mod event;
+mod failure;
 pub mod state;
 
 use std::fmt;
@@ -17,11 +18,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{Cloud, Flow, InstanceName, Operation, ProcessName, Refusal};
 pub use event::{Applied, CapturedFrame, Event, EventKind, FlowLogRecord};
+pub use failure::{Failure, Limited};
 pub use state::{Revision, State};
 
 use crate::scenario::ProbedFlow;
 
-/// The version of this protocol. A lab answers other versions with [`Reply::Failed`].
+/// The version of this protocol. A lab answers other versions with [`Failure::Words`], which they read.
 pub const VERSION: u32 = 6;
 /// The largest request, in bytes.
 pub const MAX_REQUEST: usize = 1 << 20;
@@ -163,7 +165,7 @@ pub enum Reply {
         why: String,
     },
     /// It could not be done.
-    Failed(String),
+    Failed(Failure),
     /// It is done, and there is nothing to tell.
     Done,
     /// The descriptors may come.

@@ -325,7 +325,7 @@ fn whatever_is_asked_wrongly_at_the_socket_is_an_error_and_the_lab_is_unharmed()
         (1000u32.to_be_bytes().to_vec(), "cut short"),
     ] {
         match answers(&labs, &bytes).as_slice() {
-            [Reply::Failed(why)] => assert!(why.contains(wanted), "{wanted}: {why}"),
+            [Reply::Failed(failure)] => assert!(failure.to_string().contains(wanted), "{wanted}: {failure}"),
             other => panic!("{wanted}: {other:?}"),
         }
     }

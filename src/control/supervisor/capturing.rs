@@ -13,7 +13,7 @@ use crate::fabric::capture::{Capture, Frame};
 use crate::lab::Lab;
 use crate::model::{InstanceName, InstanceState};
 use crate::network::NodeName;
-use crate::protocol::{CapturedFrame, Event, EventKind, Reply, Unfit};
+use crate::protocol::{CapturedFrame, Event, EventKind, Failure, Limited, Reply, Unfit};
 
 /// So many readings wait for a slow reader.
 const WAITING: usize = 256;
@@ -50,7 +50,7 @@ impl Captures {
         }
         self.0.retain(|it| it.runs.strong_count() > 0);
         if self.0.len() >= MAX_CAPTURES {
-            return Answer::failed(&format!("{MAX_CAPTURES} captures are under way already, and more may not"));
+            return Answer::failed(Failure::TooMany { of: Limited::Captures, most: MAX_CAPTURES });
         }
         let node = NodeName(name.to_string());
         let begun = match lab.fabric().node(&node) {
@@ -59,11 +59,11 @@ impl Captures {
         };
         let (namespace, capture) = match begun {
             Ok(begun) => begun,
-            Err(error) => return Answer::failed(&error.to_string()),
+            Err(error) => return Answer::failed(Failure::of(&error)),
         };
         let stop = match EventFd::new() {
             Ok(stop) => Arc::new(stop),
-            Err(errno) => return Answer::failed(&errno.to_string()),
+            Err(errno) => return Answer::failed(Failure::of(&errno)),
         };
         let (tell, news) = broadcast::channel(WAITING);
         let (running, stopped) = (Arc::new(()), Arc::clone(&stop));
@@ -73,7 +73,7 @@ impl Captures {
             drop(running);
         });
         if let Err(error) = thread {
-            return Answer::failed(&error.to_string());
+            return Answer::failed(Failure::of(&error));
         }
         let source = Some(Source(Arc::clone(&stop)));
         self.0.push(UnderWay { namespace, node, stop, runs });

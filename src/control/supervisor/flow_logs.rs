@@ -12,11 +12,11 @@ use tokio::sync::broadcast;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::feed::{Answer, Feed};
-use crate::lab::Lab;
 use crate::lab::flow_log::{Eni, FULL, FlowLogs, FlowRecord, LogStatus};
+use crate::lab::{Lab, LabError};
 use crate::model::{Cloud, Direction};
-use crate::protocol::Reply;
 use crate::protocol::event::FlowLogRecord;
+use crate::protocol::{Failure, Limited, Reply};
 
 /// So many records are kept for who asks later.
 const KEPT: usize = 65_536;
@@ -62,8 +62,7 @@ impl Windows {
     /// Refuses to let one more follow, if all that may do already.
     pub fn refusal(&self, follow: bool) -> Option<Answer> {
         let full = follow && self.news.receiver_count() >= MAX_FOLLOWERS;
-        let why = format!("{MAX_FOLLOWERS} follow this lab's flow log already, and more may not");
-        full.then(|| Answer::failed(&why))
+        full.then(|| Answer::failed(Failure::TooMany { of: Limited::FlowLogFollowers, most: MAX_FOLLOWERS }))
     }
 
     /// Returns the records that are kept, and those to come if `follow`.
@@ -73,9 +72,9 @@ impl Windows {
     }
 
     /// Ends the window of a lab.
-    pub async fn close(&mut self, lab: &Lab) -> Result<(), String> {
+    pub async fn close(&mut self, lab: &Lab) -> Result<(), LabError> {
         self.clock.reset();
-        let ended = lab.end_window_of(&mut self.logs).await.map_err(|error| error.to_string())?;
+        let ended = lab.end_window_of(&mut self.logs).await?;
         let cloud = lab.cloud();
         let records: Vec<FlowLogRecord> = ended.iter().map(|record| told(record, cloud)).collect();
         // The log is told anyway; that its file cannot be written is said where the supervisor says things, once.
