@@ -7,6 +7,7 @@
 
 pub mod event;
 mod failure;
+mod flow_log;
 pub mod state;
 
 use std::fmt;
@@ -17,8 +18,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Cloud, Flow, InstanceName, Operation, ProcessName, Refusal};
-pub use event::{Applied, CapturedFrame, Event, EventKind, FlowLogRecord};
+pub use event::{Applied, CapturedFrame, Event, EventKind};
 pub use failure::{Failure, Limited};
+pub use flow_log::{FlowLogRecord, LoggedRule};
 pub use state::{Revision, State};
 
 use crate::scenario::ProbedFlow;
