@@ -153,7 +153,7 @@ impl Supervised {
                 biased;
                 given = &mut answering => return Some(given),
                 () = &mut *end => return None,
-                // The state of the lab, and of a service that is waited for, is told meanwhile.
+                // The state of the lab, and of a process that is waited for, is told meanwhile.
                 Some((request, answer)) = requests.queue.recv(), if requests.waiting.len() < QUEUE => {
                     if request == Request::State {
                         drop(answer.send(Answer::Once(glimpse.reply())));
@@ -176,7 +176,7 @@ impl Supervised {
             }
             Request::Apply { operations, .. } => Answer::Once(self.apply(operations).await),
             Request::Probe { flows, details, .. } => Answer::Once(self.probe(&flows, details).await),
-            Request::ServiceLog { instance, service } => Answer::Once(self.service_log(&instance, &service)),
+            Request::ProcessLog { instance, process } => Answer::Once(self.process_log(&instance, &process)),
             // Each connection begins these conversations by itself.
             Request::Exec(_) => Answer::failed(Failure::OwnConversation),
             Request::Hold => Answer::Once(Reply::GoOn),
@@ -208,7 +208,7 @@ impl Supervised {
             match self.lab.carry_out(&operation).await {
                 Ok(InForce { took, changes, services: Ok(()) }) => done.push(self.applied(operation, changes, took)),
                 Err(LabError::Refused(refusal)) => return self.refuse(operation, refusal),
-                // It was carried out all the same, and in force before the service was waited for.
+                // It was carried out all the same, and in force before the process was waited for.
                 Ok(InForce { took, changes, services: Err(error) }) => {
                     done.push(self.applied(operation, changes, took));
                     return partly(done, None, &error);

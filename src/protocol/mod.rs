@@ -68,12 +68,12 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         at: Option<Revision>,
     },
-    /// Asks for what a service of an instance has said, at least the last of it: [`Reply::Text`].
-    ServiceLog {
+    /// Asks for what a process of an instance has said, at least the last of it: [`Reply::Text`].
+    ProcessLog {
         /// The instance.
         instance: InstanceName,
-        /// The service.
-        service: ProcessName,
+        /// The process.
+        process: ProcessName,
     },
     /// To start a program in an instance: [`Reply::GoOn`] asks for its input, output and errors, as three descriptors beside one
     /// byte; [`Reply::Started`] and [`Reply::Ended`] follow. In between the client may send [`Signal`]s. The program is killed when
@@ -161,7 +161,7 @@ pub enum Reply {
     Partly {
         /// The operations that are in force, at least one.
         done: Vec<Operation>,
-        /// The operation that failed; nothing where the last one that is in force has a service that did not come up.
+        /// The operation that failed; nothing where the last one that is in force has a process that did not come up.
         failed: Option<Box<Operation>>,
         /// Reason, in words.
         why: String,
@@ -200,7 +200,7 @@ pub enum Unfit {
     },
     /// The instance does not run, so nothing can be captured of it.
     NotRunning(InstanceName),
-    /// The lab starts no services.
+    /// The lab starts no processes.
     NoProcesses,
 }
 
@@ -220,7 +220,7 @@ pub enum Kind {
     Instance,
     /// An instance, or a host outside.
     InstanceOrHost,
-    /// A service of an instance: `web1/nginx`.
+    /// A process of an instance, which users know as a service: `web1/nginx`.
     Process,
 }
 

@@ -291,11 +291,11 @@ fn whatever_is_asked_wrongly_at_the_socket_is_an_error_and_the_lab_is_unharmed()
         ("{\"capture\":{\"instance\":\"internet\"}}".to_owned(), "Unfit"),
         // Names that nobody has are told as names, with those that there are.
         (
-            "{\"service-log\":{\"instance\":\"web9\",\"service\":\"web\"}}".to_owned(),
+            "{\"process-log\":{\"instance\":\"web9\",\"process\":\"web\"}}".to_owned(),
             "Unfit(NoSuch { kind: Instance, name: \"web9\", known: [\"web1\", \"web2\", \"db1\", \"db2\"] })",
         ),
         (
-            "{\"service-log\":{\"instance\":\"web1\",\"service\":\"web\"}}".to_owned(),
+            "{\"process-log\":{\"instance\":\"web1\",\"process\":\"web\"}}".to_owned(),
             "Unfit(NoSuch { kind: Process, name: \"web1/web\", known: [] })",
         ),
         ("{\"capture\":{}}".to_owned(), "Failed"),

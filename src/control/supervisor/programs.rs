@@ -41,9 +41,9 @@ impl Supervised {
         });
     }
 
-    /// Returns what a service has said.
-    pub(super) fn service_log(&self, instance: &InstanceName, service: &ProcessName) -> Reply {
-        match self.lab.service_log(instance, service) {
+    /// Returns what a process has said.
+    pub(super) fn process_log(&self, instance: &InstanceName, process: &ProcessName) -> Reply {
+        match self.lab.process_log(instance, process) {
             Ok(text) => Reply::Text(text),
             Err(error) => self.unread(error),
         }

@@ -12,7 +12,7 @@ use crate::model::{Cloud, InstanceName, InstanceState, LoadBalancerName};
 use crate::probe::RunningBalancer;
 use crate::protocol::{Reply, Revision, State};
 
-/// Parts of the state of a lab, also while a request is carried out: the cloud is that of the operation in force, and services are as they are.
+/// Parts of the state of a lab, also while a request is carried out: the cloud is that of the operation in force, and processes are as they are.
 pub(super) struct Glimpse {
     lab: String,
     file: String,
@@ -23,7 +23,7 @@ pub(super) struct Glimpse {
     before: Arc<Cloud>,
     since: Arc<HashMap<InstanceName, Instant>>,
     now: CurrentCloud,
-    services: ProcessStates,
+    processes: ProcessStates,
     balancers: IndexMap<LoadBalancerName, RunningBalancer>,
 }
 
@@ -41,7 +41,7 @@ impl Glimpse {
             before: now.cloud(),
             since: Arc::clone(&supervised.since),
             now,
-            services: supervised.lab.services_states(),
+            processes: supervised.lab.process_states(),
             balancers: supervised.lab.balancers_at_work(),
         }
     }
@@ -59,9 +59,9 @@ impl Glimpse {
         };
         let mut running = IndexMap::new();
         let mut pending = Vec::new();
-        let mut services: IndexMap<InstanceName, IndexMap<_, _>> = IndexMap::new();
+        let mut processes: IndexMap<InstanceName, IndexMap<_, _>> = IndexMap::new();
         for (name, instance) in &cloud.instances {
-            let state = |process| self.services.of(name, process);
+            let state = |process| self.processes.of(name, process);
             let (ran, runs) = (runs(&self.before, name), runs(&cloud, name));
             if let Some(since) = self.since.get(name).filter(|_| ran && runs) {
                 running.insert(name.clone(), since.elapsed().as_secs_f64());
@@ -71,7 +71,7 @@ impl Glimpse {
             }
             if !instance.processes.is_empty() {
                 let states = instance.processes.keys().map(|process| (process.clone(), state(process)));
-                services.insert(name.clone(), states.collect());
+                processes.insert(name.clone(), states.collect());
             }
         }
         State {
@@ -83,7 +83,7 @@ impl Glimpse {
             revision: self.revision,
             running,
             pending,
-            services,
+            processes,
             health: self.balancers.iter().map(|(name, at_work)| (name.clone(), at_work.standings())).collect(),
             cloud,
         }
