@@ -24,13 +24,15 @@ use tokio::sync::mpsc;
 use super::lab_dir::LabName;
 use crate::lab::{InForce, Lab, LabError};
 use crate::model::{Change, InstanceName, Operation, Power, Refusal};
-use crate::protocol::{Applied, EventKind, Reply, Request, Revision};
+use crate::protocol::{Applied, EventKind, Failure, Reply, Request, Revision};
 use capturing::Captures;
 use events::Events;
 pub(crate) use feed::now;
 use feed::{Answer, Job};
 use flow_logs::Windows;
 pub use flow_logs::{Keeping, Write};
+use programs::StartProgram;
+use state::Glimpse;
 use supervised::Supervised;
 
 /// Time for the last window of the flow log, however the lab ends.
@@ -68,8 +70,8 @@ pub async fn serve(mut lab: Lab, start: Start, end: impl Future<Output = ()>) ->
     }
     start.listener.set_nonblocking(true)?;
     let listener = UnixListener::from_std(start.listener)?;
-    let (jobs, mut queue) = mpsc::channel::<Job>(QUEUE);
-    let (programs, mut starts) = mpsc::channel(QUEUE);
+    let (jobs, queue) = mpsc::channel::<Job>(QUEUE);
+    let (programs, starts) = mpsc::channel(QUEUE);
     let accepting = tokio::spawn(connection::accept(listener, jobs, programs));
     let now = Instant::now();
     let since = Arc::new(lab.cloud().instances.keys().map(|name| (name.clone(), now)).collect());
@@ -91,56 +93,12 @@ pub async fn serve(mut lab: Lab, start: Start, end: impl Future<Output = ()>) ->
         windows,
         captures: Captures::default(),
     };
-    // Requests that came while another was carried out.
-    let mut waiting: VecDeque<Job> = VecDeque::new();
-    'serving: loop {
-        let job = tokio::select! {
-            () = &mut end => break,
-            () = std::future::ready(()), if !waiting.is_empty() => waiting.pop_front(),
-            job = queue.recv(), if waiting.is_empty() => job,
-            Some(start) = starts.recv() => {
-                supervised.start(start).await;
-                continue;
-            }
-            Some(logged) = supervised.verdicts.next() => {
-                supervised.hear(&logged);
-                supervised.end_full_window().await;
-                continue;
-            }
-            () = supervised.windows.logs.ended() => {
-                supervised.end_full_window().await;
-                continue;
-            }
-            _ = supervised.windows.clock.tick() => {
-                supervised.end_window_by_clock().await;
-                continue;
-            }
-        };
-        let Some((request, answer)) = job else { break };
+    let mut requests = Requests { queue, starts, waiting: VecDeque::new() };
+    while let Some((request, answer)) = supervised.next(&mut requests, &mut end).await {
         let last = request == Request::Down;
-        supervised.hear_all();
-        let glimpse = state::Glimpse::of(&supervised);
-        let reply = {
-            let answering = supervised.answer(request);
-            tokio::pin!(answering);
-            loop {
-                tokio::select! {
-                    biased;
-                    reply = &mut answering => break reply,
-                    () = &mut end => break 'serving,
-                    // The state of the lab, and of a service that is waited for, is told meanwhile.
-                    Some((request, answer)) = queue.recv(), if waiting.len() < QUEUE => {
-                        if request == Request::State {
-                            drop(answer.send(Answer::Once(Reply::State(Box::new(glimpse.now())))));
-                        } else {
-                            waiting.push_back((request, answer));
-                        }
-                    }
-                }
-            }
-        };
+        let Some(given) = supervised.answer_beside(request, &mut requests, &mut end).await else { break };
         // The client may have gone; what was done is done.
-        drop(answer.send(reply));
+        drop(answer.send(given));
         if last {
             break;
         }
@@ -152,40 +110,82 @@ pub async fn serve(mut lab: Lab, start: Start, end: impl Future<Output = ()>) ->
     Ok(())
 }
 
+/// What clients ask for, on whatever connection.
+struct Requests {
+    queue: mpsc::Receiver<Job>,
+    starts: mpsc::Receiver<StartProgram>,
+    /// Requests that came while another was carried out.
+    waiting: VecDeque<Job>,
+}
+
 impl Supervised {
+    /// Waits for the next request, and meanwhile starts programs, hears the filters and ends windows. Returns nothing where `end` comes first.
+    async fn next(&mut self, requests: &mut Requests, end: &mut (impl Future<Output = ()> + Unpin)) -> Option<Job> {
+        loop {
+            tokio::select! {
+                () = &mut *end => return None,
+                () = std::future::ready(()), if !requests.waiting.is_empty() => return requests.waiting.pop_front(),
+                job = requests.queue.recv(), if requests.waiting.is_empty() => return job,
+                Some(start) = requests.starts.recv() => self.start(start).await,
+                Some(logged) = self.verdicts.next() => {
+                    self.hear(&logged);
+                    self.end_full_window().await;
+                }
+                () = self.windows.logs.ended() => self.end_full_window().await,
+                _ = self.windows.clock.tick() => self.end_window_by_clock().await,
+            }
+        }
+    }
+
+    /// Answers a request; others wait meanwhile, but for the state. Returns nothing where `end` comes first, which waits for no request.
+    async fn answer_beside(
+        &mut self,
+        request: Request,
+        requests: &mut Requests,
+        end: &mut (impl Future<Output = ()> + Unpin),
+    ) -> Option<Answer> {
+        self.hear_all();
+        let glimpse = Glimpse::of(self);
+        let answering = self.answer(request);
+        tokio::pin!(answering);
+        loop {
+            tokio::select! {
+                biased;
+                given = &mut answering => return Some(given),
+                () = &mut *end => return None,
+                // The state of the lab, and of a process that is waited for, is told meanwhile.
+                Some((request, answer)) = requests.queue.recv(), if requests.waiting.len() < QUEUE => {
+                    if request == Request::State {
+                        drop(answer.send(Answer::Once(glimpse.reply())));
+                    } else {
+                        requests.waiting.push_back((request, answer));
+                    }
+                }
+            }
+        }
+    }
+
     async fn answer(&mut self, request: Request) -> Answer {
-        if let Request::Events { follow } = request {
-            return self.events.feed(follow);
-        }
-        if let Request::FlowLogs { follow } = request {
-            return self.feed_flow_logs(follow).await;
-        }
-        if let Request::Capture { instance } = &request {
-            return self.captures.begin(&self.lab, instance).await;
-        }
-        if request == Request::Changes {
-            return self.events.changes(Reply::State(Box::new(state::Glimpse::of(self).now())));
-        }
-        let reply = match request {
+        match request {
             Request::State => {
                 self.first_health_checks().await;
-                Reply::State(Box::new(state::Glimpse::of(self).now()))
+                Answer::Once(Glimpse::of(self).reply())
             }
             Request::Apply { at: Some(at), .. } | Request::Probe { at: Some(at), .. } if at != self.revision => {
-                Reply::Stale(self.revision)
+                Answer::Once(Reply::Stale(self.revision))
             }
-            Request::Apply { operations, .. } => self.apply(operations).await,
-            Request::Probe { flows, details, .. } => self.probe(&flows, details).await,
-            Request::ServiceLog { instance, service } => self.service_log(&instance, &service),
-            Request::Hold => Reply::GoOn,
-            Request::Exec(_) => Reply::Failed("a program is started in a conversation of its own".to_owned()),
-            Request::Events { .. }
-            | Request::FlowLogs { .. }
-            | Request::Capture { .. }
-            | Request::Changes
-            | Request::Down => Reply::Done,
-        };
-        Answer::Once(reply)
+            Request::Apply { operations, .. } => Answer::Once(self.apply(operations).await),
+            Request::Probe { flows, details, .. } => Answer::Once(self.probe(&flows, details).await),
+            Request::ProcessLog { instance, process } => Answer::Once(self.process_log(&instance, &process)),
+            // Each connection begins these conversations by itself.
+            Request::Exec(_) => Answer::failed(Failure::OwnConversation),
+            Request::Hold => Answer::Once(Reply::GoOn),
+            Request::Events { follow } => self.events.feed(follow),
+            Request::Changes => self.events.changes(Glimpse::of(self).reply()),
+            Request::FlowLogs { follow } => self.feed_flow_logs(follow).await,
+            Request::Capture { instance } => self.captures.begin(&self.lab, &instance).await,
+            Request::Down => Answer::Once(Reply::Done),
+        }
     }
 
     /// A load balancer that has not looked at an instance yet has nothing to say of it.
@@ -200,7 +200,7 @@ impl Supervised {
         if let Err(failed) = self.lab.rehearse(&operations) {
             return match *failed {
                 (operation, LabError::Refused(refusal)) => self.refuse(operation, refusal),
-                (_, error) => Reply::Failed(error.to_string()),
+                (_, error) => Reply::Failed(Failure::of(&error)),
             };
         }
         let mut done = Vec::new();
@@ -208,12 +208,12 @@ impl Supervised {
             match self.lab.carry_out(&operation).await {
                 Ok(InForce { took, changes, services: Ok(()) }) => done.push(self.applied(operation, changes, took)),
                 Err(LabError::Refused(refusal)) => return self.refuse(operation, refusal),
-                // The change is committed; only waiting for the service failed. Report it as applied.
+                // The change is committed; only waiting for its process failed. Report it as applied.
                 Ok(InForce { took, changes, services: Err(error) }) => {
                     done.push(self.applied(operation, changes, took));
                     return partly(done, None, &error);
                 }
-                Err(error) if done.is_empty() => return Reply::Failed(error.to_string()),
+                Err(error) if done.is_empty() => return Reply::Failed(Failure::of(&error)),
                 Err(error) => return partly(done, Some(operation), &error),
             }
         }

@@ -41,7 +41,7 @@ impl Lab {
     async fn realter(&mut self) -> Result<(), LabError> {
         let network = self.compiled(self.state.cloud())?;
         self.transition(None, Arc::clone(self.state.cloud()), network, Instant::now()).await?;
-        self.start_missing_services().await
+        self.start_missing_processes().await
     }
 
     /// The network of a cloud, altered if this lab is.

@@ -57,11 +57,11 @@ impl Lab {
         Self::boot_as(cloud, listeners, None, Faults::default(), None).await
     }
 
-    /// The same, and the ports of the instances' services are left to them, which [`Lab::start_services`] starts.
+    /// The same, and the ports of the instances' processes are left to them, which [`Lab::start_processes`] starts.
     ///
     /// # Errors
     /// As [`Lab::boot`].
-    pub async fn boot_for_services(cloud: Cloud, listeners: Listeners, folder: PathBuf) -> Result<Self, LabError> {
+    pub async fn boot_for_processes(cloud: Cloud, listeners: Listeners, folder: PathBuf) -> Result<Self, LabError> {
         Self::boot_as(cloud, listeners, None, Faults::default(), Some(folder)).await
     }
 
@@ -76,7 +76,7 @@ impl Lab {
         listeners: Listeners,
         alteration: Option<Alteration>,
         faults: Faults,
-        services_from: Option<PathBuf>,
+        processes_from: Option<PathBuf>,
     ) -> Result<Self, LabError> {
         let sandbox: Sandbox = sandbox::current().ok_or(LabError::NoSandbox)?;
         let network = compiled(&cloud, alteration.as_ref())?;
@@ -97,8 +97,8 @@ impl Lab {
             tell_waits: None,
             connections: Connections::default(),
             machines: IndexMap::new(),
-            mounted: Mounted::from_folder(services_from.clone()),
-            processes: ProcessTable::of(services_from),
+            mounted: Mounted::from_folder(processes_from.clone()),
+            processes: ProcessTable::of(processes_from),
             journal: None,
             broken: None,
         };

@@ -85,13 +85,13 @@ impl Lab {
         let operated = Operated { operation, changed: &changed };
         match self.transition(Some(operated), Arc::new(cloud), network, begun).await {
             Ok(took) => {
-                let services = self.start_missing_services().await;
+                let services = self.start_missing_processes().await;
                 Ok(InForce { took, changes: changed.into_changes(), services })
             }
             Err(error) => {
                 if self.broken.is_none() {
                     // It runs on as before, and its services begin anew.
-                    drop(self.start_missing_services().await);
+                    drop(self.start_missing_processes().await);
                 }
                 Err(error)
             }

@@ -83,16 +83,16 @@ pub enum LabError {
         /// Evidence that it is still tracked, in words.
         why: String,
     },
-    /// A service of an instance did not come up; the instance runs, and so does everything else.
+    /// A process of an instance did not come up; the instance runs, and so does everything else.
     #[error("the service {process} of {instance} did not come up: {why}{last_words}")]
     Process {
         /// Instance that the service is of.
         instance: InstanceName,
-        /// Name of the service.
+        /// Name of the process.
         process: ProcessName,
         /// Reason, in words.
         why: String,
-        /// Last output of the service, in indented lines.
+        /// Last output of the process, in indented lines.
         last_words: String,
     },
     /// The first process of an instance could not be started; the instance runs without.

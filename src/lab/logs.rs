@@ -1,4 +1,4 @@
-//! The files that the output of services is added to.
+//! The files that the output of processes is added to.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -27,7 +27,7 @@ const LEASE_PAUSE: Duration = Duration::from_millis(50);
 pub(super) enum LogUse {
     /// To read what was said.
     Read,
-    /// To add to it, and nothing else: it becomes the output of a service, which is not to read what others have said.
+    /// To add to it, and nothing else: it becomes the output of a process, which is not to read what others have said.
     Add,
 }
 
@@ -67,7 +67,7 @@ impl Mounted {
         let opened = open(OFlag::empty()).or_else(|error| match (error.kind(), wanted) {
             (ErrorKind::NotFound, LogUse::Add) => match open(OFlag::O_CREAT | OFlag::O_EXCL) {
                 Ok(made) => give_to_owner_of(folder, made),
-                // Another service of the same log has been faster.
+                // Another process of the same log has been faster.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => open(OFlag::empty()),
                 Err(error) => Err(error),
             },
@@ -80,7 +80,7 @@ impl Mounted {
         })?;
         sources::fit_log(&log.metadata()?).map_err(io::Error::other)?;
         refuse_strange(folder, &log)?;
-        // A service that has it as its output is to find nothing unusual.
+        // A process that has it as its output is to find nothing unusual.
         fcntl(&log, FcntlArg::F_SETFL(wanted.flags() & OFlag::O_APPEND))?;
         Ok(log)
     }

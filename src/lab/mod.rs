@@ -55,6 +55,7 @@ pub use kernel_snapshot::{RuleHandles, RulePackets};
 pub use listeners::Listeners;
 pub use probing::Captured;
 pub use process_states::{ProcessState, ProcessStates};
+pub use processes::ProcessLogError;
 pub use programs::{Door, ProgramError};
 pub use services::{CurrentCloud, ServiceResponse};
 pub use shared_folders::folder_of_labs;

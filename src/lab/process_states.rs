@@ -1,4 +1,4 @@
-//! The services of a lab's instances: which are up, and how each is.
+//! The processes of a lab's instances, `services:` of a file: which are up, and how each is.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -9,11 +9,11 @@ use tokio::task::JoinSet;
 
 use crate::model::{Cloud, InstanceName, ProcessName, Service};
 
-/// State of a service of an instance.
+/// State of a process of an instance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProcessState {
-    /// It was not started: its instance does not run, one before it did not come up, or services are not started at all.
+    /// It was not started: its instance does not run, one before it did not come up, or processes are not started at all.
     #[default]
     NotStarted,
     /// It was started, and does not listen on its port yet.
@@ -33,12 +33,12 @@ impl ProcessState {
     }
 }
 
-/// States of every service of a lab, at any moment, also while somebody waits for one.
+/// States of every process of a lab, at any moment, also while somebody waits for one.
 #[derive(Clone, Debug, Default)]
 pub struct ProcessStates(Arc<Mutex<HashMap<(InstanceName, ProcessName), ProcessState>>>);
 
 impl ProcessStates {
-    /// Returns the present state of a service.
+    /// Returns the present state of a process.
     pub fn of(&self, instance: &InstanceName, process: &ProcessName) -> ProcessState {
         self.all().get(&(instance.clone(), process.clone())).copied().unwrap_or_default()
     }
@@ -53,10 +53,10 @@ impl ProcessStates {
     }
 }
 
-/// The services of a lab.
+/// The processes of a lab.
 #[derive(Debug, Default)]
 pub(super) struct ProcessTable {
-    /// Folder that paths of services are relative to; nothing where services are not started at all.
+    /// Folder that paths of processes are relative to; nothing where they are not started at all.
     folder: Option<PathBuf>,
     /// Those of the instances that run, each watched by a task that ends with this: the end of a lab is no news of theirs.
     up: IndexMap<InstanceName, JoinSet<()>>,
@@ -89,12 +89,12 @@ impl ProcessTable {
         &self.states
     }
 
-    /// Folder that the paths of services are relative to, if they are started.
+    /// Folder that the paths of processes are relative to, if they are started.
     pub(super) fn folder(&self) -> Option<&Path> {
         self.folder.as_deref()
     }
 
-    /// Returns `true` if a port is for a service of an instance, and services are started.
+    /// Returns `true` if a port is for a process of an instance, and processes are started.
     pub(super) fn hold(&self, cloud: &Cloud, instance: &InstanceName, service: Service) -> bool {
         let processes = cloud.instances.get(instance).map(|it| &it.processes);
         self.folder.is_some() && processes.is_some_and(|all| all.values().any(|process| process.port == Some(service)))

@@ -23,15 +23,47 @@ use crate::model::{InstanceName, InstanceState, Process, ProcessName};
 use crate::sandbox::ids;
 use crate::sandbox::machine::{DATA, Folder, Program, Running};
 
-/// A service that neither listens nor ends is waited for so long.
+/// A process that neither listens nor ends is waited for so long.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// So much of a log is shown, from its end, in bytes.
 const MAX_LOG_BYTES: u64 = 1 << 20;
-/// So many lines of it are a service's last words.
+/// So many lines of it are a process's last words.
 const LAST_WORDS: usize = 12;
 
+/// Reason for which there is nothing to read of what a process has said.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessLogError {
+    /// No instance has the name.
+    #[error("there is no instance `{0}`")]
+    NoInstance(InstanceName),
+    /// No process of the instance has the name.
+    #[error("{instance} has no service `{process}`")]
+    NoProcess {
+        /// The instance.
+        instance: InstanceName,
+        /// The name.
+        process: ProcessName,
+        /// Its processes.
+        known: Vec<ProcessName>,
+    },
+    /// The lab starts none.
+    #[error("services are not started in this lab")]
+    NotStarted,
+    /// The folder of logs could not be made.
+    #[error("{0}")]
+    NoFolder(io::Error),
+    /// The log could not be read.
+    #[error("{}: {source}", path.display())]
+    Read {
+        /// Its path.
+        path: PathBuf,
+        /// The system's word.
+        source: io::Error,
+    },
+}
+
 impl Lab {
-    /// Starts the services of the instances that run, those of one instance in their order, each once the one before is ready;
+    /// Starts the processes of the instances that run, those of one instance in their order, each once the one before is ready;
     /// from now on they are started with their instance. Their paths are meant from `folder`.
     ///
     /// Without this the harness listens in their place where it is told to.
@@ -39,15 +71,15 @@ impl Lab {
     /// # Errors
     /// [`LabError::Process`] for the first that did not come up, [`LabError::Machine`] for an instance whose `mounts` cannot be mounted.
     /// Everything else goes on.
-    pub async fn start_services(&mut self, folder: PathBuf) -> Result<(), LabError> {
+    pub async fn start_processes(&mut self, folder: PathBuf) -> Result<(), LabError> {
         self.find_files_from(&folder);
         self.processes.start_from(self.mounted.folder().map(Path::to_owned));
-        self.start_missing_services().await
+        self.start_missing_processes().await
     }
 
-    /// Starts the services of instances that run without, and the first processes of those that mount something: that it cannot be mounted
+    /// Starts the processes of instances that run without, and machines for those that mount something: that it cannot be mounted
     /// is known then, and not when somebody comes to start a program.
-    pub(super) async fn start_missing_services(&mut self) -> Result<(), LabError> {
+    pub(super) async fn start_missing_processes(&mut self) -> Result<(), LabError> {
         let Some(folder) = self.processes.folder().map(Path::to_owned) else { return Ok(()) };
         let runs_without = |name: &InstanceName| !self.processes.are_taken_up(name);
         let running = self.state.cloud().instances.iter().filter(|(_, it)| it.state == InstanceState::Running);
@@ -154,8 +186,8 @@ impl Lab {
         }
     }
 
-    /// Returns the states of its services, now and later.
-    pub fn services_states(&self) -> ProcessStates {
+    /// Returns the states of its processes, now and later.
+    pub fn process_states(&self) -> ProcessStates {
         self.processes.states().clone()
     }
 
@@ -178,26 +210,25 @@ impl Lab {
         Ok(logs.join(format!("{name}.log")))
     }
 
-    /// Reads what a service has said, at least the last of it.
+    /// Reads what a process has said, at least the last of it.
     ///
     /// # Errors
-    /// In words, why there is nothing.
-    pub fn service_log(&self, instance: &InstanceName, service: &ProcessName) -> Result<String, String> {
-        let known =
-            self.state.cloud().instances.get(instance).ok_or_else(|| format!("there is no instance `{instance}`"))?;
-        let process = known.processes.get(service).ok_or_else(|| {
-            let names: Vec<&str> = known.processes.keys().map(ProcessName::as_str).collect();
-            let there =
-                if names.is_empty() { "it has none".to_owned() } else { format!("there are {}", names.join(", ")) };
-            format!("{instance} has no service `{service}`; {there}")
+    /// [`ProcessLogError`].
+    pub fn process_log(&self, instance: &InstanceName, name: &ProcessName) -> Result<String, ProcessLogError> {
+        let holder = self.state.cloud().instances.get(instance);
+        let processes = &holder.ok_or_else(|| ProcessLogError::NoInstance(instance.clone()))?.processes;
+        let process = processes.get(name).ok_or_else(|| ProcessLogError::NoProcess {
+            instance: instance.clone(),
+            process: name.clone(),
+            known: processes.keys().cloned().collect(),
         })?;
-        let folder = self.processes.folder().ok_or("services are not started in this lab")?;
-        let path = self.log_of(instance, service, process, folder).map_err(|error| error.to_string())?;
+        let folder = self.processes.folder().ok_or(ProcessLogError::NotStarted)?;
+        let path = self.log_of(instance, name, process, folder).map_err(ProcessLogError::NoFolder)?;
         let said = self.mounted.open_log(&path, LogUse::Read).and_then(|log| {
             let size = log.metadata()?.len();
             since(log, size.saturating_sub(MAX_LOG_BYTES))
         });
-        said.map_err(|error| format!("{}: {error}", path.display()))
+        said.map_err(|source| ProcessLogError::Read { path, source })
     }
 }
 

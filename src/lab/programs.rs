@@ -161,7 +161,7 @@ impl Lab {
         Ok(())
     }
 
-    /// The instances that mount something and begin with an operation, in a lab that starts services.
+    /// The instances that mount something and begin with an operation, in a lab that starts processes.
     fn beginning(&self, cloud: &Cloud, operation: Option<&Operation>) -> Vec<InstanceName> {
         if self.processes.folder().is_none() {
             return Vec::new();
@@ -176,7 +176,7 @@ impl Lab {
         mounting.map(|(name, _)| name.clone()).collect()
     }
 
-    /// Lists what an instance sees beside what every one does: its `mounts`, and the folder that its services' paths are meant from.
+    /// Lists what an instance sees beside what every one does: its `mounts`, and the folder that its processes' paths are meant from.
     fn mounts(&self, cloud: &Cloud, site: &Site) -> Result<Vec<Mount>, ProgramError> {
         let Site::Instance(name) = site else { return Ok(Vec::new()) };
         let Some(instance) = cloud.instances.get(name) else { return Ok(Vec::new()) };

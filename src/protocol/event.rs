@@ -1,10 +1,8 @@
 //! Events of a lab, and results of requests: operations in force, and flows that were probed.
 
-use std::net::IpAddr;
-
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Change, InstanceId, NetworkInterfaceId, Operation, Refusal, SubnetId, VpcId};
+use crate::model::{Change, Operation, Refusal};
 use crate::scenario::{PacketVerdict, ProbedFlow};
 
 /// Something that happened in a lab.
@@ -40,53 +38,6 @@ pub enum EventKind {
         /// Their number.
         events: u64,
     },
-}
-
-/// A record of a VPC flow log. What it does not have is nothing: `NODATA` and `SKIPDATA` have no traffic.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FlowLogRecord {
-    /// The interface: `db1`, or `db1.eth1`.
-    pub interface: String,
-    /// Its id.
-    pub interface_id: NetworkInterfaceId,
-    /// The instance; nothing for that of a load balancer, which Amazon holds.
-    pub instance_id: Option<InstanceId>,
-    /// The VPC.
-    pub vpc_id: VpcId,
-    /// The subnet.
-    pub subnet_id: SubnetId,
-    /// The source; of what goes out the interface's own address.
-    pub srcaddr: Option<IpAddr>,
-    /// The destination; of what comes in the interface's own address.
-    pub dstaddr: Option<IpAddr>,
-    /// The source, as the packet has it.
-    pub pkt_srcaddr: Option<IpAddr>,
-    /// The destination, as the packet has it.
-    pub pkt_dstaddr: Option<IpAddr>,
-    /// The source port; 0 of ICMP.
-    pub srcport: Option<u16>,
-    /// The destination port; 0 of ICMP.
-    pub dstport: Option<u16>,
-    /// The number of the protocol.
-    pub protocol: Option<u8>,
-    /// Packets in the window.
-    pub packets: Option<u64>,
-    /// Their bytes, with IP headers.
-    pub bytes: Option<u64>,
-    /// The window's beginning, in seconds since 1970.
-    pub start: u64,
-    /// Its end.
-    pub end: u64,
-    /// `ACCEPT` or `REJECT`.
-    pub action: Option<String>,
-    /// `OK`, `NODATA` or `SKIPDATA`.
-    pub log_status: String,
-    /// `ingress` or `egress` of the interface.
-    pub flow_direction: Option<String>,
-    /// The interface's groups.
-    pub groups: Vec<String>,
-    /// The rules that admitted the flow: `DB/sgr-7`.
-    pub rules: Vec<String>,
 }
 
 /// A packet as it stood on the wire.

@@ -6,6 +6,8 @@
 //! Values are those of the model. Words for people and the documented JSON are made by [`report`](crate::report), on the client's side.
 
 pub mod event;
+mod failure;
+mod flow_log;
 pub mod state;
 
 use std::fmt;
@@ -15,14 +17,16 @@ use std::path::PathBuf;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Flow, InstanceName, Operation, ProcessName, Refusal};
-pub use event::{Applied, CapturedFrame, Event, EventKind, FlowLogRecord};
+use crate::model::{Cloud, Flow, InstanceName, Operation, ProcessName, Refusal};
+pub use event::{Applied, CapturedFrame, Event, EventKind};
+pub use failure::{Failure, Limited};
+pub use flow_log::{FlowLogRecord, LoggedRule};
 pub use state::{Revision, State};
 
 use crate::scenario::ProbedFlow;
 
-/// The version of this protocol. A lab answers other versions with [`Reply::Failed`].
-pub const VERSION: u32 = 5;
+/// The version of this protocol. A lab answers other versions with [`Failure::Words`], which they read.
+pub const VERSION: u32 = 6;
 /// The largest request, in bytes.
 pub const MAX_REQUEST: usize = 1 << 20;
 /// The largest reply, in bytes.
@@ -64,12 +68,12 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         at: Option<Revision>,
     },
-    /// Asks for what a service of an instance has said, at least the last of it: [`Reply::Text`].
-    ServiceLog {
+    /// Asks for what a process of an instance has said, at least the last of it: [`Reply::Text`].
+    ProcessLog {
         /// The instance.
         instance: InstanceName,
-        /// The service.
-        service: ProcessName,
+        /// The process.
+        process: ProcessName,
     },
     /// To start a program in an instance: [`Reply::GoOn`] asks for its input, output and errors, as three descriptors beside one
     /// byte; [`Reply::Started`] and [`Reply::Ended`] follow. In between the client may send [`Signal`]s. The program is killed when
@@ -157,13 +161,13 @@ pub enum Reply {
     Partly {
         /// The operations that are in force, at least one.
         done: Vec<Operation>,
-        /// The operation that failed; nothing where the last one that is in force has a service that did not come up.
+        /// The operation that failed; nothing where the last one that is in force has a process that did not come up.
         failed: Option<Box<Operation>>,
         /// Reason, in words.
         why: String,
     },
     /// It could not be done.
-    Failed(String),
+    Failed(Failure),
     /// It is done, and there is nothing to tell.
     Done,
     /// The descriptors may come.
@@ -196,6 +200,16 @@ pub enum Unfit {
     },
     /// The instance does not run, so nothing can be captured of it.
     NotRunning(InstanceName),
+    /// The lab starts no processes.
+    NoProcesses,
+}
+
+impl Unfit {
+    /// No instance of the cloud has the name.
+    pub fn no_instance(name: &InstanceName, cloud: &Cloud) -> Self {
+        let known = cloud.instances.keys().map(ToString::to_string).collect();
+        Self::NoSuch { kind: Kind::Instance, name: name.to_string(), known }
+    }
 }
 
 /// Kind of what a request names.
@@ -206,6 +220,8 @@ pub enum Kind {
     Instance,
     /// An instance, or a host outside.
     InstanceOrHost,
+    /// A process of an instance, which users know as a service: `web1/nginx`.
+    Process,
 }
 
 /// `instance or host`.
@@ -214,6 +230,7 @@ impl fmt::Display for Kind {
         f.write_str(match self {
             Self::Instance => "instance",
             Self::InstanceOrHost => "instance or host",
+            Self::Process => "service",
         })
     }
 }

@@ -33,10 +33,10 @@ pub struct State {
     pub cloud: Arc<Cloud>,
     /// Seconds since the launch or last start of each instance that runs.
     pub running: IndexMap<InstanceName, f64>,
-    /// Instances that wait for a service of theirs: EC2's `pending`.
+    /// Instances that wait for a process of theirs: EC2's `pending`.
     pub pending: Vec<InstanceName>,
-    /// Services by instance, in the order of their starts.
-    pub services: IndexMap<InstanceName, IndexMap<ProcessName, ProcessState>>,
+    /// Processes by instance, in the order of their starts.
+    pub processes: IndexMap<InstanceName, IndexMap<ProcessName, ProcessState>>,
     /// Health of the targets of each load balancer.
     pub health: IndexMap<LoadBalancerName, IndexMap<InstanceName, ScheduledHealth>>,
 }

@@ -1,7 +1,7 @@
 //! Messages as they cross the socket: what comes back, what is refused, and what is kept for fuzzing.
 
 use super::*;
-use crate::model::{Cloud, Endpoint, InterfaceId, LoadBalancerName, Port, Service, Via};
+use crate::model::{Endpoint, InterfaceId, LoadBalancerName, Port, Service, Via};
 use crate::topology::{EXAMPLES, Topology};
 
 #[test]

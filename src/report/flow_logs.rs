@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use crate::protocol::event::FlowLogRecord;
+use crate::protocol::FlowLogRecord;
 
 /// The account of every record: sglab has one, and it is nobody's.
 const ACCOUNT: &str = "123456789012";
@@ -143,7 +143,8 @@ fn value(it: &FlowLogRecord, field: Field, version: u8) -> String {
     fn some<T: ToString>(value: Option<T>) -> String {
         value.map_or_else(|| "-".to_owned(), |value| value.to_string())
     }
-    fn list(all: &[String]) -> String {
+    fn list<T: ToString>(all: &[T]) -> String {
+        let all: Vec<String> = all.iter().map(ToString::to_string).collect();
         if all.is_empty() { "-".to_owned() } else { all.join(",") }
     }
     match field {
@@ -159,15 +160,15 @@ fn value(it: &FlowLogRecord, field: Field, version: u8) -> String {
         Field::Bytes => some(it.bytes),
         Field::Start => it.start.to_string(),
         Field::End => it.end.to_string(),
-        Field::Action => some(it.action.as_ref()),
-        Field::LogStatus => it.log_status.clone(),
+        Field::Action => some(it.action),
+        Field::LogStatus => it.log_status.to_string(),
         Field::VpcId => it.vpc_id.to_string(),
         Field::SubnetId => it.subnet_id.to_string(),
         Field::InstanceId => some(it.instance_id),
         Field::Type => some(it.srcaddr.map(|address| if matches!(address, IpAddr::V4(_)) { "IPv4" } else { "IPv6" })),
         Field::PktSrcaddr => some(it.pkt_srcaddr),
         Field::PktDstaddr => some(it.pkt_dstaddr),
-        Field::FlowDirection => some(it.flow_direction.as_ref()),
+        Field::FlowDirection => some(it.flow_direction),
         Field::GroupId => list(&it.groups),
         Field::RuleId => list(&it.rules),
     }
@@ -176,9 +177,10 @@ fn value(it: &FlowLogRecord, field: Field, version: u8) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{SubnetName, VpcName};
+    use crate::model::{Direction, FlowLogAction, GroupName, LogStatus, RuleId, SubnetName, VpcName};
+    use crate::protocol::LoggedRule;
 
-    fn record(action: Option<&str>) -> FlowLogRecord {
+    fn record(action: Option<FlowLogAction>) -> FlowLogRecord {
         let some = action.is_some();
         FlowLogRecord {
             interface: "db1".to_owned(),
@@ -197,17 +199,17 @@ mod tests {
             bytes: some.then_some(4249),
             start: 1_418_530_010,
             end: 1_418_530_070,
-            action: action.map(str::to_owned),
-            log_status: if some { "OK" } else { "NODATA" }.to_owned(),
-            flow_direction: some.then(|| "ingress".to_owned()),
-            groups: vec!["DB".to_owned()],
+            action,
+            log_status: if some { LogStatus::Ok } else { LogStatus::NoData },
+            flow_direction: some.then_some(Direction::Ingress),
+            groups: vec![GroupName::new("DB")],
             rules: vec![],
         }
     }
 
     #[test]
     fn the_default_format_is_that_of_the_guide() {
-        let line = Format::default().line(&record(Some("ACCEPT")));
+        let line = Format::default().line(&record(Some(FlowLogAction::Accept)));
         let guide = "2 123456789012 eni-1235b8ca123456789 172.31.16.139 172.31.16.21 20641 22 6 20 4249 1418530010 1418530070 ACCEPT OK";
         assert_eq!(line, guide);
         let guide = "2 123456789012 eni-1235b8ca123456789 - - - - - - - 1418530010 1418530070 - NODATA";
@@ -217,7 +219,12 @@ mod tests {
     #[test]
     fn the_version_of_a_custom_format_is_the_highest_of_its_fields() {
         let format = Format::parse("${version} ${flow-direction} group-id rule-id").expect("a format");
-        assert_eq!(format.line(&record(Some("REJECT"))), "5 ingress DB -");
+        let mut record = record(Some(FlowLogAction::Reject));
+        assert_eq!(format.line(&record), "5 ingress DB -");
+        let group = |name| Some(GroupName::new(name));
+        record.rules =
+            vec![LoggedRule { group: group("DB"), id: RuleId(7) }, LoggedRule { group: group("WEB"), id: RuleId(8) }];
+        assert_eq!(format.line(&record), "5 ingress DB DB/sgr-7,WEB/sgr-8");
     }
 
     #[test]

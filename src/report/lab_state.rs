@@ -248,7 +248,7 @@ fn interface(interface: &Interface) -> InterfaceView {
 }
 
 fn services(state: &State, name: &InstanceName, instance: &Instance) -> Vec<ServiceView> {
-    let states = state.services.get(name);
+    let states = state.processes.get(name);
     let one = |(process, it): (&crate::model::ProcessName, &crate::model::Process)| {
         let state = states.and_then(|states| states.get(process)).copied().unwrap_or_default();
         let (word, exit_code) = match state {

@@ -15,6 +15,7 @@ pub fn unfit(unfit: &Unfit) -> String {
         Unfit::NotRunning(name) => {
             format!("{name} does not run, so nothing can be captured of it; `sglab start {name}` starts it")
         }
+        Unfit::NoProcesses => "services are not started in this lab".to_owned(),
     }
 }
 
@@ -25,5 +26,23 @@ pub fn partly(done: &[Operation], failed: Option<&Operation>, why: &str) -> Stri
     match failed {
         Some(operation) => format!("{in_force}, but {operation} failed: {why}"),
         None => format!("{in_force}, but {why}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Kind;
+
+    #[test]
+    fn a_service_that_nobody_has_is_told_with_what_may_have_been_meant() {
+        let of = |known: &[&str]| {
+            let known = known.iter().map(|name| (*name).to_owned()).collect();
+            unfit(&Unfit::NoSuch { kind: Kind::Process, name: "web1/wbe".to_owned(), known })
+        };
+        let meant = "there is no service `web1/wbe`; did you mean `web1/web`? there are web1/web, web1/php";
+        assert_eq!(of(&["web1/web", "web1/php"]), meant);
+        assert_eq!(of(&[]), "there is no service `web1/wbe`; there are none");
+        assert_eq!(unfit(&Unfit::NoProcesses), "services are not started in this lab");
     }
 }

@@ -68,7 +68,7 @@ impl Lab {
     pub async fn start_services(&self, folder: impl AsRef<Path>) -> Result<(), Error> {
         let folder = std::path::absolute(folder.as_ref())
             .map_err(|source| Error::File { file: folder.as_ref().display().to_string(), source })?;
-        Ok(self.running.lock().await.start_services(folder).await?)
+        Ok(self.running.lock().await.start_processes(folder).await?)
     }
 
     /// The state of the cloud now: instances, groups, rules, addresses.

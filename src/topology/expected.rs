@@ -7,7 +7,8 @@ use indexmap::IndexSet;
 use super::patterns::{FlowPattern, Question};
 use super::placed::Placed;
 use crate::model::{
-    Attachment, ConnectionName, InstanceName, InterfaceId, LoadBalancerName, RefusalCode, SourceLocation, TableName,
+    Attachment, ConnectionName, FlowLogAction, InstanceName, InterfaceId, LoadBalancerName, RefusalCode,
+    SourceLocation, TableName,
 };
 
 /// Expected state of a held connection.
@@ -214,25 +215,6 @@ impl ExpectedOutcome {
     }
 }
 
-/// Action of a flow log record ("Flow log records", Amazon VPC user guide).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogAction {
-    /// `ACCEPT`.
-    Accept,
-    /// `REJECT`.
-    Reject,
-}
-
-impl LogAction {
-    /// The word of the file, which is EC2's.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Accept => "ACCEPT",
-            Self::Reject => "REJECT",
-        }
-    }
-}
-
 /// Direction of the packets that a record counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogPart {
@@ -246,11 +228,11 @@ pub enum LogPart {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogWanted {
     /// `ACCEPT a -> b:22`: a record of each of these flows.
-    Record(LogAction, LogPart, FlowPattern),
+    Record(FlowLogAction, LogPart, FlowPattern),
     /// `no REJECT a -> b:22`: no record of any of them.
-    NoRecord(LogAction, LogPart, FlowPattern),
+    NoRecord(FlowLogAction, LogPart, FlowPattern),
     /// `no REJECT`: none of anything.
-    None(LogAction),
+    None(FlowLogAction),
     /// `NODATA`: the interface had no traffic.
     NoData,
 }

@@ -101,8 +101,8 @@ impl Board {
     pub fn show(&self, state: State) {
         let mut inner = self.inner();
         // Whoever changed the lab may have shown it before its event was heard.
-        let known = (inner.state.revision, &inner.state.health, &inner.state.services, &inner.state.pending);
-        if known == (state.revision, &state.health, &state.services, &state.pending) {
+        let known = (inner.state.revision, &inner.state.health, &inner.state.processes, &inner.state.pending);
+        if known == (state.revision, &state.health, &state.processes, &state.pending) {
             inner.history.reach(state.revision);
             // All of it may be proved by now.
             if Self::keep(&mut inner) {

@@ -1,7 +1,7 @@
 //! Speaks to the lab without holding a thread of the runtime.
 
 use crate::control::{Client, ClientError, LabDir};
-use crate::protocol::{Reply, Request};
+use crate::protocol::{Failure, Reply, Request};
 
 /// A lab that is up, for many requests.
 #[derive(Clone, Debug)]
@@ -21,7 +21,7 @@ impl LabClient {
         match asking.await {
             Ok(reply) => reply,
             // Only a panic or the end of the runtime ends it.
-            Err(error) => Ok(Reply::Failed(error.to_string())),
+            Err(error) => Ok(Reply::Failed(Failure::of(&error))),
         }
     }
 }

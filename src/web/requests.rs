@@ -86,7 +86,7 @@ impl Answer {
         match reply {
             Reply::Unfit(unfit) => Self::failed(replies::unfit(&unfit)),
             Reply::Partly { done, failed, why } => Self::failed(replies::partly(&done, failed.as_deref(), &why)),
-            Reply::Failed(why) => Self::failed(why),
+            Reply::Failed(failure) => Self::failed(failure),
             Reply::Stale(revision) => Self::Stale { revision },
             _ => Self::failed(replies::UNEXPECTED),
         }

@@ -32,7 +32,7 @@ pub type WatchError = String;
 pub async fn state(client: &LabClient) -> Result<State, WatchError> {
     match client.ask(Request::State).await {
         Ok(Reply::State(state)) => Ok(*state),
-        Ok(Reply::Failed(why)) => Err(why),
+        Ok(Reply::Failed(failure)) => Err(failure.to_string()),
         Ok(_) => Err(replies::UNEXPECTED.to_owned()),
         Err(error) => Err(error.to_string()),
     }
@@ -98,7 +98,7 @@ impl Watcher {
                 Ok(())
             }
             Reply::Stale(_) => self.refresh().await,
-            Reply::Failed(why) => Err(why),
+            Reply::Failed(failure) => Err(failure.to_string()),
             _ => Err(replies::UNEXPECTED.to_owned()),
         }
     }

@@ -7,8 +7,7 @@ use sglab::control::LabName;
 use sglab::control::supervisor::{self, Keeping, Start};
 use sglab::fabric::faults::{Faults, LogFault};
 use sglab::lab::Lab;
-use sglab::lab::flow_log::LogStatus;
-use sglab::model::{Era, IcmpMessage, InstanceName, Operation};
+use sglab::model::{Era, IcmpMessage, InstanceName, LogStatus, Operation};
 use sglab::protocol::{self, Envelope, MAX_REPLY, MAX_REQUEST, ProbeDetails, Reply, Request, VERSION};
 use sglab::scenario::{self, Check, CheckStatus, Options, RunVerdict, StepStatus};
 
@@ -304,6 +303,7 @@ async fn in_a_lab_that_is_up_lost_records_with_none_behind_them_are_skipped_data
         .filter_map(|reply| if let Reply::FlowLog(records) = reply { Some(records) } else { None })
         .flatten()
         .collect();
-    let skipped = |it: &str| records.iter().any(|record| record.interface == it && record.log_status == "SKIPDATA");
+    let skipped =
+        |it: &str| records.iter().any(|record| record.interface == it && record.log_status == LogStatus::SkipData);
     assert!(["a", "b", "idle"].into_iter().all(skipped), "{replies:#?}");
 }

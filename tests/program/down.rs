@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::thread;
 
-use sglab::protocol::{self, Envelope, MAX_REQUEST, Reply, Request};
+use sglab::protocol::{self, Envelope, Failure, MAX_REQUEST, Reply, Request};
 
 use crate::labs::Labs;
 use crate::program::{User, json};
@@ -31,7 +31,7 @@ fn labs_that_are_down_are_told_though_another_is_not() {
     let labs = Labs::of(User::Ours);
     fs::DirBuilder::new().mode(0o700).create(labs.folder()).expect("a folder");
     for (format, first, second) in [("json", "a", "b"), ("text", "c", "d")] {
-        let busy = Reply::Failed("it is at work".to_owned());
+        let busy = Reply::Failed(Failure::Words("it is at work".to_owned()));
         let all = [stand_in(&labs, first, Reply::Done), stand_in(&labs, second, busy)];
         let said = labs.say(&["down", "--all", "--format", format]);
         for one in all {

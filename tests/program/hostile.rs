@@ -16,7 +16,7 @@ use crate::program::{self, User, users};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use nix::unistd::{Pid, geteuid};
-use sglab::protocol::{self, Envelope, Exec, MAX_REPLY, MAX_REQUEST, Reply, Request, VERSION};
+use sglab::protocol::{self, Envelope, Exec, Failure, MAX_REPLY, MAX_REQUEST, Reply, Request, VERSION};
 
 /// What takes longer hangs.
 fn limit() -> Duration {
@@ -145,7 +145,9 @@ fn descriptors_that_nobody_wants_are_closed() {
         let rights = [ControlMessage::ScmRights(&numbers)];
         sendmsg::<()>(stream.as_raw_fd(), &[IoSlice::new(&[0])], &rights, MsgFlags::empty(), None).unwrap();
         match protocol::read::<Reply>(&mut stream, MAX_REPLY).unwrap() {
-            Reply::Failed(why) => assert!(why.contains("3 descriptors are wanted"), "{why}"),
+            Reply::Failed(Failure::WrongDescriptors { why }) => {
+                assert!(why.contains("3 descriptors are wanted"), "{why}");
+            }
             other => panic!("{other:?}"),
         }
     }

@@ -289,6 +289,15 @@ fn whatever_is_asked_wrongly_at_the_socket_is_an_error_and_the_lab_is_unharmed()
         ("{\"capture\":{\"instance\":\"../../etc\"}}".to_owned(), "Failed"),
         ("{\"capture\":{\"instance\":\"\"}}".to_owned(), "Failed"),
         ("{\"capture\":{\"instance\":\"internet\"}}".to_owned(), "Unfit"),
+        // Names that nobody has are told as names, with those that there are.
+        (
+            "{\"process-log\":{\"instance\":\"web9\",\"process\":\"web\"}}".to_owned(),
+            "Unfit(NoSuch { kind: Instance, name: \"web9\", known: [\"web1\", \"web2\", \"db1\", \"db2\"] })",
+        ),
+        (
+            "{\"process-log\":{\"instance\":\"web1\",\"process\":\"web\"}}".to_owned(),
+            "Unfit(NoSuch { kind: Process, name: \"web1/web\", known: [] })",
+        ),
         ("{\"capture\":{}}".to_owned(), "Failed"),
         ("{\"events\":{\"follow\":\"yes\"}}".to_owned(), "Failed"),
         ("{\"flow-logs\":{\"follow\":1}}".to_owned(), "Failed"),
@@ -316,7 +325,7 @@ fn whatever_is_asked_wrongly_at_the_socket_is_an_error_and_the_lab_is_unharmed()
         (1000u32.to_be_bytes().to_vec(), "cut short"),
     ] {
         match answers(&labs, &bytes).as_slice() {
-            [Reply::Failed(why)] => assert!(why.contains(wanted), "{wanted}: {why}"),
+            [Reply::Failed(failure)] => assert!(failure.to_string().contains(wanted), "{wanted}: {failure}"),
             other => panic!("{wanted}: {other:?}"),
         }
     }

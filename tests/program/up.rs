@@ -20,7 +20,7 @@ use sglab::protocol::{self, Envelope, MAX_REPLY, MAX_REQUEST, Reply, Request, VE
 
 fn failed(answer: &[u8]) -> String {
     match protocol::read::<Reply>(&mut &answer[..], MAX_REPLY) {
-        Ok(Reply::Failed(why)) => why,
+        Ok(Reply::Failed(failure)) => failure.to_string(),
         other => panic!("{other:?}"),
     }
 }

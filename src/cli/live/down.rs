@@ -100,7 +100,7 @@ pub(super) fn down(place: &LabDir) -> anyhow::Result<()> {
     });
     match Client::connect(place).and_then(|client| client.ask(Request::Down)) {
         Ok(Reply::Done) => {}
-        Ok(Reply::Failed(why)) => bail!("{why}"),
+        Ok(Reply::Failed(failure)) => bail!(failure),
         // It may have ended at this moment by itself; the lock tells.
         Ok(_) | Err(_) => {}
     }

@@ -186,7 +186,7 @@ fn attend(
                     relay.finish();
                     return Ok(code);
                 }
-                Reply::Failed(why) => bail!("{why}"),
+                Reply::Failed(failure) => bail!(failure),
                 _ => bail!(replies::UNEXPECTED),
             }
         }

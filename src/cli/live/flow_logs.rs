@@ -109,7 +109,7 @@ fn format(words: Option<&str>) -> Option<Format> {
 
 #[cfg(test)]
 mod tests {
-    use sglab::protocol::Event;
+    use sglab::protocol::{Event, Failure};
 
     use super::*;
 
@@ -119,6 +119,6 @@ mod tests {
         let told = gap(&Reply::Event(Box::new(missed))).expect("a gap");
         assert!(told.starts_with("the records of 3 intervals"), "{told}");
         assert_eq!(gap(&Reply::FlowLog(Vec::new())), None);
-        assert_eq!(gap(&Reply::Failed("no".to_owned())), None);
+        assert_eq!(gap(&Reply::Failed(Failure::NoProgram)), None);
     }
 }

@@ -93,11 +93,11 @@ fn of_service(lab: Option<&str>, service: &str) -> anyhow::Result<Exit> {
         Reply::State(state) => services_of(&state),
         other => return session::unexpected_reply(other),
     };
-    let Some((instance, service)) = service.split_once('/').filter(|_| known.iter().any(|one| one == service)) else {
+    let Some((instance, process)) = service.split_once('/').filter(|_| known.iter().any(|one| one == service)) else {
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
         bail!("{}", no_such("service", service, &known));
     };
-    let request = Request::ServiceLog { instance: InstanceName::new(instance), service: ProcessName::new(service) };
+    let request = Request::ProcessLog { instance: InstanceName::new(instance), process: ProcessName::new(process) };
     match Client::connect(&place)?.ask(request)? {
         Reply::Text(text) => {
             Out::here().write_all(text.as_bytes())?;

@@ -99,7 +99,7 @@ enum StateReply {
 fn ask(place: &LabDir) -> StateReply {
     match Client::connect_within(place, STATE_TIMEOUT).and_then(|client| client.ask(Request::State)) {
         Ok(Reply::State(state)) => StateReply::State(state),
-        Ok(Reply::Failed(why)) => StateReply::Silent(Some(why)),
+        Ok(Reply::Failed(failure)) => StateReply::Silent(Some(failure.to_string())),
         Ok(_) | Err(_) => StateReply::Silent(None),
     }
 }

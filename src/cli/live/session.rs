@@ -100,7 +100,7 @@ pub(super) fn ask(which: &LabChoice, request: Request) -> anyhow::Result<Reply> 
 pub(in crate::cli) fn state(which: &LabChoice) -> anyhow::Result<State> {
     match ask(which, Request::State)? {
         Reply::State(state) => Ok(*state),
-        Reply::Failed(why) => bail!("{why}"),
+        Reply::Failed(failure) => bail!(failure),
         _ => bail!(replies::UNEXPECTED),
     }
 }
@@ -267,7 +267,7 @@ pub(super) fn unexpected_reply(reply: Reply) -> anyhow::Result<Exit> {
     match reply {
         Reply::Unfit(unfit) => Ok(Invalid::new(&replies::unfit(&unfit)).say()),
         Reply::Partly { done, failed, why } => bail!("{}", replies::partly(&done, failed.as_deref(), &why)),
-        Reply::Failed(why) => bail!("{why}"),
+        Reply::Failed(failure) => bail!(failure),
         _ => bail!(replies::UNEXPECTED),
     }
 }

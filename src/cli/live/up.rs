@@ -223,7 +223,7 @@ async fn boot(topology: &Topology, era: Era, steps: usize, folder: PathBuf) -> a
     let (mut lab, took) = scenario::boot_listening(topology, era, Listeners::default()).await?;
     lab.tell_waits(Some(|waits| CALLER.get().into_iter().for_each(|caller| caller.tell(waits))));
     steps::carry_out(&mut lab, topology, era, steps).await?;
-    lab.start_services(folder).await.context("the lab is not up")?;
+    lab.start_processes(folder).await.context("the lab is not up")?;
     Ok((lab, took))
 }
 

@@ -14,7 +14,7 @@ use crate::fabric::capture::{Capture, Frame};
 use crate::lab::Lab;
 use crate::model::{InstanceName, InstanceState};
 use crate::network::NodeName;
-use crate::protocol::{CapturedFrame, Event, EventKind, Kind, Reply, Unfit};
+use crate::protocol::{CapturedFrame, Event, EventKind, Failure, Limited, Reply, Unfit};
 
 /// So many readings wait for a slow reader.
 const WAITING: usize = 256;
@@ -45,17 +45,13 @@ impl Captures {
         let state = cloud.instances.get(name).map(|instance| instance.state);
         if state != Some(InstanceState::Running) {
             return Answer::Once(Reply::Unfit(match state {
-                None => Unfit::NoSuch {
-                    kind: Kind::Instance,
-                    name: name.to_string(),
-                    known: cloud.instances.keys().map(ToString::to_string).collect(),
-                },
+                None => Unfit::no_instance(name, cloud),
                 Some(_) => Unfit::NotRunning(name.clone()),
             }));
         }
         self.0.retain(|it| it.runs.strong_count() > 0);
         if self.0.len() >= MAX_CAPTURES {
-            return Answer::failed(&format!("{MAX_CAPTURES} captures are under way already, and more may not"));
+            return Answer::failed(Failure::TooMany { of: Limited::Captures, most: MAX_CAPTURES });
         }
         let node = names::instance(name);
         let begun = match lab.fabric().node(&node) {
@@ -64,11 +60,11 @@ impl Captures {
         };
         let (namespace, capture) = match begun {
             Ok(begun) => begun,
-            Err(error) => return Answer::failed(&error.to_string()),
+            Err(error) => return Answer::failed(Failure::of(&error)),
         };
         let stop = match EventFd::new() {
             Ok(stop) => Arc::new(stop),
-            Err(errno) => return Answer::failed(&errno.to_string()),
+            Err(errno) => return Answer::failed(Failure::of(&errno)),
         };
         let (tell, news) = broadcast::channel(WAITING);
         let (running, stopped) = (Arc::new(()), Arc::clone(&stop));
@@ -78,7 +74,7 @@ impl Captures {
             drop(running);
         });
         if let Err(error) = thread {
-            return Answer::failed(&error.to_string());
+            return Answer::failed(Failure::of(&error));
         }
         let source = Some(Source(Arc::clone(&stop)));
         self.0.push(UnderWay { namespace, node, stop, runs });

@@ -1,10 +1,12 @@
 //! The connections of a lab's socket: whose they are, one request each, and its answer.
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use nix::unistd::geteuid;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -15,7 +17,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::feed::{Answer, Job};
 use super::feed::{REQUEST_TIMEOUT, frame};
 use super::programs::{self, StartProgram};
-use crate::protocol::{self, Envelope, FrameError, MAX_REQUEST, Reply, Request, VERSION};
+use crate::protocol::{self, Envelope, Failure, FrameError, MAX_REQUEST, Reply, Request, VERSION};
 use crate::sandbox::ids;
 
 /// Connections that may be open at the same time. Another closes the oldest that is not being answered; if all are being answered, it
@@ -76,25 +78,26 @@ async fn handle_connection(
     starts: mpsc::Sender<StartProgram>,
 ) {
     let asked = tokio::time::timeout(REQUEST_TIMEOUT, request(&mut stream)).await;
-    turn.answer(asked.as_ref().is_ok_and(Result::is_ok));
+    let asked = asked.unwrap_or(Err(RequestError::Silence));
+    turn.answer(matches!(asked, Ok(Some(_))));
     let answer = match asked {
-        Ok(Ok(Envelope { request: Request::Exec(exec), .. })) => {
+        Ok(Some(Envelope { request: Request::Exec(exec), .. })) => {
             match programs::handle_connection(&mut stream, *exec, &starts).await {
                 Some(last) => Answer::Once(last),
                 None => return,
             }
         }
-        Ok(Ok(Envelope { request: Request::Hold, .. })) => return hold(&mut stream, &jobs).await,
-        Ok(Ok(envelope)) => {
+        Ok(Some(Envelope { request: Request::Hold, .. })) => return hold(&mut stream, &jobs).await,
+        Ok(Some(envelope)) => {
             let (answer, reply) = oneshot::channel();
             match jobs.send((envelope.request, answer)).await {
-                Ok(()) => reply.await.unwrap_or_else(|_| Answer::failed("the lab has gone down")),
-                Err(_) => Answer::failed("the lab has gone down"),
+                Ok(()) => reply.await.unwrap_or_else(|_| Answer::failed(Failure::GoneDown)),
+                Err(_) => Answer::failed(Failure::GoneDown),
             }
         }
-        Ok(Err(None)) => return,
-        Ok(Err(Some(why))) => Answer::failed(&why),
-        Err(_) => Answer::failed(&format!("no request came within {} seconds", REQUEST_TIMEOUT.as_secs())),
+        Ok(None) => return,
+        // In words: the client may speak another version.
+        Err(error) => Answer::failed(Failure::of(&error)),
     };
     let said = match answer {
         Answer::Once(reply) => stream.write_all(&frame(&reply)).await,
@@ -118,35 +121,57 @@ async fn hold(stream: &mut UnixStream, jobs: &mpsc::Sender<Job>) {
     drop(jobs.send((Request::Down, oneshot::channel().0)).await);
 }
 
-/// The request of a connection; nothing if it closed without a word, else why it is none.
-async fn request(stream: &mut UnixStream) -> Result<Envelope, Option<String>> {
-    let theirs = getsockopt(stream, PeerCredentials).map_err(|errno| Some(errno.to_string()))?;
+/// Reason for which what comes on a connection is no request.
+#[derive(Debug, thiserror::Error)]
+enum RequestError {
+    #[error("no request came within {} seconds", REQUEST_TIMEOUT.as_secs())]
+    Silence,
+    #[error("this lab is another user's")]
+    OtherUser,
+    #[error("no program inside a lab may change it")]
+    InsideLab,
+    #[error("the request was cut short: {0}")]
+    CutShort(io::Error),
+    #[error("this lab speaks version {own} of the protocol, and not {theirs}")]
+    OtherVersion { own: u32, theirs: u32 },
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    #[error(transparent)]
+    Connection(io::Error),
+    #[error(transparent)]
+    Credentials(Errno),
+}
+
+/// Reads the request of a connection; nothing if it closed without a word.
+async fn request(stream: &mut UnixStream) -> Result<Option<Envelope>, RequestError> {
+    let theirs = getsockopt(stream, PeerCredentials).map_err(RequestError::Credentials)?;
     // A user whom the lab's namespace does not know has the id of all such.
     if theirs.uid() != geteuid().as_raw() || theirs.uid() == ids::of_strangers() {
-        return Err(Some("this lab is another user's".to_owned()));
+        return Err(RequestError::OtherUser);
     }
     // Clients are outside of the lab's process namespace, and have no number there. Whoever has one, and is not this process itself, is a
     // program in the lab.
     if ![0, std::process::id().cast_signed()].contains(&theirs.pid()) {
-        return Err(Some("no program inside a lab may change it".to_owned()));
+        return Err(RequestError::InsideLab);
     }
-    let why = |error: FrameError| Some(error.to_string());
     let mut head = [0; 4];
-    if let Err(error) = stream.read_exact(&mut head).await {
-        return Err((error.kind() != std::io::ErrorKind::UnexpectedEof).then(|| error.to_string()));
+    match stream.read_exact(&mut head).await {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) => return Err(RequestError::Connection(error)),
     }
-    let mut bytes = vec![0; protocol::announced(head, MAX_REQUEST).map_err(why)?];
-    stream.read_exact(&mut bytes).await.map_err(|error| Some(format!("the request was cut short: {error}")))?;
-    let read = serde_json::from_slice::<Envelope>(&bytes);
-    let version = match &read {
+    let mut bytes = vec![0; protocol::announced(head, MAX_REQUEST)?];
+    stream.read_exact(&mut bytes).await.map_err(RequestError::CutShort)?;
+    let read = serde_json::from_slice::<Envelope>(&bytes).map_err(FrameError::from);
+    let theirs = match &read {
         Ok(envelope) => envelope.sglab,
         // A request that only another version has is no mistake of this one.
-        Err(_) => serde_json::from_slice::<AnyVersion>(&bytes).map_err(|error| why(error.into()))?.sglab,
+        Err(_) => serde_json::from_slice::<AnyVersion>(&bytes).map_err(FrameError::from)?.sglab,
     };
-    if version != VERSION {
-        return Err(Some(format!("this lab speaks version {VERSION} of the protocol, and not {version}")));
+    if theirs != VERSION {
+        return Err(RequestError::OtherVersion { own: VERSION, theirs });
     }
-    read.map_err(|error| why(error.into()))
+    Ok(Some(read?))
 }
 
 /// Part of an envelope that every version has.
@@ -163,19 +188,47 @@ mod tests {
     use super::*;
 
     async fn ask(socket: &std::path::Path, request: Request) -> (UnixStream, Reply) {
+        let (stream, bytes) = ask_as(VERSION, socket, request).await;
+        (stream, serde_json::from_slice(&bytes).unwrap())
+    }
+
+    /// Asks as a client of a version does; gives the JSON of the answer.
+    async fn ask_as(version: u32, socket: &std::path::Path, request: Request) -> (UnixStream, Vec<u8>) {
         let mut stream = UnixStream::connect(socket).await.unwrap();
-        let request = protocol::frame(&Envelope { sglab: VERSION, request }, MAX_REQUEST).unwrap();
+        let request = protocol::frame(&Envelope { sglab: version, request }, MAX_REQUEST).unwrap();
         stream.write_all(&request).await.unwrap();
         let mut head = [0; 4];
         stream.read_exact(&mut head).await.expect("an answer");
         let mut bytes = vec![0; protocol::announced(head, protocol::MAX_REPLY).unwrap()];
         stream.read_exact(&mut bytes).await.unwrap();
-        (stream, serde_json::from_slice(&bytes).unwrap())
+        (stream, bytes)
+    }
+
+    fn socket(name: &str) -> std::path::PathBuf {
+        std::env::temp_dir().join(format!("sglab-{name}-{}", std::process::id()))
+    }
+
+    #[tokio::test]
+    async fn a_client_of_another_version_is_told_so_in_words_that_it_can_read() {
+        let socket = socket("versions");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let (jobs, _queue) = mpsc::channel(1);
+        let (starts, _starts) = mpsc::channel(1);
+        let accepting = tokio::spawn(accept(listener, jobs, starts));
+        // Of version 5 and before a failure is a text.
+        for version in [1, VERSION - 1, VERSION + 1] {
+            let (_, answer) = ask_as(version, &socket, Request::State).await;
+            let wanted =
+                format!(r#"{{"failed":"this lab speaks version {VERSION} of the protocol, and not {version}"}}"#);
+            assert_eq!(String::from_utf8(answer).unwrap(), wanted);
+        }
+        accepting.abort();
+        std::fs::remove_file(&socket).unwrap();
     }
 
     #[tokio::test]
     async fn beside_conversations_that_go_on_the_connection_that_comes_last_is_answered() {
-        let socket = std::env::temp_dir().join(format!("sglab-connections-{}", std::process::id()));
+        let socket = socket("connections");
         let listener = UnixListener::bind(&socket).unwrap();
         let (jobs, mut queue) = mpsc::channel::<Job>(64);
         let (starts, _starts) = mpsc::channel(1);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::broadcast;
 
 use super::feed::{Answer, Feed, now};
-use crate::protocol::{Event, EventKind, Reply};
+use crate::protocol::{Event, EventKind, Failure, Limited, Reply};
 
 /// So many events are kept for who asks later, and so many wait for a slow reader.
 const KEPT: usize = 4096;
@@ -68,5 +68,5 @@ impl Events {
 }
 
 fn too_many() -> Answer {
-    Answer::failed(&format!("{MAX_FOLLOWERS} follow this lab already, and more may not"))
+    Answer::failed(Failure::TooMany { of: Limited::Followers, most: MAX_FOLLOWERS })
 }

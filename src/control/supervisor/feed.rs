@@ -11,7 +11,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::oneshot;
 
-use crate::protocol::{self, Event, EventKind, MAX_REPLY, Reply, Request};
+use crate::protocol::{self, Event, EventKind, Failure, MAX_REPLY, Reply, Request};
 
 /// Answer to a connection.
 pub(super) enum Answer {
@@ -22,8 +22,8 @@ pub(super) enum Answer {
 }
 
 impl Answer {
-    pub fn failed(why: &str) -> Self {
-        Self::Once(Reply::Failed(why.to_owned()))
+    pub fn failed(failure: Failure) -> Self {
+        Self::Once(Reply::Failed(failure))
     }
 }
 
@@ -103,6 +103,6 @@ pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// A reply as a frame; one that is too large as the word that it is.
 pub(super) fn frame(reply: &Reply) -> Vec<u8> {
     let frame = protocol::frame(reply, MAX_REPLY);
-    let frame = frame.or_else(|error| protocol::frame(&Reply::Failed(error.to_string()), MAX_REPLY));
+    let frame = frame.or_else(|error| protocol::frame(&Reply::Failed(Failure::of(&error)), MAX_REPLY));
     frame.unwrap_or_default()
 }

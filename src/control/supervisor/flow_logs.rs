@@ -12,11 +12,10 @@ use tokio::sync::broadcast;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::feed::{Answer, Feed};
-use crate::lab::Lab;
-use crate::lab::flow_log::{Eni, FULL, FlowLogs, FlowRecord, LogStatus};
+use crate::lab::flow_log::{Eni, FULL, FlowLogs, FlowRecord};
+use crate::lab::{Lab, LabError};
 use crate::model::{Cloud, Direction};
-use crate::protocol::Reply;
-use crate::protocol::event::FlowLogRecord;
+use crate::protocol::{Failure, FlowLogRecord, Limited, LoggedRule, Reply};
 
 /// So many records are kept for who asks later.
 const KEPT: usize = 65_536;
@@ -62,8 +61,7 @@ impl Windows {
     /// Refuses to let one more follow, if all that may do already.
     pub fn refusal(&self, follow: bool) -> Option<Answer> {
         let full = follow && self.news.receiver_count() >= MAX_FOLLOWERS;
-        let why = format!("{MAX_FOLLOWERS} follow this lab's flow log already, and more may not");
-        full.then(|| Answer::failed(&why))
+        full.then(|| Answer::failed(Failure::TooMany { of: Limited::FlowLogFollowers, most: MAX_FOLLOWERS }))
     }
 
     /// Returns the records that are kept, and those to come if `follow`.
@@ -73,9 +71,9 @@ impl Windows {
     }
 
     /// Ends the window of a lab.
-    pub async fn close(&mut self, lab: &Lab) -> Result<(), String> {
+    pub async fn close(&mut self, lab: &Lab) -> Result<(), LabError> {
         self.clock.reset();
-        let ended = lab.end_window_of(&mut self.logs).await.map_err(|error| error.to_string())?;
+        let ended = lab.end_window_of(&mut self.logs).await?;
         let cloud = lab.cloud();
         let records: Vec<FlowLogRecord> = ended.iter().map(|record| told(record, cloud)).collect();
         // The log is told anyway; that its file cannot be written is said where the supervisor says things, once.
@@ -121,7 +119,7 @@ fn told(record: &FlowRecord, cloud: &Cloud) -> FlowLogRecord {
     let traffic = record.traffic;
     let tuple = traffic.map(|it| it.tuple);
     let out = traffic.is_some_and(|it| it.direction == Direction::Egress);
-    let rule = |id| cloud.rule(id).map_or_else(|| id.to_string(), |(group, _)| format!("{group}/{id}"));
+    let rule = |id| LoggedRule { group: cloud.rule(id).map(|(group, _)| group.clone()), id };
     FlowLogRecord {
         interface: id.short(),
         interface_id: *eni,
@@ -140,14 +138,9 @@ fn told(record: &FlowRecord, cloud: &Cloud) -> FlowLogRecord {
         bytes: tuple.map(|_| record.amount.bytes),
         start: record.start,
         end: record.end,
-        action: traffic.map(|it| it.action.to_string()),
-        log_status: match record.status {
-            LogStatus::Ok => "OK",
-            LogStatus::NoData => "NODATA",
-            LogStatus::SkipData => "SKIPDATA",
-        }
-        .to_owned(),
-        flow_direction: traffic.map(|it| it.direction.to_string()),
+        action: traffic.map(|it| it.action),
+        log_status: record.status,
+        flow_direction: traffic.map(|it| it.direction),
         groups: groups.clone(),
         rules: record.rules.iter().map(|id| rule(*id)).collect(),
     }

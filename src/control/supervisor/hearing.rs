@@ -3,8 +3,9 @@
 use super::feed::Answer;
 use super::probing::verdict;
 use super::supervised::Supervised;
+use crate::lab::LabError;
 use crate::probe::Logged;
-use crate::protocol::EventKind;
+use crate::protocol::{EventKind, Failure};
 
 impl Supervised {
     /// Hears what the filters have recorded so far: what came before is told before what comes.
@@ -42,7 +43,7 @@ impl Supervised {
         }
         match self.end_window().await {
             Ok(()) => self.windows.feed(follow),
-            Err(why) => Answer::failed(&why),
+            Err(error) => Answer::failed(Failure::of(&error)),
         }
     }
 
@@ -58,13 +59,13 @@ impl Supervised {
 
     /// Ends the window; that it cannot be counted is said where the supervisor says things, and the next has it too.
     pub(super) async fn end_window_by_clock(&mut self) {
-        if let Err(why) = self.end_window().await {
-            eprintln!("the window of the flow log does not end: {why}");
+        if let Err(error) = self.end_window().await {
+            eprintln!("the window of the flow log does not end: {error}");
         }
     }
 
     /// Ends the window.
-    async fn end_window(&mut self) -> Result<(), String> {
+    async fn end_window(&mut self) -> Result<(), LabError> {
         self.hear_all();
         self.windows.close(&self.lab).await
     }

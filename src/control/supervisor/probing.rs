@@ -7,7 +7,7 @@ use crate::network::record::Record;
 use crate::policy;
 use crate::policy::behind::listener;
 use crate::probe::{Batch, Logged, Observation, RunningBalancer};
-use crate::protocol::{EventKind, ProbeDetails, Reply};
+use crate::protocol::{EventKind, Failure, ProbeDetails, Reply};
 use crate::scenario::agreement::compare_all;
 use crate::scenario::results::reason::Reason;
 use crate::scenario::{Agreement, PacketVerdict, ProbeRecords, ProbedFlow, explain, health};
@@ -17,15 +17,15 @@ impl Supervised {
     pub(super) async fn probe(&mut self, flows: &[Flow], details: ProbeDetails) -> Reply {
         let synthetic = match self.lab.add_hosts(flows).await {
             Ok(synthetic) => synthetic,
-            Err(error) => return Reply::Failed(format!("no packet was sent: {error}")),
+            Err(error) => return Reply::Failed(Failure::NothingSent { why: error.to_string() }),
         };
         let probed = self.lab.probe(flows).await.map(|batch| self.probed(&batch, details));
         if let Err(error) = self.lab.remove_hosts(&synthetic).await {
-            return Reply::Failed(error.to_string());
+            return Reply::Failed(Failure::of(&error));
         }
         let all = match probed {
             Ok(all) => all,
-            Err(error) => return Reply::Failed(error.to_string()),
+            Err(error) => return Reply::Failed(Failure::of(&error)),
         };
         self.hear_all();
         all.iter().for_each(|probed| self.events.tell(EventKind::Probe(Box::new(probed.clone()))));

@@ -8,9 +8,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::feed::REQUEST_TIMEOUT;
 use super::supervised::Supervised;
-use crate::lab::{ProgramError, Site};
+use crate::lab::{ProcessLogError, ProgramError, Site};
 use crate::model::{InstanceName, ProcessName};
-use crate::protocol::{self, Exec, Kind, MAX_REPLY, Reply, Signal, Unfit};
+use crate::protocol::{self, Exec, Failure, Kind, MAX_REPLY, Reply, Signal, Unfit};
 use crate::sandbox::descriptors;
 use crate::sandbox::machine::{Folder, Program, Running};
 
@@ -41,11 +41,25 @@ impl Supervised {
         });
     }
 
-    /// Returns what a service has said.
-    pub(super) fn service_log(&self, instance: &InstanceName, service: &ProcessName) -> Reply {
-        match self.lab.service_log(instance, service) {
+    /// Returns what a process has said.
+    pub(super) fn process_log(&self, instance: &InstanceName, process: &ProcessName) -> Reply {
+        match self.lab.process_log(instance, process) {
             Ok(text) => Reply::Text(text),
-            Err(why) => Reply::Failed(why),
+            Err(error) => self.unread(error),
+        }
+    }
+
+    fn unread(&self, error: ProcessLogError) -> Reply {
+        match error {
+            ProcessLogError::NoInstance(name) => Reply::Unfit(Unfit::no_instance(&name, self.lab.cloud())),
+            ProcessLogError::NoProcess { instance, process, known } => {
+                // As commands name it.
+                let of = |process: &ProcessName| format!("{instance}/{process}");
+                let known = known.iter().map(of).collect();
+                Reply::Unfit(Unfit::NoSuch { kind: Kind::Process, name: of(&process), known })
+            }
+            ProcessLogError::NotStarted => Reply::Unfit(Unfit::NoProcesses),
+            ProcessLogError::NoFolder(_) | ProcessLogError::Read { .. } => Reply::Failed(Failure::of(&error)),
         }
     }
 
@@ -69,7 +83,7 @@ fn refused(error: &ProgramError) -> Reply {
         ProgramError::Machine { .. } | ProgramError::Mount { .. } => {
             Reply::NotStarted { why: error.to_string(), code: 126 }
         }
-        _ => Reply::Failed(error.to_string()),
+        _ => Reply::Failed(Failure::of(error)),
     }
 }
 
@@ -80,24 +94,23 @@ pub(super) async fn handle_connection(
     starts: &mpsc::Sender<StartProgram>,
 ) -> Option<Reply> {
     if exec.command.is_empty() {
-        return Some(Reply::Failed("there is no program to start".to_owned()));
+        return Some(Reply::Failed(Failure::NoProgram));
     }
     say(stream, &Reply::GoOn).await?;
     let receiving = stream.async_io(Interest::READABLE, || descriptors::receive::<3>(stream));
     let stdio = match tokio::time::timeout(REQUEST_TIMEOUT, receiving).await {
         Ok(Ok(stdio)) => stdio,
-        Ok(Err(error)) => return Some(Reply::Failed(format!("input, output and errors did not come: {error}"))),
-        Err(_) => return Some(Reply::Failed("input, output and errors did not come".to_owned())),
+        Ok(Err(error)) => return Some(Reply::Failed(Failure::WrongDescriptors { why: error.to_string() })),
+        Err(_) => return Some(Reply::Failed(Failure::NoDescriptors)),
     };
     let (started, running) = oneshot::channel();
-    let gone = || Reply::Failed("the lab has gone down".to_owned());
     if starts.send(StartProgram { exec, stdio, started }).await.is_err() {
-        return Some(gone());
+        return Some(Reply::Failed(Failure::GoneDown));
     }
     let mut running = match running.await {
         Ok(Ok(running)) => running,
         Ok(Err(reply)) => return Some(reply),
-        Err(_) => return Some(gone()),
+        Err(_) => return Some(Reply::Failed(Failure::GoneDown)),
     };
     say(stream, &Reply::Started).await?;
     let (mut read, _) = stream.split();

@@ -10,9 +10,9 @@ use super::supervised::Supervised;
 use crate::lab::{CurrentCloud, ProcessStates};
 use crate::model::{Cloud, InstanceName, InstanceState, LoadBalancerName};
 use crate::probe::RunningBalancer;
-use crate::protocol::{Revision, State};
+use crate::protocol::{Reply, Revision, State};
 
-/// Parts of the state of a lab, also while a request is carried out: the cloud is that of the operation in force, and services are as they are.
+/// Parts of the state of a lab, also while a request is carried out: the cloud is that of the operation in force, and processes are as they are.
 pub(super) struct Glimpse {
     lab: String,
     file: String,
@@ -23,7 +23,7 @@ pub(super) struct Glimpse {
     before: Arc<Cloud>,
     since: Arc<HashMap<InstanceName, Instant>>,
     now: CurrentCloud,
-    services: ProcessStates,
+    processes: ProcessStates,
     balancers: IndexMap<LoadBalancerName, RunningBalancer>,
 }
 
@@ -41,22 +41,27 @@ impl Glimpse {
             before: now.cloud(),
             since: Arc::clone(&supervised.since),
             now,
-            services: supervised.lab.services_states(),
+            processes: supervised.lab.process_states(),
             balancers: supervised.lab.balancers_at_work(),
         }
     }
 
+    /// The reply that has the state now.
+    pub fn reply(&self) -> Reply {
+        Reply::State(Box::new(self.state()))
+    }
+
     /// The state now.
-    pub fn now(&self) -> State {
+    fn state(&self) -> State {
         let cloud = with_hosts_of(&self.before, self.now.cloud());
         let runs = |cloud: &Cloud, name: &InstanceName| {
             cloud.instances.get(name).is_some_and(|it| it.state == InstanceState::Running)
         };
         let mut running = IndexMap::new();
         let mut pending = Vec::new();
-        let mut services: IndexMap<InstanceName, IndexMap<_, _>> = IndexMap::new();
+        let mut processes: IndexMap<InstanceName, IndexMap<_, _>> = IndexMap::new();
         for (name, instance) in &cloud.instances {
-            let state = |process| self.services.of(name, process);
+            let state = |process| self.processes.of(name, process);
             let (ran, runs) = (runs(&self.before, name), runs(&cloud, name));
             if let Some(since) = self.since.get(name).filter(|_| ran && runs) {
                 running.insert(name.clone(), since.elapsed().as_secs_f64());
@@ -66,7 +71,7 @@ impl Glimpse {
             }
             if !instance.processes.is_empty() {
                 let states = instance.processes.keys().map(|process| (process.clone(), state(process)));
-                services.insert(name.clone(), states.collect());
+                processes.insert(name.clone(), states.collect());
             }
         }
         State {
@@ -78,7 +83,7 @@ impl Glimpse {
             revision: self.revision,
             running,
             pending,
-            services,
+            processes,
             health: self.balancers.iter().map(|(name, at_work)| (name.clone(), at_work.standings())).collect(),
             cloud,
         }

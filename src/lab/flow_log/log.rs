@@ -9,12 +9,12 @@ use std::sync::Arc;
 use indexmap::{IndexMap, IndexSet};
 
 use super::records::Untracked;
-use super::records::{Action, Eni, FlowRecord, LogStatus, Side, Traffic, eni, minus, plus, rule};
+use super::records::{Eni, FlowRecord, Side, Traffic, eni, minus, plus, rule};
 use crate::compile::memory::TRACKED_PROTOCOLS;
 use crate::fabric::counted::{Amount, Counted};
 use crate::fabric::packet::{ICMP, ICMPV6, Tuple};
 use crate::lab::heard::PacketEndpoints;
-use crate::model::{Cloud, Direction, Interface, InterfaceId, RuleId};
+use crate::model::{Cloud, Direction, FlowLogAction, Interface, InterfaceId, LogStatus, RuleId};
 use crate::network::NodeName;
 use crate::network::record::Record;
 use crate::network::remembered::Remembered;
@@ -273,7 +273,8 @@ impl FlowLog {
 
     fn reject(&mut self, at: Option<&Interface>, direction: Direction, tuple: Tuple, amount: Amount) {
         if let Some(interface) = at {
-            let key = (interface.id.clone(), Traffic { direction, tuple: portless(tuple), action: Action::Reject });
+            let key =
+                (interface.id.clone(), Traffic { direction, tuple: portless(tuple), action: FlowLogAction::Reject });
             let entry = self.window.entry(key).or_insert_with(|| (eni(interface), Amount::default(), IndexSet::new()));
             entry.1 = plus(entry.1, amount);
         }
@@ -283,7 +284,7 @@ impl FlowLog {
         if amount.packets == 0 {
             return;
         }
-        let key = (side.eni.id.clone(), Traffic { direction, tuple: portless(tuple), action: Action::Accept });
+        let key = (side.eni.id.clone(), Traffic { direction, tuple: portless(tuple), action: FlowLogAction::Accept });
         let entry =
             self.window.entry(key).or_insert_with(|| (Arc::clone(&side.eni), Amount::default(), IndexSet::new()));
         entry.1 = plus(entry.1, amount);

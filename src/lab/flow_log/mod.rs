@@ -11,7 +11,7 @@ mod records;
 pub use log::{FULL, FlowLog};
 pub use recording::FlowLogs;
 pub(super) use recording::Journal;
-pub use records::{Action, Eni, FlowRecord, LogStatus, Traffic};
+pub use records::{Eni, FlowRecord, Traffic};
 
 /// The numbers of protocols in a record.
 pub use crate::fabric::packet::{ICMP, ICMPV6, TCP, UDP};

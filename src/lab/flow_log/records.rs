@@ -10,39 +10,13 @@ use ipnet::IpNet;
 use crate::fabric::counted::Amount;
 use crate::fabric::packet::{ICMP, ICMPV6, TCP, Tuple, UDP};
 use crate::lab::heard::PacketEndpoints;
-use crate::model::{Direction, InstanceId, Interface, InterfaceId, NetworkInterfaceId, RuleId, SubnetId, VpcId};
+use crate::model::{
+    Direction, FlowLogAction, GroupName, InstanceId, Interface, InterfaceId, LogStatus, NetworkInterfaceId, RuleId,
+    SubnetId, VpcId,
+};
 use crate::network::record::Record;
 use crate::network::remembered::Remembered;
 use crate::probe::Logged;
-
-/// Action on packets, as EC2's flow logs name it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Action {
-    /// `ACCEPT`.
-    Accept,
-    /// `REJECT`: groups refused them, or they came after their connection was closed.
-    Reject,
-}
-
-impl fmt::Display for Action {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Accept => "ACCEPT",
-            Self::Reject => "REJECT",
-        })
-    }
-}
-
-/// Logging status of a record, as EC2's flow logs name it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogStatus {
-    /// `OK`.
-    Ok,
-    /// `NODATA`: the interface had no traffic in the window.
-    NoData,
-    /// `SKIPDATA`: records of the window were lost.
-    SkipData,
-}
 
 /// A network interface as a record names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +34,7 @@ pub struct Eni {
     /// Its private addresses and IPv6 blocks, prefixes among them.
     pub addresses: Vec<IpNet>,
     /// Its groups.
-    pub groups: Vec<String>,
+    pub groups: Vec<GroupName>,
 }
 
 /// One kind of traffic at one interface in one window.
@@ -71,7 +45,7 @@ pub struct Traffic {
     /// The packets, as they were there; the ports of ICMP are 0.
     pub tuple: Tuple,
     /// Action on them.
-    pub action: Action,
+    pub action: FlowLogAction,
 }
 
 impl fmt::Display for Traffic {
@@ -132,7 +106,7 @@ pub(super) fn eni(interface: &Interface) -> Arc<Eni> {
         vpc: interface.vpc.id(),
         subnet: interface.subnet.id(&interface.vpc),
         addresses: private.chain(ipv6).collect(),
-        groups: interface.groups.iter().map(ToString::to_string).collect(),
+        groups: interface.groups.iter().cloned().collect(),
     })
 }
 
@@ -164,7 +138,7 @@ impl Untracked {
         let Some(interface) = at.judged_by(logged.record) else { return };
         let direction =
             if at.from.is_some_and(|from| from.id == interface.id) { Direction::Egress } else { Direction::Ingress };
-        let known = self.known(interface, Traffic { direction, tuple: logged.tuple, action: Action::Accept });
+        let known = self.known(interface, Traffic { direction, tuple: logged.tuple, action: FlowLogAction::Accept });
         known.rule = rule(logged.record).or(known.rule);
     }
 
@@ -188,7 +162,7 @@ impl Untracked {
             destination: destination.0,
             destination_port: destination.1,
         };
-        let traffic = Traffic { direction: packet.direction, tuple, action: Action::Accept };
+        let traffic = Traffic { direction: packet.direction, tuple, action: FlowLogAction::Accept };
         let known = self.known(interface, traffic);
         // A count that is smaller than before is of something that was forgotten and remembered anew.
         let new = if amount.packets < known.told.packets { amount } else { minus(amount, known.told) };

@@ -9,9 +9,9 @@ use super::super::results::{
 };
 use super::seen::Seen;
 use crate::lab::LabError;
-use crate::lab::flow_log::{Action, FlowRecord, ICMP, ICMPV6, LogStatus, TCP, UDP};
-use crate::model::{Cloud, Endpoint, Flow, InterfaceId, Service, Via};
-use crate::topology::{ExpectedLog, FlowPattern, LogAction, LogPart, LogWanted};
+use crate::lab::flow_log::{FlowRecord, ICMP, ICMPV6, TCP, UDP};
+use crate::model::{Cloud, Endpoint, Flow, FlowLogAction, InterfaceId, LogStatus, Service, Via};
+use crate::topology::{ExpectedLog, FlowPattern, LogPart, LogWanted};
 
 /// So many records are told of an interface that has others than expected.
 const TOLD: usize = 4;
@@ -196,12 +196,8 @@ impl Window<'_> {
     }
 }
 
-fn acts(record: &FlowRecord, action: LogAction) -> bool {
-    let wanted = match action {
-        LogAction::Accept => Action::Accept,
-        LogAction::Reject => Action::Reject,
-    };
-    record.traffic.is_some_and(|it| it.action == wanted)
+fn acts(record: &FlowRecord, action: FlowLogAction) -> bool {
+    record.traffic.is_some_and(|it| it.action == action)
 }
 
 /// Records in words.

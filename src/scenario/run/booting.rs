@@ -16,10 +16,10 @@ pub async fn boot_as_asked(topology: &Topology, era: Era, options: &Options) -> 
     let starts = starts.map_err(|source| RunError::Boot(LabError::Machine(source.to_string())))?;
     let (mut lab, took) = if let Some(folder) = starts {
         let (cloud, began) = (initial_cloud(topology, era)?, Instant::now());
-        let booted = Lab::boot_for_services(cloud, listeners(topology), folder.clone()).await;
+        let booted = Lab::boot_for_processes(cloud, listeners(topology), folder.clone()).await;
         let mut lab = booted.map_err(RunError::Boot)?;
         lab.tell_waits(options.tell_waits);
-        lab.start_services(folder).await.map_err(RunError::Boot)?;
+        lab.start_processes(folder).await.map_err(RunError::Boot)?;
         (lab, began.elapsed())
     } else {
         boot(topology, era).await?

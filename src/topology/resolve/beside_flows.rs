@@ -1,10 +1,10 @@
 //! Expectations of a step beside those of its flows: `answered:`, `during:` and `flow-logs:`.
 
 use super::resolver::Resolver;
-use crate::model::{InterfaceId, Service, VpcService, suggest};
+use crate::model::{FlowLogAction, InterfaceId, Service, VpcService, suggest};
 use crate::topology::document::shape::{Many, Map, Shape, SpannedText};
 use crate::topology::document::words::{Flow, LogLine, Logging};
-use crate::topology::expected::{Expectation, ExpectedLog, LogAction, LogPart, LogWanted};
+use crate::topology::expected::{Expectation, ExpectedLog, LogPart, LogWanted};
 use crate::topology::grammar::{Within, first_word, in_one_line};
 use crate::topology::patterns::{FlowPattern, Question, Selector};
 use crate::topology::placed::Placed;
@@ -143,8 +143,8 @@ impl Resolver<'_> {
             _ => (false, (first, after)),
         };
         let action = match action {
-            "ACCEPT" => LogAction::Accept,
-            "REJECT" => LogAction::Reject,
+            "ACCEPT" => FlowLogAction::Accept,
+            "REJECT" => FlowLogAction::Reject,
             "NODATA" if !without && rest.is_empty() => return Some((LogWanted::NoData, written)),
             "SKIPDATA" => {
                 let draft = Diagnostic::new(node.span, "`SKIPDATA` says that records were lost, which proves nothing");
@@ -162,7 +162,7 @@ impl Resolver<'_> {
             if without {
                 return Some((LogWanted::None(action), written));
             }
-            let draft = Diagnostic::new(node.span, format!("{} of what?", action.as_str()));
+            let draft = Diagnostic::new(node.span, format!("{action} of what?"));
             self.report(draft.help(LINE_FORM));
             return None;
         }
