@@ -206,10 +206,10 @@ impl Supervised {
         let mut done = Vec::new();
         for operation in operations {
             match self.lab.carry_out(&operation).await {
-                Ok(InForce { took, changes, services: Ok(()) }) => done.push(self.applied(operation, changes, took)),
+                Ok(InForce { took, changes, processes: Ok(()) }) => done.push(self.applied(operation, changes, took)),
                 Err(LabError::Refused(refusal)) => return self.refuse(operation, refusal),
                 // The change is committed; only waiting for its process failed. Report it as applied.
-                Ok(InForce { took, changes, services: Err(error) }) => {
+                Ok(InForce { took, changes, processes: Err(error) }) => {
                     done.push(self.applied(operation, changes, took));
                     return partly(done, None, &error);
                 }

@@ -54,18 +54,18 @@ pub struct InForce {
     pub took: Duration,
     /// Changes that it has made.
     pub changes: Vec<Change>,
-    /// Result of the services that were to come up after it: [`LabError::Process`] or [`LabError::Machine`] if one did not.
-    pub services: Result<(), LabError>,
+    /// Result of the processes that were to come up after it: [`LabError::Process`] or [`LabError::Machine`] if one did not.
+    pub processes: Result<(), LabError>,
 }
 
 impl Lab {
     /// Carries out an operation, and says how long it took until it was in force.
     ///
     /// # Errors
-    /// As [`Self::carry_out`]. [`LabError::Process`] and [`LabError::Machine`]: it is in force, and a service did not come up after it.
+    /// As [`Self::carry_out`]. [`LabError::Process`] and [`LabError::Machine`]: it is in force, and a process did not come up after it.
     pub async fn apply(&mut self, operation: &Operation) -> Result<Duration, LabError> {
-        let InForce { took, services, .. } = self.carry_out(operation).await?;
-        services.map(|()| took)
+        let InForce { took, processes, .. } = self.carry_out(operation).await?;
+        processes.map(|()| took)
     }
 
     /// Carries out an operation.
@@ -85,12 +85,12 @@ impl Lab {
         let operated = Operated { operation, changed: &changed };
         match self.transition(Some(operated), Arc::new(cloud), network, begun).await {
             Ok(took) => {
-                let services = self.start_missing_processes().await;
-                Ok(InForce { took, changes: changed.into_changes(), services })
+                let processes = self.start_missing_processes().await;
+                Ok(InForce { took, changes: changed.into_changes(), processes })
             }
             Err(error) => {
                 if self.broken.is_none() {
-                    // It runs on as before, and its services begin anew.
+                    // It runs on as before, and its processes begin anew.
                     drop(self.start_missing_processes().await);
                 }
                 Err(error)

@@ -114,7 +114,7 @@ impl Lab {
             self.lives.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
         }
         *self.cloud.write().unwrap_or_else(PoisonError::into_inner) = running.now().cloud();
-        Ok(done.services?)
+        Ok(done.processes?)
     }
 
     /// Adds ingress rules to a group: `lab.authorize("db", ["tcp 5432 from web"])`.

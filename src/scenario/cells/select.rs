@@ -142,16 +142,16 @@ impl Selection<'_> {
         let via = match (from.interface(), to.interface()) {
             // Between two hosts there is no cloud.
             (None, None) => None,
-            (None, Some(receiver)) => self.from_outside(from, to, &receiver),
-            (Some(sender), None) => self.to_outside(from, to, &sender),
+            (None, Some(receiver)) => self.via_from_host(from, to, &receiver),
+            (Some(sender), None) => self.via_to_host(from, to, &sender),
             (Some(a), Some(b)) if a.holder() == b.holder() && !self.leaves_and_comes_back(to) => None,
-            (Some(a), Some(b)) => self.inside(from, to, [&a, &b]),
+            (Some(a), Some(b)) => self.via_inside(from, to, [&a, &b]),
         };
         self.flows.extend(via.map(|via| Flow { from: from.clone(), to: to.clone(), via, service: self.service }));
     }
 
     /// Returns the address by which a host asks an interface.
-    fn from_outside(&mut self, host: &Endpoint, to: &Endpoint, receiver: &InterfaceId) -> Option<Via> {
+    fn via_from_host(&mut self, host: &Endpoint, to: &Endpoint, receiver: &InterfaceId) -> Option<Via> {
         let via = self.family(host, host, receiver)?;
         let by_name = self.asked == Some(Via::Dns);
         let by_its_name = by_name && has_name(self.cloud, receiver);
@@ -169,7 +169,7 @@ impl Selection<'_> {
     }
 
     /// Returns the address by which an interface asks a host.
-    fn to_outside(&mut self, from: &Endpoint, host: &Endpoint, sender: &InterfaceId) -> Option<Via> {
+    fn via_to_host(&mut self, from: &Endpoint, host: &Endpoint, sender: &InterfaceId) -> Option<Via> {
         if self.asked == Some(Via::Dns) {
             return self.no_path(|| format!("{host} is outside, and EC2 has no name for it"));
         }
@@ -204,7 +204,7 @@ impl Selection<'_> {
     }
 
     /// Returns the address by which an interface asks another.
-    fn inside(&mut self, from: &Endpoint, to: &Endpoint, [sender, receiver]: [&InterfaceId; 2]) -> Option<Via> {
+    fn via_inside(&mut self, from: &Endpoint, to: &Endpoint, [sender, receiver]: [&InterfaceId; 2]) -> Option<Via> {
         let usual = || if is_forged_ipv6(from) { Via::Ipv6 } else { to.usual_via() };
         let via = self.said.unwrap_or_else(usual);
         if let Via::Secondary(address) = via

@@ -8,10 +8,10 @@ use super::instances::{Instance, Interfaces};
 use super::networks::PrefixListEdit;
 use super::shape::{Any, At, Field, Many, Map, One, Or};
 use super::values::{Choice, EveryHost, Nothing, Unchanged};
-use super::words::{Flow, Holder, LogLine, Logging, Name, Question, Service, Text};
+use super::words::{Flow, Holder, LogLine, Logging, Name, Question, Service, ShortRule, Text};
 use crate::model::{
     ConnectionName, Direction, ElasticIpName, Era, GroupName, InstanceName, Operation, Permission, PrefixListName,
-    Reassociation, RefusalCode, SourceDestCheck, TableName, Via,
+    Reassociation, RefusalCode, SourceDestCheck, TableName, Target, Via,
 };
 
 /// An exhaustive truth table.
@@ -211,6 +211,52 @@ pub enum Said<'a> {
 }
 
 impl Verb {
+    /// Returns the entry of a `do:` that says an operation; nothing where a file needs more of the cloud than the operation says.
+    pub fn of(operation: &Operation) -> Option<Self> {
+        let rules = |group: &GroupName, permissions: &[Permission]| -> RulesOfGroups {
+            let peers = permissions.iter().flat_map(|permission| &permission.peers);
+            let rules: Rules = peers.map(|(_, written)| Or::Short(ShortRule::from(written))).collect();
+            Map::from_iter([(group.as_str().into(), rules)])
+        };
+        let holder = |target: &Target| match target {
+            Target::Instance(name) => Holder::from(name),
+            Target::Interface(id) => Holder::from(id),
+        };
+        Some(match operation {
+            Operation::AuthorizeIngress(group, permissions) => Self::Authorize(rules(group, permissions)),
+            Operation::AuthorizeEgress(group, permissions) => Self::AuthorizeEgress(rules(group, permissions)),
+            Operation::RevokeIngress(group, permissions) => Self::Revoke(rules(group, permissions)),
+            Operation::RevokeEgress(group, permissions) => Self::RevokeEgress(rules(group, permissions)),
+            Operation::Start(name) => Self::Start([name.as_str().into()].into_iter().collect()),
+            Operation::Stop(name) => Self::Stop([name.as_str().into()].into_iter().collect()),
+            Operation::SetSourceDestCheck(target, check) => {
+                Self::SourceDestCheck(Map::from_iter([(holder(target), Choice::from(*check))]))
+            }
+            Operation::AllocateAddress(name) => Self::AllocateAddress([name.as_str().into()].into_iter().collect()),
+            Operation::AssociateAddress { elastic_ip, to, .. } => {
+                Self::AssociateAddress(Map::from_iter([(elastic_ip.as_str().into(), Or::Short(holder(to)))]))
+            }
+            Operation::CreateGroup(_)
+            | Operation::DeleteGroup(_)
+            | Operation::Launch(_)
+            | Operation::Reboot(_)
+            | Operation::Crash(_)
+            | Operation::Terminate(_)
+            | Operation::UpdateDescription(..)
+            | Operation::UpdateDescriptionEgress(..)
+            | Operation::SetGroups(..)
+            | Operation::AttachInterface(..)
+            | Operation::DetachInterface(_)
+            | Operation::CreatePrefixList(_)
+            | Operation::ModifyPrefixList { .. }
+            | Operation::CreateLoadBalancer(_)
+            | Operation::RegisterInstances(..)
+            | Operation::DeregisterInstances(..)
+            | Operation::DisassociateAddress(_)
+            | Operation::ReleaseAddress(_) => return None,
+        })
+    }
+
     /// What it says.
     pub fn said(&self) -> Said<'_> {
         use Direction::{Egress, Ingress};

@@ -71,9 +71,9 @@ impl Source<'_> {
             let open = self.opening(at);
             if self.enums.contains(&self.text(open - 1)) {
                 let mut depth = 0;
-                for at in open..self.words.len() {
+                for (at, is_own) in own.iter_mut().enumerate().skip(open) {
                     depth += self.step(at);
-                    own[at] = true;
+                    *is_own = true;
                     if depth == 0 {
                         break;
                     }
