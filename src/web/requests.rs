@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::board::Board;
-use super::forms::Wanted;
+use super::forms::{self, Wanted};
 use super::lab::LabClient;
 use super::watch;
 use crate::control::ClientError;
@@ -174,14 +174,18 @@ impl From<ByAddress> for Option<Via> {
 
 /// Carries out an operation, if the lab is where the page has seen it.
 pub async fn operate(board: &Board, client: &LabClient, OperationRequest { at, wanted }: OperationRequest) -> Answer {
-    if wanted.remedy().is_some_and(|changes| !board.has_offered(changes)) {
-        return Answer::failed("that was not offered as a remedy: ask for the explanation again");
-    }
     let state = board.state();
+    let operations = match &wanted {
+        Wanted::Form(form) => forms::operations(form, &state.cloud),
+        Wanted::Remedy(words) => match board.offered(words) {
+            Some(operations) => Ok(operations),
+            None => return Answer::failed("that was not offered as a remedy: ask for the explanation again"),
+        },
+    };
     if state.revision != at {
         return Answer::Stale { revision: state.revision };
     }
-    match wanted.read(&state.cloud) {
+    match operations {
         Ok(operations) => {
             let answer = apply(client, operations, Some(at), &state.cloud).await;
             look_again(board, client, answer).await
@@ -279,9 +283,8 @@ pub async fn explain(board: &Board, client: &LabClient, request: ExplainRequest)
             Ok(Reply::Probed(all)) => {
                 let state = State { cloud: cloud.into_owned().into(), ..State::clone(&state) };
                 let told = events::explained(&state, &all, &peers, Style::default());
-                let flows: Vec<Value> = told.iter().map(|one| json!(one)).collect();
-                board.offer(flows.iter().flat_map(changes));
-                return Answer::Explained { flows };
+                board.offer(told.iter().flat_map(|one| one.offers()).cloned());
+                return Answer::Explained { flows: told.iter().map(|one| json!(one)).collect() };
             }
             // The board has not heard of it yet.
             Ok(Reply::Stale(_)) => match watch::state(client).await {
@@ -292,14 +295,6 @@ pub async fn explain(board: &Board, client: &LabClient, request: ExplainRequest)
             Err(error) => return error.into(),
         }
     }
-}
-
-/// Every operation that an explanation offers.
-fn changes(explained: &Value) -> Vec<String> {
-    let predicted = &explained["predicted"];
-    let all = ["remedies", "behind"].into_iter().filter_map(|key| predicted[key].as_array()).flatten();
-    let changes = all.filter_map(|one| one["changes"].as_array()).flatten();
-    changes.filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 /// What the room is to do.

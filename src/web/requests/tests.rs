@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 
 use super::*;
-use crate::model::{Endpoint, Era};
-use crate::topology::Topology;
+use crate::model::{Endpoint, Era, InstanceName, LoadBalancerName};
+use crate::report::explain::Offer;
+use crate::topology::{Topology, read_operations};
 
 /// A board as it is before the first packet.
 fn board_of(text: &str) -> Board {
@@ -68,4 +69,26 @@ fn a_cell_of_a_table_of_another_revision_is_refused() {
     let before = State { revision: Revision(2), ..State::clone(&board.state()) };
     let request = ExplainRequest::Cell(CellAt { cell, at: Revision(3) });
     assert!(request.read(&board, &before).is_err());
+}
+
+#[test]
+fn a_remedy_is_the_operation_that_was_offered_and_its_words_are_not_read_again() {
+    let board = board_of(OFFICE);
+    let register = |instance: &str| {
+        Operation::RegisterInstances(LoadBalancerName::new("site"), IndexSet::from([InstanceName::new(instance)]))
+    };
+    let offer = Offer::from(register("web1"));
+    let text = format!("- {}", offer.words);
+    assert!(read_operations(&board.state().cloud, &text).is_err(), "no file says `{text}`");
+    let words = std::slice::from_ref(&offer.words);
+    assert_eq!(board.offered(words), None);
+    board.offer([offer.clone()]);
+    assert_eq!(board.offered(words), Some(vec![register("web1")]));
+    board.offer([Offer::from(register("web2"))]);
+    assert_eq!(board.offered(words), Some(vec![register("web2")]), "the last one by these words");
+    assert_eq!(board.offered(&[offer.words.clone(), "stop: web1".to_owned()]), None, "one of them was not offered");
+    assert_eq!(board.offered(&[]), None, "nothing is no remedy");
+    let others = (0..1000).map(|number| Offer::from(Operation::Start(InstanceName::new(format!("web{number}")))));
+    board.offer(others);
+    assert_eq!(board.offered(words), None, "it gave way to later ones");
 }
