@@ -9,7 +9,7 @@ use super::cell::Standing;
 use super::classes::{Class, ClassKey, Classes};
 use super::table::{Shown, Table};
 use crate::graph::{BoxKind, Drawing, Line, Member, MemberState, NodeBox, Picture};
-use crate::model::{Cloud, Endpoint, InterfaceId};
+use crate::model::{Cloud, Endpoint, InstanceName, InterfaceId};
 use crate::scenario;
 
 /// Boxes while they are filled. An instance by itself may have the name of a group.
@@ -37,8 +37,26 @@ pub struct LivePicture {
 pub struct LiveBox {
     /// The whole title.
     pub title: String,
-    /// Names of its members.
-    pub members: Vec<String>,
+    /// Its members.
+    pub members: Vec<LiveMember>,
+}
+
+/// A member of a box.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LiveMember {
+    /// Its name: `web1`, `web1.eth1`.
+    pub name: String,
+    /// The interface of an instance that it is; nothing for a host and a load balancer.
+    pub interface: Option<LiveInterface>,
+}
+
+/// An interface of an instance, as the state of the lab names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LiveInterface {
+    /// The instance.
+    pub instance: InstanceName,
+    /// `eth0`, `eth1` ...
+    pub device: String,
 }
 
 /// An arrow.
@@ -231,9 +249,15 @@ fn put(cloud: &Cloud, class: &Class, boxes: &mut Boxes) -> usize {
         };
         let state = if member.runs { MemberState::Running } else { MemberState::Stopped };
         drawn.members.push(Member { name, others: Vec::new(), detail, state });
-        live.members.push(member.end.to_string());
+        live.members.push(live_member(&member.end));
     }
     index
+}
+
+fn live_member(end: &Endpoint) -> LiveMember {
+    let interface = end.interface().and_then(|id| id.attachment().cloned());
+    let interface = interface.map(|at| LiveInterface { instance: at.instance, device: format!("eth{}", at.device) });
+    LiveMember { name: end.to_string(), interface }
 }
 
 /// Its address; of what does not run its state.
@@ -258,6 +282,36 @@ mod tests {
     use crate::protocol::Revision;
     use crate::topology::Topology;
     use crate::web::cell::Moment;
+
+    #[test]
+    fn a_member_is_told_by_its_own_interface_and_not_by_the_first_of_its_instance() {
+        let text = "sglab: 1\nera: vpc\nhosts: {office: 203.0.113.10}\ngroups: {a: [tcp 80 from anywhere], b: [tcp 22 from a]}\n\
+                    instances: {x: {groups: a, interfaces: {eth1: {groups: b}}}}\n\
+                    load-balancers: {site: {groups: a, listeners: [tcp 80], targets: [x]}}\n";
+        let topology = Topology::parse_cloud("t.yaml", text.as_bytes()).unwrap_or_else(|problems| panic!("{problems}"));
+        let cloud = topology.initial_cloud(Era::Vpc).unwrap();
+        let now = (Revision::default(), Moment::default().next());
+        let table = Table::new(&cloud, now, &Shown::usual(), Table::default());
+        let boxes = LivePicture::new(&cloud, &table, &Shown::usual()).boxes;
+        let members: Vec<&LiveMember> = boxes.iter().flat_map(|it| &it.members).collect();
+        let told = |name: &str, interface: Option<(&str, &str)>| LiveMember {
+            name: name.to_owned(),
+            interface: interface.map(|(instance, device)| LiveInterface {
+                instance: InstanceName::new(instance),
+                device: device.to_owned(),
+            }),
+        };
+        let wanted = [
+            told("office", None),
+            told("site", None),
+            told("x", Some(("x", "eth0"))),
+            told("x.eth1", Some(("x", "eth1"))),
+        ];
+        for one in &wanted {
+            assert!(members.contains(&one), "{one:?} among {members:?}");
+        }
+        assert_eq!(members.len(), wanted.len(), "{members:?}");
+    }
 
     #[test]
     fn counts_are_of_pairs_each_once_whatever_the_number_of_addresses() {

@@ -2,7 +2,7 @@
 
 import { byId, count, h, replace, short } from "./dom.js";
 import { explanation } from "./explain.js";
-import { outcome, showForms } from "./forms.js";
+import { fitting, outcome, showForms } from "./forms.js";
 import { setUpLooks } from "./looks.js";
 import { showHistory, showLog, showSteps } from "./history.js";
 import { boxDetails, portWords, showPicture } from "./picture.js";
@@ -136,7 +136,7 @@ function drawPicture() {
       drawPicture();
       if (page.box === null) return;
       page.explanations += 1;
-      replace(byId("explain-body"), boxDetails(board, index, { toggle, act }));
+      replace(byId("explain-body"), boxDetails(board, index, { toggle, act, fitting }));
     },
     chooseArrow,
   });
