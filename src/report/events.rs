@@ -4,10 +4,11 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
+use super::Style;
+use super::explain::{self, Explanation, Offer};
 use super::live::{self, AppliedView};
 use super::probes::{self, ProbeView};
 use super::text::shown;
-use super::{Style, explain};
 use crate::model::{Flow, Peers};
 use crate::network::record::Record;
 use crate::protocol::{Event, EventKind, State};
@@ -196,7 +197,7 @@ pub struct Explained {
     /// Agreement of model and packets: `agree`, `disagree`, or `unproved` where the probe proved nothing.
     pub agreement: Agreement,
     /// The predicted walk, as `sglab explain FILE --format json` has it.
-    predicted: serde_json::Value,
+    predicted: Explanation,
     /// The same in words for people.
     text: String,
     /// Result of the probe.
@@ -211,8 +212,15 @@ pub struct Explained {
 /// Prediction for two ends that send to each other. Probes of each way prove nothing of that.
 #[derive(Serialize)]
 struct Together {
-    predicted: serde_json::Value,
+    predicted: explain::Together,
     text: String,
+}
+
+impl Explained {
+    /// Every operation that the explanation offers.
+    pub fn offers(&self) -> impl Iterator<Item = &Offer> {
+        self.predicted.offers()
+    }
 }
 
 /// Explains flows that were probed, and with the flow of each second end what two come to that both send.

@@ -6,14 +6,14 @@ mod words;
 
 use std::net::IpAddr;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::json::{Which, which};
 use super::text::Tone;
 use super::{Style, text};
 use crate::model::{
-    Cloud, Direction, Ec2Name, Era, Flow, GroupName, InstanceName, InstanceState, Mtu, NetworkInterfaceId, Peers,
-    PrivateIp, RuleId, SecurityGroupId, Service, SourceLocation, Verdict,
+    Cloud, Direction, Ec2Name, Era, Flow, GroupName, InstanceName, InstanceState, Mtu, NetworkInterfaceId, Operation,
+    Peers, PrivateIp, RuleId, SecurityGroupId, Service, SourceLocation, Verdict,
 };
 use crate::policy::behind::{Behind, Reached};
 use crate::policy::{self, Arrival, RuleEvaluation, Stage, Walk};
@@ -65,8 +65,29 @@ struct Target {
     passes: Option<bool>,
     /// The health check in a sentence.
     text: String,
-    /// Operations in the words of a file, which make it pass.
-    changes: Vec<String>,
+    /// Operations that make it pass.
+    changes: Vec<Offer>,
+}
+
+/// An operation that is offered. In JSON it is its words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// The operation in the words of a file. They need not say all of it.
+    pub words: String,
+    /// The operation itself.
+    pub operation: Operation,
+}
+
+impl From<Operation> for Offer {
+    fn from(operation: Operation) -> Self {
+        Self { words: write::operation(&operation), operation }
+    }
+}
+
+impl Serialize for Offer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.words)
+    }
 }
 
 /// A link that takes less than what is sent over it.
@@ -122,8 +143,8 @@ struct Cure {
     text: String,
     /// The flow as it is to be asked for.
     flow: String,
-    /// Operations in the words of a file.
-    changes: Vec<String>,
+    /// Operations that open it.
+    changes: Vec<Offer>,
 }
 
 /// Moment that the flow is asked about.
@@ -139,13 +160,21 @@ pub struct Moment<'a> {
     pub name: Option<&'a str>,
 }
 
+impl Explanation {
+    /// Every operation that it offers: of its remedies, and for what is behind a load balancer.
+    pub fn offers(&self) -> impl Iterator<Item = &Offer> {
+        let remedies = self.remedies.iter().flat_map(|cure| &cure.changes);
+        remedies.chain(self.behind.iter().flat_map(|target| &target.changes))
+    }
+}
+
 /// Explains a flow as the cloud is now.
 pub fn explain(cloud: &Cloud, flow: &Flow) -> Explanation {
     let walk = policy::walk(cloud, flow);
     let remedies = policy::remedies(cloud, flow).into_iter().map(|remedy| Cure {
         text: words::remedy(flow, &remedy),
         flow: write::flow(&words::instead(flow, &remedy)),
-        changes: remedy.changes.iter().map(write::operation).collect(),
+        changes: remedy.changes.into_iter().map(Offer::from).collect(),
     });
     Explanation {
         flow: which(flow),
@@ -213,7 +242,7 @@ fn behind(cloud: &Cloud, flow: &Flow) -> Vec<Target> {
                 Reached::Fails(_) => Some(false),
             },
             text: health::sentence(cloud, balancer, instance, &check),
-            changes: cure.iter().flat_map(|cure| &cure.changes).map(write::operation).collect(),
+            changes: cure.into_iter().flat_map(|cure| cure.changes).map(Offer::from).collect(),
         })
     };
     balancer.registrations.iter().filter_map(one).collect()
@@ -351,18 +380,15 @@ fn both_send(it: &Together, style: Style) -> String {
 }
 
 /// One explanation as text, and as data.
-pub fn both(cloud: &Cloud, flow: &Flow, style: Style) -> (String, serde_json::Value) {
+pub fn both(cloud: &Cloud, flow: &Flow, style: Style) -> (String, Explanation) {
     let told = explain(cloud, flow);
-    // Every type here has a JSON form.
-    let data = serde_json::to_value(&told).unwrap_or_default();
-    (one(&told, style), data)
+    (one(&told, style), told)
 }
 
 /// Explains two ends that send to each other, as text and as data.
-pub fn both_together(cloud: &Cloud, peers: &Peers, style: Style) -> Option<(String, serde_json::Value)> {
+pub fn both_together(cloud: &Cloud, peers: &Peers, style: Style) -> Option<(String, Together)> {
     let told = together(cloud, peers)?;
-    let data = serde_json::to_value(&told).unwrap_or_default();
-    Some((both_send(&told, style), data))
+    Some((both_send(&told, style), told))
 }
 
 fn one(it: &Explanation, style: Style) -> String {
@@ -392,12 +418,12 @@ fn one(it: &Explanation, style: Style) -> String {
         line(&mut out, if number == 0 { "behind it" } else { "" }, &target.text);
         if !target.changes.is_empty() {
             line(&mut out, "", "it would pass with");
-            target.changes.iter().for_each(|change| out.push_str(&format!("             - {change}\n")));
+            target.changes.iter().for_each(|change| out.push_str(&format!("             - {}\n", change.words)));
         }
     }
     for (number, cure) in it.remedies.iter().enumerate() {
         line(&mut out, if number == 0 { "to open it" } else { "or" }, &cure.text);
-        cure.changes.iter().for_each(|change| out.push_str(&format!("             - {change}\n")));
+        cure.changes.iter().for_each(|change| out.push_str(&format!("             - {}\n", change.words)));
     }
     if !it.verdict.is_open() && it.remedies.is_empty() {
         line(&mut out, "to open it", "no change of rules, addresses or states that was tried does");

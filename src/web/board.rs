@@ -2,7 +2,7 @@
 
 mod questions;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
@@ -17,13 +17,14 @@ use super::room::Room;
 use super::script::Script;
 use super::table::{Shown, Table};
 use super::view::{BoardView, CellsView};
-use crate::model::Flow;
+use crate::model::{Flow, Operation};
 use crate::protocol::{Event, EventKind, Revision, State};
+use crate::report::explain::Offer;
 use crate::scenario::ProbedFlow;
 
 /// Frames that a browser may be behind; one that is more gets all of the board anew.
 const MAX_BEHIND: usize = 256;
-/// Operations in words that were offered as remedies and may be carried out.
+/// Operations that were offered as remedies and may be carried out.
 const MAX_OFFERS: usize = 512;
 
 /// The board, for the task that keeps it and for those that serve it.
@@ -45,7 +46,7 @@ struct Inner {
     history: History,
     log: Log,
     script: Option<Script>,
-    offers: VecDeque<String>,
+    offers: VecDeque<Offer>,
     /// Nothing where there is no audience.
     room: Option<Room>,
     number: u64,
@@ -228,18 +229,21 @@ impl Board {
     }
 
     /// Notes operations that were offered.
-    pub fn offer(&self, words: impl IntoIterator<Item = String>) {
+    pub fn offer(&self, offers: impl IntoIterator<Item = Offer>) {
         let mut inner = self.inner();
-        inner.offers.extend(words);
+        inner.offers.extend(offers);
         let more = inner.offers.len().saturating_sub(MAX_OFFERS);
         inner.offers.drain(..more);
     }
 
-    /// Returns true if all of these operations were offered.
-    pub fn has_offered(&self, words: &[String]) -> bool {
+    /// The operations that were offered by these words; nothing where there are none, or one of them was not offered.
+    pub fn offered(&self, words: &[String]) -> Option<Vec<Operation>> {
         let inner = self.inner();
-        let offers: HashSet<&String> = inner.offers.iter().collect();
-        words.iter().all(|words| offers.contains(words))
+        // Of several by the same words the last one is meant, which is of the latest state.
+        let known = inner.offers.iter().map(|offer| (offer.words.as_str(), &offer.operation));
+        let known: HashMap<&str, &Operation> = known.collect();
+        let operations = words.iter().map(|words| known.get(words.as_str()).copied().cloned());
+        operations.collect::<Option<Vec<Operation>>>().filter(|all| !all.is_empty())
     }
 
     fn send(&self, inner: &mut Inner, name: FrameName, data: &impl Serialize) {

@@ -1,5 +1,7 @@
 //! A cell of the truth table: what is known of it, since when, and by what.
 
+use serde::{Serialize, Serializer};
+
 use crate::model::Flow;
 use crate::scenario;
 use crate::scenario::agreement::Agreement;
@@ -44,15 +46,21 @@ pub struct Measured {
     pub inconclusive: u32,
 }
 
-/// The evidence for what a cell shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The evidence for what a cell shows, the weakest first. In JSON it is its letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
-    /// Packets proved it at this moment.
-    Measured,
-    /// Packets proved it at an earlier moment, and the model predicts no change since.
-    Stale,
     /// By the model alone.
     Predicted,
+    /// Packets proved it at an earlier moment, and the model predicts no change since.
+    Stale,
+    /// Packets proved it at this moment.
+    Measured,
+}
+
+impl Serialize for Standing {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_char(self.letter())
+    }
 }
 
 impl Standing {

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::model::{Cloud, Operation};
-use crate::topology::{Problems, Typed, read_operations};
+use crate::topology::{Problems, Typed};
 
 /// Operations that a form or a button of the page asks for.
 #[derive(Clone, Debug, Deserialize)]
@@ -11,33 +11,17 @@ use crate::topology::{Problems, Typed, read_operations};
 pub enum Wanted {
     /// One, by its form.
     Form(Typed),
-    /// A remedy that an explanation has offered: operations in the words of a file, in their order.
+    /// A remedy that an explanation has offered: its operations in their order, each by the words of its offer. The words are never read.
     Remedy(Vec<String>),
 }
 
-impl Wanted {
-    /// Reads them for a cloud.
-    ///
-    /// # Errors
-    /// Everything that is wrong with the words, at once.
-    pub fn read(&self, cloud: &Cloud) -> Result<Vec<Operation>, Problems> {
-        match self {
-            Self::Form(typed) => {
-                typed.check()?;
-                typed.read(cloud)
-            }
-            Self::Remedy(changes) => {
-                let lines: Vec<String> = changes.iter().map(|change| format!("- {change}")).collect();
-                let operations = read_operations(cloud, &lines.join("\n"))?;
-                Ok(operations.into_iter().map(|placed| placed.value).collect())
-            }
-        }
-    }
-
-    /// The words of a remedy, which must have been offered.
-    pub fn remedy(&self) -> Option<&[String]> {
-        if let Self::Remedy(changes) = self { Some(changes) } else { None }
-    }
+/// Reads the operations of a form for a cloud.
+///
+/// # Errors
+/// Everything that is wrong with the words, at once.
+pub fn operations(form: &Typed, cloud: &Cloud) -> Result<Vec<Operation>, Problems> {
+    form.check()?;
+    form.read(cloud)
 }
 
 #[cfg(test)]
@@ -131,7 +115,7 @@ load-balancers: {site: {groups: a, listeners: [tcp 80], targets: [web1]}}
         for example in examples() {
             let form: Typed =
                 serde_json::from_value(example.clone()).unwrap_or_else(|error| panic!("{error}: {example}"));
-            let operations = Wanted::Form(form).read(&cloud).unwrap_or_else(|problems| panic!("{example}: {problems}"));
+            let operations = operations(&form, &cloud).unwrap_or_else(|problems| panic!("{example}: {problems}"));
             let named = example["operation"].as_str().unwrap().to_owned();
             // A group with rules is one form and two operations.
             assert_eq!(operations.first().map(form_of), Some(named.as_str()));

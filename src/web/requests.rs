@@ -1,15 +1,20 @@
 //! What the page asks for beyond the stream: operations, explanations, steps.
 
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::board::Board;
 use super::by_address::ByAddress;
-use super::forms::Wanted;
+use super::forms::{self, Wanted};
 use super::lab::LabClient;
 use super::watch;
 use crate::control::ClientError;
-use crate::model::{Cloud, Operation, shown};
+use crate::model::{Cloud, Flow, Operation, Peers, shown};
 use crate::protocol::{ProbeDetails, Reply, Request, Revision, State};
 use crate::report::live::{AppliedView, RefusedView};
 use crate::report::{Style, events, replies};
@@ -145,14 +150,18 @@ pub enum ViewRequest {
 
 /// Carries out an operation, if the lab is where the page has seen it.
 pub async fn operate(board: &Board, client: &LabClient, OperationRequest { at, wanted }: OperationRequest) -> Answer {
-    if wanted.remedy().is_some_and(|changes| !board.has_offered(changes)) {
-        return Answer::failed("that was not offered as a remedy: ask for the explanation again");
-    }
     let state = board.state();
+    let operations = match &wanted {
+        Wanted::Form(form) => forms::operations(form, &state.cloud),
+        Wanted::Remedy(words) => match board.offered(words) {
+            Some(operations) => Ok(operations),
+            None => return Answer::failed("that was not offered as a remedy: ask for the explanation again"),
+        },
+    };
     if state.revision != at {
         return Answer::Stale { revision: state.revision };
     }
-    match wanted.read(&state.cloud) {
+    match operations {
         Ok(operations) => {
             let answer = apply(client, operations, Some(at), &state.cloud).await;
             look_again(board, client, answer).await
@@ -205,36 +214,53 @@ pub async fn step(board: &Board, client: &LabClient, StepRequest { at, done }: S
     answer
 }
 
+/// Flows to be explained.
+struct Question<'c> {
+    flows: Vec<Flow>,
+    /// Pairs of which both ends send.
+    peers: Vec<Peers>,
+    /// The cloud of the state, with the hosts that the words alone name.
+    cloud: Cow<'c, Cloud>,
+}
+
+impl ExplainRequest {
+    /// Finds the flows that are meant in a state of the board.
+    fn read<'c>(&self, board: &Board, state: &'c State) -> Result<Question<'c>, Box<Answer>> {
+        match self {
+            // A cell is one flow. In words a host would be each of its addresses.
+            Self::Cell(CellAt { cell, at }) => {
+                // The table may be of a later state than this one.
+                let flow = board.flow(*cell, *at).filter(|_| state.revision == *at);
+                let flow = flow.ok_or_else(|| Answer::failed("the table has changed since: choose the cell again"))?;
+                Ok(Question { flows: vec![flow], peers: Vec::new(), cloud: Cow::Borrowed(state.cloud.as_ref()) })
+            }
+            Self::Flow(words) => {
+                let flow = TypedFlow::new(words);
+                let cloud = flow.with_synthetic_hosts(&state.cloud);
+                let pattern = flow.question(&cloud).map_err(|problems| Answer::invalid(&problems))?;
+                let flows = cells::meant(&pattern, None, &cloud).map_err(Answer::failed)?;
+                let peers = cells::peers(&pattern, &cloud).unwrap_or_default();
+                Ok(Question { flows, peers, cloud })
+            }
+        }
+    }
+}
+
 /// Explains a flow, and probes it.
 pub async fn explain(board: &Board, client: &LabClient, request: ExplainRequest) -> Answer {
-    let words = match request {
-        ExplainRequest::Flow(words) => words,
-        ExplainRequest::Cell(CellAt { cell, at }) => match board.flow(cell, at) {
-            Some(flow) => flow.to_string(),
-            None => return Answer::failed("the table has changed since: choose the cell again"),
-        },
-    };
-    let flow = TypedFlow::new(&words);
     loop {
         let state = board.state();
-        let cloud = flow.with_synthetic_hosts(&state.cloud);
-        let pattern = match flow.question(&cloud) {
-            Ok(pattern) => pattern,
-            Err(problems) => return Answer::invalid(&problems),
+        let Question { flows, peers, cloud } = match request.read(board, &state) {
+            Ok(question) => question,
+            Err(answer) => return *answer,
         };
-        let flows = match cells::meant(&pattern, None, &cloud) {
-            Ok(flows) => flows,
-            Err(why) => return Answer::failed(why),
-        };
-        let peers = cells::peers(&pattern, &cloud).unwrap_or_default();
-        let request = Request::Probe { flows, details: ProbeDetails::Records, at: Some(state.revision) };
-        match client.ask(request).await {
+        let probe = Request::Probe { flows, details: ProbeDetails::Records, at: Some(state.revision) };
+        match client.ask(probe).await {
             Ok(Reply::Probed(all)) => {
                 let state = State { cloud: cloud.into_owned().into(), ..State::clone(&state) };
                 let told = events::explained(&state, &all, &peers, Style::default());
-                let flows: Vec<Value> = told.iter().map(|one| json!(one)).collect();
-                board.offer(flows.iter().flat_map(changes));
-                return Answer::Explained { flows };
+                board.offer(told.iter().flat_map(|one| one.offers()).cloned());
+                return Answer::Explained { flows: told.iter().map(|one| json!(one)).collect() };
             }
             // The board has not heard of it yet.
             Ok(Reply::Stale(_)) => match watch::state(client).await {
@@ -245,14 +271,6 @@ pub async fn explain(board: &Board, client: &LabClient, request: ExplainRequest)
             Err(error) => return error.into(),
         }
     }
-}
-
-/// Every operation that an explanation offers.
-fn changes(explained: &Value) -> Vec<String> {
-    let predicted = &explained["predicted"];
-    let all = ["remedies", "behind"].into_iter().filter_map(|key| predicted[key].as_array()).flatten();
-    let changes = all.filter_map(|one| one["changes"].as_array()).flatten();
-    changes.filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 /// What the room is to do.

@@ -139,6 +139,30 @@ fn a_form_offers_only_what_is_in_a_fitting_state() {
 }
 
 #[test]
+fn a_box_offers_for_a_member_what_the_forms_do_and_tells_the_addresses_of_its_interface() {
+    let (labs, served) = office();
+    let browser = shown(&served, 1400, 1000);
+    send(
+        &browser,
+        "attach-interface",
+        &[("instance", &["web1"]), ("device", &["eth1"]), ("groups", &["db"]), ("subnet", &["back"])],
+    );
+    send(&browser, "crash", &[("instances", &["web1"])]);
+    let boxes = "[...document.querySelectorAll('#picture .box')]";
+    browser.wait(&format!("{boxes}.some((it) => it.textContent.includes('web1.eth1 crashed'))"));
+    browser.script(&format!("{boxes}.find((it) => it.textContent.includes('web1.eth1')).dispatchEvent(new MouseEvent('click', {{bubbles: true}}))"), json!([]));
+    browser.wait("document.querySelector('[data-key=\"start-web1.eth1\"]')");
+    let verbs = "return [...document.querySelector('[data-key=\"start-web1.eth1\"]').parentElement.children].map((it) => it.textContent)";
+    assert_eq!(browser.script(verbs, json!([])), json!(["stop", "start", "terminate"]));
+    let state: Value = serde_json::from_str(&labs.ok(&["state", "--format", "json"])).unwrap();
+    let web1 = state["instances"].as_array().unwrap().iter().find(|it| it["name"] == "web1").unwrap();
+    let addresses = |index: usize| web1["interfaces"][index]["private"].as_str().unwrap();
+    let told = browser.script("return document.querySelector('[data-key=\"start-web1.eth1\"]').closest('li').querySelector('.addresses').textContent", json!([]));
+    let told = told.as_str().unwrap();
+    assert!(told.contains(addresses(1)) && !told.contains(addresses(0)), "{told}: {web1}");
+}
+
+#[test]
 fn what_is_wrong_in_a_form_is_told_of_its_field() {
     let (_labs, served) = office();
     let browser = shown(&served, 1400, 1000);

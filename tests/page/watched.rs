@@ -142,6 +142,29 @@ fn a_cell_explains_itself_and_its_remedy_is_a_button() {
 }
 
 #[test]
+fn a_cell_of_a_host_of_several_addresses_is_explained_and_opened_by_its_own() {
+    let labs = Labs::of(User::Ours);
+    let file = labs.program.scratch().join("office.yaml");
+    let text = "sglab: 1\nera: vpc\nhosts: {office: [203.0.113.10, 203.0.113.11]}\ngroups: {WEB: [tcp 80 from 203.0.113.10]}\n\
+                instances: {web1: {groups: WEB, listens: tcp 80}}\n";
+    fs::write(&file, text).unwrap();
+    let served = Served::of(&labs, &[file.to_str().unwrap(), "--name", "page"]);
+    let browser = shown(&served, 1400, 1000);
+    let name = "office (203.0.113.11) to web1, tcp 80";
+    browser.click(&cell(name));
+    browser.wait("document.querySelector('.remedies button')");
+    let flows = "return document.querySelectorAll('#explain-body .explanation').length";
+    assert_eq!(browser.script(flows, json!([])), json!(1), "{}", browser.text("#explain-body"));
+    press(&browser, ".remedies", "Do it");
+    browser.wait(&format!("document.querySelector({:?}).dataset.outcome === 'open'", cell(name)));
+    // What the remedy was for is explained anew, and nothing else.
+    browser.wait("document.querySelector('#explain-body .match')");
+    let told = browser.text("#explain-body");
+    assert!(told.contains("tcp 80 from 203.0.113.11"), "{told}");
+    assert_eq!(browser.script(flows, json!([])), json!(1), "{told}");
+}
+
+#[test]
 fn what_a_program_behind_a_load_balancer_does_is_measured_again_without_any_operation() {
     let labs = Labs::of(User::Ours);
     let file = labs.program.scratch().join("balanced.yaml");

@@ -46,6 +46,22 @@ fn a_group_of_which_ec2_has_another_name_is_told_with_that() {
     assert!(told.contains("web1, group WEB; destination 10.0.0.12 (the private address of db1)\n"), "{told}");
 }
 
+#[test]
+fn what_is_offered_is_what_was_tried_and_json_has_its_words() {
+    let topology = Topology::parse("shop.yaml", SHOP.as_bytes()).unwrap_or_else(|problems| panic!("{problems}"));
+    let cloud = predict::cloud_at(&topology, Era::Vpc, 1).unwrap_or_else(|error| panic!("{error}"));
+    let pattern = FlowPattern::parse("web1 -> db2:22", &cloud).unwrap_or_else(|problems| panic!("{problems}"));
+    let flow = cells::meant(&pattern, None, &cloud).unwrap_or_else(|why| panic!("{why}")).remove(0);
+    let told = explain(&cloud, &flow);
+    let tried = policy::remedies(&cloud, &flow).into_iter().flat_map(|remedy| remedy.changes);
+    let tried: Vec<Operation> = tried.collect();
+    assert_eq!(told.offers().map(|offer| offer.operation.clone()).collect::<Vec<_>>(), tried);
+    assert_eq!(tried.len(), 2, "a start and a rule: {tried:?}");
+    let data = serde_json::to_value(&told).unwrap();
+    let words: Vec<&str> = told.offers().map(|offer| offer.words.as_str()).collect();
+    assert_eq!(data["remedies"][0]["changes"], serde_json::json!(words));
+}
+
 fn what_is_open_and_what_is_not_and_what_would_open_it() -> String {
     let flows = [
         "web1 -> db1:3306",
@@ -139,7 +155,7 @@ fn a_flow_is_read_alike_for_a_file_and_for_a_lab() {
     let topology = Topology::parse("shop.yaml", SHOP.as_bytes()).unwrap();
     let mut cloud = topology.initial_cloud(Era::Vpc).unwrap();
     let eip = crate::model::ElasticIpName::new("eip");
-    crate::model::apply(&mut cloud, &crate::model::Operation::AllocateAddress(eip)).unwrap();
+    crate::model::apply(&mut cloud, &Operation::AllocateAddress(eip)).unwrap();
     for words in ["eip -> db1:22", "web1 -> bd1:22", "web1 - db1:22", "web1 -> db1", "web1 -> db1:22 by name"] {
         let of_lab = crate::topology::read_question(&cloud, words).unwrap_err().to_string();
         let of_file = FlowPattern::parse(words, &cloud).unwrap_err().to_string();

@@ -2,7 +2,7 @@
 
 import { byId, count, h, replace, short } from "./dom.js";
 import { explanation } from "./explain.js";
-import { outcome, showForms } from "./forms.js";
+import { fitting, outcome, showForms } from "./forms.js";
 import { setUpLooks } from "./looks.js";
 import { showHistory, showLog, showSteps } from "./history.js";
 import { boxDetails, portWords, showPicture } from "./picture.js";
@@ -136,7 +136,7 @@ function drawPicture() {
       drawPicture();
       if (page.box === null) return;
       page.explanations += 1;
-      replace(byId("explain-body"), boxDetails(board, index, { toggle, act }));
+      replace(byId("explain-body"), boxDetails(board, index, { toggle, act, fitting }));
     },
     chooseArrow,
   });
@@ -256,6 +256,9 @@ const here = (cell) => ({ cell, at: page.board.revision });
 
 const toggle = (title) => post("/api/view", { toggle: title });
 
+// The words of one flow. A host is named by its address there, as its name means each of its addresses.
+const exactly = ({ written, from, from_address }) => (from_address === null ? written : from_address + written.slice(from.length));
+
 async function explain(asked) {
   const body = byId("explain-body");
   replace(body, h("p", { class: "hint" }, "asking the lab …"));
@@ -263,7 +266,7 @@ async function explain(asked) {
   const answer = await post("/api/explanations", asked);
   // Something else is shown by now.
   if (own !== page.explanations) return;
-  page.asked = answer.result === "explained" && answer.flows.length === 1 ? answer.flows[0].predicted.written : null;
+  page.asked = answer.result === "explained" && answer.flows.length === 1 ? asked.flow ?? exactly(answer.flows[0].predicted) : null;
   const asks = page.board.room !== null && asked.cell !== undefined;
   const room = asks ? h("button", { type: "button", "data-key": "ask-room", onclick: async () => result(await post("/api/room", { ask: asked.cell })) }, "Ask the room") : null;
   if (answer.result === "explained") replace(body, room, answer.flows.slice(0, 8).map((flow) => explanation(flow, { act })), answer.flows.length > 8 ? h("p", { class: "hint" }, `and ${answer.flows.length - 8} more flows`) : null);

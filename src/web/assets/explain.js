@@ -2,7 +2,6 @@
 
 import { h } from "./dom.js";
 
-const STAGES = { name: "name", path: "path", egress: "egress", gateway: "gateway", ingress: "ingress" };
 const AGREEMENTS = {
   agree: "as predicted",
   disagree: "NOT as predicted: model and kernel disagree, and one of the two is wrong. Please report it.",
@@ -30,7 +29,7 @@ function stage({ stage, text, rules }) {
   return h(
     "li",
     { class: `stage ${stage}` },
-    h("span", { class: "stage-name" }, STAGES[stage] ?? stage),
+    h("span", { class: "stage-name" }, stage),
     h("div", null, h("p", null, text), rules.length > 0 ? h("ul", { class: "tried" }, rules.map(rule)) : null),
   );
 }

@@ -2,7 +2,20 @@
 
 import { h, replace } from "./dom.js";
 
-const inState = (...states) => (board) => board.state.instances.filter((it) => states.length === 0 || states.includes(it.state)).map((it) => it.name);
+// The states of an instance in which an operation does something to it.
+const STATES = {
+  stop: ["running", "pending", "crashed"],
+  start: ["stopped", "crashed"],
+  reboot: ["running", "pending"],
+  crash: ["running", "pending"],
+  terminate: ["running", "pending", "stopped", "crashed"],
+};
+const fits = (operation, { state }) => STATES[operation].includes(state);
+
+// The operations that fit an instance.
+export const fitting = (instance) => Object.keys(STATES).filter((operation) => fits(operation, instance));
+
+const instances = (board) => board.state.instances.map((it) => it.name);
 // An instance, or each interface of one that has several: EC2 wants to know which.
 const interfaces = (board) => board.state.instances.flatMap((it) => (it.interfaces.length > 1 ? it.interfaces.map(({ device }) => `${it.name}.${device}`) : it.name));
 // The entries of the prefix list that is chosen.
@@ -21,9 +34,10 @@ const names = {
 // Before VPCs there are no rules for what goes out.
 const directions = (board) => (board.state.era === "vpc" ? ["ingress", "egress"] : ["ingress"]);
 
-const instance = ["instance", "Instance", inState()];
+const instance = ["instance", "Instance", instances];
 const target = ["instance", "Instance", interfaces];
-const ofInstance = (...states) => ["instances", "Instance", inState(...states), "one"];
+const ofInstance = (choices) => ["instances", "Instance", choices, "one"];
+const fittingFor = (operation) => ofInstance((board) => board.state.instances.filter((it) => fits(operation, it)).map((it) => it.name));
 const group = ["group", "Group", names.groups];
 const elastic = ["names", "Elastic IP", names.addresses, "one"];
 const balancer = ["balancer", "Load balancer", names.balancers];
@@ -37,11 +51,11 @@ const FORMS = [
   ["authorize", "Authorize a rule", [group, direction, ["rules", "Rule", "tcp 3306 from GROUP", "one"]]],
   ["revoke", "Revoke a rule", [group, direction, ["rules", "Rule", rulesOf, "one"]]],
   ["update-description", "Describe a rule", [group, direction, ["rules", "Rule", rulesOf, "one"], ["description", "Description", "nothing takes it away", "maybe"]]],
-  ["stop", "Stop", [ofInstance("running", "pending", "crashed")]],
-  ["start", "Start", [ofInstance("stopped", "crashed")]],
-  ["reboot", "Reboot", [ofInstance("running", "pending")]],
-  ["crash", "Crash", [ofInstance("running", "pending")]],
-  ["terminate", "Terminate", [ofInstance()]],
+  ["stop", "Stop", [fittingFor("stop")]],
+  ["start", "Start", [fittingFor("start")]],
+  ["reboot", "Reboot", [fittingFor("reboot")]],
+  ["crash", "Crash", [fittingFor("crash")]],
+  ["terminate", "Terminate", [fittingFor("terminate")]],
   ["launch", "Launch an instance", [["instance", "Name", "web3"], ["groups", "Groups", names.groups, "many"], ["listens", "Listens", "tcp 80, tcp 22", "list"], subnet, ["address", "Private address", "any that is free", "maybe"], ["public", "Public address", () => ["", "given", "none"], "maybe"]]],
   ["set-groups", "Set groups", [target, ["groups", "Groups", names.groups, "many"]]],
   ["attach-interface", "Attach an interface", [instance, ["device", "Device", "eth1"], ["groups", "Groups", names.groups, "many"], subnet]],
@@ -54,8 +68,8 @@ const FORMS = [
   ["associate-address", "Associate an Elastic IP", [["elastic_ip", "Elastic IP", names.addresses], target]],
   ["disassociate-address", "Disassociate an Elastic IP", [elastic]],
   ["release-address", "Release an Elastic IP", [elastic]],
-  ["register-instances", "Register with a load balancer", [balancer, ofInstance()]],
-  ["deregister-instances", "Deregister from a load balancer", [balancer, ofInstance()]],
+  ["register-instances", "Register with a load balancer", [balancer, ofInstance(instances)]],
+  ["deregister-instances", "Deregister from a load balancer", [balancer, ofInstance(instances)]],
 ];
 
 function rulesOf(board, form) {

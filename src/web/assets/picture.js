@@ -63,24 +63,23 @@ function press(element, act) {
   });
 }
 
-// The members of a box, and what else it has.
-export function boxDetails(board, index, { toggle, act }) {
+// The members of a box, and what else it has. `fitting` gives the operations that fit an instance.
+export function boxDetails(board, index, { toggle, act, fitting }) {
   const { title, members } = board.picture.boxes[index];
   const isOpen = board.open.includes(title);
   const names = new Map(board.state.instances.map((it) => [it.name, it]));
-  const one = (name) => {
-    const instance = names.get(name.split(".")[0]);
+  const one = ({ name, interface: at }) => {
+    const instance = names.get(at?.instance);
     if (instance === undefined) return h("li", null, h("b", null, name));
-    const own = instance.interfaces[0];
-    const verbs = instance.state === "running" ? ["stop", "reboot", "crash", "terminate"] : ["start", "terminate"];
+    const own = instance.interfaces.find((it) => it.device === at.device);
     return h(
       "li",
       null,
       h("b", null, name),
       " ",
       h("span", { class: `state ${instance.state}` }, instance.state),
-      h("div", { class: "addresses" }, [own.private, own.public, own.ipv6].filter(Boolean).join("  ") || "no address"),
-      h("div", { class: "verbs" }, verbs.map((verb) => h("button", { type: "button", "data-key": `${verb}-${name}`, "aria-label": `${verb} ${name}`, onclick: () => act({ form: { operation: verb, instances: [instance.name] } }) }, verb))),
+      h("div", { class: "addresses" }, [own?.private, own?.public, own?.ipv6].filter(Boolean).join("  ") || "no address"),
+      h("div", { class: "verbs" }, fitting(instance).map((verb) => h("button", { type: "button", "data-key": `${verb}-${name}`, "aria-label": `${verb} ${name}`, onclick: () => act({ form: { operation: verb, instances: [instance.name] } }) }, verb))),
     );
   };
   const groups = board.groups.filter((group) => title.split(" + ").includes(group.name));
