@@ -197,7 +197,7 @@ pub fn explain(cloud: &Cloud, flow: &Flow) -> Explanation {
     }
 }
 
-fn word<S: serde::Serializer>(verdict: &Verdict, serializer: S) -> Result<S::Ok, S::Error> {
+fn word<S: Serializer>(verdict: &Verdict, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(verdict.as_str())
 }
 

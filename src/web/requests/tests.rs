@@ -22,7 +22,7 @@ fn board_of(text: &str) -> Board {
         cloud: Arc::new(topology.initial_cloud(Era::Vpc).unwrap()),
         running: IndexMap::new(),
         pending: Vec::new(),
-        services: IndexMap::new(),
+        processes: IndexMap::new(),
         health: IndexMap::new(),
     };
     Board::new(state, None, None, 0.0)
