@@ -119,7 +119,7 @@ struct Requests {
 }
 
 impl Supervised {
-    /// Waits for the next request, and meanwhile starts programs, hears the filters and ends windows. Returns nothing where `end` comes first.
+    /// Waits for the next request, and meanwhile starts programs, hears the filters and ends windows. Returns nothing where `end` comes first, or nobody can ask any more.
     async fn next(&mut self, requests: &mut Requests, end: &mut (impl Future<Output = ()> + Unpin)) -> Option<Job> {
         loop {
             tokio::select! {

@@ -41,7 +41,7 @@ impl LabFiles {
     /// Writes that file.
     ///
     /// # Errors
-    /// The system's word.
+    /// The OS error.
     pub fn write_resolver_file(&self, router: &NodeName, text: &str) -> io::Result<()> {
         self.faults.around(router, "write the resolver file", || std::fs::write(self.resolver_file(router), text))
     }
@@ -66,7 +66,7 @@ impl LabFiles {
     /// wait for that one.
     ///
     /// # Errors
-    /// The system's word.
+    /// The OS error.
     pub async fn write_hosts_file(&self, router: &NodeName, text: String) -> io::Result<()> {
         let (faults, hosts) = (self.faults.clone(), Arc::clone(&self.hosts));
         let (path, router) = (self.hosts_file(router), router.clone());

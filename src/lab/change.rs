@@ -1,7 +1,6 @@
 //! An operation as a whole: first what can be taken back, then what may still fail beside the kernel, and only then
 //! what cannot be taken back.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -313,19 +312,17 @@ impl Lab {
 
     /// Does what follows from an operation that has succeeded. None of it can fail.
     async fn settle(&mut self, operated: Option<Operated<'_>>, phases: &Phases, cloud: Arc<Cloud>, network: Network) {
-        let gone: HashSet<NodeName> =
+        let gone: Vec<NodeName> =
             self.state.network().nodes.keys().filter(|name| !network.nodes.contains_key(*name)).cloned().collect();
         for (_, link) in self.state.network().links.iter().filter(|(name, _)| !network.links.contains_key(*name)) {
             self.prober.unwatch_link(&link.upper.node, link.upper.index);
         }
         for name in &gone {
             self.connections.end(name, "it was stopped, or is gone");
-        }
-        let instances = self.state.cloud().instances.keys().filter(|name| gone.contains(&names::instance(name)));
-        for name in instances.cloned().collect::<Vec<_>>() {
-            self.end_programs(&name).await;
-        }
-        for name in &gone {
+            let instance = self.state.cloud().instances.get_key_value(name.0.as_str()).map(|(name, _)| name.clone());
+            if let Some(instance) = instance {
+                self.end_programs(&instance).await;
+            }
             self.prober.leave(name).await;
         }
         match operated.and_then(|it| it.operation.power()) {

@@ -57,7 +57,7 @@ pub enum ProcessLogError {
     Read {
         /// Its path.
         path: PathBuf,
-        /// The system's word.
+        /// The OS error.
         source: io::Error,
     },
 }

@@ -24,7 +24,7 @@ pub enum Failure {
     /// Something else came than the descriptors for a program.
     #[error("input, output and errors did not come: {why}")]
     WrongDescriptors {
-        /// The system's word.
+        /// The OS error.
         why: String,
     },
     /// A probe ended before its first packet.

@@ -24,7 +24,7 @@ pub struct Topology {
     pub file: Arc<str>,
     /// The eras it is to run under, at least one: `vpc` first, then those of the file in its order. `sglab test --era` chooses among all three.
     pub eras: Vec<Era>,
-    /// The knobs of each era with what the file sets of them; nothing of an era whose preset holds.
+    /// The knobs of each era with what the file sets of them; empty where the file has no `knobs:`.
     pub own_knobs: IndexMap<Era, Knobs>,
     /// Operations that make the initial cloud out of `empty`: Elastic IPs, prefix lists, groups with their rules, launches, load balancers.
     pub initial: Vec<Placed<Operation>>,

@@ -250,7 +250,7 @@ impl Typed {
     /// Everything that is wrong whatever the names stand for.
     pub fn check(&self) -> Result<(), Problems> {
         let mut lines = Lines::default();
-        // A copy, since what gives the rules lets them be changed.
+        // `rule_arguments` takes `&mut`, for `with_one_rule`.
         let mut own = self.clone();
         let Some(RuleArguments { group, rules, direction }) = own.rule_arguments() else { return Ok(()) };
         lines.word(group);

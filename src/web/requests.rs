@@ -223,19 +223,33 @@ struct Question<'c> {
     cloud: Cow<'c, Cloud>,
 }
 
-impl ExplainRequest {
-    /// Finds the flows that are meant in a state of the board.
-    fn read<'c>(&self, board: &Board, state: &'c State) -> Result<Question<'c>, Box<Answer>> {
-        match self {
-            // A cell is one flow. In words a host would be each of its addresses.
-            Self::Cell(CellAt { cell, at }) => {
-                // The table may be of a later state than this one.
-                let flow = board.flow(*cell, *at).filter(|_| state.revision == *at);
-                let flow = flow.ok_or_else(|| Answer::failed("the table has changed since: choose the cell again"))?;
-                Ok(Question { flows: vec![flow], peers: Vec::new(), cloud: Cow::Borrowed(state.cloud.as_ref()) })
+/// A subject of a question, whatever state the lab is in.
+enum Asked {
+    /// A cell is one flow. In words a host would be each of its addresses.
+    Cell(Flow),
+    Words(Box<TypedFlow>),
+}
+
+impl Asked {
+    /// Finds the flow of a cell in the table that the page has shown.
+    fn of(board: &Board, request: &ExplainRequest) -> Result<Self, Box<Answer>> {
+        match request {
+            ExplainRequest::Cell(CellAt { cell, at }) => {
+                let flow = board.flow(*cell, *at).map(Self::Cell);
+                flow.ok_or_else(|| Box::new(Answer::failed("the table has changed since: choose the cell again")))
             }
-            Self::Flow(words) => {
-                let flow = TypedFlow::new(words);
+            ExplainRequest::Flow(words) => Ok(Self::Words(Box::new(TypedFlow::new(words)))),
+        }
+    }
+
+    /// Finds the flows that are meant in a state of the board.
+    fn read<'c>(&self, state: &'c State) -> Result<Question<'c>, Box<Answer>> {
+        match self {
+            Self::Cell(flow) => {
+                let cloud = Cow::Borrowed(state.cloud.as_ref());
+                Ok(Question { flows: vec![flow.clone()], peers: Vec::new(), cloud })
+            }
+            Self::Words(flow) => {
                 let cloud = flow.with_synthetic_hosts(&state.cloud);
                 let pattern = flow.question(&cloud).map_err(|problems| Answer::invalid(&problems))?;
                 let flows = cells::meant(&pattern, None, &cloud).map_err(Answer::failed)?;
@@ -248,9 +262,13 @@ impl ExplainRequest {
 
 /// Explains a flow, and probes it.
 pub async fn explain(board: &Board, client: &LabClient, request: ExplainRequest) -> Answer {
+    let asked = match Asked::of(board, &request) {
+        Ok(asked) => asked,
+        Err(answer) => return *answer,
+    };
     loop {
         let state = board.state();
-        let Question { flows, peers, cloud } = match request.read(board, &state) {
+        let Question { flows, peers, cloud } = match asked.read(&state) {
             Ok(question) => question,
             Err(answer) => return *answer,
         };

@@ -6,14 +6,27 @@ use std::process::Command;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// Cargo writes down which files went into the library. Those of `build.rs` are made anew from the package.
+/// The compiler writes down which files went into the library. Those that `build.rs` makes are made anew from the package.
 fn built_from() -> Vec<PathBuf> {
     let test = std::env::current_exe().expect("this test");
-    let made = test.ancestors().nth(2).expect("the folder of the profile");
-    let list = made.join("libsglab.d");
-    let text = std::fs::read_to_string(&list).unwrap_or_else(|error| panic!("{}: {error}", list.display()));
-    let (_, files) = text.split_once(": ").expect("a target and its files");
-    files.split_whitespace().map(PathBuf::from).filter(|file| !file.starts_with(made)).collect()
+    let (deps, profile) =
+        (test.parent().expect("its folder"), test.ancestors().nth(2).expect("the folder of the profile"));
+    let lists =
+        std::fs::read_dir(deps).expect("the folder of what was built").map(|entry| entry.expect("an entry").path());
+    let lists = lists.filter(|path| path.extension().is_some_and(|it| it == "d"));
+    let read = |path: PathBuf| {
+        let text = std::fs::read_to_string(&path).expect("a list of files");
+        let of_library = |line: &&str| line.contains("/libsglab-") && line.contains(".rlib: ");
+        let line = text.lines().find(of_library)?.to_owned();
+        Some((path.metadata().and_then(|it| it.modified()).expect("a time"), line))
+    };
+    let (_, line) = lists.filter_map(read).max().expect("the library was built");
+    // A space within a path stands behind a backslash.
+    let line = line.replace("\\ ", "\0");
+    let (_, files) = line.split_once(": ").expect("a target and its files");
+    let files = files.split_whitespace().map(|file| Path::new(ROOT).join(file.replace('\0', " ")));
+    // Clippy as the compiler reads its own settings, too.
+    files.filter(|file| !file.starts_with(profile) && !file.ends_with(".clippy.toml")).collect()
 }
 
 #[test]

@@ -21,7 +21,8 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    /// Reads a batch; nothing is open or closed where the canaries did not hold, or by a program of which nothing is known.
+    /// Reads a batch. Nothing is proved where the canaries did not hold; nor that a flow is open that was to be closed, where a program decides
+    /// that of which nothing is known.
     pub(super) fn of<L: Backend>(lab: &L, batch: Option<&Batch>, demands: &[Demand]) -> Self {
         let mut answers = Self {
             canaries_held: batch.is_none_or(|batch| batch.canaries_held),
