@@ -30,6 +30,16 @@ pub(super) fn write_new_or_out(path: Option<&Path>, bytes: &[u8]) -> anyhow::Res
     }
 }
 
+/// Checks that the folder of a file which is to be written is there.
+///
+/// # Errors
+/// The OS error.
+pub(super) fn check_folder(path: &Path) -> anyhow::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Of a file there is no `.`.
+    fs::metadata(folder.join(".")).map(drop).with_context(|| format!("failed to write {}", told(path)))
+}
+
 /// Writes a file, or writes it anew. What was there before is there afterwards if that fails.
 ///
 /// # Errors

@@ -141,9 +141,12 @@ pub(super) fn run(arguments: TestArguments) -> anyhow::Result<Exit> {
             eprintln!("this share has no topology; there are more machines than topologies");
         }
     }
+    // Before anything is run: what is found out afterwards would cost the run.
     if let Some(folder) = &arguments.evidence {
-        // Before anything is run: what is found out afterwards would cost the run.
         evidence::check_target(folder)?;
+    }
+    for report in [&arguments.junit, &arguments.html].into_iter().flatten() {
+        file::check_folder(report)?;
     }
     Ok(host::run_until_signal(run_all(&arguments, &read, imported.as_ref()))?.unwrap_or_else(|exit| exit))
 }

@@ -216,6 +216,16 @@ fn a_reader_that_leaves_early_is_no_failure() {
 }
 
 #[test]
+fn a_report_without_a_folder_is_refused_before_anything_is_run() {
+    let program = Program::copy();
+    for option in ["--junit", "--html"] {
+        let said = sglab(&program, &["test", "example:two-rules", option, "no/such/report"]);
+        assert_eq!((said.code, said.out.as_str()), (Some(2), ""), "{said:?}");
+        assert!(said.err.contains("failed to write no/such/report"), "{said:?}");
+    }
+}
+
+#[test]
 fn a_full_disk_is_2_and_the_results_are_told_all_the_same() {
     let program = Program::copy();
     let said = sglab(&program, &["test", "example:two-rules", "--junit", "/dev/full"]);

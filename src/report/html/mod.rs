@@ -115,7 +115,7 @@ fn run(index: usize, result: &RunResult, input: Option<&Input>) -> String {
     ];
     let mut out = format!(
         "<section id=\"run-{number}\">\n<h1>{} <small>era {}</small> <span class=\"verdict {class}\">{word}</span></h1>\n\
-         <p class=\"facts\">{} <span class=\"duration\">{}</span></p>\n",
+         <p class=\"facts\">{} · <span class=\"duration\">{}</span></p>\n",
         escaped(&head.topology),
         escaped(head.era.as_str()),
         facts.join(" · "),
@@ -210,7 +210,7 @@ fn rules(run: usize, coverage: &Coverage) -> String {
     });
     let rows: String = rows.collect();
     format!(
-        "<details class=\"rules\"><summary>Rules, and whether a packet of this run matched them</summary>\n<table><thead><tr><th>group</th><th>rule</th><th>packets</th><th>place</th></tr></thead>\n<tbody>\n{rows}</tbody></table></details>\n"
+        "<details class=\"rules\"><summary>Rules, and whether a packet of this run matched them</summary>\n<table><thead><tr><th>group</th><th>rule</th><th>coverage</th><th>place</th></tr></thead>\n<tbody>\n{rows}</tbody></table></details>\n"
     )
 }
 
