@@ -134,6 +134,21 @@ fn a_log_is_followed_until_its_lab_is_down() {
 }
 
 #[test]
+fn who_follows_the_log_of_a_lab_that_is_killed_is_told_of_its_death() {
+    let labs = Labs::of(User::Ours);
+    labs.ok(&["up", "example:two-tier"]);
+    let mut following = Following::start(&labs, &["logs", "--follow"]);
+    // It has seen that the lab is up, and waits for more.
+    following.has_open("anon_inode:inotify");
+    let errors = following.child.stderr.take().expect("its errors");
+    kill(labs.pid("two-tier"), Signal::SIGKILL).expect("a process to kill");
+    let told = std::io::read_to_string(errors).expect("text");
+    assert!(told.starts_with("error: two-tier has died: "), "{told}");
+    assert_eq!(following.child.wait().expect("its end").code(), Some(2));
+    labs.ok(&["down", "two-tier"]);
+}
+
+#[test]
 fn a_capture_is_a_whole_file_that_tcpdump_reads_and_ends_with_its_instance() {
     for user in users() {
         let labs = Labs::of(*user);

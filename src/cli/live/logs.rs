@@ -10,7 +10,7 @@ use clap::Args;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
-use sglab::control::{Client, LabDir, LabName};
+use sglab::control::{Client, LabDir, LabDirState, LabName};
 use sglab::model::no_such;
 use sglab::model::{Instance, InstanceName, ProcessName};
 use sglab::protocol::{Reply, Request, State};
@@ -55,10 +55,14 @@ pub(super) fn run(arguments: &LogsArguments) -> anyhow::Result<Exit> {
         Err(error) if error.kind() == ErrorKind::NotFound => bail!("{}", no_log(&place)),
         opened => opened.with_context(|| format!("failed to open {}", told(place.log())))?,
     };
-    if arguments.follow && place.is_up()? {
+    let followed = arguments.follow && place.is_up()?;
+    if followed {
         follow(&place, &mut log)?;
     }
     io::copy(&mut log, &mut Out::here())?;
+    if followed && matches!(place.life(), Ok(LabDirState::Died)) {
+        bail!("{}", session::has_died(&place));
+    }
     Ok(Exit::Ok)
 }
 

@@ -132,7 +132,9 @@ enum RequestError {
     InsideLab,
     #[error("the request was cut short: {0}")]
     CutShort(io::Error),
-    #[error("this lab speaks version {own} of the protocol, and not {theirs}")]
+    #[error(
+        "this lab speaks version {own} of the protocol, and not {theirs}: ask with the sglab that booted it, or end it with `sglab down --force`"
+    )]
     OtherVersion { own: u32, theirs: u32 },
     #[error(transparent)]
     Frame(#[from] FrameError),
@@ -219,8 +221,9 @@ mod tests {
         for version in [1, VERSION - 1, VERSION + 1] {
             let (_, answer) = ask_as(version, &socket, Request::State).await;
             let wanted =
-                format!(r#"{{"failed":"this lab speaks version {VERSION} of the protocol, and not {version}"}}"#);
-            assert_eq!(String::from_utf8(answer).unwrap(), wanted);
+                format!(r#"{{"failed":"this lab speaks version {VERSION} of the protocol, and not {version}: "#);
+            let answer = String::from_utf8(answer).unwrap();
+            assert!(answer.starts_with(&wanted) && answer.contains("`sglab down --force`"), "{answer}");
         }
         accepting.abort();
         std::fs::remove_file(&socket).unwrap();
