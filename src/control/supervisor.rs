@@ -110,7 +110,7 @@ pub async fn serve(mut lab: Lab, start: Start, end: impl Future<Output = ()>) ->
     Ok(())
 }
 
-/// What clients ask for, on whatever connection.
+/// Requests of all clients.
 struct Requests {
     queue: mpsc::Receiver<Job>,
     starts: mpsc::Receiver<StartProgram>,
