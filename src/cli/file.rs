@@ -36,7 +36,7 @@ pub(super) fn write_new_or_out(path: Option<&Path>, bytes: &[u8]) -> anyhow::Res
 /// The OS error.
 pub(super) fn check_folder(path: &Path) -> anyhow::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // Of a file there is no `.`.
+    // Only a folder has a `.`.
     fs::metadata(folder.join(".")).map(drop).with_context(|| format!("failed to write {}", told(path)))
 }
 

@@ -61,7 +61,7 @@ impl Order {
 pub(super) struct Committed {
     /// Those that took their transaction.
     pub whole: HashSet<NodeName>,
-    /// One of which nobody knows.
+    /// One whose transaction may or may not be in force.
     pub unknown: Option<NodeName>,
 }
 

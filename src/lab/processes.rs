@@ -27,7 +27,7 @@ use crate::sandbox::machine::{DATA, Folder, Program, Running};
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// So much of a log is shown, from its end, in bytes.
 const MAX_LOG_BYTES: u64 = 1 << 20;
-/// Lines of its log that are told as the last words of a process.
+/// Lines of a log that are told as the last words of a process.
 const LAST_WORDS: usize = 12;
 
 /// Reason for which there is nothing to read of what a process has said.

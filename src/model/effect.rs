@@ -28,7 +28,7 @@ pub enum Power {
 pub enum RuleEffect {
     /// Their group has them from then on.
     Adds,
-    /// It has them no more.
+    /// Their group loses them.
     Removes,
     /// They have other descriptions. What they do stays the same.
     Describes,
@@ -63,11 +63,11 @@ pub struct EntryEdit<'a> {
 pub enum NameEffect<'a> {
     /// A group exists, of this VPC.
     Group(&'a GroupName, &'a VpcName),
-    /// A group does no more.
+    /// A group is gone.
     NoGroup(&'a GroupName),
     /// An instance exists, in its groups.
     Instance(&'a Launch),
-    /// An instance does no more.
+    /// An instance is gone.
     NoInstance(&'a InstanceName),
     /// An instance has one more interface, in its groups.
     Interface(&'a InstanceName, &'a NewInterface),
@@ -79,7 +79,7 @@ pub enum NameEffect<'a> {
     LoadBalancer(&'a LoadBalancerName),
     /// An Elastic IP exists.
     ElasticIp(&'a ElasticIpName),
-    /// An Elastic IP does no more.
+    /// An Elastic IP is gone.
     NoElasticIp(&'a ElasticIpName),
     /// An interface has a public address.
     PublicAddress(&'a Target),

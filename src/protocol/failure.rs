@@ -33,12 +33,12 @@ pub enum Failure {
         /// The error, in its own words.
         why: String,
     },
-    /// As many as may be there at the same time are there already.
+    /// The limit on clients of a kind is reached.
     #[error("{most} {of} already, and more may not")]
     TooMany {
-        /// Kind of what is there.
+        /// Kind of client.
         of: Limited,
-        /// Their number.
+        /// Limit.
         most: usize,
     },
     /// Any other error, in its own words. It is written as a bare text, which every version of the protocol reads.

@@ -10,6 +10,7 @@ use sglab::lab::Lab;
 
 use crate::bare::{inside, soon};
 use crate::clouds::node;
+use crate::patience::patience;
 
 /// A question for the addresses of a name.
 pub fn question(name: &str, kind: u16) -> Vec<u8> {
@@ -36,8 +37,10 @@ pub fn read_answer(bytes: &[u8], question: &[u8]) -> (u8, Option<IpAddr>) {
     (code, address)
 }
 
-/// So long a test waits for what must not come.
-const SILENCE: Duration = Duration::from_millis(300);
+/// Time that a test waits for what must not come.
+fn silence() -> Duration {
+    patience(1)
+}
 
 /// Asks over UDP from a namespace; nothing if there is no answer.
 pub async fn dig(node: &Arc<Namespace>, at: IpAddr, name: &str, kind: u16) -> Option<(u8, Option<IpAddr>)> {
@@ -49,7 +52,7 @@ pub async fn dig(node: &Arc<Namespace>, at: IpAddr, name: &str, kind: u16) -> Op
 
 /// Says whether a resolver leaves a question unanswered.
 pub async fn is_silent(node: &Arc<Namespace>, at: IpAddr, name: &str) -> bool {
-    datagram(node, SocketAddr::new(at, 53), question(name, A), SILENCE).await.is_none()
+    datagram(node, SocketAddr::new(at, 53), question(name, A), silence()).await.is_none()
 }
 
 /// Sends a datagram and gives the answer; nothing if there is none in that time, or the question is turned away.
@@ -129,7 +132,7 @@ pub async fn connect(node: &Arc<Namespace>, to: impl Into<SocketAddr>) -> Result
 
 /// Says whether nothing at all comes back to an attempt to connect.
 pub async fn swallows(node: &Arc<Namespace>, to: impl Into<SocketAddr>) -> bool {
-    connect_within(node, to.into(), SILENCE).await == Err(ErrorKind::TimedOut)
+    connect_within(node, to.into(), silence()).await == Err(ErrorKind::TimedOut)
 }
 
 async fn connect_within(node: &Arc<Namespace>, to: SocketAddr, wait: Duration) -> Result<(), ErrorKind> {

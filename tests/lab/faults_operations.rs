@@ -180,7 +180,7 @@ pub async fn whole_or_not_at_all(template: &str, operations: &str, era: Era) {
         let before = Snapshot::of(&lab).await;
         let mut number = 0;
         loop {
-            // Of two steps in turn one user has the first here, and the second of the next operation.
+            // Shift by the operation: where two kinds of steps take turns, each user meets both.
             if !is_ours(number + done) {
                 number += 1;
                 continue;

@@ -217,7 +217,7 @@ mod tests {
         let (jobs, _queue) = mpsc::channel(1);
         let (starts, _starts) = mpsc::channel(1);
         let accepting = tokio::spawn(accept(listener, jobs, starts));
-        // Of version 5 and before a failure is a text.
+        // Versions 5 and before read a failure as a text.
         for version in [1, VERSION - 1, VERSION + 1] {
             let (_, answer) = ask_as(version, &socket, Request::State).await;
             let wanted =
